@@ -1,0 +1,237 @@
+/**
+ * What workflow code and activities say to each other. Types only: workflows import nothing else of this room.
+ * Whatever can grow (prompts, transcripts, arguments, outputs) travels as a `Ref` into the blob store, so that
+ * history stays flat however long the conversation gets (docs/architecture.md, "Messages by reference").
+ */
+import type { Decision, Limits, Verdict } from '../policies/action.ts';
+
+/** Address of a blob: `sha256:` and 64 hex digits. */
+export type Ref = string;
+
+/** Which model answers for a role, and where. Without `baseUrl` the worker's own endpoint is used. */
+export interface ModelChoice {
+  readonly model: string;
+  readonly baseUrl?: string;
+  /** Skips the probe for the Responses API. */
+  readonly forceChat?: boolean;
+}
+
+/** Tokens as the server counted them; `estimated` marks counts derived from text length. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly estimated?: boolean;
+}
+
+/**
+ * What came of asking a model. Only `answer` carries the run forward:
+ * `unavailable` makes the run wait and ask again, `invalid` and `refused` end it as failed.
+ */
+export type ModelOutcome<T> =
+  | {
+      kind: 'answer';
+      answer: T;
+      usage: Usage;
+      model: string;
+      protocol: 'responses' | 'chat';
+      ms: number;
+    }
+  | { kind: 'unavailable'; address: string; reason: string; retryAfterMs?: number }
+  | { kind: 'invalid'; reason: string; usage: Usage; ms: number }
+  | { kind: 'refused'; address: string; reason: string };
+
+export interface PlannedStep {
+  /** `s1`, `s2` …: unique within the plan. */
+  readonly id: string;
+  /** At most 80 characters. */
+  readonly title: string;
+  readonly dependsOn: readonly string[];
+}
+
+export interface PlanRequest {
+  readonly run: string;
+  readonly goal: string;
+  readonly model: ModelChoice;
+  /** Result of `openWorkspace`. */
+  readonly facts: Ref;
+  /** Why the last plan was given up, oldest first. */
+  readonly notes: readonly Ref[];
+  /** What a person said since the last model call. */
+  readonly said: readonly string[];
+}
+
+export interface PlanAnswer {
+  /** The whole plan: steps with details and acceptance criteria. */
+  readonly plan: Ref;
+  /** One sentence on the approach, at most 300 characters. */
+  readonly approach: string;
+  readonly steps: readonly PlannedStep[];
+}
+
+/** A tool call the model asked for. Its arguments are in `segment`, the transcript blob that holds them. */
+export interface Call {
+  readonly id: string;
+  readonly tool: string;
+  readonly segment: Ref;
+  readonly index: number;
+  /** What a person reads: the path, the command line, the question. At most 160 characters, one line. */
+  readonly preview: string;
+}
+
+export interface ThinkRequest {
+  readonly run: string;
+  readonly goal: string;
+  readonly model: ModelChoice;
+  readonly facts: Ref;
+  readonly plan: Ref;
+  readonly step: string;
+  /** The step's conversation so far; absent at its first turn. */
+  readonly transcript?: Ref;
+  /** Results of the calls of the last turn, in their order. */
+  readonly observations: readonly Ref[];
+  /** Reviewer's notes for a retry, summaries of finished steps. */
+  readonly notes: readonly Ref[];
+  readonly said: readonly string[];
+  /** A sentence of the engine to the model, such as a budget warning. */
+  readonly nudge?: string;
+}
+
+export interface ThinkAnswer {
+  readonly transcript: Ref;
+  /** What the model said beside its calls, at most 300 characters. */
+  readonly thought: string;
+  readonly calls: readonly Call[];
+  /** Set when the model called `finish_step`: at most 500 characters of its summary. */
+  readonly finish?: { readonly summary: string; readonly evidence: string };
+  /** Set when the model called `ask_human`. */
+  readonly question?: { readonly id: string; readonly text: string };
+}
+
+export interface ReviewRequest {
+  readonly run: string;
+  readonly goal: string;
+  readonly model: ModelChoice;
+  readonly plan: Ref;
+  readonly scope: 'step' | 'run';
+  /** With scope `step`. */
+  readonly step?: string;
+  /** Head of the chain of observations: what really happened, written by the workspace worker only. */
+  readonly evidence?: Ref;
+  /** What the executor says it did, one line per step. */
+  readonly claims: readonly string[];
+}
+
+export interface ReviewAnswer {
+  readonly verdict: 'accept' | 'retry' | 'replan';
+  /** What is missing, for the executor or the planner. */
+  readonly notes: Ref;
+  /** At most 300 characters of it. */
+  readonly head: string;
+}
+
+/** A person's answer to an `ask`, bound to the digest of exactly what was shown. */
+export interface Approval {
+  readonly request: string;
+  readonly digest: string;
+  readonly answer: 'approve' | 'deny';
+  readonly by: string;
+  readonly reason?: string;
+}
+
+export interface ActRequest {
+  readonly run: string;
+  readonly step: string;
+  /** Counts the run's actions from 1; with run and call it names the action for ever. */
+  readonly seq: number;
+  readonly workspace: string;
+  readonly call: Call;
+  readonly approval?: Approval;
+  /** Observation before this one, so that observations form a chain. */
+  readonly previous?: Ref;
+}
+
+export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' | 'effect'> {
+  /** sha256 of the policy bundle that decided, 64 hex digits. */
+  readonly policy: string;
+  /** sha256 of the canonical action: what an approval is bound to. */
+  readonly digest: string;
+  /** False when the tool failed or was refused; the run goes on either way. */
+  readonly ok: boolean;
+  /** Absent when the verdict is `ask`: nothing happened. */
+  readonly observation?: Ref;
+  /** First 200 characters of what the tool returned. */
+  readonly head: string;
+  readonly bytes: number;
+  readonly exitCode?: number;
+  readonly ms: number;
+  /** Limits of the bundle in force. */
+  readonly limits: Limits;
+}
+
+export interface OpenRequest {
+  readonly run: string;
+  readonly workspace: string;
+}
+
+export type OpenResult =
+  | {
+      ok: true;
+      facts: Ref;
+      limits: Limits;
+      policy: string;
+      sandbox: 'bubblewrap' | 'none' | 'unavailable';
+    }
+  | { ok: false; reason: string };
+
+export interface CloseRequest {
+  readonly run: string;
+  readonly workspace: string;
+  readonly status: string;
+  readonly summary: string;
+  readonly evidence?: Ref;
+}
+
+export interface CloseResult {
+  /** The whole report: goal, plan, what was done, changed files. */
+  readonly report: Ref;
+  /** Files the tools wrote or deleted, sorted, at most 50. */
+  readonly changes: readonly string[];
+}
+
+/** Run on the model queue: needs the key, sees no workspace. */
+export interface ModelActivities {
+  plan(request: PlanRequest): Promise<ModelOutcome<PlanAnswer>>;
+  think(request: ThinkRequest): Promise<ModelOutcome<ThinkAnswer>>;
+  review(request: ReviewRequest): Promise<ModelOutcome<ReviewAnswer>>;
+}
+
+/** Run on the workspace queue of the host that has the folder: sees no key. */
+export interface WorkspaceActivities {
+  openWorkspace(request: OpenRequest): Promise<OpenResult>;
+  act(request: ActRequest): Promise<ActResult>;
+  closeRun(request: CloseRequest): Promise<CloseResult>;
+}
+
+/** What `act` stores for each call; the model reads it as the tool's answer, the reviewer as evidence. */
+export interface Observation {
+  readonly v: 1;
+  readonly seq: number;
+  readonly step: string;
+  readonly call: string;
+  readonly tool: string;
+  readonly preview: string;
+  readonly previous?: Ref;
+  readonly verdict: Verdict;
+  readonly rule: string;
+  readonly ok: boolean;
+  readonly exitCode?: number;
+  readonly ms: number;
+  /** What the model sees, capped head and tail. */
+  readonly text: string;
+  /** The whole output where `text` is a cut of it. */
+  readonly whole?: Ref;
+  /** Workspace-relative paths a file tool wrote or deleted. */
+  readonly changed: readonly string[];
+  /** RFC 3339, when the action ended. */
+  readonly time: string;
+}

@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+
+/** Where things are in the state folder. The folder itself is private (0700). */
+export interface StateFolders {
+  readonly root: string;
+  /** One `<yyyy-mm-dd>.jsonl` a day: tool calls, decisions, approvals. */
+  readonly audit: string;
+  /** Content-addressed store: `sha256/ab/cdef…`. */
+  readonly blobs: string;
+  readonly logs: string;
+  /** Text of running model calls, for whoever watches. Not part of the record. */
+  readonly spool: string;
+  /** A file per run whose mirror should start at once, named by workflow id. */
+  readonly mirror: string;
+  /** Journal of actions begun and ended, by run. */
+  readonly journal: string;
+  readonly temporalDb: string;
+  readonly stackFile: string;
+  readonly tokenFile: string;
+}
+
+export const toStateFolders = (root: string): StateFolders => ({
+  root,
+  audit: join(root, 'audit'),
+  blobs: join(root, 'blobs'),
+  logs: join(root, 'logs'),
+  spool: join(root, 'spool'),
+  mirror: join(root, 'mirror'),
+  journal: join(root, 'journal'),
+  temporalDb: join(root, 'temporal.db'),
+  stackFile: join(root, 'stack.json'),
+  tokenFile: join(root, 'token'),
+});
+
+/** The mirror of one run's history. */
+export const toRunLog = (root: string, run: string): string => join(root, `run-${run}.jsonl`);

@@ -1,0 +1,33 @@
+/** The judgement on an action. `ask` means: nothing happens until a person has answered. */
+export type Verdict = 'allow' | 'ask' | 'deny';
+
+/**
+ * What an action can change, and so what a crash in its middle may leave behind.
+ * `pure` only reads; `workspace` changes files below the workspace; `external` reaches beyond it.
+ */
+export type Effect = 'pure' | 'workspace' | 'external';
+
+/** One tool call as the model wrote it: every value in `args` is treated as an attacker's. */
+export interface Action {
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  /** Absolute path of the workspace root, so that absolute paths inside it can be made relative. */
+  readonly workspace: string;
+}
+
+export interface Decision {
+  readonly verdict: Verdict;
+  /** Stable id of the rule that won, such as `commands.git.push` or `paths.write.deny[2]`. */
+  readonly rule: string;
+  /** One sentence for the model and the person: why, and what to do instead. */
+  readonly reason: string;
+  readonly effect: Effect;
+}
+
+/** Ceilings of one run. Counts are whole numbers; `minutes` is time spent working, not waiting. */
+export interface Limits {
+  readonly steps: number;
+  readonly toolCalls: number;
+  readonly tokens: number;
+  readonly minutes: number;
+}

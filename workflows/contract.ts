@@ -1,0 +1,161 @@
+/** All that others may know of a run: queues, input, result, messages. The edge validates; here are plain types. */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ModelChoice, PlannedStep } from '../activities/contract.ts';
+import type { Limits } from '../policies/action.ts';
+
+export const workflowType = 'agentRun';
+
+/** Workflow ids are `run-<id>`; people say `<id>`. */
+export const toWorkflowId = (run: string): string => `run-${run}`;
+export const fromWorkflowId = (workflowId: string): string => workflowId.replace(/^run-/, '');
+
+/** One queue per capability, so that each can be served by a process with only the rights it needs. */
+export const toQueues = (
+  base: string,
+  host: string,
+): { run: string; model: string; workspace: string } => ({
+  run: `${base}-run`,
+  model: `${base}-model`,
+  workspace: `${base}-workspace@${host}`,
+});
+
+/** How an `ask` is answered: by a person, or by the operator's standing order for this run. */
+export type ApprovalMode = 'ask' | 'auto' | 'deny';
+
+export interface RunInput {
+  readonly run: string;
+  /** At most 32 KiB of text. */
+  readonly goal: string;
+  /** Absolute path on the host that serves the workspace queue. */
+  readonly workspace: string;
+  readonly queues: { readonly model: string; readonly workspace: string };
+  readonly models: {
+    readonly planner: ModelChoice;
+    readonly executor: ModelChoice;
+    readonly reviewer: ModelChoice;
+  };
+  /** Only what the operator asked for on top of the policy's limits; the lower number counts. */
+  readonly limits: Partial<Limits>;
+  readonly approve: ApprovalMode;
+  /** Who started the run, as the operating system names them. */
+  readonly by: string;
+  /** RFC 3339. */
+  readonly started: string;
+}
+
+/** How a run ends; the same words in JSON, search attributes and the dashboard. */
+export type RunStatus =
+  | 'done'
+  | 'failed'
+  | 'needs-approval'
+  | 'budget'
+  | 'stuck'
+  | 'paused'
+  | 'denied'
+  | 'rejected'
+  | 'unavailable'
+  | 'cancelled';
+
+/** Exit code of the command that watched the run end (sysexits for 69; 130 as after Ctrl-C). */
+export const exitCodes: Readonly<Record<RunStatus, number>> = {
+  done: 0,
+  failed: 1,
+  'needs-approval': 3,
+  budget: 4,
+  stuck: 5,
+  paused: 6,
+  denied: 7,
+  rejected: 8,
+  unavailable: 69,
+  cancelled: 130,
+};
+
+export interface RunUsage {
+  readonly steps: number;
+  readonly toolCalls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Milliseconds spent in model calls and tools; waiting is free. */
+  readonly workMs: number;
+}
+
+export interface RunResult {
+  readonly status: RunStatus;
+  readonly exitCode: number;
+  /** At most 2,000 characters; the whole is in `report`. */
+  readonly summary: string;
+  readonly usage: RunUsage;
+  readonly changes: readonly string[];
+  readonly report?: string;
+}
+
+/** What the run is doing right now. */
+export type RunPhase =
+  | { phase: 'opening' }
+  | { phase: 'planning' }
+  | { phase: 'thinking'; step: string }
+  | { phase: 'acting'; step: string; tool: string; preview: string }
+  | { phase: 'reviewing'; step?: string }
+  | { phase: 'awaiting-approval'; request: ApprovalRequest }
+  | { phase: 'awaiting-input'; request: string; question: string }
+  | { phase: 'waiting-for-model'; address: string; reason: string; attempt: number }
+  | { phase: 'paused' }
+  | { phase: 'closing' }
+  | { phase: 'closed'; result: RunResult };
+
+export interface ApprovalRequest {
+  /** `a1`, `a2` … within the run. */
+  readonly id: string;
+  readonly step: string;
+  readonly tool: string;
+  readonly preview: string;
+  readonly rule: string;
+  readonly reason: string;
+  readonly digest: string;
+}
+
+export interface StepView extends PlannedStep {
+  readonly state: 'waiting' | 'running' | 'reviewing' | 'done';
+}
+
+export interface RunView {
+  readonly run: string;
+  readonly goal: string;
+  readonly workspace: string;
+  readonly round: number;
+  readonly now: RunPhase;
+  /** True from the pause signal on, even while a tool call still runs to its end. */
+  readonly pausing: boolean;
+  readonly steps: readonly StepView[];
+  readonly usage: RunUsage;
+  readonly limits: Limits;
+  readonly thought: string;
+}
+
+export interface ApprovalAnswer {
+  readonly request: string;
+  readonly digest: string;
+  readonly answer: 'approve' | 'deny';
+  readonly by: string;
+  readonly reason?: string;
+}
+
+/** Signals are accepted even when no worker is up. */
+export const pauseRun = defineSignal<[by: string]>('pause');
+export const resumeRun = defineSignal<[by: string]>('resume');
+export const cancelRun = defineSignal<[by: string]>('cancel');
+export const sayToRun = defineSignal<[message: string, by: string]>('say');
+
+/** An update, so that a stale or wrong answer is refused without leaving an event. */
+export const answerApproval = defineUpdate<void, [ApprovalAnswer]>('answerApproval');
+
+export const runView = defineQuery<RunView>('view');
+
+/** Visible in the Web UI's list and in `agent list`. Never goal text: search attributes are not encrypted. */
+export const searchAttributes = {
+  AgentStatus: 'Keyword',
+  AgentStep: 'Keyword',
+  AgentModel: 'Keyword',
+  AgentTokens: 'Int',
+  AgentToolCalls: 'Int',
+} as const;
