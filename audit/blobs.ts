@@ -1,0 +1,99 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** Content-addressed store: a blob is written once, by its sha256, and checked whenever it is read. */
+export interface BlobStore {
+  /** Returns `sha256:<64 hex>`; durable (fsync) when it resolves. Storing the same bytes again costs one stat. */
+  put(content: string | Uint8Array): Promise<string>;
+  /** Moves a finished file in, for content too large to hold in memory. `sha256` is the file's, as hex. */
+  adopt(file: string, sha256: string): Promise<string>;
+  /** @throws BlobError when the blob is missing or its bytes do not hash to the ref. */
+  get(ref: string): Promise<Buffer>;
+  getText(ref: string): Promise<string>;
+  /** Unchecked cast: blobs are written by this program and verified by their hash. */
+  getJson<T>(ref: string): Promise<T>;
+  putJson(value: unknown): Promise<string>;
+  /** Path of the blob's file, whether or not it exists. */
+  pathOf(ref: string): string;
+}
+
+export class BlobError extends Error {
+  override readonly name = 'BlobError';
+}
+
+const refPattern = /^sha256:([0-9a-f]{64})$/;
+
+/** True for text that has the form of a ref; says nothing about the blob being there. */
+export const isRef = (text: string): boolean => refPattern.test(text);
+
+export const hashOf = (content: string | Uint8Array): string =>
+  createHash('sha256').update(content).digest('hex');
+
+/** `root` is created when the first blob is stored. */
+export const createBlobStore = (root: string): BlobStore => {
+  const pathOf = (ref: string): string => {
+    const hex = refPattern.exec(ref)?.[1];
+    if (hex === undefined) {
+      throw new BlobError(`"${ref}" is not a blob reference; expected sha256: and 64 hex digits.`);
+    }
+    return join(root, 'sha256', hex.slice(0, 2), hex.slice(2));
+  };
+
+  const exists = (file: string): Promise<boolean> =>
+    stat(file).then(
+      () => true,
+      () => false,
+    );
+
+  const store: BlobStore = {
+    pathOf,
+    async put(content) {
+      const ref = `sha256:${hashOf(content)}`;
+      const file = pathOf(ref);
+      if (await exists(file)) return ref;
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      const temp = `${file}.${randomUUID()}.tmp`;
+      try {
+        const handle = await open(temp, 'wx', 0o600);
+        try {
+          await handle.writeFile(content);
+          await handle.datasync();
+        } finally {
+          await handle.close();
+        }
+        await rename(temp, file);
+      } catch (error) {
+        await rm(temp, { force: true });
+        throw error;
+      }
+      return ref;
+    },
+    async adopt(file, sha256) {
+      const ref = `sha256:${sha256}`;
+      const target = pathOf(ref);
+      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+      const handle = await open(file, 'r');
+      await handle.datasync().finally(() => handle.close());
+      await rename(file, target);
+      return ref;
+    },
+    async get(ref) {
+      const file = pathOf(ref);
+      const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+        throw new BlobError(
+          `Blob ${ref} cannot be read from ${file}: ${error.code ?? error.message}.`,
+        );
+      });
+      const found = hashOf(bytes);
+      if (`sha256:${found}` !== ref) {
+        throw new BlobError(`Blob ${ref} was changed on disk: ${file} hashes to sha256:${found}.`);
+      }
+      return bytes;
+    },
+    getText: async (ref) => (await store.get(ref)).toString('utf8'),
+    getJson: async <T>(ref: string) => JSON.parse(await store.getText(ref)) as T,
+    putJson: (value) => store.put(JSON.stringify(value)),
+  };
+  return store;
+};
