@@ -56,6 +56,8 @@ export interface PlanRequest {
   readonly facts: Ref;
   /** Why the last plan was given up, oldest first. */
   readonly notes: readonly Ref[];
+  /** What steps of the plans given up achieved, one line each. */
+  readonly claims?: readonly string[];
   /** What a person said since the last model call. */
   readonly said: readonly string[];
 }
@@ -92,6 +94,8 @@ export interface ThinkRequest {
   /** Reviewer's notes for a retry, summaries of finished steps. */
   readonly notes: readonly Ref[];
   readonly said: readonly string[];
+  /** What finished steps achieved, one line each; sent at the step's first turn only. */
+  readonly claims?: readonly string[];
   /** A sentence of the engine to the model, such as a budget warning. */
   readonly nudge?: string;
 }

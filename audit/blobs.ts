@@ -30,6 +30,12 @@ export const isRef = (text: string): boolean => refPattern.test(text);
 export const hashOf = (content: string | Uint8Array): string =>
   createHash('sha256').update(content).digest('hex');
 
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );
+
 /** `root` is created when the first blob is stored. */
 export const createBlobStore = (root: string): BlobStore => {
   const pathOf = (ref: string): string => {
@@ -39,12 +45,6 @@ export const createBlobStore = (root: string): BlobStore => {
     }
     return join(root, 'sha256', hex.slice(0, 2), hex.slice(2));
   };
-
-  const exists = (file: string): Promise<boolean> =>
-    stat(file).then(
-      () => true,
-      () => false,
-    );
 
   const store: BlobStore = {
     pathOf,

@@ -41,6 +41,8 @@ export interface RunInput {
   readonly by: string;
   /** RFC 3339. */
   readonly started: string;
+  /** Events after which the run goes on in a fresh history; 2,000 if absent. */
+  readonly historyLimit?: number;
 }
 
 /** How a run ends; the same words in JSON, search attributes and the dashboard. */

@@ -1,0 +1,55 @@
+/** Every timeout and retry of a run, with its reason. */
+import type { ActivityInterfaceFor } from '@temporalio/workflow';
+import { proxyActivities } from '@temporalio/workflow';
+import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
+import type { RunInput } from './contract.ts';
+
+export interface Activities {
+  readonly model: ActivityInterfaceFor<ModelActivities>;
+  /** Looks and notes; safe to repeat. */
+  readonly folder: ActivityInterfaceFor<WorkspaceActivities>;
+  /** Acts; the activity itself knows what to do when it finds itself run again. */
+  readonly hands: ActivityInterfaceFor<WorkspaceActivities>;
+}
+
+export function proxyRunActivities({ queues }: RunInput): Activities {
+  return {
+    // A local model may think for many minutes on a small machine; the heartbeat notices a dead worker long before.
+    // The activity turns an absent or busy server into an answer, so attempts only count crashes and bugs.
+    model: proxyActivities<ModelActivities>({
+      taskQueue: queues.model,
+      startToCloseTimeout: '60m',
+      heartbeatTimeout: '10s',
+      retry: {
+        initialInterval: '1s',
+        backoffCoefficient: 2,
+        maximumInterval: '60s',
+        maximumAttempts: 20,
+      },
+    }),
+    folder: proxyActivities<WorkspaceActivities>({
+      taskQueue: queues.workspace,
+      startToCloseTimeout: '2m',
+      heartbeatTimeout: '30s',
+      retry: {
+        initialInterval: '500ms',
+        backoffCoefficient: 2,
+        maximumInterval: '30s',
+        maximumAttempts: 20,
+      },
+    }),
+    // Longer than the longest command the policy allows (60 minutes), so that the command's own limit speaks first.
+    // Tool failures are results; what is retried here is the host: a killed worker, a full disk.
+    hands: proxyActivities<WorkspaceActivities>({
+      taskQueue: queues.workspace,
+      startToCloseTimeout: '65m',
+      heartbeatTimeout: '10s',
+      retry: {
+        initialInterval: '500ms',
+        backoffCoefficient: 2,
+        maximumInterval: '30s',
+        maximumAttempts: 50,
+      },
+    }),
+  };
+}

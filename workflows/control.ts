@@ -1,0 +1,52 @@
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { cancelRun, pauseRun, resumeRun, sayToRun } from './contract.ts';
+import type { agentRun } from './run.ts';
+import { enter } from './show.ts';
+import type { Run } from './state.ts';
+
+const longestMessage = 4_000;
+const mostMessages = 50;
+
+/** Signals, since they must be accepted even when no worker is up. */
+export function registerControls(run: Run, cancel: () => void): void {
+  const { state } = run;
+  setHandler(pauseRun, (by) => {
+    state.pausedBy ??= by;
+  });
+  setHandler(resumeRun, () => {
+    delete state.pausedBy;
+  });
+  setHandler(cancelRun, (by) => {
+    state.cancelledBy ??= by;
+    cancel();
+  });
+  setHandler(sayToRun, (message) => {
+    if (state.said.length < mostMessages) state.said.push(message.slice(0, longestMessage));
+  });
+}
+
+/** Holds the run while it is paused. Called between activities: what has begun runs to its end. */
+export async function waitWhilePaused(run: Run): Promise<void> {
+  if (run.state.pausedBy === undefined) return;
+  const before = run.now;
+  enter(run, { phase: 'paused' });
+  await condition(() => run.state.pausedBy === undefined);
+  enter(run, before);
+}
+
+/**
+ * Goes on in a fresh history before this one gets long: an action costs about ten events and the server warns at 4,096.
+ * Only between turns, when nothing is under way.
+ */
+export async function continueWhenLong(run: Run): Promise<void> {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  if (historyLength < (run.input.historyLimit ?? 2_000) && !continueAsNewSuggested) return;
+  await condition(allHandlersFinished);
+  await continueAsNew<typeof agentRun>(run.input, run.state);
+}

@@ -1,0 +1,127 @@
+import { condition } from '@temporalio/workflow';
+import type { ActResult, Call, ThinkAnswer } from '../activities/contract.ts';
+import { waitForApproval } from './approvals.ts';
+import { checkBudget, countAction } from './budgets.ts';
+import { continueWhenLong, waitWhilePaused } from './control.ts';
+import { RunEnd } from './failures.ts';
+import { askModel } from './model.ts';
+import { noteOutcome } from './progress.ts';
+import { enter } from './show.ts';
+import type { Run, StepRecord } from './state.ts';
+import { claimsOf, takeSaid } from './state.ts';
+
+/** Turns after which a step that does not finish is given up. */
+const mostTurns = 80;
+
+/** (Thought → Action → Observation)* until the model says the step is finished. */
+export async function executeStep(run: Run, step: StepRecord): Promise<void> {
+  if (step.state !== 'running') {
+    checkBudget(run, 'steps');
+    run.state.usage.steps += 1;
+    step.state = 'running';
+    step.attempts += 1;
+    step.turns = 0;
+  }
+  while (step.claim === undefined) {
+    await continueWhenLong(run);
+    if (step.turns >= mostTurns) {
+      throw new RunEnd(
+        'stuck',
+        `Step ${step.id} (${step.title}) took ${mostTurns} turns without finishing.`,
+      );
+    }
+    step.turns += 1;
+    const turn = await think(run, step);
+    for (const call of turn.calls) await act(run, step, call);
+    if (turn.question !== undefined) await askPerson(run, turn.question.text);
+    if (turn.finish !== undefined) step.claim = turn.finish.summary;
+  }
+}
+
+async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
+  const { input, state } = run;
+  const said = takeSaid(state);
+  const { nudge } = state;
+  delete state.nudge;
+  const answer = await askModel(run, { phase: 'thinking', step: step.id }, () =>
+    run.activities.model.think.executeWithOptions(
+      { summary: `${step.id}, turn ${step.turns}: ${step.title}` },
+      [
+        {
+          run: input.run,
+          goal: input.goal,
+          model: input.models.executor,
+          facts: state.facts ?? '',
+          plan: state.plan ?? '',
+          step: step.id,
+          observations: step.observations,
+          notes: step.notes,
+          said,
+          ...(step.transcript === undefined
+            ? { claims: claimsOf(state, 200) }
+            : { transcript: step.transcript }),
+          ...(nudge === undefined ? {} : { nudge }),
+        },
+      ],
+    ),
+  );
+  step.transcript = answer.transcript;
+  step.observations = [];
+  step.notes = [];
+  state.thought = answer.thought;
+  return answer;
+}
+
+/** One action: decided, approved where the policy asks, carried out, noted. */
+async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
+  const { state } = run;
+  await waitWhilePaused(run);
+  checkBudget(run, 'toolCalls', 'minutes');
+  state.actions += 1;
+  let result = await tryAct(run, step, call);
+  // The digest may have changed between question and answer; then the new action is asked about.
+  while (result.verdict === 'ask') {
+    const approval = await waitForApproval(run, step, call, result);
+    result = await tryAct(run, step, call, approval);
+  }
+  countAction(run, result.ms);
+  state.policyLimits = result.limits;
+  if (result.observation !== undefined) {
+    state.evidence = result.observation;
+    step.observations.push(result.observation);
+  }
+  noteOutcome(state, result);
+}
+
+async function tryAct(
+  run: Run,
+  step: StepRecord,
+  call: Call,
+  approval?: Awaited<ReturnType<typeof waitForApproval>>,
+): Promise<ActResult> {
+  const { input, state } = run;
+  enter(run, { phase: 'acting', step: step.id, tool: call.tool, preview: call.preview });
+  return await run.activities.hands.act.executeWithOptions(
+    { summary: `${call.tool} ${call.preview}`.slice(0, 200) },
+    [
+      {
+        run: input.run,
+        step: step.id,
+        seq: state.actions,
+        workspace: input.workspace,
+        call,
+        ...(approval === undefined ? {} : { approval }),
+        ...(state.evidence === undefined ? {} : { previous: state.evidence }),
+      },
+    ],
+  );
+}
+
+/** Waits for a person to `say` something; the model reads it at its next turn. */
+async function askPerson(run: Run, question: string): Promise<void> {
+  run.state.questions += 1;
+  if (run.state.said.length === 0) {
+    enter(run, { phase: 'awaiting-input', request: `q${run.state.questions}`, question });
+    await condition(() => run.state.said.length > 0);
+  }
+}

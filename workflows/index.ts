@@ -1,0 +1,2 @@
+/** What the worker registers: the workflow types by name. */
+export { agentRun } from './run.ts';

@@ -1,0 +1,50 @@
+import { condition } from '@temporalio/workflow';
+import type { ModelOutcome } from '../activities/contract.ts';
+import { checkBudget, countModel } from './budgets.ts';
+import { waitWhilePaused } from './control.ts';
+import type { RunPhase } from './contract.ts';
+import { RunEnd } from './failures.ts';
+import { enter } from './show.ts';
+import type { Run } from './state.ts';
+
+const firstWaitMs = 1_000;
+const longestWaitMs = 60_000;
+
+/**
+ * Asks a model until it answers. An absent server makes the run wait, visibly and for as long as it takes:
+ * waiting costs no budget, and every wait is a durable timer. Pause takes hold between attempts.
+ */
+export async function askModel<T>(
+  run: Run,
+  phase: RunPhase,
+  ask: () => Promise<ModelOutcome<T>>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    await waitWhilePaused(run);
+    checkBudget(run, 'tokens', 'minutes');
+    enter(run, phase);
+    const outcome = await ask();
+    switch (outcome.kind) {
+      case 'answer':
+        countModel(run, outcome.usage, outcome.ms);
+        return outcome.answer;
+      case 'invalid':
+        countModel(run, outcome.usage, outcome.ms);
+        throw new RunEnd('failed', `The model gave no usable answer: ${outcome.reason}`);
+      case 'refused':
+        throw new RunEnd(
+          'failed',
+          `The model server at ${outcome.address} refused: ${outcome.reason}`,
+        );
+      case 'unavailable': {
+        const { address, reason } = outcome;
+        enter(run, { phase: 'waiting-for-model', address, reason: reason.slice(0, 300), attempt });
+        const wait = Math.min(firstWaitMs * 2 ** Math.min(attempt - 1, 10), longestWaitMs);
+        await condition(
+          () => run.state.pausedBy !== undefined,
+          Math.max(wait, outcome.retryAfterMs ?? 0),
+        );
+      }
+    }
+  }
+}

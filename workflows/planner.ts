@@ -1,0 +1,42 @@
+import { askModel } from './model.ts';
+import { RunEnd } from './failures.ts';
+import type { Run } from './state.ts';
+import { takeSaid } from './state.ts';
+
+/** Plans tried before the run ends as rejected. */
+const mostRounds = 3;
+
+/** Asks the planner for a plan and starts a round with it. */
+export async function planGoal(run: Run): Promise<void> {
+  const { state, input } = run;
+  if (state.round >= mostRounds) {
+    throw new RunEnd('rejected', `The reviewer did not accept the work of ${mostRounds} plans.`);
+  }
+  state.round += 1;
+  const said = takeSaid(state);
+  const answer = await askModel(run, { phase: 'planning' }, () =>
+    run.activities.model.plan.executeWithOptions({ summary: `plan, round ${state.round}` }, [
+      {
+        run: input.run,
+        goal: input.goal,
+        model: input.models.planner,
+        facts: state.facts ?? '',
+        notes: state.planNotes,
+        claims: state.achieved,
+        said,
+      },
+    ]),
+  );
+  state.plan = answer.plan;
+  state.thought = answer.approach;
+  state.steps = answer.steps.map(({ id, title, dependsOn }) => ({
+    id,
+    title,
+    dependsOn,
+    state: 'waiting',
+    attempts: 0,
+    turns: 0,
+    observations: [],
+    notes: [],
+  }));
+}

@@ -1,0 +1,65 @@
+import type { ReviewAnswer } from '../activities/contract.ts';
+import { askModel } from './model.ts';
+import type { Run, StepRecord } from './state.ts';
+import { claimsOf } from './state.ts';
+
+/** Times a step is tried before the planner is asked for another way. */
+const mostAttempts = 3;
+
+/** Judges a finished step: done, another try with notes, or a new plan. */
+export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
+  step.state = 'reviewing';
+  const review = await askReviewer(run, step);
+  if (review.verdict === 'accept') {
+    step.state = 'done';
+    return;
+  }
+  if (review.verdict === 'retry' && step.attempts < mostAttempts) {
+    step.state = 'waiting';
+    step.notes.push(review.notes);
+    delete step.claim;
+    return;
+  }
+  giveUpPlan(run, review);
+}
+
+/** Judges the whole work. Returns the summary when it is accepted; otherwise the next round begins. */
+export async function reviewWork(run: Run): Promise<string | undefined> {
+  const review = await askReviewer(run);
+  if (review.verdict !== 'accept') {
+    giveUpPlan(run, review);
+    return undefined;
+  }
+  const { steps } = run.state;
+  const only = steps.length === 1 ? steps[0]?.claim : undefined;
+  return only ?? claimsOf(run.state, 500).join('\n');
+}
+
+function giveUpPlan({ state }: Run, review: ReviewAnswer): void {
+  state.achieved.push(...claimsOf(state, 150));
+  state.planNotes.push(review.notes);
+  delete state.plan;
+  state.steps = [];
+}
+
+async function askReviewer(run: Run, step?: StepRecord): Promise<ReviewAnswer> {
+  const { input, state } = run;
+  const about = step === undefined ? {} : { step: step.id };
+  return await askModel(run, { phase: 'reviewing', ...about }, () =>
+    run.activities.model.review.executeWithOptions(
+      { summary: `review ${step?.title ?? 'the whole work'}` },
+      [
+        {
+          run: input.run,
+          goal: input.goal,
+          model: input.models.reviewer,
+          plan: state.plan ?? '',
+          scope: step === undefined ? 'run' : 'step',
+          claims: step === undefined ? claimsOf(state, 200) : [step.claim ?? ''],
+          ...about,
+          ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
+        },
+      ],
+    ),
+  );
+}

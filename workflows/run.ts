@@ -1,0 +1,51 @@
+import { CancellationScope, isCancellation, setHandler } from '@temporalio/workflow';
+import { registerApprovals } from './approvals.ts';
+import { registerControls } from './control.ts';
+import type { RunInput, RunResult, RunView } from './contract.ts';
+import { runView } from './contract.ts';
+import { executeStep } from './executor.ts';
+import { RunEnd, toRunEnd } from './failures.ts';
+import { closeRun, openRun } from './folder.ts';
+import { planGoal } from './planner.ts';
+import { reviewStep, reviewWork } from './reviewer.ts';
+import type { Run, RunState } from './state.ts';
+import { createRun, nextStep, toView } from './state.ts';
+
+/** Plans the goal, executes the plan step by step, and repeats with the reviewer's notes until the work is accepted. */
+async function carryOut(run: Run): Promise<string> {
+  await openRun(run);
+  for (;;) {
+    if (run.state.plan === undefined) await planGoal(run);
+    for (let step = nextStep(run.state); step !== undefined; step = nextStep(run.state)) {
+      await executeStep(run, step);
+      await reviewStep(run, step);
+    }
+    if (run.state.plan === undefined) continue;
+    const summary = await reviewWork(run);
+    if (summary !== undefined) return summary;
+  }
+}
+
+/**
+ * One run of the agent, from goal to typed end. Every outside thing happens in an activity, so whatever is killed,
+ * the run goes on from the last finished one. `carried` is the state brought over from the history before this one.
+ */
+export async function agentRun(input: RunInput, carried?: RunState): Promise<RunResult> {
+  const run = createRun(input, carried);
+  setHandler(runView, (): RunView => toView(run));
+  registerApprovals(run);
+  const scope = new CancellationScope();
+  registerControls(run, () => scope.cancel());
+
+  let end: RunEnd;
+  try {
+    const summary = await scope.run(() => carryOut(run));
+    end = new RunEnd('done', summary);
+  } catch (error) {
+    // Continue-as-new leaves by an exception that is none of ours.
+    end = isCancellation(error)
+      ? new RunEnd('cancelled', `Cancelled by ${run.state.cancelledBy ?? 'the Temporal server'}.`)
+      : toRunEnd(error);
+  }
+  return await CancellationScope.nonCancellable(() => closeRun(run, end));
+}

@@ -1,0 +1,149 @@
+import type { PlannedStep, Ref } from '../activities/contract.ts';
+import type { Limits } from '../policies/action.ts';
+import type { Activities } from './activities.ts';
+import { proxyRunActivities } from './activities.ts';
+import type {
+  ApprovalAnswer,
+  ApprovalRequest,
+  RunInput,
+  RunPhase,
+  RunUsage,
+  RunView,
+  StepView,
+} from './contract.ts';
+
+/** A step of the plan in force. Each has a conversation of its own, so several could run at once. */
+export interface StepRecord extends PlannedStep {
+  state: StepView['state'];
+  /** Times the executor was set on it: 1 and one more for each retry the reviewer asked for. */
+  attempts: number;
+  turns: number;
+  transcript?: Ref;
+  /** Results the model has not seen yet. */
+  observations: Ref[];
+  /** The reviewer's notes the model has not seen yet. */
+  notes: Ref[];
+  /** What the executor says it achieved; set when it called `finish_step`. */
+  claim?: string;
+}
+
+/** All that a run must remember, small and plain: it is carried over when the run goes on in a fresh history. */
+export interface RunState {
+  round: number;
+  facts?: Ref;
+  plan?: Ref;
+  steps: StepRecord[];
+  /** Why earlier plans were given up. */
+  planNotes: Ref[];
+  /** What steps of those plans achieved, one line each. */
+  achieved: string[];
+  policyLimits?: Limits;
+  usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
+  /** Last observation: head of the chain of evidence. */
+  evidence?: Ref;
+  /** Actions so far; numbers them. */
+  actions: number;
+  /** Approval requests and questions so far; number them. */
+  asks: number;
+  questions: number;
+  /** What people said and no model has read yet. */
+  said: string[];
+  thought: string;
+  pausedBy?: string;
+  cancelledBy?: string;
+  /** Denied calls in a row. */
+  denials: number;
+  /** The last outcome and how often in a row it came. */
+  repeat: { key: string; count: number };
+  nudge?: string;
+  warned: boolean;
+}
+
+/** The run in memory: state, plus what lives only as long as this history. */
+export interface Run {
+  readonly input: RunInput;
+  readonly state: RunState;
+  readonly activities: Activities;
+  now: RunPhase;
+  pending: { request: ApprovalRequest; answer?: ApprovalAnswer }[];
+  /** Last search attribute values, so that only changes are written. */
+  shown: string;
+}
+
+export function createRun(input: RunInput, carried?: RunState): Run {
+  return {
+    input,
+    activities: proxyRunActivities(input),
+    now: { phase: 'opening' },
+    pending: [],
+    shown: '',
+    state: carried ?? {
+      round: 0,
+      steps: [],
+      planNotes: [],
+      achieved: [],
+      usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
+      actions: 0,
+      asks: 0,
+      questions: 0,
+      said: [],
+      thought: '',
+      denials: 0,
+      repeat: { key: '', count: 0 },
+      warned: false,
+    },
+  };
+}
+
+/** First step, in plan order, that is not done and whose dependencies are. */
+export function nextStep({ steps }: RunState): StepRecord | undefined {
+  const done = new Set(steps.filter((step) => step.state === 'done').map((step) => step.id));
+  return steps.find((step) => !done.has(step.id) && step.dependsOn.every((id) => done.has(id)));
+}
+
+/** What finished steps achieved, one line each, short enough to travel in history. */
+export function claimsOf({ steps }: RunState, length: number): string[] {
+  return steps
+    .filter((step) => step.claim !== undefined)
+    .map((step) => `${step.title}: ${(step.claim ?? '').slice(0, length)}`);
+}
+
+/** Takes what people said since the last model call: each message is read once. */
+export function takeSaid(state: RunState): string[] {
+  return state.said.splice(0);
+}
+
+const noLimit = Number.MAX_SAFE_INTEGER;
+
+/** The lower of what the policy allows and what the operator asked for. */
+export function limitsOf({ input, state }: Run): Limits {
+  const least = (name: keyof Limits): number =>
+    Math.min(state.policyLimits?.[name] ?? noLimit, input.limits[name] ?? noLimit);
+  return {
+    steps: least('steps'),
+    toolCalls: least('toolCalls'),
+    tokens: least('tokens'),
+    minutes: least('minutes'),
+  };
+}
+
+export function toView(run: Run): RunView {
+  const { input, state } = run;
+  return {
+    run: input.run,
+    goal: input.goal,
+    workspace: input.workspace,
+    round: state.round,
+    now: run.now,
+    pausing: state.pausedBy !== undefined,
+    steps: state.steps.map(({ id, title, dependsOn, state: at }) => ({
+      id,
+      title,
+      dependsOn,
+      state: at,
+    })),
+    usage: { ...state.usage },
+    limits: limitsOf(run),
+    thought: state.thought,
+  };
+}
