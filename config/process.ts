@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** A process, safe against its number being given to another one later. */
+export interface ProcessId {
+  readonly pid: number;
+  /** Clock ticks since boot on Linux, the start time as `ps` words it elsewhere. */
+  readonly startTime: string;
+}
+
+const askPs = (column: string, pid: number): string =>
+  execFileSync('ps', ['-o', column, '-p', String(pid)], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).trim();
+
+/** Start time of a running process; `undefined` when there is none (a zombie is none). */
+export function readStartTime(pid: number): string | undefined {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
+  if (process.platform === 'linux') {
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    } catch {
+      return undefined;
+    }
+    // The second field is the program's name in brackets and may hold spaces and brackets itself.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  }
+  try {
+    return askPs('lstart=', pid) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True while exactly this process runs. */
+export const isRunning = ({ pid, startTime }: ProcessId): boolean =>
+  readStartTime(pid) === startTime;
+
+/** Resident bytes of a process; undefined where the system does not tell. */
+export function readMemory(pid: number): number | undefined {
+  try {
+    if (process.platform !== 'linux') {
+      return Number(askPs('rss=', pid)) * 1024;
+    }
+    const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return line?.[1] === undefined ? undefined : Number(line[1]) * 1024;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,240 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
+
+/** What the operator can set. Every value is text until `parse` has looked at it. */
+export interface VariableValues {
+  baseUrl: string;
+  apiKey: string;
+  model: string;
+  plannerModel: string;
+  reviewerModel: string;
+  workspace: string;
+  stateDir: string;
+  toolsDir: string;
+  policiesDir: string;
+  allowNet: boolean;
+  forceChat: boolean;
+  sandbox: 'auto' | 'none';
+  temporalCli: string;
+  temporalAddress: string;
+  temporalNamespace: string;
+  queue: string;
+  host: string;
+}
+
+export type VariableKey = keyof VariableValues;
+
+/** A value, or what was expected instead: the end of the sentence "<name> must be …, got …". */
+export type Parsed<T> = { value: T } | { expected: string; instead?: string };
+
+export interface Variable<K extends VariableKey = VariableKey> {
+  readonly key: K;
+  readonly name: string;
+  readonly meaning: string;
+  /** The default in words, for people. */
+  readonly fallback: string;
+  /** Shown as set or not set, never as it is. */
+  readonly secret?: true;
+  /** Which values a workspace may set for itself; absent: none. */
+  readonly fromWorkspace?: (value: VariableValues[K]) => boolean;
+  /** `base` is the folder relative paths start from. */
+  readonly parse: (text: string, base: string) => Parsed<VariableValues[K]>;
+}
+
+const parseText = (text: string): Parsed<string> =>
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
+  /^[^\u0000-\u001f\u007f]+$/.test(text) ? { value: text } : { expected: 'one line of text' };
+
+const parsePath = (text: string, base: string): Parsed<string> =>
+  text.includes('\0')
+    ? { expected: 'a path' }
+    : { value: isAbsolute(text) ? resolve(text) : resolve(base, text) };
+
+const parseFolder = (text: string, base: string): Parsed<string> => {
+  const path = resolve(base, text);
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+    ? { value: path }
+    : { expected: 'an existing folder', instead: `Create it with: mkdir -p ${path}` };
+};
+
+const parseProgram = (text: string, base: string): Parsed<string> => {
+  const path = resolve(base, text);
+  try {
+    accessSync(path, constants.X_OK);
+    if (statSync(path).isFile()) return { value: path };
+  } catch {
+    // Said below: a missing file and one without the right are the same mistake to its reader.
+  }
+  return { expected: 'an executable file', instead: 'Give the path of the `temporal` program.' };
+};
+
+const parseFlag = (text: string): Parsed<boolean> => {
+  const word = text.toLowerCase();
+  return word === 'true' || word === 'false'
+    ? { value: word === 'true' }
+    : { expected: 'true or false' };
+};
+
+const parseSandbox = (text: string): Parsed<'auto' | 'none'> =>
+  text === 'auto' || text === 'none' ? { value: text } : { expected: 'auto or none' };
+
+const parseBaseUrl = (text: string): Parsed<string> => {
+  const expected = 'an http(s) URL';
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    const instead = /^[\w.-]+:\d+(\/.*)?$/.test(text) ? `Write http://${text}.` : undefined;
+    return instead === undefined ? { expected } : { expected, instead };
+  }
+  if (url.username !== '' || url.password !== '') {
+    return { expected: `${expected} without a password in it`, instead: 'Use OPENAI_API_KEY.' };
+  }
+  return { value: text.replace(/\/+$/, '') };
+};
+
+const parseKey = (text: string): Parsed<string> =>
+  /^[\u0021-\u007e]+$/.test(text)
+    ? { value: text }
+    : { expected: 'printable ASCII without spaces, as it goes into an HTTP header' };
+
+const parseAddress = (text: string): Parsed<string> =>
+  /^(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}$/i.test(text)
+    ? { value: text }
+    : { expected: 'host:port', instead: 'Write for example 127.0.0.1:7233.' };
+
+const parseName = (text: string): Parsed<string> =>
+  /^[\w.-]{1,100}$/.test(text)
+    ? { value: text }
+    : { expected: 'at most 100 letters, digits, dots, dashes or underscores' };
+
+const variable = <K extends VariableKey>(entry: Variable<K>): Variable =>
+  entry as unknown as Variable;
+
+/** Every variable, in the order people read them. A flag or a key of config.yaml has the name in `key`. */
+export const variables: readonly Variable[] = [
+  variable({
+    key: 'baseUrl',
+    name: 'OPENAI_BASE_URL',
+    meaning: 'Address of the OpenAI-compatible model server.',
+    fallback: 'http://127.0.0.1:1234/v1; in a container http://host.docker.internal:1234/v1',
+    parse: parseBaseUrl,
+  }),
+  variable({
+    key: 'apiKey',
+    name: 'OPENAI_API_KEY',
+    meaning: 'Key for the model server; local servers need none.',
+    fallback: 'not set',
+    secret: true,
+    parse: parseKey,
+  }),
+  variable({
+    key: 'model',
+    name: 'AGENT_MODEL',
+    meaning: 'Model that carries the steps out.',
+    fallback: 'gpt-4o-mini',
+    fromWorkspace: () => true,
+    parse: parseText,
+  }),
+  variable({
+    key: 'plannerModel',
+    name: 'AGENT_PLANNER_MODEL',
+    meaning: 'Model that plans.',
+    fallback: 'AGENT_MODEL',
+    fromWorkspace: () => true,
+    parse: parseText,
+  }),
+  variable({
+    key: 'reviewerModel',
+    name: 'AGENT_REVIEWER_MODEL',
+    meaning: 'Model that reviews.',
+    fallback: 'AGENT_MODEL',
+    fromWorkspace: () => true,
+    parse: parseText,
+  }),
+  variable({
+    key: 'workspace',
+    name: 'AGENT_WORKSPACE',
+    meaning: 'Folder the agent works in.',
+    fallback: 'the current folder; in a container /workspace',
+    parse: parseFolder,
+  }),
+  variable({
+    key: 'stateDir',
+    name: 'AGENT_STATE_DIR',
+    meaning: 'Folder for histories, audit, blobs and the local stack.',
+    fallback: '$XDG_STATE_HOME/dev-agent or ~/.local/state/dev-agent; in a container /state',
+    parse: parsePath,
+  }),
+  variable({
+    key: 'toolsDir',
+    name: 'AGENT_TOOLS_DIR',
+    meaning: 'Folder with installed tools.',
+    fallback: '<state>/tools; in a container /tools',
+    parse: parsePath,
+  }),
+  variable({
+    key: 'policiesDir',
+    name: 'AGENT_POLICIES_DIR',
+    meaning: 'Folder with tools.yaml, network.yaml and paths.yaml.',
+    fallback: 'the policies shipped with dev-agent',
+    parse: parseFolder,
+  }),
+  variable({
+    key: 'allowNet',
+    name: 'ALLOW_NET',
+    meaning: 'Whether tools may reach the network where the policy allows a host.',
+    fallback: 'false',
+    fromWorkspace: (value) => !value,
+    parse: parseFlag,
+  }),
+  variable({
+    key: 'forceChat',
+    name: 'AGENT_FORCE_CHAT_COMPLETIONS',
+    meaning: 'Use Chat Completions without trying the Responses API first.',
+    fallback: 'false',
+    fromWorkspace: () => true,
+    parse: parseFlag,
+  }),
+  variable({
+    key: 'sandbox',
+    name: 'AGENT_SANDBOX',
+    meaning: 'auto: commands run in bubblewrap or not at all; none: they run unconfined.',
+    fallback: 'auto',
+    fromWorkspace: (value) => value === 'auto',
+    parse: parseSandbox,
+  }),
+  variable({
+    key: 'temporalCli',
+    name: 'AGENT_TEMPORAL_CLI',
+    meaning: 'The `temporal` program the local stack starts.',
+    fallback: '`temporal` on PATH, else fetched once into the cache folder',
+    parse: parseProgram,
+  }),
+  variable({
+    key: 'temporalAddress',
+    name: 'TEMPORAL_ADDRESS',
+    meaning: 'A Temporal cluster to use instead of the local stack.',
+    fallback: 'the local stack',
+    parse: parseAddress,
+  }),
+  variable({
+    key: 'temporalNamespace',
+    name: 'TEMPORAL_NAMESPACE',
+    meaning: 'Namespace on that cluster.',
+    fallback: 'default',
+    parse: parseName,
+  }),
+  variable({
+    key: 'queue',
+    name: 'AGENT_QUEUE',
+    meaning: 'First part of the task queues’ names.',
+    fallback: 'dev-agent',
+    parse: parseName,
+  }),
+  variable({
+    key: 'host',
+    name: 'AGENT_HOST',
+    meaning: 'Name of the machine that has the workspace, as its task queue says it.',
+    fallback: 'the host name',
+    parse: parseName,
+  }),
+];
