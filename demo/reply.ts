@@ -1,0 +1,84 @@
+/** An HTTP reply before it is sent: one chunk for JSON, one chunk an event for a stream. */
+import { randomUUID } from 'node:crypto';
+import type { AnswerCall, NormalAnswer, NormalRequest, TokenCounts } from './exchange.ts';
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly chunks: readonly string[];
+}
+
+/** An answer with nothing left open: texts, ids and counts as they go over the wire. */
+export interface Outcome {
+  readonly text: string;
+  readonly calls: readonly { readonly id: string; readonly name: string; readonly args: string }[];
+  readonly usage: TokenCounts | null;
+  readonly stopped?: 'length';
+}
+
+export const toJsonReply = (
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Reply => ({
+  status,
+  headers: { 'content-type': 'application/json', ...headers },
+  chunks: [JSON.stringify(body)],
+});
+
+export const toStreamReply = (events: readonly string[]): Reply => ({
+  status: 200,
+  headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },
+  chunks: events,
+});
+
+/** The body OpenAI's servers send with a status of 400 and above. */
+export const toErrorReply = (
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): Reply => {
+  const type =
+    status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'server_error';
+  return toJsonReply(status, { error: { message, type, param: null, code: null } }, headers);
+};
+
+/** A fresh id such as `call_3f0c…`. */
+export const createId = (prefix: string): string =>
+  `${prefix}_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
+
+/** About four characters a token, as tokenizers for English and code come out. */
+const estimateTokens = (characters: number): number => Math.ceil(characters / 4);
+
+const toCall = ({ id, name, args }: AnswerCall): Outcome['calls'][number] => ({
+  id: id ?? createId('call'),
+  name,
+  args: typeof args === 'string' ? args : JSON.stringify(args),
+});
+
+export function toOutcome(request: NormalRequest, answer: NormalAnswer): Outcome {
+  const text = answer.json === undefined ? (answer.text ?? '') : JSON.stringify(answer.json);
+  const calls = (answer.calls ?? []).map(toCall);
+  const written = calls.reduce(
+    (sum, call) => sum + call.name.length + call.args.length,
+    text.length,
+  );
+  return {
+    text,
+    calls,
+    usage:
+      answer.usage === undefined
+        ? {
+            inputTokens: estimateTokens(JSON.stringify(request.body).length),
+            outputTokens: estimateTokens(written),
+          }
+        : answer.usage,
+    ...(answer.stopped === undefined ? {} : { stopped: answer.stopped }),
+  };
+}
+
+/** At least 16 characters and at most some 64 pieces a text; never between the halves of a character. */
+export function splitText(text: string): readonly string[] {
+  const length = Math.max(16, Math.ceil(text.length / 64));
+  return text.match(new RegExp(`.{1,${length}}`, 'gsu')) ?? [];
+}
