@@ -86,7 +86,10 @@ export function readSettings(source: SettingsSource = {}): Settings {
     }
   }
 
-  const workspace = (values['workspace'] as string | undefined) ?? (container ? '/workspace' : cwd);
+  // A folder of the image is the default only where it is: a container may also be somebody's machine.
+  const inImage = (path: string): boolean => container && existsSync(path);
+  const workspace =
+    (values['workspace'] as string | undefined) ?? (inImage('/workspace') ? '/workspace' : cwd);
   const fromFile = (file: ConfigFile | undefined, origin: 'workspace' | 'user'): void => {
     if (file === undefined) return;
     problems.push(...file.problems);
@@ -117,7 +120,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
   const stateHome = env['XDG_STATE_HOME'] || join(home, '.local', 'state');
   const stateDir =
     (values['stateDir'] as string | undefined) ??
-    (container ? '/state' : join(stateHome, 'dev-agent'));
+    (inImage('/state') ? '/state' : join(stateHome, 'dev-agent'));
   const model = (values['model'] as string | undefined) ?? 'gpt-4o-mini';
   const defaults: Omit<VariableValues, Optional> = {
     baseUrl: `http://${container ? 'host.docker.internal' : '127.0.0.1'}:1234/v1`,
@@ -126,7 +129,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     reviewerModel: model,
     workspace,
     stateDir,
-    toolsDir: container ? '/tools' : join(stateDir, 'tools'),
+    toolsDir: inImage('/tools') ? '/tools' : join(stateDir, 'tools'),
     policiesDir: shippedPolicies,
     allowNet: false,
     forceChat: false,
@@ -136,12 +139,12 @@ export function readSettings(source: SettingsSource = {}): Settings {
     host: hostname(),
   };
   for (const entry of variables) origins[entry.key] ??= 'default';
-  const cacheHome = env['XDG_CACHE_HOME'] || (container ? undefined : join(home, '.cache'));
+  const cacheHome = env['XDG_CACHE_HOME'] || join(home, '.cache');
   return {
     ...defaults,
     ...(values as Partial<VariableValues>),
     folders: toStateFolders(stateDir),
-    cacheDir: cacheHome === undefined ? join(stateDir, 'cache') : join(cacheHome, 'dev-agent'),
+    cacheDir: join(cacheHome, 'dev-agent'),
     origins: origins as Record<VariableKey, Origin>,
     notices,
   };

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 
 /** A process, safe against its number being given to another one later. */
 export interface ProcessId {
@@ -49,5 +50,31 @@ export function readMemory(pid: number): number | undefined {
     return line?.[1] === undefined ? undefined : Number(line[1]) * 1024;
   } catch {
     return undefined;
+  }
+}
+
+const hasEnded = async (id: ProcessId, withinMs: number): Promise<boolean> => {
+  const deadline = Date.now() + withinMs;
+  while (isRunning(id)) {
+    if (Date.now() > deadline) return false;
+    await setTimeout(10);
+  }
+  return true;
+};
+
+/** Asks a process to end, ends it after `graceMs`, and resolves when it is gone. */
+export async function endProcess(id: ProcessId, graceMs: number): Promise<void> {
+  for (const [signal, patience] of [
+    ['SIGTERM', graceMs],
+    ['SIGKILL', 5_000],
+  ] as const) {
+    if (patience === 0) continue;
+    if (!isRunning(id)) return;
+    try {
+      process.kill(id.pid, signal);
+    } catch {
+      return; // Gone in between.
+    }
+    if (await hasEnded(id, patience)) return;
   }
 }

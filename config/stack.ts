@@ -1,3 +1,5 @@
+import type { ProcessId } from './process.ts';
+
 /** What the local stack writes to `stack.json` and what its control port understands. */
 
 /** `stack.json`: rewritten atomically (temp + rename) by the supervisor only. */
@@ -18,6 +20,12 @@ export interface StackFile {
   readonly host: string;
   /** Set once a run asked for the demo model. */
   readonly demo?: string;
+  /** The other processes, so that whoever finds the supervisor dead can end exactly those. */
+  readonly parts?: readonly (ProcessId & { readonly name: StackPart['name'] })[];
+  /** Path of the token; filled in by whoever reads the file, for the folder may be mounted elsewhere there. */
+  readonly tokenFile?: string;
+  /** What the stack was started with, by variable, without secrets. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** One process of the stack, as `agent ps` shows it. */
@@ -33,14 +41,26 @@ export interface StackPart {
   /** RFC 3339. */
   readonly since: string;
   readonly log?: string;
+  /** Why it is not up: its last exit and the last line it wrote. */
+  readonly reason?: string;
 }
 
 /**
  * Control server, JSON in and out, POST with `Authorization: Bearer <token>`:
  * `/status` → StackStatus; `/key {baseUrl, apiKey}` → {} hands the worker the key for one model server (kept in memory only);
+ * `/wait {seen}` → StackStart, as soon as it differs from what the caller has seen;
  * `/demo {}` → {baseUrl} starts the demo model server if needed; `/down {}` → {} stops every part, then the supervisor.
  */
 export interface StackStatus {
   readonly stack: StackFile;
   readonly parts: readonly StackPart[];
+}
+
+/** How far the start has come. `serving`: Temporal answers; the worker may still be on its way. */
+export interface StackStart {
+  readonly state: 'starting' | 'serving' | 'failed' | 'stopping';
+  /** Lines for the person who waits, from the one numbered `seen` on. */
+  readonly progress: readonly string[];
+  /** With `failed`: what to do about it, and the exit code that says so. */
+  readonly problem?: { readonly message: string; readonly exitCode: number };
 }

@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import type { StackFile } from '../config/stack.ts';
+
+/** Longest silence of the supervisor: it answers a wait after 20 s at the latest. */
+const silenceMs = 30_000;
+
+/**
+ * Asks the supervisor's control server. Plain node:http: fetch costs more start-up time than the question.
+ * @throws Error when it does not answer, or with its own words when it refuses.
+ */
+export const askControl = <T extends object>(
+  stack: StackFile,
+  path: string,
+  body: object,
+): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const token = readFileSync(stack.tokenFile ?? '', 'utf8').trim();
+    const question = request(
+      `${stack.control}${path}`,
+      { method: 'POST', agent: false, headers: { authorization: `Bearer ${token}` } },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          try {
+            const answer = JSON.parse(text) as T & { error?: string };
+            if (response.statusCode === 200) resolve(answer);
+            else reject(new Error(answer.error ?? `HTTP ${response.statusCode}`));
+          } catch {
+            reject(new Error(`${path} answered with something else than JSON`));
+          }
+        });
+      },
+    );
+    question.setTimeout(silenceMs, () => question.destroy(new Error('no answer within 30 s')));
+    question.on('error', reject);
+    question.end(JSON.stringify(body));
+  });

@@ -1,0 +1,42 @@
+import { readFileSync, renameSync } from 'node:fs';
+import type { StateFolders } from '../config/folders.ts';
+import type { StackFile } from '../config/stack.ts';
+
+const isStackFile = (value: unknown): value is StackFile => {
+  if (typeof value !== 'object' || value === null) return false;
+  const { v, pid, startTime, control, temporal } = value as Partial<StackFile>;
+  return (
+    v === 1 &&
+    typeof pid === 'number' &&
+    [startTime, control, temporal].every((field) => typeof field === 'string') &&
+    /^http:\/\/127\.0\.0\.1:\d+$/.test(control ?? '')
+  );
+};
+
+/** What `stack.json` says, whether or not that stack still runs. A damaged file is set aside, and `damaged` says so. */
+export function readStackFile({ stackFile, tokenFile }: StateFolders): {
+  readonly stack?: StackFile;
+  readonly damaged?: string;
+} {
+  let text: string;
+  try {
+    text = readFileSync(stackFile, 'utf8');
+  } catch {
+    return {};
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isStackFile(value)) return { stack: { ...value, tokenFile } };
+  } catch {
+    // Said below, as for JSON that is something else.
+  }
+  const aside = `${stackFile}.damaged`;
+  try {
+    renameSync(stackFile, aside);
+  } catch {
+    return {}; // Another command has set it aside.
+  }
+  return {
+    damaged: `${stackFile} was damaged; it is now ${aside}, and the stack is started anew.`,
+  };
+}

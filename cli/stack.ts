@@ -1,0 +1,227 @@
+/** The local stack as the commands see it: found, started, asked and stopped. The work itself is the supervisor's. */
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
+import { toEnvironment } from '../config/environment.ts';
+import { endProcess, isRunning } from '../config/process.ts';
+import { prepareStateFolder } from '../config/state-folder.ts';
+import { readVersion } from '../config/version.ts';
+import type { Settings } from '../config/environment.ts';
+import type { StackFile, StackStart, StackStatus } from '../config/stack.ts';
+import { askControl } from './control.ts';
+import { readStackFile } from './stack-file.ts';
+
+/** The local stack cannot be used; the message says what to do, `exitCode` what kind of failure it is. */
+export class StackError extends Error {
+  override readonly name = 'StackError';
+  readonly exitCode: number;
+  constructor(message: string, exitCode: number) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+export interface StartOptions {
+  /** Gets lines for the person who waits, such as the progress of a download. */
+  readonly onProgress?: (line: string) => void;
+}
+
+/** Longest wait for a supervisor to show itself; it does so before it fetches or starts anything. */
+const appearMs = 20_000;
+/** Longest orderly stop: the worker's grace, then Temporal's, with a margin. */
+const stopMs = 40_000;
+
+/** The running stack, or undefined. Does not start one, and does not ask whether Temporal answers. */
+export function readStack(settings: Settings): StackFile | undefined {
+  const { stack } = readStackFile(settings.folders);
+  return stack !== undefined && isRunning(stack) ? stack : undefined;
+}
+
+/**
+ * The running stack, started if need be. Resolves when Temporal answers; the worker may still be starting.
+ * Commands that start at the same time end up with the same stack.
+ * @throws ConfigError when the state folder cannot be used. @throws StackError when the stack does not come up.
+ */
+export async function ensureStack(
+  settings: Settings,
+  { onProgress = () => undefined }: StartOptions = {},
+): Promise<StackFile> {
+  prepareStateFolder(settings.folders.root);
+  const { damaged } = readStackFile(settings.folders);
+  if (damaged !== undefined) onProgress(damaged);
+  for (;;) {
+    const running = readStack(settings);
+    if (running !== undefined && running.version !== readVersion()) {
+      onProgress(
+        `Replacing the local stack of version ${running.version}; runs go on by themselves.`,
+      );
+      await stopStack(settings);
+      continue;
+    }
+    const stack = running ?? (await startStack(settings));
+    if (await waitForServing(stack, onProgress)) {
+      if (running !== undefined) noteDifferences(settings, running, onProgress);
+      return stack;
+    }
+    // It was on its way down; a new one can begin when it is gone.
+    await waitForEnd(stack, stopMs);
+  }
+}
+
+/** Stops the stack and whatever a killed supervisor left behind. Resolves when every process is gone. */
+export async function stopStack(settings: Settings): Promise<{ readonly wasRunning: boolean }> {
+  const { stack } = readStackFile(settings.folders);
+  if (stack === undefined) return { wasRunning: false };
+  const wasRunning = isRunning(stack);
+  if (wasRunning) {
+    await askControl(stack, '/down', {}).catch(() => undefined);
+    if (!(await waitForEnd(stack, stopMs))) await endProcess(stack, 2_000);
+  }
+  const left = (stack.parts ?? []).filter(isRunning);
+  await Promise.all(left.map((part) => endProcess(part, part.name === 'worker' ? 12_000 : 5_000)));
+  if (!wasRunning || left.length > 0) {
+    for (const file of [settings.folders.stackFile, settings.folders.tokenFile]) {
+      rmSync(file, { force: true });
+    }
+  }
+  return { wasRunning: wasRunning || left.length > 0 };
+}
+
+/** The parts with pids, ports, versions and memory. */
+export const stackStatus = (stack: StackFile): Promise<StackStatus> =>
+  askControl<StackStatus>(stack, '/status', {});
+
+/** Hands the worker the key for one model server; it is kept in memory only. */
+export async function handKey(stack: StackFile, baseUrl: string, apiKey: string): Promise<void> {
+  await askControl(stack, '/key', { baseUrl, apiKey });
+}
+
+/** Starts the demo model server if need be. */
+export const startDemo = (stack: StackFile): Promise<{ readonly baseUrl: string }> =>
+  askControl(stack, '/demo', {});
+
+async function startStack(settings: Settings): Promise<StackFile> {
+  const { child, ended, lastWords } = spawnSupervisor(settings);
+  const deadline = Date.now() + appearMs;
+  let over: number | null | undefined;
+  void ended.then((code) => (over = code));
+  while (Date.now() < deadline) {
+    const stack = readStack(settings);
+    if (stack !== undefined) {
+      child.unref();
+      return stack;
+    }
+    // Exit 0: another command's supervisor was quicker, and will show itself in a moment.
+    if (over !== undefined && over !== 0) {
+      throw new StackError(
+        `The local stack did not start: ${lastWords()}. See ${join(settings.folders.logs, 'supervisor.log')}.`,
+        over === 78 ? 78 : 69,
+      );
+    }
+    await setTimeout(5);
+  }
+  throw new StackError(
+    `The state folder ${settings.folders.root} is in use by a supervisor that does not show itself, perhaps in ` +
+      'another container. Stop it there, or choose another folder with AGENT_STATE_DIR.',
+    75,
+  );
+}
+
+/** What the terminal knows that the stack has no use for, and tools must never see. */
+const isSecret = (name: string): boolean =>
+  /KEY|TOKEN|SECRET|PASSW|CREDENTIAL|^TEMPORAL_|^SSH_|^AGENT_WORKSPACE$/i.test(name);
+
+interface Spawned {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  readonly lastWords: () => string;
+}
+
+function spawnSupervisor(settings: Settings): Spawned {
+  const { folders } = settings;
+  const crashLog = join(folders.root, 'supervisor-crash.log');
+  const inherited = Object.entries(process.env).filter(([name]) => !isSecret(name));
+  const fd = openSync(crashLog, 'w', 0o600);
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('../workers/supervisor.ts', import.meta.url))],
+    {
+      // Its own session: closing the terminal or pressing Ctrl-C does not reach it.
+      detached: true,
+      cwd: folders.root,
+      env: {
+        ...Object.fromEntries(inherited),
+        ...toEnvironment(settings),
+        NODE_COMPILE_CACHE: join(settings.cacheDir, 'node'),
+      },
+      stdio: ['ignore', fd, fd],
+    },
+  );
+  closeSync(fd);
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('exit', resolve);
+    child.once('error', () => resolve(null));
+  });
+  const lastWords = (): string => {
+    const lines = readFileSync(crashLog, 'utf8').split('\n');
+    return lines.find((line) => /Error\b/.test(line)) ?? lines[0] ?? 'it said nothing';
+  };
+  return { child, ended, lastWords };
+}
+
+/** False when the stack is stopping or gone. */
+async function waitForServing(
+  stack: StackFile,
+  onProgress: (line: string) => void,
+): Promise<boolean> {
+  let seen = 0;
+  for (;;) {
+    let start: StackStart;
+    try {
+      start = await askControl<StackStart>(stack, '/wait', { seen });
+    } catch (error) {
+      if (!isRunning(stack)) return false;
+      const reason = (error as Error).message;
+      throw new StackError(
+        `The local stack (pid ${stack.pid}) does not answer: ${reason}. Run: agent down`,
+        69,
+      );
+    }
+    for (const line of start.progress) onProgress(line);
+    seen += start.progress.length;
+    if (start.problem !== undefined) {
+      throw new StackError(start.problem.message, start.problem.exitCode);
+    }
+    if (start.state !== 'starting') return start.state === 'serving';
+  }
+}
+
+async function waitForEnd(stack: StackFile, withinMs: number): Promise<boolean> {
+  const deadline = Date.now() + withinMs;
+  while (isRunning(stack)) {
+    if (Date.now() > deadline) return false;
+    await setTimeout(10);
+  }
+  return true;
+}
+
+/** Settings a shared stack took from whoever started it, where being wrong about them matters. */
+const weighty = ['ALLOW_NET', 'AGENT_SANDBOX', 'AGENT_POLICIES_DIR', 'AGENT_TOOLS_DIR'] as const;
+
+function noteDifferences(
+  settings: Settings,
+  stack: StackFile,
+  onProgress: (line: string) => void,
+): void {
+  const wanted = toEnvironment(settings);
+  for (const name of weighty) {
+    const inForce = stack.environment?.[name];
+    if (inForce === undefined || inForce === wanted[name]) continue;
+    onProgress(
+      `The running stack has ${name}=${inForce}, not ${wanted[name]}. To change it: agent down && agent up`,
+    );
+  }
+}

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { writePrivate } from './private-file.ts';
+
+/**
+ * Where the parts listen. Chosen once and kept over restarts, `agent down` included: clients reconnect, browser tabs
+ * stay valid, and an unfinished run finds its demo model and its workspace queue again.
+ */
+export interface Addresses {
+  readonly temporal: number;
+  readonly webUi: number;
+  readonly control: number;
+  readonly demo: number;
+  /** Whether a run ever asked for the demo model. */
+  readonly demoUsed: boolean;
+  /** The host's name when the stack was first started: laptops change theirs with the network. */
+  readonly host: string;
+}
+
+const ports = ['temporal', 'webUi', 'control', 'demo'] as const;
+
+const isFree = (port: number): Promise<number | undefined> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', () => resolve(undefined));
+    server.listen({ port, host: '127.0.0.1' }, () => {
+      const address = server.address();
+      const bound = typeof address === 'object' ? address?.port : undefined;
+      server.close(() => resolve(bound));
+    });
+  });
+
+const fileOf = (root: string): string => join(root, 'addresses.json');
+
+const readKept = (root: string): Partial<Addresses> => {
+  try {
+    return JSON.parse(readFileSync(fileOf(root), 'utf8')) as Partial<Addresses>;
+  } catch {
+    return {}; // Absent or damaged: ports can be chosen anew.
+  }
+};
+
+/** Replaces the file in one step. */
+export function writeAddresses(root: string, addresses: Addresses): void {
+  writePrivate(fileOf(root), JSON.stringify(addresses));
+}
+
+/** The kept addresses, with free ports of the loopback interface for those that are missing or taken by others. */
+export async function chooseAddresses(root: string, host = hostname()): Promise<Addresses> {
+  const kept = readKept(root);
+  const chosen = new Set<number>();
+  const choose = async (name: (typeof ports)[number]): Promise<number> => {
+    const wanted = kept[name];
+    const usable = Number.isInteger(wanted) && Number(wanted) > 1023 && Number(wanted) < 65_536;
+    let port = usable ? await isFree(Number(wanted)) : undefined;
+    while (port === undefined || chosen.has(port)) port = await isFree(0);
+    chosen.add(port);
+    return port;
+  };
+  const addresses: Addresses = {
+    temporal: await choose('temporal'),
+    webUi: await choose('webUi'),
+    control: await choose('control'),
+    demo: await choose('demo'),
+    demoUsed: kept.demoUsed === true,
+    host: typeof kept.host === 'string' ? kept.host : host,
+  };
+  writeAddresses(root, addresses);
+  return addresses;
+}

@@ -1,0 +1,157 @@
+import { setTimeout } from 'node:timers/promises';
+import type { ChildProcess } from 'node:child_process';
+import type { StackPart } from '../config/stack.ts';
+import { endProcess, readMemory, readStartTime } from '../config/process.ts';
+import type { ProcessId } from '../config/process.ts';
+import type { LogFile } from './log-file.ts';
+
+export interface PartSpec {
+  readonly name: StackPart['name'];
+  readonly log: LogFile;
+  readonly port?: number;
+  /** Starts the process. It is called again for each restart. */
+  readonly spawn: () => ChildProcess;
+  /** Resolves when the process does its work. */
+  readonly waitForUp: (child: ChildProcess, signal: AbortSignal) => Promise<void>;
+  /** Called each time it has been started. */
+  readonly onStart?: () => void;
+  /** Called each time it has come up. */
+  readonly onUp?: () => void;
+  /** Called after each start and end, to write the pids down. */
+  readonly onChange: () => void;
+  /** Milliseconds between being asked to end and being ended. */
+  readonly graceMs: number;
+}
+
+/** One supervised process. */
+export interface Part {
+  readonly name: StackPart['name'];
+  /** Has no effect while it runs. */
+  start(): void;
+  /** Resolves when the process is gone; it is not restarted. */
+  stop(): Promise<void>;
+  send(message: object): void;
+  /** Resolves when it is up, at once if it is. Waits through restarts. */
+  waitForUp(): Promise<void>;
+  hasStarted(): boolean;
+  /** Undefined while no process runs. */
+  id(): ProcessId | undefined;
+  view(version?: string): StackPart;
+}
+
+const firstDelayMs = 200;
+const longestDelayMs = 30_000;
+/** A process that ran this long is not failing at its start: the next delay is the first again. */
+const steadyMs = 60_000;
+const configurationExit = 78;
+
+/** Keeps one process running: restarts it with a delay that doubles from 0.2 s to 30 s. */
+export function createPart(spec: PartSpec): Part {
+  let child: ChildProcess | undefined;
+  let process: ProcessId | undefined;
+  let state: StackPart['state'] = 'starting';
+  let since = new Date();
+  let restarts = 0;
+  let failures = 0;
+  let reason = '';
+  let started = false;
+  const waiting: (() => void)[] = [];
+  const stopping = new AbortController();
+
+  const set = (next: StackPart['state']): void => {
+    state = next;
+    since = new Date();
+  };
+
+  const restart = async (): Promise<void> => {
+    const delay = Math.min(firstDelayMs * 2 ** failures, longestDelayMs);
+    failures += 1;
+    await setTimeout(delay, undefined, { signal: stopping.signal });
+    restarts += 1;
+    run();
+  };
+
+  const end = (code: number | null, signal: NodeJS.Signals | null, startedAt: number): void => {
+    child = undefined;
+    process = undefined;
+    reason = `${signal === null ? `exit ${code}` : signal}: ${spec.log.lastLine()}`.slice(0, 500);
+    spec.log.write(`[supervisor] ${spec.name} ended, ${signal ?? `exit ${code}`}\n`);
+    if (Date.now() - startedAt > steadyMs) failures = 0;
+    if (stopping.signal.aborted) return spec.onChange();
+    set(code === configurationExit ? 'failed' : 'restarting');
+    spec.onChange();
+    restart().catch(() => undefined); // Rejects only when the part is being stopped.
+  };
+
+  const watch = async (watched: ChildProcess, ended: AbortSignal): Promise<void> => {
+    await spec.waitForUp(watched, ended);
+    if (ended.aborted) return;
+    set('up');
+    reason = '';
+    for (const resolve of waiting.splice(0)) resolve();
+    spec.onUp?.();
+  };
+
+  const run = (): void => {
+    const startedAt = Date.now();
+    const ended = new AbortController();
+    const next = spec.spawn();
+    child = next;
+    for (const stream of [next.stdout, next.stderr]) {
+      stream?.on('data', (bytes: Uint8Array) => spec.log.write(bytes));
+    }
+    const finish = (code: number | null, signal: NodeJS.Signals | null): void => {
+      if (ended.signal.aborted) return;
+      ended.abort();
+      end(code, signal, startedAt);
+    };
+    next.once('exit', finish);
+    next.on('error', (error) => {
+      spec.log.write(`[supervisor] ${spec.name}: ${error.message}\n`);
+      if (next.pid === undefined) finish(null, null);
+    });
+    if (next.pid !== undefined) {
+      process = { pid: next.pid, startTime: readStartTime(next.pid) ?? '' };
+    }
+    if (state !== 'failed') set('starting');
+    spec.onChange();
+    spec.onStart?.();
+    watch(next, ended.signal).catch(() => undefined); // Rejects only when the process has ended.
+  };
+
+  return {
+    name: spec.name,
+    start() {
+      if (started || stopping.signal.aborted) return;
+      started = true;
+      run();
+    },
+    async stop() {
+      stopping.abort();
+      if (process !== undefined) await endProcess(process, spec.graceMs);
+    },
+    send(message) {
+      if (child?.connected === true) child.send(message, () => undefined);
+    },
+    async waitForUp() {
+      if (state !== 'up') await new Promise<void>((resolve) => waiting.push(resolve));
+    },
+    hasStarted: () => started,
+    id: () => process,
+    view(version) {
+      const memoryBytes = process === undefined ? undefined : readMemory(process.pid);
+      return {
+        name: spec.name,
+        pid: process?.pid ?? 0,
+        state,
+        ...(spec.port === undefined ? {} : { port: spec.port }),
+        ...(version === undefined ? {} : { version }),
+        ...(memoryBytes === undefined ? {} : { memoryBytes }),
+        restarts,
+        since: since.toISOString(),
+        log: spec.log.path,
+        ...(state === 'up' || reason === '' ? {} : { reason }),
+      };
+    },
+  };
+}

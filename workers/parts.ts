@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
+import { searchAttributes } from '../workflows/contract.ts';
+import type { Addresses } from './addresses.ts';
+import type { PartSpec } from './part.ts';
+import { waitForServing } from './serving.ts';
+
+type Environment = Readonly<Record<string, string>>;
+type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
+
+const repeat = (flag: string, values: readonly string[]): string[] =>
+  values.flatMap((value) => [flag, value]);
+
+const toTemporalArgs = (database: string, { temporal, webUi }: Addresses): string[] => [
+  'server',
+  'start-dev',
+  '--ip=127.0.0.1',
+  `--port=${temporal}`,
+  `--ui-port=${webUi}`,
+  `--db-filename=${database}`,
+  // Survives a killed process; only the loss of the whole machine can take the last moments.
+  ...repeat('--sqlite-pragma', ['journal_mode=wal', 'synchronous=normal']),
+  // 20 polls a second by default: 100 ms a step. With these and eager activities, 8 ms.
+  ...repeat('--dynamic-config-value', [
+    'history.transferProcessorMaxPollRPS=10000',
+    'history.timerProcessorMaxPollRPS=10000',
+    'system.enableActivityEagerExecution=true',
+  ]),
+  ...repeat(
+    '--search-attribute',
+    Object.entries(searchAttributes).map(([name, type]) => `${name}=${type}`),
+  ),
+];
+
+/** Temporal's dev server on a file. It gets nothing of the operator's environment but what a program needs. */
+export const toTemporal = (
+  cli: string,
+  database: string,
+  addresses: Addresses,
+  namespace: string,
+  { PATH = '', HOME = '' }: Environment,
+): Run => ({
+  spawn: () =>
+    spawn(cli, toTemporalArgs(database, addresses), {
+      env: { PATH, HOME },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  waitForUp: (_child, signal) =>
+    waitForServing(`127.0.0.1:${addresses.temporal}`, namespace, signal),
+});
+
+const waitForReady = (child: ChildProcess, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const listen = (message: unknown): void => {
+      if ((message as { type?: unknown } | null)?.type === 'ready') resolve();
+    };
+    child.on('message', listen);
+    signal.addEventListener('abort', () => reject(new Error('It ended before it was ready.')));
+  });
+
+const entry = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** A Node process of ours that says `{type: 'ready'}` over IPC, and ends when that channel does. */
+export const toProcess = (path: string, cwd: string, env: Environment): Run => ({
+  spawn: () =>
+    spawn(process.execPath, [entry(path)], {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    }),
+  waitForUp: waitForReady,
+});
+
+const isListening = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    const settle = (listening: boolean): void => {
+      socket.destroy();
+      resolve(listening);
+    };
+    socket.on('connect', () => settle(true));
+    socket.on('error', () => settle(false));
+  });
+
+/** The demo model server. */
+export const toDemo = (port: number, cwd: string, env: Environment): Run => ({
+  spawn: () =>
+    spawn(process.execPath, [entry(join('demo', 'main.ts')), '--port', String(port)], {
+      cwd,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  async waitForUp(_child, signal) {
+    while (!(await isListening(port))) {
+      signal.throwIfAborted();
+      await setTimeout(5);
+    }
+  },
+});

@@ -1,0 +1,160 @@
+import { join } from 'node:path';
+import { toEnvironment } from '../config/environment.ts';
+import { readStartTime } from '../config/process.ts';
+import { readVersion } from '../config/version.ts';
+import type { Settings } from '../config/environment.ts';
+import type { StackFile, StackPart, StackStatus } from '../config/stack.ts';
+import { writeAddresses } from './addresses.ts';
+import type { Addresses } from './addresses.ts';
+import { createLogFile } from './log-file.ts';
+import { createPart } from './part.ts';
+import type { Part, PartSpec } from './part.ts';
+import { toDemo, toProcess, toTemporal } from './parts.ts';
+import { writePrivate } from './private-file.ts';
+import { readMemory } from '../config/process.ts';
+
+/** The processes of one state folder. */
+export interface Stack {
+  /** Starts everything but Temporal, which may have to be fetched first. */
+  start(): void;
+  /** Starts Temporal with this program; resolves when it answers. `version` is shown by `agent ps`. */
+  startTemporal(cli: string): Promise<void>;
+  /** Starts the demo model if need be; resolves with its base URL when it listens. */
+  startDemo(): Promise<string>;
+  /** Hands the worker, and each that replaces it, the key for one model server. */
+  handKey(baseUrl: string, apiKey: string): void;
+  setTemporalVersion(version: string): void;
+  status(): StackStatus;
+  /** Ends the worker and its companions, then Temporal. */
+  stop(): Promise<void>;
+}
+
+/** A running activity gets 10 s to finish; the worker then needs a moment to say so. */
+export const workerGraceMs = 15_000;
+
+/** Wires the parts of a stack together and writes down, after each change, which processes they are. */
+export function createStack(settings: Settings, addresses: Addresses): Stack {
+  const { folders } = settings;
+  const version = readVersion();
+  const startTime = readStartTime(process.pid) ?? '';
+  const since = new Date().toISOString();
+  const environment = toEnvironment(settings);
+  const env: Record<string, string> = {
+    ...(process.env as Record<string, string>),
+    ...environment,
+    TEMPORAL_ADDRESS: `127.0.0.1:${addresses.temporal}`,
+    AGENT_HOST: addresses.host,
+  };
+  const keys = new Map<string, string>();
+  const parts: Part[] = [];
+  let demoUsed = addresses.demoUsed;
+  let temporalVersion: string | undefined;
+  let stopped = false;
+
+  const toFile = (): StackFile => ({
+    v: 1,
+    pid: process.pid,
+    startTime,
+    version,
+    temporal: `127.0.0.1:${addresses.temporal}`,
+    namespace: settings.temporalNamespace,
+    webUi: `http://127.0.0.1:${addresses.webUi}`,
+    control: `http://127.0.0.1:${addresses.control}`,
+    queue: settings.queue,
+    host: addresses.host,
+    ...(demoUsed ? { demo: `http://127.0.0.1:${addresses.demo}/v1` } : {}),
+    parts: parts.flatMap((part) => {
+      const id = part.id();
+      return id === undefined ? [] : [{ ...id, name: part.name }];
+    }),
+    environment,
+  });
+  const writeDown = (): void => {
+    if (!stopped) writePrivate(folders.stackFile, JSON.stringify(toFile()));
+  };
+
+  type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
+  type More = Pick<PartSpec, 'graceMs'> & Partial<Pick<PartSpec, 'onStart' | 'onUp' | 'port'>>;
+  const addPart = (name: StackPart['name'], run: Run, more: More): Part => {
+    const log = createLogFile(join(folders.logs, `${name}.log`));
+    const part = createPart({ name, log, onChange: writeDown, ...run, ...more });
+    parts.push(part);
+    return part;
+  };
+  const worker = addPart('worker', toProcess('workers/main.ts', folders.root, env), {
+    graceMs: workerGraceMs,
+    onStart: () => {
+      for (const [baseUrl, apiKey] of keys) worker.send({ type: 'key', baseUrl, apiKey });
+    },
+    onUp: () => {
+      // After the worker, so that the first run does not wait for them.
+      mirror.start();
+      if (demoUsed) demo.start();
+    },
+  });
+  const mirror = addPart('mirror', toProcess('workers/mirror.ts', folders.root, env), {
+    graceMs: 5_000,
+  });
+  const demo = addPart('demo-model', toDemo(addresses.demo, folders.root, env), {
+    graceMs: 2_000,
+    port: addresses.demo,
+  });
+  let temporal: Part | undefined;
+
+  const versionOf = (part: Part): string | undefined =>
+    part.name === 'temporal' ? temporalVersion : version;
+  const supervisor = (): StackPart => ({
+    name: 'supervisor',
+    pid: process.pid,
+    state: 'up',
+    port: addresses.control,
+    version,
+    memoryBytes: readMemory(process.pid) ?? process.memoryUsage.rss(),
+    restarts: 0,
+    since,
+    log: join(folders.logs, 'supervisor.log'),
+  });
+
+  return {
+    start() {
+      writeDown();
+      worker.start();
+    },
+    async startTemporal(cli) {
+      const run = toTemporal(cli, folders.temporalDb, addresses, settings.temporalNamespace, env);
+      temporal = addPart('temporal', run, { graceMs: 10_000, port: addresses.temporal });
+      temporal.start();
+      await temporal.waitForUp();
+    },
+    async startDemo() {
+      demo.start();
+      if (!demoUsed) {
+        demoUsed = true;
+        writeAddresses(folders.root, { ...addresses, demoUsed });
+        writeDown();
+      }
+      await demo.waitForUp();
+      return `http://127.0.0.1:${addresses.demo}/v1`;
+    },
+    handKey(baseUrl, apiKey) {
+      if (keys.get(baseUrl) === apiKey) return;
+      keys.set(baseUrl, apiKey);
+      worker.send({ type: 'key', baseUrl, apiKey });
+    },
+    setTemporalVersion(found) {
+      temporalVersion = found;
+    },
+    status: () => ({
+      stack: toFile(),
+      parts: [
+        supervisor(),
+        ...parts.filter((part) => part.hasStarted()).map((part) => part.view(versionOf(part))),
+      ],
+    }),
+    async stop() {
+      await Promise.all([worker, mirror, demo].map((part) => part.stop()));
+      await temporal?.stop();
+      stopped = true;
+    },
+  };
+}

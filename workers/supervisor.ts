@@ -1,0 +1,102 @@
+/** Process entry: starts and supervises the local stack of one state folder until it is told to stop. */
+import { execFile } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { readSettings } from '../config/environment.ts';
+import { chooseAddresses } from './addresses.ts';
+import { claimFolder } from './claim.ts';
+import { ControlError, createControl } from './control.ts';
+import { createLogFile } from './log-file.ts';
+import { endOrphans } from './orphans.ts';
+import { createToken, writePrivate } from './private-file.ts';
+import { createStack, workerGraceMs } from './stack.ts';
+import { createStartBoard } from './start-board.ts';
+import { CliMissingError, fetchTemporalCli, findTemporalCli } from './temporal-cli.ts';
+
+const settings = readSettings();
+const { folders } = settings;
+mkdirSync(folders.logs, { recursive: true, mode: 0o700 });
+const claim = claimFolder(folders.root);
+// Another command was quicker: both will use its stack.
+if (claim === undefined) process.exit(0);
+
+const log = createLogFile(join(folders.logs, 'supervisor.log'));
+const say = (text: string): void => log.write(`${new Date().toISOString()} ${text}\n`);
+
+await endOrphans(folders.stackFile, workerGraceMs);
+const addresses = await chooseAddresses(folders.root);
+const board = createStartBoard();
+const stack = createStack(settings, addresses);
+const token = createToken();
+
+const asText = (value: unknown, name: string): string => {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new ControlError(`"${name}" must be text, got ${typeof value}.`);
+};
+
+let stopping = false;
+const stop = async (exitCode: number): Promise<void> => {
+  if (stopping) return;
+  stopping = true;
+  board.set('stopping');
+  say('stopping');
+  await stack.stop();
+  for (const file of [folders.stackFile, folders.tokenFile]) rmSync(file, { force: true });
+  claim.release();
+  say('stopped');
+  process.exit(exitCode);
+};
+
+const control = createControl(token, addresses.control, {
+  '/status': () => stack.status(),
+  '/wait': ({ seen }) => board.waitForNews(typeof seen === 'number' ? seen : 0),
+  '/key': ({ baseUrl, apiKey }) => {
+    stack.handKey(asText(baseUrl, 'baseUrl'), asText(apiKey, 'apiKey'));
+    return {};
+  },
+  '/demo': async () => ({ baseUrl: await stack.startDemo() }),
+  '/down': () => {
+    // After the answer has gone out: the caller watches our pid from here on.
+    setImmediate(() => void stop(0));
+    return {};
+  },
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(0));
+process.on('uncaughtException', (error) => {
+  say(`ended by a mistake of ours: ${error.stack ?? error.message}`);
+  void stop(70);
+});
+
+// The token first: whoever finds stack.json may ask at once.
+writePrivate(folders.tokenFile, token);
+control.listen(addresses.control, '127.0.0.1');
+await once(control, 'listening');
+stack.start();
+say(`started, pid ${process.pid}, Temporal on port ${addresses.temporal}`);
+
+const search = {
+  cacheDir: settings.cacheDir,
+  path: process.env['PATH'] ?? '',
+  ...(settings.temporalCli === undefined ? {} : { temporalCli: settings.temporalCli }),
+};
+try {
+  const cli =
+    findTemporalCli(search) ??
+    (await fetchTemporalCli(search, (line) => {
+      say(line);
+      board.say(line);
+    }));
+  await stack.startTemporal(cli);
+  if (!stopping) board.set('serving');
+  execFile(cli, ['--version'], (_error, output) => {
+    stack.setTemporalVersion(/\d+\.\d+\.\d+\S*/.exec(output)?.[0] ?? 'unknown');
+  });
+} catch (error) {
+  if (!(error instanceof CliMissingError)) throw error;
+  say(error.message);
+  board.set('failed', { message: error.message, exitCode: error.exitCode });
+  // Long enough for whoever waits to hear why; the next command tries again.
+  setTimeout(() => void stop(error.exitCode), 1_000);
+}
