@@ -50,10 +50,12 @@ export const createJournal = <T>(root: string): Journal<T> => {
 
   return {
     async look(run, seq, digest) {
-      const text = await readFile(fileOf(run, seq), 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return undefined;
-        throw error;
-      });
+      const text = await readFile(fileOf(run, seq), 'utf8').catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code === 'ENOENT') return undefined;
+          throw error;
+        },
+      );
       if (text === undefined) return { state: 'new' };
       const entry = JSON.parse(text) as Entry<T>;
       if (entry.digest !== digest) {

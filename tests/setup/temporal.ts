@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { readSettings } from '../../config/environment.ts';
+import { isServing } from '../../workers/serving.ts';
+import { fetchTemporalCli, findTemporalCli } from '../../workers/temporal-cli.ts';
+import { searchAttributes } from '../../workflows/contract.ts';
+import { findFreePort } from './time-skipping.ts';
+
+export interface TestTemporal {
+  readonly address: string;
+  /** Path of the program, for tests that start servers of their own. */
+  readonly cli: string;
+  stop(): Promise<void>;
+}
+
+/** The one server of a test run: in memory, with the poll rates of the local stack. */
+export async function startTemporal(): Promise<TestTemporal> {
+  const { cacheDir, temporalCli } = readSettings({ cwd: '/' });
+  const search = {
+    cacheDir,
+    path: process.env['PATH'] ?? '',
+    ...(temporalCli === undefined ? {} : { temporalCli }),
+  };
+  const cli = findTemporalCli(search) ?? (await fetchTemporalCli(search, console.log));
+  const port = await findFreePort();
+  const settings = [
+    'history.transferProcessorMaxPollRPS=10000',
+    'history.timerProcessorMaxPollRPS=10000',
+    'system.enableActivityEagerExecution=true',
+  ];
+  const server = spawn(
+    cli,
+    [
+      ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
+      ...['--log-level', 'error'],
+      ...settings.flatMap((setting) => ['--dynamic-config-value', setting]),
+      ...Object.entries(searchAttributes).flatMap(([name, type]) => [
+        '--search-attribute',
+        `${name}=${type}`,
+      ]),
+    ],
+    { stdio: 'ignore' },
+  );
+  const ended = new Promise<void>((resolve) => server.on('exit', () => resolve()));
+  const deadline = Date.now() + 30_000;
+  while (!(await isServing(`127.0.0.1:${port}`, 'default'))) {
+    if (server.exitCode !== null || Date.now() > deadline) {
+      throw new Error(`Temporal (${cli}) did not start on port ${port}.`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    address: `127.0.0.1:${port}`,
+    cli,
+    async stop() {
+      server.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
