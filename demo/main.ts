@@ -1,0 +1,14 @@
+/** The demo model's process: `node demo/main.ts --port <n>` listens on 127.0.0.1 until it is told to stop. */
+import { parseArgs } from 'node:util';
+import { answerDemo } from './program.ts';
+import { startWire } from './wire.ts';
+
+const { values } = parseArgs({ options: { port: { type: 'string', default: '0' } } });
+const port = Number(values.port);
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  console.error(`--port must be a number from 0 (any free port) to 65535, got "${values.port}".`);
+  process.exit(2);
+}
+const wire = await startWire({ port, models: ['demo'], answer: answerDemo });
+console.log(JSON.stringify({ port: wire.port }));
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void wire.close());

@@ -1,0 +1,37 @@
+/** The steps of the demo's plan, and which of them a prompt is about. */
+import type { NormalMessage } from './exchange.ts';
+import { pageName } from './listing.ts';
+
+/** `any` where the prompt names none of our steps: another planner made the plan. */
+export type DemoStep = 'write' | 'check' | 'any';
+
+export const titles: Readonly<Record<Exclude<DemoStep, 'any'>, string>> = {
+  write: `Look at the workspace and write ${pageName}`,
+  check: `Check ${pageName} against the workspace`,
+};
+
+/** A line that singles its step out, or stands right below one that does. */
+const isMark = (line: string): boolean =>
+  /\b(your|this|current)\b.{0,20}\bstep\b|\bcurrent\b|\bnow\b|[▶→⇒]|^\s*(#+\s*)?step\b/i.test(line);
+
+const toStep = (line: string): DemoStep =>
+  line.includes(titles.check) ? 'check' : line.includes(titles.write) ? 'write' : 'any';
+
+/**
+ * A prompt may list the whole plan and then say which step is meant: a marked title wins over one that is
+ * merely listed, a later over an earlier one.
+ */
+export function findStep(messages: readonly NormalMessage[]): DemoStep {
+  const start = messages.findIndex(({ role }) => role === 'assistant' || role === 'tool');
+  const asked = start === -1 ? messages : messages.slice(0, start);
+  const lines = asked.flatMap(({ text }) => text.split('\n'));
+  let listed: DemoStep = 'any';
+  let marked: DemoStep = 'any';
+  lines.forEach((line, index) => {
+    const step = toStep(line);
+    if (step === 'any') return;
+    listed = step;
+    if (isMark(line) || isMark(lines[index - 1] ?? '')) marked = step;
+  });
+  return marked === 'any' ? listed : marked;
+}
