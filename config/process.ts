@@ -44,7 +44,7 @@ export const isRunning = ({ pid, startTime }: ProcessId): boolean =>
 export function readMemory(pid: number): number | undefined {
   try {
     if (process.platform !== 'linux') {
-      return Number(askPs('rss=', pid)) * 1024;
+      return Number(askPs('rss=', pid)) * 1024 || undefined;
     }
     const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
     return line?.[1] === undefined ? undefined : Number(line[1]) * 1024;

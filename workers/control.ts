@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
+
+// An `import` of node:http reads every export, and one of them loads the whole of fetch: 50 ms instead of 5.
+const { createServer } = process.getBuiltinModule('node:http');
 
 /** Answers one kind of question. `body` is whatever JSON the caller sent. */
 export type Handler = (body: Readonly<Record<string, unknown>>) => Promise<object> | object;

@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ChildProcess } from 'node:child_process';
-import { searchAttributes } from '../workflows/contract.ts';
 import type { Addresses } from './addresses.ts';
 import type { PartSpec } from './part.ts';
-import { waitForServing } from './serving.ts';
 
 type Environment = Readonly<Record<string, string>>;
 type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
@@ -15,7 +13,11 @@ type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
 const repeat = (flag: string, values: readonly string[]): string[] =>
   values.flatMap((value) => [flag, value]);
 
-const toTemporalArgs = (database: string, { temporal, webUi }: Addresses): string[] => [
+const toTemporalArgs = (
+  database: string,
+  { temporal, webUi }: Addresses,
+  attributes: Readonly<Record<string, string>>,
+): string[] => [
   'server',
   'start-dev',
   '--ip=127.0.0.1',
@@ -32,25 +34,34 @@ const toTemporalArgs = (database: string, { temporal, webUi }: Addresses): strin
   ]),
   ...repeat(
     '--search-attribute',
-    Object.entries(searchAttributes).map(([name, type]) => `${name}=${type}`),
+    Object.entries(attributes).map(([name, type]) => `${name}=${type}`),
   ),
 ];
+
+export interface TemporalNames {
+  readonly namespace: string;
+  /** Search attributes with their types. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
 
 /** Temporal's dev server on a file. It gets nothing of the operator's environment but what a program needs. */
 export const toTemporal = (
   cli: string,
   database: string,
   addresses: Addresses,
-  namespace: string,
+  { namespace, attributes }: TemporalNames,
   { PATH = '', HOME = '' }: Environment,
 ): Run => ({
   spawn: () =>
-    spawn(cli, toTemporalArgs(database, addresses), {
+    spawn(cli, toTemporalArgs(database, addresses, attributes), {
       env: { PATH, HOME },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
-  waitForUp: (_child, signal) =>
-    waitForServing(`127.0.0.1:${addresses.temporal}`, namespace, signal),
+  async waitForUp(_child, signal) {
+    // Read while Temporal starts, not before.
+    const { waitForServing } = await import('./serving.ts');
+    await waitForServing(`127.0.0.1:${addresses.temporal}`, namespace, signal);
+  },
 });
 
 const waitForReady = (child: ChildProcess, signal: AbortSignal): Promise<void> =>

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { toEnvironment } from '../config/environment.ts';
-import { readStartTime } from '../config/process.ts';
+import { readMemory, readStartTime } from '../config/process.ts';
 import { readVersion } from '../config/version.ts';
 import type { Settings } from '../config/environment.ts';
 import type { StackFile, StackPart, StackStatus } from '../config/stack.ts';
@@ -10,21 +10,20 @@ import { createLogFile } from './log-file.ts';
 import { createPart } from './part.ts';
 import type { Part, PartSpec } from './part.ts';
 import { toDemo, toProcess, toTemporal } from './parts.ts';
+import { readProgramVersion } from './temporal-cli.ts';
 import { writePrivate } from './private-file.ts';
-import { readMemory } from '../config/process.ts';
 
 /** The processes of one state folder. */
 export interface Stack {
   /** Starts everything but Temporal, which may have to be fetched first. */
   start(): void;
-  /** Starts Temporal with this program; resolves when it answers. `version` is shown by `agent ps`. */
+  /** Starts Temporal with this program; resolves when it answers. */
   startTemporal(cli: string): Promise<void>;
   /** Starts the demo model if need be; resolves with its base URL when it listens. */
   startDemo(): Promise<string>;
   /** Hands the worker, and each that replaces it, the key for one model server. */
   handKey(baseUrl: string, apiKey: string): void;
-  setTemporalVersion(version: string): void;
-  status(): StackStatus;
+  status(): Promise<StackStatus>;
   /** Ends the worker and its companions, then Temporal. */
   stop(): Promise<void>;
 }
@@ -48,6 +47,7 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
   const keys = new Map<string, string>();
   const parts: Part[] = [];
   let demoUsed = addresses.demoUsed;
+  let program: string | undefined;
   let temporalVersion: string | undefined;
   let stopped = false;
 
@@ -121,7 +121,11 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
       worker.start();
     },
     async startTemporal(cli) {
-      const run = toTemporal(cli, folders.temporalDb, addresses, settings.temporalNamespace, env);
+      // Brings the SDK's workflow library along: the worker is already starting meanwhile.
+      const { searchAttributes } = await import('../workflows/contract.ts');
+      const names = { namespace: settings.temporalNamespace, attributes: searchAttributes };
+      const run = toTemporal(cli, folders.temporalDb, addresses, names, env);
+      program = cli;
       temporal = addPart('temporal', run, { graceMs: 10_000, port: addresses.temporal });
       temporal.start();
       await temporal.waitForUp();
@@ -141,16 +145,15 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
       keys.set(baseUrl, apiKey);
       worker.send({ type: 'key', baseUrl, apiKey });
     },
-    setTemporalVersion(found) {
-      temporalVersion = found;
+    async status() {
+      // Asked for when somebody looks: at the start it would take time from the start.
+      if (program !== undefined) temporalVersion ??= await readProgramVersion(program);
+      const started = parts.filter((part) => part.hasStarted());
+      return {
+        stack: toFile(),
+        parts: [supervisor(), ...started.map((part) => part.view(versionOf(part)))],
+      };
     },
-    status: () => ({
-      stack: toFile(),
-      parts: [
-        supervisor(),
-        ...parts.filter((part) => part.hasStarted()).map((part) => part.view(versionOf(part))),
-      ],
-    }),
     async stop() {
       await Promise.all([worker, mirror, demo].map((part) => part.stop()));
       await temporal?.stop();

@@ -1,5 +1,4 @@
 /** Process entry: starts and supervises the local stack of one state folder until it is told to stop. */
-import { execFile } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -90,9 +89,6 @@ try {
     }));
   await stack.startTemporal(cli);
   if (!stopping) board.set('serving');
-  execFile(cli, ['--version'], (_error, output) => {
-    stack.setTemporalVersion(/\d+\.\d+\.\d+\S*/.exec(output)?.[0] ?? 'unknown');
-  });
 } catch (error) {
   if (!(error instanceof CliMissingError)) throw error;
   say(error.message);

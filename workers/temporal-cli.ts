@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -39,6 +39,14 @@ export function findTemporalCli({ temporalCli, cacheDir, path }: CliSearch): str
   const cached = cachedCli(cacheDir);
   return findOnPath('temporal', path) ?? (isProgram(cached) ? cached : undefined);
 }
+
+/** What the program says of itself, such as `0.0.0-DEV (Server 1.29.1, UI 2.42.1)`; `unknown` if it says nothing. */
+export const readProgramVersion = (cli: string): Promise<string> =>
+  new Promise((resolve) => {
+    execFile(cli, ['--version'], { timeout: 5_000 }, (_error, output) => {
+      resolve(/version (\S+.*)/.exec(output)?.[1] ?? 'unknown');
+    });
+  });
 
 /** The Temporal CLI is not installed and could not be fetched. */
 export class CliMissingError extends Error {

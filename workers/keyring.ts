@@ -1,0 +1,27 @@
+import type { Settings } from '../config/environment.ts';
+
+/** Keys of model servers, in this process's memory only. */
+export interface Keyring {
+  /** The key for the server at this base URL, if there is one. */
+  keyOf(baseUrl: string): string | undefined;
+  /** Takes `{type: 'key', baseUrl, apiKey}` as the supervisor sends it; ignores everything else. */
+  accept(message: unknown): void;
+}
+
+const toName = (baseUrl: string): string => baseUrl.replace(/\/+$/, '');
+
+/** Knows the operator's own key from the start. A key never goes to another server than it was given for. */
+export function createKeyring({ baseUrl, apiKey }: Pick<Settings, 'baseUrl' | 'apiKey'>): Keyring {
+  const keys = new Map<string, string>();
+  if (apiKey !== undefined) keys.set(toName(baseUrl), apiKey);
+  return {
+    keyOf: (asked) => keys.get(toName(asked)),
+    accept(message) {
+      if (typeof message !== 'object' || message === null) return;
+      const { type, baseUrl: server, apiKey: key } = message as Record<string, unknown>;
+      if (type === 'key' && typeof server === 'string' && typeof key === 'string') {
+        keys.set(toName(server), key);
+      }
+    },
+  };
+}

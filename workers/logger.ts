@@ -1,0 +1,45 @@
+import { pino } from 'pino';
+import type { Logger as SdkLogger, LogLevel } from '@temporalio/worker';
+
+/** Facts first, then a constant sentence. */
+export interface Log {
+  debug(facts: object, sentence: string): void;
+  info(facts: object, sentence: string): void;
+  warn(facts: object, sentence: string): void;
+  error(facts: object, sentence: string): void;
+}
+
+/** JSON lines on stderr; stdout belongs to results. `LOG_LEVEL` chooses the least level shown. */
+export const createLogger = (name: string, level = process.env['LOG_LEVEL'] || 'info'): Log =>
+  pino(
+    {
+      name,
+      level: pino.levels.values[level] === undefined ? 'info' : level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+
+const levels = {
+  TRACE: 'debug',
+  DEBUG: 'debug',
+  INFO: 'info',
+  WARN: 'warn',
+  ERROR: 'error',
+} as const satisfies Record<LogLevel, keyof Log>;
+
+/** The SDK's own messages, and those of workflow and activity code, in the same log. */
+export function toSdkLogger(log: Log): SdkLogger {
+  const write = (level: LogLevel, message: string, facts: object = {}): void =>
+    log[levels[level]](facts, message);
+  return {
+    log: write,
+    trace: (message, facts) => write('TRACE', message, facts),
+    debug: (message, facts) => write('DEBUG', message, facts),
+    info: (message, facts) => write('INFO', message, facts),
+    warn: (message, facts) => write('WARN', message, facts),
+    error: (message, facts) => write('ERROR', message, facts),
+  };
+}

@@ -1,0 +1,100 @@
+/** Process entry of a worker: settings, dependencies, a task queue per role, graceful stop. */
+import { Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import { readSettings } from '../config/environment.ts';
+import { prepareStateFolder } from '../config/state-folder.ts';
+import { toQueues } from '../workflows/contract.ts';
+import { createModelSide, createWorkspaceSide } from './activities.ts';
+import { readBundle } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
+import { connectToTemporal } from './connection.ts';
+import { createKeyring } from './keyring.ts';
+import { createLogger, toSdkLogger } from './logger.ts';
+import { parseRoles } from './roles.ts';
+import { addSearchAttributes } from './search-attributes.ts';
+
+const log = createLogger('worker');
+const supervised = process.send !== undefined;
+const settings = readSettings();
+const roles = parseRoles(process.env['AGENT_WORKER_ROLES']);
+const keyring = createKeyring(settings);
+process.on('message', (message) => keyring.accept(message));
+prepareStateFolder(settings.folders.root);
+
+Runtime.install({
+  logger: toSdkLogger(log),
+  shutdownSignals: [],
+  telemetryOptions: {
+    logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) },
+  },
+});
+
+// The connection waits for Temporal while this process reads its code.
+const [connection, bundle] = await Promise.all([
+  connectToTemporal(settings, supervised, log),
+  roles.has('run') ? readBundle(settings.cacheDir) : undefined,
+]);
+
+const queues = toQueues(settings.queue, settings.host);
+const common = {
+  connection,
+  namespace: settings.temporalNamespace,
+  shutdownGraceTime: '10s',
+  shutdownForceTime: '13s',
+  // A cancelled run reaches its model call or command with the next heartbeat that is really sent.
+  maxHeartbeatThrottleInterval: '1s',
+  // Two cores, and a person's machine: model servers answer a few at a time, builds need the rest.
+  maxConcurrentActivityTaskExecutions: 4,
+} as const;
+
+const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
+  Worker.create({
+    ...common,
+    taskQueue: queues.run,
+    workflowBundle: { codePath },
+    // About 1 MB each; beyond that a run is replayed when it goes on, which costs milliseconds.
+    maxCachedWorkflows: 200,
+  });
+const createActivityWorker = async (
+  taskQueue: string,
+  activities: Promise<object>,
+): Promise<Worker> =>
+  Worker.create({ ...common, taskQueue, activities: { ...(await activities) } });
+
+// The run worker first: its thread reads the SDK once more while this one reads the activities' code.
+const starting: Promise<Worker>[] = [];
+if (bundle !== undefined) starting.push(createRunWorker(bundle));
+if (roles.has('model')) {
+  const model = createModelSide(settings, (baseUrl) => keyring.keyOf(baseUrl), log);
+  starting.push(createActivityWorker(queues.model, model));
+}
+if (roles.has('workspace')) {
+  starting.push(createActivityWorker(queues.workspace, createWorkspaceSide(settings, log)));
+}
+const workers = await Promise.all(starting);
+const runs = workers.map((worker) => worker.run());
+
+let stopping = false;
+const stop = (): void => {
+  if (stopping) return;
+  stopping = true;
+  log.info({}, 'stopping');
+  for (const worker of workers) {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  }
+};
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
+// The supervisor is gone, and with it whoever would end or restart us.
+process.on('disconnect', stop);
+
+log.info({ roles: [...roles], queues, bundle: bundle?.sha256 }, 'ready');
+process.send?.({ type: 'ready' });
+void addSearchAttributes(connection, settings.temporalNamespace, log);
+
+try {
+  await Promise.all(runs);
+  await connection.close();
+  process.exit(0);
+} catch (error) {
+  log.error({ error }, 'worker failed');
+  process.exit(1);
+}
