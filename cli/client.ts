@@ -1,0 +1,308 @@
+/** The only file of the CLI that talks to Temporal. */
+import {
+  Client,
+  Connection,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { SignalDefinition } from '@temporalio/common';
+import type { ApprovalAnswer, RunInput, RunView } from '../workflows/contract.ts';
+import {
+  answerApproval,
+  fromWorkflowId,
+  runView,
+  toWorkflowId,
+  workflowType,
+} from '../workflows/contract.ts';
+import { CliError, takenId, usageError } from './errors.ts';
+import type { HistoryPage } from './history.ts';
+
+/** One line of `agent list`, from search attributes and memo only. */
+export interface RunRow {
+  readonly run: string;
+  /** A RunStatus, or `running`, `waiting-for-model`, `needs-approval`, `paused`. */
+  readonly status: string;
+  readonly open: boolean;
+  readonly step: string;
+  readonly model: string;
+  readonly tokens: number;
+  readonly toolCalls: number;
+  /** RFC 3339. */
+  readonly started: string;
+  readonly ended?: string;
+  readonly goal: string;
+  readonly workspace: string;
+}
+
+/** A raw event; `taskId` is 0 while it is not durable. */
+export type HistoryEvent = NonNullable<
+  NonNullable<
+    Awaited<ReturnType<Connection['workflowService']['getWorkflowExecutionHistory']>>['history']
+  >['events']
+>[number];
+
+export interface RunClient {
+  readonly address: string;
+  /** @throws CliError exit 2 when the id is taken. */
+  start(input: RunInput, taskQueue: string): Promise<void>;
+  /** Needs the server only, no worker. False when the run is not open. */
+  signal<Args extends unknown[]>(
+    run: string,
+    definition: SignalDefinition<Args>,
+    ...args: Args
+  ): Promise<boolean>;
+  /** Undefined when no worker answers in time. */
+  view(run: string, withinMs: number): Promise<RunView | undefined>;
+  /** @throws CliError exit 2 with the workflow's reason when the answer is refused. */
+  answer(run: string, answer: ApprovalAnswer): Promise<void>;
+  /** Newest first. */
+  list(most: number): Promise<RunRow[]>;
+  /** Undefined when there is no such run. */
+  describe(run: string): Promise<(RunRow & { readonly firstRunId: string }) | undefined>;
+  /** One long poll: waits up to about 20 s for something new when all is read. @throws what `isAway` knows. */
+  readHistory(
+    run: string,
+    runId: string,
+    token: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<HistoryPage<HistoryEvent>>;
+  close(): Promise<void>;
+}
+
+/** Where Temporal is; without `address` what `@temporalio/envconfig` reads counts. */
+export interface Target {
+  readonly address?: string;
+  readonly namespace?: string;
+}
+
+const connectWithinMs = 5_000;
+const callWithinMs = 10_000;
+
+/** Connects within 5 s. @throws CliError exit 69 naming the address. */
+export async function connectClient(target: Target): Promise<RunClient> {
+  const { connectionOptions, namespace } = await toConnectOptions(target);
+  const address = connectionOptions.address ?? '127.0.0.1:7233';
+  const connection = await Connection.connect({
+    ...connectionOptions,
+    connectTimeout: connectWithinMs,
+  }).catch((error: unknown) => {
+    throw new CliError(
+      `Temporal at ${address} does not answer: ${toReason(error)}. See: agent doctor`,
+      69,
+    );
+  });
+  return createRunClient(connection, namespace, address);
+}
+
+type ConnectOptions = NonNullable<Parameters<typeof Connection.connect>[0]>;
+
+async function toConnectOptions(
+  target: Target,
+): Promise<{ connectionOptions: ConnectOptions; namespace: string }> {
+  if (target.address !== undefined) {
+    return {
+      connectionOptions: { address: target.address },
+      namespace: target.namespace ?? 'default',
+    };
+  }
+  const { loadClientConnectConfig } = await import('@temporalio/envconfig');
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  return {
+    connectionOptions,
+    namespace: target.namespace ?? namespace ?? 'default',
+  };
+}
+
+function createRunClient(connection: Connection, namespace: string, address: string): RunClient {
+  const client = new Client({ connection, namespace });
+  const service = connection.workflowService;
+  const bounded = async <T>(what: () => Promise<T>, withinMs = callWithinMs): Promise<T> => {
+    try {
+      return await connection.withDeadline(Date.now() + withinMs, what);
+    } catch (error) {
+      throw isAway(error)
+        ? new CliError(
+            `Temporal at ${address} does not answer: ${toReason(error)}. See: agent ps`,
+            69,
+          )
+        : error;
+    }
+  };
+  const handle = (run: string) => client.workflow.getHandle(toWorkflowId(run));
+
+  return {
+    address,
+    async start(input, taskQueue) {
+      const head = input.goal.replace(/\s+/g, ' ').trim();
+      try {
+        await bounded(() =>
+          client.workflow.start(workflowType, {
+            workflowId: toWorkflowId(input.run),
+            taskQueue,
+            args: [input],
+            workflowIdConflictPolicy: 'FAIL',
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            staticSummary: head.slice(0, 200),
+            memo: {
+              goal: head.slice(0, 200),
+              workspace: input.workspace,
+              started: input.started,
+            },
+            typedSearchAttributes: [
+              { key: keys.status, value: 'running' },
+              { key: keys.model, value: input.models.executor.model },
+            ],
+          }),
+        );
+      } catch (error) {
+        if (isUnprepared(error)) throw unpreparedServer(address, toReason(error));
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        throw takenId(input.run);
+      }
+    },
+    async signal(run, definition, ...args) {
+      try {
+        await bounded(() => handle(run).signal(definition, ...args));
+        return true;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw error;
+      }
+    },
+    async view(run, withinMs) {
+      try {
+        return await connection.withDeadline(Date.now() + withinMs, () =>
+          handle(run).query(runView),
+        );
+      } catch {
+        // No worker, a worker busy replaying, or a server just starting: the caller has the record to fall back on.
+        return undefined;
+      }
+    },
+    async answer(run, answer) {
+      try {
+        await bounded(() => handle(run).executeUpdate(answerApproval, { args: [answer] }), 30_000);
+      } catch (error) {
+        if (error instanceof WorkflowUpdateFailedError) {
+          throw usageError((error.cause ?? error).message);
+        }
+        if (error instanceof WorkflowNotFoundError) throw notWaiting(run);
+        throw error;
+      }
+    },
+    async list(most) {
+      // A run that went on in a fresh history has several executions; only the last one counts.
+      const query = `WorkflowType = '${workflowType}' AND ExecutionStatus != 'ContinuedAsNew'`;
+      const rows: RunRow[] = [];
+      await bounded(async () => {
+        for await (const info of client.workflow.list({ query, pageSize: Math.min(most, 500) })) {
+          rows.push(toRow(info));
+          if (rows.length >= most) break;
+        }
+      });
+      return rows.toSorted((a, b) => b.started.localeCompare(a.started));
+    },
+    async describe(run) {
+      try {
+        const info = await bounded(() => handle(run).describe());
+        const firstRunId = info.raw.workflowExecutionInfo?.firstRunId || info.runId;
+        return { ...toRow(info), firstRunId };
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return undefined;
+        throw error;
+      }
+    },
+    async readHistory(run, runId, token, signal) {
+      const answer = await connection.withAbortSignal(signal, () =>
+        connection.withDeadline(Date.now() + 60_000, () =>
+          service.getWorkflowExecutionHistory({
+            namespace,
+            execution: { workflowId: toWorkflowId(run), runId },
+            waitNewEvent: true,
+            ...(token === undefined ? {} : { nextPageToken: token }),
+          }),
+        ),
+      );
+      return {
+        events: answer.history?.events ?? [],
+        next: answer.nextPageToken ?? new Uint8Array(),
+      };
+    },
+    close: () => connection.close(),
+  };
+}
+
+const keys = {
+  status: defineSearchAttributeKey('AgentStatus', SearchAttributeType.KEYWORD),
+  step: defineSearchAttributeKey('AgentStep', SearchAttributeType.KEYWORD),
+  model: defineSearchAttributeKey('AgentModel', SearchAttributeType.KEYWORD),
+  tokens: defineSearchAttributeKey('AgentTokens', SearchAttributeType.INT),
+  toolCalls: defineSearchAttributeKey('AgentToolCalls', SearchAttributeType.INT),
+};
+
+type Listed = Pick<
+  WorkflowExecutionInfo,
+  'workflowId' | 'startTime' | 'status' | 'typedSearchAttributes'
+> & {
+  readonly closeTime?: Date | undefined;
+  readonly memo?: Record<string, unknown> | undefined;
+};
+
+function toRow(info: Listed): RunRow {
+  const attributes = info.typedSearchAttributes;
+  const memo = (name: string): string => {
+    const value = info.memo?.[name];
+    return typeof value === 'string' ? value : '';
+  };
+  const open = info.status.name === 'RUNNING' || info.status.name === 'PAUSED';
+  return {
+    run: fromWorkflowId(info.workflowId),
+    status: toStatus(info.status.name, attributes.get(keys.status)),
+    open,
+    step: attributes.get(keys.step) ?? '',
+    model: attributes.get(keys.model) ?? '',
+    tokens: attributes.get(keys.tokens) ?? 0,
+    toolCalls: attributes.get(keys.toolCalls) ?? 0,
+    started: memo('started') || info.startTime.toISOString(),
+    ...(info.closeTime === undefined || open ? {} : { ended: info.closeTime.toISOString() }),
+    goal: memo('goal'),
+    workspace: memo('workspace'),
+  };
+}
+
+/** A run ended from outside (Web UI, server) has no word of its own for it. */
+function toStatus(
+  server: WorkflowExecutionInfo['status']['name'],
+  own: string | undefined,
+): string {
+  if (server === 'TERMINATED' || server === 'CANCELLED') return 'cancelled';
+  if (server === 'FAILED' || server === 'TIMED_OUT') return 'failed';
+  return own ?? 'running';
+}
+
+const notWaiting = (run: string): CliError => usageError(`No approval is waiting in run ${run}.`);
+
+/** A cluster nobody registered our search attributes on. */
+const isUnprepared = (error: unknown): boolean => /search attribute/i.test(toReason(error));
+
+const unpreparedServer = (address: string, reason: string): CliError =>
+  new CliError(
+    `Temporal at ${address} refuses the run: ${reason}. Register the search attributes named in docs/operations.md, "Using a Temporal cluster".`,
+    78,
+  );
+
+/** True when the server, not the request, is the trouble: worth asking again. */
+export const isAway = (error: unknown): boolean =>
+  isGrpcDeadlineError(error) ||
+  (isGrpcServiceError(error) && [1, 4, 8, 14].includes(error.code)) ||
+  (error instanceof Error && error.cause !== undefined && isAway(error.cause));
+
+const toReason = (error: unknown): string => {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return (inner as Error).message.split('\n')[0] ?? '';
+};

@@ -1,0 +1,261 @@
+import type { Invocation } from './arguments.ts';
+
+export interface Option {
+  /** Word for its value in help; absent for a switch. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly help: string;
+}
+
+/** What the command line knows of a command before it loads any of its code. */
+export interface Command {
+  /** One or two words, such as `list` or `policies check`. */
+  readonly name: string;
+  /** `[x]` may be left out; `x…` may be repeated. */
+  readonly args: readonly string[];
+  readonly summary: string;
+  readonly options: Readonly<Record<string, Option>>;
+  readonly example: string;
+  /** The last argument is text people forget to quote. */
+  readonly quote?: true;
+  /** With `--json` it prints one event a line instead of one value. */
+  readonly streams?: true;
+  readonly load: () => Promise<Execute>;
+}
+
+/** Carries a command out and returns the exit code. @throws CliError */
+export type Execute = (invocation: Invocation) => Promise<number>;
+
+const folder: Option = { value: 'dir', short: 'C', help: 'the workspace; default: this folder' };
+const runOptions: Readonly<Record<string, Option>> = {
+  directory: folder,
+  model: { value: 'model', short: 'm', help: 'model for every role of this run' },
+  detach: { help: 'print the run id and return at once' },
+  demo: { help: 'use the demo model: no model server needed' },
+  approve: { value: 'ask|auto|deny', help: 'who answers when the policy asks; default: ask you' },
+  'max-steps': { value: 'n', help: 'stop after n steps' },
+  'max-tokens': { value: 'n', help: 'stop after n tokens' },
+  'max-minutes': { value: 'n', help: 'stop after n minutes of work' },
+  'max-tool-calls': { value: 'n', help: 'stop after n tool calls' },
+  id: { value: 'name', help: 'name of the run instead of a made-up one' },
+  yes: { help: 'accept / or your home folder as workspace' },
+};
+const demo = 'brave-otter-4f2a';
+
+/** Every command, in the order of the help. */
+export const commands: readonly Command[] = [
+  {
+    name: 'run',
+    args: ['"goal"'],
+    summary: 'carry a goal out in the workspace; "-" reads it from standard input',
+    options: runOptions,
+    example: 'agent run "Add a --version flag and a test for it"',
+    quote: true,
+    streams: true,
+    load: async () => (await import('./commands/run.ts')).startRun,
+  },
+  {
+    name: 'list',
+    args: [],
+    summary: 'runs, newest first',
+    options: { all: { help: 'every run, not only the newest 50' } },
+    example: 'agent list --json',
+    load: async () => (await import('./commands/list.ts')).listRuns,
+  },
+  {
+    name: 'show',
+    args: ['run'],
+    summary: 'what a run is doing, its plan, use and result',
+    options: {},
+    example: `agent show ${demo}`,
+    load: async () => (await import('./commands/show.ts')).showRun,
+  },
+  {
+    name: 'attach',
+    args: ['run'],
+    summary: 'watch a run and answer it; Ctrl-C leaves it running',
+    options: { from: { value: 'seq', help: 'with --json: first event to print' } },
+    example: `agent attach ${demo}`,
+    streams: true,
+    load: async () => (await import('./commands/attach.ts')).attachRun,
+  },
+  {
+    name: 'logs',
+    args: ['run'],
+    summary: 'what happened in a run',
+    options: { follow: { short: 'f', help: 'go on until the run ends' } },
+    example: `agent logs -f ${demo}`,
+    streams: true,
+    load: async () => (await import('./commands/logs.ts')).printLogs,
+  },
+  {
+    name: 'pause',
+    args: ['run'],
+    summary: 'hold a run after the action under way',
+    options: {},
+    example: `agent pause ${demo}`,
+    load: async () => (await import('./commands/control.ts')).pauseRuns,
+  },
+  {
+    name: 'resume',
+    args: ['run'],
+    summary: 'let a paused run go on',
+    options: {},
+    example: `agent resume ${demo}`,
+    load: async () => (await import('./commands/control.ts')).resumeRuns,
+  },
+  {
+    name: 'cancel',
+    args: ['run'],
+    summary: 'end a run; what it did so far stays',
+    options: {},
+    example: `agent cancel ${demo}`,
+    load: async () => (await import('./commands/control.ts')).cancelRuns,
+  },
+  {
+    name: 'say',
+    args: ['run', '"message"'],
+    summary: 'steer a run, or answer its question',
+    options: {},
+    example: `agent say ${demo} "use vitest"`,
+    quote: true,
+    load: async () => (await import('./commands/control.ts')).sayToRuns,
+  },
+  {
+    name: 'approve',
+    args: ['run', '[request]'],
+    summary: 'allow the action a run asks about',
+    options: { reason: { value: 'text', help: 'why, for the record' } },
+    example: `agent approve ${demo} a1`,
+    load: async () => (await import('./commands/answer.ts')).approveAction,
+  },
+  {
+    name: 'deny',
+    args: ['run', '[request]'],
+    summary: 'refuse the action a run asks about',
+    options: { reason: { value: 'text', help: 'why; the model reads it' } },
+    example: `agent deny ${demo} --reason "not on main"`,
+    load: async () => (await import('./commands/answer.ts')).denyAction,
+  },
+  {
+    name: 'tools list',
+    args: [],
+    summary: 'tools the model may call',
+    options: {},
+    example: 'agent tools list',
+    load: async () => (await import('./commands/tools-list.ts')).listTools,
+  },
+  {
+    name: 'tools invoke',
+    args: ['tool'],
+    summary: 'call one tool exactly as a run would',
+    options: { payload: { value: 'json', help: 'its arguments' }, directory: folder },
+    example: `agent tools invoke read_file --payload '{"path":"README.md"}'`,
+    load: async () => (await import('./commands/tools-invoke.ts')).invokeTool,
+  },
+  {
+    name: 'policies validate',
+    args: [],
+    summary: 'find every mistake in the policy files',
+    options: {},
+    example: 'AGENT_POLICIES_DIR=./policies agent policies validate',
+    load: async () => (await import('./commands/policies-validate.ts')).validatePolicies,
+  },
+  {
+    name: 'policies show',
+    args: [],
+    summary: 'the policy in force',
+    options: {},
+    example: 'agent policies show',
+    load: async () => (await import('./commands/policies-show.ts')).showPolicies,
+  },
+  {
+    name: 'policies check',
+    args: ['["command"]'],
+    summary: 'what the policy says to a command, or to each case of a file',
+    options: {
+      cases: { value: 'file.jsonl', help: 'lines {"id","tool","args"}' },
+      directory: folder,
+    },
+    example: 'agent policies check "git push origin main"',
+    quote: true,
+    streams: true,
+    load: async () => (await import('./commands/policies-check.ts')).checkPolicies,
+  },
+  {
+    name: 'policies test',
+    args: [],
+    summary: 'run the examples written in the policy files',
+    options: {},
+    example: 'agent policies test',
+    load: async () => (await import('./commands/policies-test.ts')).testPolicies,
+  },
+  {
+    name: 'audit verify',
+    args: ['[run]'],
+    summary: 'check the hash chains of the record, offline',
+    options: {},
+    example: 'agent audit verify',
+    load: async () => (await import('./commands/audit-verify.ts')).verifyAudit,
+  },
+  {
+    name: 'audit tail',
+    args: [],
+    summary: 'the newest entries of the audit log',
+    options: {
+      follow: { short: 'f', help: 'go on with new entries' },
+      lines: { value: 'n', short: 'n', help: 'how many; default: 20' },
+    },
+    example: 'agent audit tail -f',
+    streams: true,
+    load: async () => (await import('./commands/audit-tail.ts')).tailAudit,
+  },
+  {
+    name: 'replay',
+    args: ['run|file…'],
+    summary: 'check recorded histories against the workflow code of today',
+    options: {},
+    example: `agent replay ${demo}`,
+    load: async () => (await import('./commands/replay.ts')).replayHistories,
+  },
+  {
+    name: 'up',
+    args: [],
+    summary: 'start the local stack (commands that need it do so themselves)',
+    options: {},
+    example: 'agent up',
+    load: async () => (await import('./commands/up.ts')).startStack,
+  },
+  {
+    name: 'down',
+    args: [],
+    summary: 'stop the local stack; open runs go on at the next start',
+    options: {},
+    example: 'agent down',
+    load: async () => (await import('./commands/down.ts')).stopStack,
+  },
+  {
+    name: 'ps',
+    args: [],
+    summary: 'parts of the local stack',
+    options: {},
+    example: 'agent ps',
+    load: async () => (await import('./commands/ps.ts')).listParts,
+  },
+  {
+    name: 'doctor',
+    args: [],
+    summary: 'check this machine; changes nothing',
+    options: { directory: folder },
+    example: 'agent doctor',
+    load: async () => (await import('./commands/doctor.ts')).examineMachine,
+  },
+  {
+    name: 'config',
+    args: [],
+    summary: 'every setting with its value and origin',
+    options: { directory: folder },
+    example: 'agent config',
+    load: async () => (await import('./commands/config.ts')).printConfig,
+  },
+];

@@ -1,0 +1,73 @@
+import { readSettings } from '../../config/environment.ts';
+import type { ApprovalAnswer, ApprovalRequest } from '../../workflows/contract.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import type { RunClient } from '../client.ts';
+import { CliError, usageError } from '../errors.ts';
+import { printJson, printText } from '../output.ts';
+import { textOf } from '../run-options.ts';
+import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+
+const viewWithinMs = 15_000;
+
+/** `agent approve`: allows exactly the action that was shown. */
+export const approveAction = (invocation: Invocation): Promise<number> =>
+  answer(invocation, 'approve');
+
+/** `agent deny`: refuses it; the model reads the reason and looks for another way. */
+export const denyAction = (invocation: Invocation): Promise<number> => answer(invocation, 'deny');
+
+async function answer(
+  { args, flags }: Invocation,
+  word: ApprovalAnswer['answer'],
+): Promise<number> {
+  const run = parseRun(args[0]);
+  const settings = readSettings();
+  const reason = textOf(flags, 'reason');
+  const client = await connectFor(settings, run);
+  return await withClient(client, async () => {
+    if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
+    const request = await findRequest(client, run, args[1]);
+    await client.answer(run, {
+      request: request.id,
+      digest: request.digest,
+      answer: word,
+      by: readUser(),
+      ...(reason === undefined ? {} : { reason }),
+    });
+    if (flags['json'] === true) printJson({ run, request: request.id, answer: word });
+    else {
+      const done = word === 'approve' ? 'Approved' : 'Denied';
+      printText(`${done} ${request.id}: ${request.tool} ${toLine(request.preview, 160)}`);
+    }
+    return 0;
+  });
+}
+
+/** What is waiting, as the run itself says it: the answer is bound to its digest. */
+async function findRequest(
+  client: RunClient,
+  run: string,
+  wanted: string | undefined,
+): Promise<ApprovalRequest> {
+  const view = await client.view(run, viewWithinMs);
+  if (view === undefined) {
+    throw new CliError(
+      `Run ${run} cannot be asked what it waits for: no worker answers. See: agent ps`,
+      75,
+    );
+  }
+  if (view.now.phase === 'awaiting-input') {
+    throw usageError(
+      `Run ${run} waits for an answer in words: ${toLine(view.now.question, 200)}\nAnswer with: agent say ${run} "…"`,
+    );
+  }
+  if (view.now.phase !== 'awaiting-approval') {
+    throw usageError(`No approval is waiting in run ${run}; it is ${view.now.phase}.`);
+  }
+  const { request } = view.now;
+  if (wanted !== undefined && wanted !== request.id) {
+    throw usageError(`Request ${wanted} is not waiting in run ${run}; waiting: ${request.id}.`);
+  }
+  return request;
+}

@@ -1,0 +1,18 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Invocation } from '../arguments.ts';
+import { printJson, printText } from '../output.ts';
+import { stopStack as endStack } from '../stack.ts';
+
+/** `agent down`: stops every part of the local stack. Open runs go on at the next start. */
+export async function stopStack({ flags }: Invocation): Promise<number> {
+  const { wasRunning } = await endStack(readSettings());
+  if (flags['json'] === true) printJson({ wasRunning });
+  else {
+    printText(
+      wasRunning
+        ? 'The local stack is stopped; open runs go on at the next start.'
+        : 'The local stack was not running.',
+    );
+  }
+  return 0;
+}

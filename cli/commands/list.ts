@@ -1,0 +1,44 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import type { RunRow } from '../client.ts';
+import { printJson, printText, renderTable } from '../output.ts';
+import { renderAge } from '../render.ts';
+import { connectRunning, printProgress, withClient } from '../session.ts';
+
+const usual = 50;
+const most = 10_000;
+
+/** `agent list`: runs, newest first. Reads the run logs when no server runs; starts nothing. */
+export async function listRuns({ flags }: Invocation): Promise<number> {
+  const settings = readSettings();
+  const limit = flags['all'] === true ? most : usual;
+  const client = await connectRunning(settings);
+  let rows: RunRow[];
+  if (client === undefined) {
+    const { readLoggedRuns } = await import('../run-log.ts');
+    rows = (await readLoggedRuns(settings)).slice(0, limit);
+    if (rows.length > 0)
+      printProgress('The local stack is not running: this is what the logs say.');
+  } else {
+    rows = await withClient(client, () => client.list(limit));
+  }
+  if (flags['json'] === true) printJson(rows);
+  else if (rows.length === 0) printProgress('No runs yet. Start one: agent run "goal"');
+  else printText(renderRuns(rows, new Date()));
+  return 0;
+}
+
+export const renderRuns = (rows: readonly RunRow[], now: Date): string =>
+  renderTable(
+    ['RUN', 'STATUS', 'STEP', 'AGE', 'TOOLS', 'TOKENS', 'GOAL'],
+    rows.map((row) => [
+      row.run,
+      row.status,
+      row.step,
+      renderAge(now.getTime() - Date.parse(row.started)),
+      String(row.toolCalls),
+      String(row.tokens),
+      toLine(row.goal, 60),
+    ]),
+  );

@@ -1,0 +1,44 @@
+import { readSettings } from '../../config/environment.ts';
+import type { StackStatus } from '../../config/stack.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import { printJson, printText, renderTable } from '../output.ts';
+import { renderAge } from '../render.ts';
+import { readStack, stackStatus } from '../stack.ts';
+
+/** `agent ps`: the parts of the local stack. Exit 1 when one is not up. */
+export async function listParts({ flags }: Invocation): Promise<number> {
+  const settings = readSettings();
+  const stack = readStack(settings);
+  if (stack === undefined) {
+    if (flags['json'] === true) printJson({ parts: [] });
+    else printText('The local stack is not running. Start it with: agent up');
+    return 0;
+  }
+  const status = await stackStatus(stack);
+  if (flags['json'] === true) {
+    const { temporal, namespace, webUi, version } = status.stack;
+    printJson({ temporal, namespace, webUi, version, parts: status.parts });
+  } else printText(renderParts(status, new Date()));
+  return status.parts.every(({ state }) => state === 'up') ? 0 : 1;
+}
+
+export function renderParts({ stack, parts }: StackStatus, now: Date): string {
+  const table = renderTable(
+    ['PART', 'STATE', 'PID', 'PORT', 'MEMORY', 'FOR', 'RESTARTS', 'VERSION'],
+    parts.map((part) => [
+      part.name,
+      part.state,
+      String(part.pid || '-'),
+      String(part.port ?? '-'),
+      part.memoryBytes === undefined ? '-' : `${Math.round(part.memoryBytes / 1_048_576)} MiB`,
+      renderAge(now.getTime() - Date.parse(part.since)),
+      String(part.restarts),
+      part.version ?? '-',
+    ]),
+  );
+  const troubles = parts
+    .filter(({ reason }) => reason !== undefined)
+    .map(({ name, reason, log }) => `${name}: ${toLine(reason ?? '', 300)} (${log ?? 'no log'})\n`);
+  return `${table}${troubles.join('')}\nTemporal ${stack.temporal}, namespace ${stack.namespace} · Web UI ${stack.webUi}\n`;
+}

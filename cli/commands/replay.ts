@@ -1,0 +1,44 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { readSettings } from '../../config/environment.ts';
+import { toRunLog } from '../../config/folders.ts';
+import type { Invocation } from '../arguments.ts';
+import { runProject } from '../child.ts';
+import { stripControls } from '../clean.ts';
+import { usageError } from '../errors.ts';
+import { printText } from '../output.ts';
+import { runIdPattern } from '../run-id.ts';
+import { toUnknownRun } from '../session.ts';
+
+/** `agent replay`: runs recorded histories through the workflow code of today. Exit 1 when one no longer fits. */
+export async function replayHistories({ args, flags }: Invocation): Promise<number> {
+  const settings = readSettings();
+  const files: string[] = [];
+  for (const name of args) {
+    const found = toFiles(settings.folders.root, name);
+    if (found === undefined) throw await toUnknownRun(settings, name);
+    if (found.length === 0) throw usageError(`No .json or .jsonl file is in ${name}.`);
+    files.push(...found);
+  }
+  const json = flags['json'] === true;
+  const { code, stdout, stderr } = await runProject('workers/replay.ts', [
+    ...(json ? ['--json'] : []),
+    ...files,
+  ]);
+  printText(json ? stdout : stripControls(stdout));
+  process.stderr.write(stripControls(stderr));
+  return code ?? 1;
+}
+
+/** Histories under a name: a file, every history in a folder, or a run's log. Undefined when it is none of them. */
+function toFiles(root: string, name: string): string[] | undefined {
+  const log = toRunLog(root, name);
+  if (runIdPattern.test(name) && existsSync(log)) return [log];
+  const found = statSync(name, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  if (!found.isDirectory()) return [name];
+  return readdirSync(name)
+    .filter((file) => /\.jsonl?$/.test(file))
+    .toSorted()
+    .map((file) => join(name, file));
+}

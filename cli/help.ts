@@ -1,0 +1,58 @@
+import { commonOptions } from './arguments.ts';
+import type { Command, Option } from './commands.ts';
+
+const toSignature = ({ name, args }: Command): string =>
+  [name, ...args.map(toPlaceholder)].join(' ');
+
+const toPlaceholder = (name: string): string =>
+  name.startsWith('[') || name.startsWith('"') ? name : `<${name}>`;
+
+/** Help of the whole program. */
+export function renderHelp(commands: readonly Command[]): string {
+  return [
+    'agent: carries a goal out in a folder, durably. Whatever is killed, the run goes on.',
+    '',
+    'Usage: agent "goal"              the same as: agent run "goal"',
+    '       agent <command> [options] --json for programs, --help for more',
+    '',
+    'Commands',
+    ...toRows(commands),
+    '',
+    'Exit codes: 0 done · 1 failed · 2 usage · 3 needs approval or input · 4 budget · 5 stuck · 6 left running',
+    '            7 denied by policy · 8 rejected by the reviewer · 69 model or Temporal unavailable · 75 try again',
+    '            78 configuration · 130 cancelled or Ctrl-C',
+    '',
+    'Try it without a model: agent run --demo "Describe this workspace"',
+    '',
+  ].join('\n');
+}
+
+/** Help of commands that share their first word. */
+export const renderGroupHelp = (group: string, commands: readonly Command[]): string =>
+  [`agent ${group}: one of`, '', ...toRows(commands), ''].join('\n');
+
+function toRows(commands: readonly Command[]): string[] {
+  const width = Math.max(...commands.map((command) => toSignature(command).length));
+  return commands.map((command) => `  ${toSignature(command).padEnd(width)}  ${command.summary}`);
+}
+
+/** Help of one command. */
+export function renderCommandHelp(command: Command): string {
+  const rows = Object.entries({ ...command.options, ...commonOptions }).map(
+    ([name, option]) => [toOption(name, option), option.help] as const,
+  );
+  const width = Math.max(...rows.map(([option]) => option.length));
+  return [
+    `agent ${command.name}: ${command.summary}`,
+    '',
+    `Usage: agent ${toSignature(command)} [options]`,
+    '',
+    ...rows.map(([option, help]) => `  ${option.padEnd(width)}  ${help}`),
+    '',
+    `Example: ${command.example}`,
+    '',
+  ].join('\n');
+}
+
+const toOption = (name: string, { short, value }: Option): string =>
+  `${short === undefined ? '    ' : `-${short}, `}--${name}${value === undefined ? '' : ` <${value}>`}`;

@@ -1,0 +1,112 @@
+import type { Command } from './commands.ts';
+import { commands } from './commands.ts';
+import { usageError } from './errors.ts';
+import { findNearest } from './nearest.ts';
+
+/** Runs the command line `argv` and returns the exit code. Never throws: every error becomes a message and a code. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  // The reader of a pipe may leave early (`agent list | head`): that is its right, not an error.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
+  }
+  let chosen: Choice | undefined;
+  try {
+    const [first = ''] = argv;
+    if (['--version', '-V'].includes(first)) return await printVersion();
+    if (isHelp(first) || first === 'help') return await printHelp(argv.slice(1));
+    if (argv.length === 0) {
+      const { renderHelp } = await import('./help.ts');
+      process.stderr.write(renderHelp(commands));
+      return 2;
+    }
+    if (isHelp(argv[1]) && membersOf(first).length > 0) return await printHelp([first]);
+    chosen = chooseCommand(argv);
+    const { parseInvocation } = await import('./arguments.ts');
+    const invocation = parseInvocation(chosen.command, chosen.rest);
+    if (invocation.flags['help'] === true) return await printHelp(chosen.command.name.split(' '));
+    const execute = await chosen.command.load();
+    return await execute(invocation);
+  } catch (error) {
+    const { reportError } = await import('./report.ts');
+    const json = argv.includes('--json') && chosen?.command.streams !== true;
+    return await reportError(error, json);
+  }
+}
+
+interface Choice {
+  readonly command: Command;
+  readonly rest: readonly string[];
+}
+
+const isHelp = (word: string | undefined): boolean => word === '--help' || word === '-h';
+
+const membersOf = (group: string): readonly Command[] =>
+  commands.filter(({ name }) => name.startsWith(`${group} `));
+
+const findCommand = (name: string): Command | undefined =>
+  commands.find((command) => command.name === name);
+
+/** Finds the command that `argv` names; a text of several words, or options alone, is a goal for `run`. */
+export function chooseCommand(argv: readonly string[]): Choice {
+  const [first = '', second = ''] = argv;
+  const pair = findCommand(`${first} ${second}`);
+  if (pair !== undefined) return { command: pair, rest: argv.slice(2) };
+  const single = findCommand(first);
+  if (single !== undefined) return { command: single, rest: argv.slice(1) };
+  const group = membersOf(first);
+  if (group.length > 0) throw unknownInGroup(first, second, group);
+  const run = findCommand('run');
+  if (run !== undefined && (/\s/.test(first.trim()) || first === '-')) {
+    return { command: run, rest: argv };
+  }
+  if (run !== undefined && first.startsWith('-')) {
+    const word = argv.find((text) => findCommand(text) !== undefined && !text.startsWith('-'));
+    if (word === undefined) return { command: run, rest: argv };
+    throw usageError(`Options come after the command: agent ${word} ${first}`);
+  }
+  throw unknownCommand(first);
+}
+
+function unknownInGroup(group: string, typed: string, members: readonly Command[]): Error {
+  const names = members.map(({ name }) => name.slice(group.length + 1));
+  const list = names.map((name) => `agent ${group} ${name}`).join(', ');
+  return usageError(
+    typed === '' || typed.startsWith('-')
+      ? `"agent ${group}" needs one more word: ${list}.`
+      : `Unknown command "${group} ${typed}". Known: ${list}.`,
+  );
+}
+
+function unknownCommand(typed: string): Error {
+  const words = [...new Set(commands.map(({ name }) => name.split(' ')[0] ?? ''))];
+  const [near] = findNearest(typed, words);
+  const hint = near === undefined ? '' : ` Did you mean "agent ${near}"?`;
+  return usageError(
+    `Unknown command "${typed}".${hint} All commands: agent --help. For a goal: agent run "${typed} …".`,
+  );
+}
+
+async function printHelp(words: readonly string[]): Promise<number> {
+  const help = await import('./help.ts');
+  const [first = ''] = words;
+  if (first === '' || first.startsWith('-')) {
+    process.stdout.write(help.renderHelp(commands));
+    return 0;
+  }
+  const group = membersOf(first);
+  process.stdout.write(
+    group.length > 0 && words.length === 1
+      ? help.renderGroupHelp(first, group)
+      : help.renderCommandHelp(chooseCommand(words).command),
+  );
+  return 0;
+}
+
+async function printVersion(): Promise<number> {
+  const { readVersion } = await import('../config/version.ts');
+  process.stdout.write(`${readVersion()}\n`);
+  return 0;
+}

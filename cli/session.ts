@@ -1,0 +1,108 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Settings } from '../config/environment.ts';
+import { toRunLog } from '../config/folders.ts';
+import type { StackFile } from '../config/stack.ts';
+import type { RunClient, Target } from './client.ts';
+import { usageError } from './errors.ts';
+import { findNearest } from './nearest.ts';
+import { runIdPattern } from './run-id.ts';
+import { ensureStack, readStack } from './stack.ts';
+
+/** Lines for the person who waits; never on standard output. */
+export const printProgress = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+/** The operating system's name for whoever typed the command. */
+export function readUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown'); // A container may run under a number without a name.
+  }
+}
+
+const toTarget = (stack: StackFile): Target => ({
+  address: stack.temporal,
+  namespace: stack.namespace,
+});
+
+/** The cluster the operator named, or undefined for the local stack. */
+export function toCluster(settings: Settings): Target | undefined {
+  if (settings.temporalAddress === undefined) return undefined;
+  const namespace =
+    settings.origins.temporalNamespace === 'default'
+      ? {}
+      : { namespace: settings.temporalNamespace };
+  // From the environment, @temporalio/envconfig reads it itself, with TLS and API key.
+  return settings.origins.temporalAddress === 'environment'
+    ? namespace
+    : { address: settings.temporalAddress, ...namespace };
+}
+
+/** Connects to the cluster or to the stack that runs; undefined when there is neither. Starts nothing. */
+export async function connectRunning(settings: Settings): Promise<RunClient | undefined> {
+  const stack = readStack(settings);
+  const target = toCluster(settings) ?? (stack === undefined ? undefined : toTarget(stack));
+  if (target === undefined) return undefined;
+  const { connectClient } = await import('./client.ts');
+  return await connectClient(target);
+}
+
+/** Connects, starting the local stack if need be, for a command about an existing run. */
+export async function connectFor(settings: Settings, run: string): Promise<RunClient> {
+  const cluster = toCluster(settings);
+  const loading = import('./client.ts');
+  if (cluster !== undefined) return await (await loading).connectClient(cluster);
+  const running = readStack(settings);
+  // Starting a server only to be told that it never heard of the run would help nobody.
+  if (running === undefined && !isKnown(settings, run)) throw await toUnknownRun(settings, run);
+  const stack = await ensureStack(settings, { onProgress: printProgress });
+  return await (await loading).connectClient(toTarget(stack));
+}
+
+const isKnown = ({ folders }: Settings, run: string): boolean =>
+  existsSync(toRunLog(folders.root, run)) || existsSync(join(folders.mirror, `run-${run}`));
+
+/** The run as typed, with or without `run-` before it. @throws CliError when it cannot be one. */
+export function parseRun(typed: string | undefined): string {
+  const run = (typed ?? '').trim();
+  if (!runIdPattern.test(run)) {
+    throw usageError(
+      `A run is named by at most 40 lower-case letters, digits and dashes, got "${run}". All runs: agent list`,
+    );
+  }
+  return run;
+}
+
+/** Runs that left a log in the state folder, in no order. */
+export function readRunNames({ folders }: Settings): string[] {
+  if (!existsSync(folders.root)) return [];
+  return readdirSync(folders.root).flatMap((name) => /^run-(.+)\.jsonl$/.exec(name)?.[1] ?? []);
+}
+
+/** The error for a run nobody knows, naming the closest that are known. */
+export async function toUnknownRun(
+  settings: Settings,
+  run: string,
+  client?: RunClient,
+): Promise<Error> {
+  const listed = (await client?.list(200))?.map((row) => row.run) ?? [];
+  const near = findNearest(run, [...new Set([...listed, ...readRunNames(settings)])], 3);
+  const hint = near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`;
+  return usageError(`There is no run "${run}".${hint} All runs: agent list`);
+}
+
+/** Uses a client and closes it, whatever happens. */
+export async function withClient<T>(
+  client: RunClient,
+  use: (client: RunClient) => Promise<T>,
+): Promise<T> {
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
