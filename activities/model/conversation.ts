@@ -1,0 +1,79 @@
+/** A conversation with a model, the same for every protocol. */
+export type Message =
+  | { readonly role: 'system' | 'user'; readonly text: string }
+  | { readonly role: 'assistant'; readonly text: string; readonly calls: readonly ReplyCall[] }
+  | { readonly role: 'tool'; readonly callId: string; readonly text: string };
+
+/** A tool call as the model wrote it. */
+export interface ReplyCall {
+  readonly id: string;
+  readonly name: string;
+  /** JSON text, unchecked. */
+  readonly arguments: string;
+}
+
+export interface ToolSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: Record<string, unknown>;
+}
+
+export interface Endpoint {
+  /** Ends in `/v1` on most servers. */
+  readonly baseUrl: string;
+  readonly apiKey?: string;
+  readonly model: string;
+  readonly forceChat?: boolean;
+}
+
+export interface ModelAsk {
+  readonly endpoint: Endpoint;
+  readonly messages: readonly Message[];
+  readonly tools?: readonly ToolSpec[];
+  /** The answer must be JSON of this schema. */
+  readonly schema?: { readonly name: string; readonly schema: Record<string, unknown> };
+}
+
+export interface ModelReply {
+  readonly text: string;
+  readonly calls: readonly ReplyCall[];
+  readonly usage: {
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly estimated?: boolean;
+  };
+  readonly protocol: 'responses' | 'chat';
+  /** `length`: cut by the token limit; its calls must not be run. */
+  readonly finish: 'stop' | 'length';
+  readonly ms: number;
+}
+
+export interface Listener {
+  readonly signal: AbortSignal;
+  /** Called whenever something arrives, with the text if it is some. */
+  readonly onPiece: (text: string) => void;
+}
+
+/** What either protocol makes of a stream; the caller adds protocol and time. */
+export type RawReply = Omit<ModelReply, 'protocol' | 'ms' | 'usage'> & {
+  readonly usage?: { readonly inputTokens: number; readonly outputTokens: number };
+};
+
+/** Small servers leave ids out or repeat them; a conversation needs each once. */
+export function toUniqueIds(calls: readonly ReplyCall[]): ReplyCall[] {
+  const seen = new Set<string>();
+  return calls.map((call, index) => {
+    const id = call.id === '' || seen.has(call.id) ? `call_${index}_${seen.size}` : call.id;
+    seen.add(id);
+    return { ...call, id };
+  });
+}
+
+/** Reasoning written into the answer is not part of it. */
+export const withoutThinking = (text: string): string =>
+  text.replaceAll(/<think>[\s\S]*?(<\/think>|$)/g, '').trim();
+
+const charactersPerToken = 4;
+
+/** Rough, and marked as such: for servers that report no usage. */
+export const estimateTokens = (text: string): number => Math.ceil(text.length / charactersPerToken);

@@ -1,0 +1,114 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { ModelOutcome, Usage } from '../contract.ts';
+import type { Message, ModelAsk, ModelReply } from './conversation.ts';
+import type { ModelClient } from './client.ts';
+import { ModelFailure } from './failures.ts';
+import type { Listener } from './conversation.ts';
+
+/** An answer as checked: usable, or the reason told to the model. */
+export type Checked<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+
+export interface Question<T> {
+  readonly ask: ModelAsk;
+  readonly check: (reply: ModelReply) => Checked<T> | Promise<Checked<T>>;
+}
+
+export interface Asking {
+  readonly client: ModelClient;
+  readonly listener: Listener;
+  /** Which try of Temporal's this is, from 1. */
+  readonly attempt: number;
+}
+
+/** Answers a model may get wrong before it counts as unable. */
+const mostTries = 3;
+/** Tries of Temporal's on a server that is there but fails, before the run waits visibly. */
+const mostAttempts = 5;
+
+/**
+ * Asks until the answer is usable; the reason goes back to the model, at most 3 tries in all.
+ * @throws ApplicationFailure when trying the same again soon is right (429, 5xx, cut streams), with the server's own delay.
+ */
+export async function askUntilUsable<T>(
+  question: Question<T>,
+  asking: Asking,
+): Promise<ModelOutcome<T>> {
+  let usage: Usage = { inputTokens: 0, outputTokens: 0 };
+  let ms = 0;
+  let reason = '';
+  const added: Message[] = [];
+  for (let attempt = 1; attempt <= mostTries; attempt++) {
+    let reply: ModelReply;
+    try {
+      reply = await asking.client.ask(
+        { ...question.ask, messages: [...question.ask.messages, ...added] },
+        asking.listener,
+      );
+    } catch (error) {
+      if (error instanceof ModelFailure) return toOutcome(error, asking.attempt);
+      throw error;
+    }
+    usage = addUsage(usage, reply.usage);
+    ms += reply.ms;
+    const checked = reply.finish === 'length' ? cutByLimit : await question.check(reply);
+    if (checked.ok) {
+      const { model } = question.ask.endpoint;
+      return { kind: 'answer', answer: checked.value, usage, model, protocol: reply.protocol, ms };
+    }
+    ({ reason } = checked);
+    added.push(...toCorrection(reply, reason));
+  }
+  return { kind: 'invalid', reason: `${reason} (${mostTries} tries)`, usage, ms };
+}
+
+const cutByLimit = {
+  ok: false,
+  reason: 'The answer was cut by the token limit. Answer shorter, or do less at once.',
+} as const;
+
+const addUsage = (a: Usage, b: Usage): Usage => ({
+  inputTokens: a.inputTokens + b.inputTokens,
+  outputTokens: a.outputTokens + b.outputTokens,
+  ...(a.estimated === true || b.estimated === true ? { estimated: true } : {}),
+});
+
+/** What the model wrote and why it will not do. Calls are shown as text: a broken call must not stay in the conversation. */
+function toCorrection(reply: ModelReply, reason: string): Message[] {
+  const calls = reply.calls.map((call) => `${call.name} ${call.arguments}`).join('\n');
+  const said = [reply.text, calls].filter((part) => part !== '').join('\n');
+  return [
+    { role: 'assistant', text: said === '' ? '(nothing)' : said.slice(0, 4_000), calls: [] },
+    { role: 'user', text: `That answer cannot be used: ${reason}` },
+  ];
+}
+
+function toOutcome(failure: ModelFailure, attempt: number): ModelOutcome<never> {
+  const { kind, address, message: reason, retryAfterMs } = failure;
+  switch (kind) {
+    case 'unreachable':
+      return { kind: 'unavailable', address, reason };
+    case 'auth':
+    case 'bad-request':
+    case 'not-found':
+    case 'context-overflow':
+      return { kind: 'refused', address, reason };
+    case 'rate-limited':
+    case 'server':
+    case 'timeout':
+    case 'cut':
+      if (attempt >= mostAttempts) {
+        return {
+          kind: 'unavailable',
+          address,
+          reason,
+          ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        };
+      }
+      throw ApplicationFailure.create({
+        type: `ModelFailure.${kind}`,
+        message: reason,
+        ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.max(retryAfterMs, 1) }),
+      });
+  }
+}

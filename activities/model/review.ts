@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import type { BlobStore } from '../../audit/blobs.ts';
+import type { Observation, Ref, ReviewAnswer, ReviewRequest } from '../contract.ts';
+import type { FullPlan } from './plan.ts';
+import { readJson } from './plan.ts';
+import { reviewSystem, toReviewPrompt } from './review-prompt.ts';
+import type { Role } from './role.ts';
+
+const review = z.object({
+  verdict: z.enum(['accept', 'retry', 'replan']),
+  notes: z.string().default(''),
+});
+
+const reviewSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['verdict', 'notes'],
+  properties: {
+    verdict: { type: 'string', enum: ['accept', 'retry', 'replan'] },
+    notes: { type: 'string' },
+  },
+};
+
+/** Observations are chained by the worker that acted: the executor can add to them, never change them. */
+export async function readEvidence(
+  blobs: BlobStore,
+  head: Ref | undefined,
+): Promise<Observation[]> {
+  const chain: Observation[] = [];
+  for (let next = head; next !== undefined;) {
+    const observation = await blobs.getJson<Observation>(next);
+    chain.push(observation);
+    next = observation.previous;
+  }
+  return chain.toReversed();
+}
+
+/** Is the step, or the whole work, done? */
+export async function askReview({ blobs, ask }: Role, request: ReviewRequest) {
+  const plan = await blobs.getJson<FullPlan>(request.plan);
+  const all = await readEvidence(blobs, request.evidence);
+  const step = plan.steps.find(({ id }) => id === request.step);
+  const prompt = toReviewPrompt({
+    goal: request.goal,
+    approach: plan.approach,
+    steps: plan.steps,
+    claims: request.claims,
+    evidence: step === undefined ? all : all.filter((observation) => observation.step === step.id),
+    ...(step === undefined ? {} : { step }),
+  });
+  return await ask<ReviewAnswer>({
+    model: request.model,
+    messages: [
+      { role: 'system', text: reviewSystem },
+      { role: 'user', text: prompt },
+    ],
+    schema: { name: 'review', schema: reviewSchema },
+    async check(reply) {
+      const json = readJson(reply.text);
+      if (!json.ok) return json;
+      const parsed = review.safeParse(json.value);
+      if (!parsed.success) {
+        return {
+          ok: false,
+          reason: 'Expected {"verdict": "accept" | "retry" | "replan", "notes": "…"}.',
+        };
+      }
+      const { verdict, notes } = parsed.data;
+      return {
+        ok: true,
+        value: { verdict, notes: await blobs.put(notes), head: notes.slice(0, 300) },
+      };
+    },
+  });
+}

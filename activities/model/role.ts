@@ -1,0 +1,19 @@
+import type { BlobStore } from '../../audit/blobs.ts';
+import type { ModelChoice, ModelOutcome } from '../contract.ts';
+import type { ModelAsk, ModelReply } from './conversation.ts';
+import type { Checked } from './outcome.ts';
+import type { Transcripts } from './transcript.ts';
+
+/** What planner, executor and reviewer have in hand. */
+export interface Role {
+  readonly blobs: BlobStore;
+  readonly transcripts: Transcripts;
+  /** Size of the model's context. */
+  readonly contextTokens: number;
+  readonly ask: <T>(
+    question: Omit<ModelAsk, 'endpoint'> & {
+      readonly model: ModelChoice;
+      readonly check: (reply: ModelReply) => Checked<T> | Promise<Checked<T>>;
+    },
+  ) => Promise<ModelOutcome<T>>;
+}

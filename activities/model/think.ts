@@ -1,0 +1,127 @@
+import { catalogue, parseArguments, toParameters, toPreview } from '../tools/catalogue.ts';
+import type { Call, Observation, ThinkAnswer, ThinkRequest } from '../contract.ts';
+import type { Message, ModelReply, ToolSpec } from './conversation.ts';
+import type { Checked } from './outcome.ts';
+import type { FullPlan } from './plan.ts';
+import type { Role } from './role.ts';
+import { thinkSystem, toFollowUp, toStepPrompt } from './think-prompt.ts';
+import { fitToContext, toToolMessages } from './transcript.ts';
+
+const tools: readonly ToolSpec[] = catalogue.map((tool) => ({
+  name: tool.name,
+  description: tool.description,
+  parameters: toParameters(tool),
+}));
+
+/** More calls in one turn than this are refused: a model that sends them is lost. */
+const mostCalls = 16;
+
+/** One turn: reads the conversation, adds what came of the last turn, asks, stores what was added. */
+export async function askThink(role: Role, request: ThinkRequest) {
+  const { blobs, transcripts } = role;
+  const past = await transcripts.read(request.transcript);
+  const added = [
+    ...(past.length === 0 ? await openStep(role, request) : []),
+    ...(await followUp(role, request, past)),
+  ];
+  return await role.ask<ThinkAnswer>({
+    model: request.model,
+    messages: fitToContext([...past, ...added], role.contextTokens),
+    tools,
+    async check(reply) {
+      const calls = checkCalls(reply);
+      if (!calls.ok) return calls;
+      const transcript = await transcripts.store({
+        v: 1,
+        ...(request.transcript === undefined ? {} : { parent: request.transcript }),
+        messages: [...added, { role: 'assistant', text: reply.text, calls: reply.calls }],
+        args: calls.value,
+      });
+      return { ok: true, value: toAnswer(reply, calls.value, transcript) };
+    },
+  });
+
+  async function openStep(
+    { blobs: store }: Role,
+    { goal, facts, plan, step, claims }: ThinkRequest,
+  ): Promise<Message[]> {
+    const whole = await store.getJson<FullPlan>(plan);
+    const current = whole.steps.find(({ id }) => id === step);
+    if (current === undefined) throw new Error(`Step ${step} is not in plan ${plan}.`);
+    const prompt = toStepPrompt({
+      goal,
+      facts: await blobs.getText(facts),
+      approach: whole.approach,
+      step: current,
+      steps: whole.steps,
+      claims: claims ?? [],
+    });
+    return [
+      { role: 'system', text: thinkSystem },
+      { role: 'user', text: prompt },
+    ];
+  }
+}
+
+async function followUp(
+  { blobs }: Role,
+  request: ThinkRequest,
+  past: readonly Message[],
+): Promise<Message[]> {
+  const observations = await Promise.all(
+    request.observations.map((ref) => blobs.getJson<Observation>(ref)),
+  );
+  const notes = await Promise.all(request.notes.map((ref) => blobs.getText(ref)));
+  const last = past.at(-1);
+  const results = last?.role === 'assistant' ? toToolMessages(last.calls, observations) : [];
+  const text = toFollowUp(notes, request.said, request.nudge);
+  return text === '' ? results : [...results, { role: 'user', text }];
+}
+
+/** Arguments of every call, checked; a turn with one bad call is sent back whole, so that nothing runs by halves. */
+function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string, unknown>>[]> {
+  if (calls.length === 0) {
+    return {
+      ok: false,
+      reason: /<tool_call>|<function=|\[TOOL_CALLS\]/.test(text)
+        ? 'A tool call written as text is not run. Use the tool calls of the API.'
+        : 'Every answer must call a tool. If the step is done, call finish_step; if only the person can decide, call ask_human.',
+    };
+  }
+  if (calls.length > mostCalls)
+    return { ok: false, reason: `At most ${mostCalls} calls at once, got ${calls.length}.` };
+  const args: Readonly<Record<string, unknown>>[] = [];
+  for (const call of calls) {
+    const parsed = parseArguments(call.name, call.arguments);
+    if (!parsed.ok) return parsed;
+    args.push(parsed.args);
+  }
+  return { ok: true, value: args };
+}
+
+function toAnswer(
+  reply: ModelReply,
+  args: readonly Readonly<Record<string, unknown>>[],
+  transcript: string,
+): ThinkAnswer {
+  const calls: Call[] = [];
+  let answer: ThinkAnswer = { transcript, thought: reply.text.slice(0, 300), calls };
+  for (const [index, { id, name }] of reply.calls.entries()) {
+    const given = args[index] ?? {};
+    const word = (key: string, length: number): string => {
+      const value = given[key];
+      return typeof value === 'string' ? value.slice(0, length) : '';
+    };
+    if (name === 'finish_step') {
+      answer = {
+        ...answer,
+        finish: { summary: word('summary', 500), evidence: word('evidence', 500) },
+      };
+    } else if (name === 'ask_human') {
+      answer = { ...answer, question: { id, text: word('question', 1_000) } };
+    } else {
+      calls.push({ id, tool: name, segment: transcript, index, preview: toPreview(name, given) });
+    }
+  }
+  return answer;
+}
