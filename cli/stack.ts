@@ -155,7 +155,7 @@ function spawnSupervisor(settings: Settings): Spawned {
       env: {
         ...Object.fromEntries(inherited),
         ...toEnvironment(settings),
-        NODE_COMPILE_CACHE: join(settings.cacheDir, 'node'),
+        NODE_COMPILE_CACHE: join(settings.cacheDir, 'compiled'),
       },
       stdio: ['ignore', fd, fd],
     },

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
+import type { createWorkspaceActivities } from '../activities/tools/workspace-activities.ts';
 import { createBlobStore } from '../audit/blobs.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Log } from './logger.ts';
@@ -11,7 +12,6 @@ import type { Log } from './logger.ts';
 export async function createModelSide(
   settings: Settings,
   keyOf: (baseUrl: string) => string | undefined,
-  log: Log,
 ): Promise<ModelActivities> {
   const { createModelActivities } = await import('../activities/model/model-activities.ts');
   const { folders } = settings;
@@ -21,8 +21,32 @@ export async function createModelSide(
     defaultBaseUrl: settings.baseUrl,
     spoolDir: folders.spool,
     answersDir: join(folders.root, 'answers'),
-    log,
   });
+}
+
+/** What tools act with: the policy in force, the sandbox of this machine, the records. */
+export type WorkspaceDependencies = Parameters<typeof createWorkspaceActivities>[0];
+
+/** @throws ConfigError when a policy file is wrong. */
+export async function readWorkspaceDependencies(
+  settings: Settings,
+  log: Log,
+): Promise<WorkspaceDependencies> {
+  const [{ readPolicyBundle }, { probeSandbox }, { createAuditLog }] = await Promise.all([
+    import('../config/policies.ts'),
+    import('../activities/workspace/sandbox.ts'),
+    import('../audit/log.ts'),
+  ]);
+  const { folders } = settings;
+  const bundle = readPolicyBundle(settings.policiesDir);
+  return {
+    blobs: createBlobStore(folders.blobs),
+    audit: createAuditLog(folders.audit),
+    policy: () => bundle,
+    folders,
+    sandbox: await probeSandbox(settings.sandbox),
+    log,
+  };
 }
 
 /** The workspace side, which has the folder and no key. @throws ConfigError when a policy file is wrong. */
@@ -30,6 +54,7 @@ export async function createWorkspaceSide(
   settings: Settings,
   log: Log,
 ): Promise<WorkspaceActivities> {
-  const { createWorkspaceActivities } = await import('../activities/tools/workspace-activities.ts');
-  return createWorkspaceActivities(await readWorkspaceDependencies(settings, log));
+  const { createWorkspaceActivities: create } =
+    await import('../activities/tools/workspace-activities.ts');
+  return create(await readWorkspaceDependencies(settings, log));
 }

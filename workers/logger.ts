@@ -14,7 +14,7 @@ export const createLogger = (name: string, level = process.env['LOG_LEVEL'] || '
   pino(
     {
       name,
-      level: pino.levels.values[level] === undefined ? 'info' : level,
+      level: level !== 'silent' && pino.levels.values[level] === undefined ? 'info' : level,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },

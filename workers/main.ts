@@ -64,7 +64,7 @@ const createActivityWorker = async (
 const starting: Promise<Worker>[] = [];
 if (bundle !== undefined) starting.push(createRunWorker(bundle));
 if (roles.has('model')) {
-  const model = createModelSide(settings, (baseUrl) => keyring.keyOf(baseUrl), log);
+  const model = createModelSide(settings, (baseUrl) => keyring.keyOf(baseUrl));
   starting.push(createActivityWorker(queues.model, model));
 }
 if (roles.has('workspace')) {

@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+
+/** One execution of a workflow as it was recorded. */
+export interface RecordedHistory {
+  readonly workflowId: string;
+  readonly events: readonly RecordedEvent[];
+}
+
+/** A history event in protobuf's JSON form; only what is looked at here is named. */
+export interface RecordedEvent {
+  readonly eventId?: string | number;
+  readonly eventType?: string;
+  readonly [field: string]: unknown;
+}
+
+/** The file holds no history; the message says what was found instead. */
+export class HistoryError extends Error {
+  override readonly name = 'HistoryError';
+}
+
+const isEvents = (value: unknown): value is RecordedEvent[] =>
+  Array.isArray(value) && value.length > 0;
+
+/** First event of an execution names its workflow where the recording does not. */
+const workflowIdOf = (events: readonly RecordedEvent[]): string | undefined => {
+  const started = events[0]?.['workflowExecutionStartedEventAttributes'];
+  const id = (started as { workflowId?: unknown } | undefined)?.workflowId;
+  return typeof id === 'string' ? id : undefined;
+};
+
+const isFirst = (event: RecordedEvent): boolean => Number(event.eventId) === 1;
+
+/** One record a line; each execution begins with an event number 1. */
+const parseLog = (file: string, text: string): RecordedHistory[] => {
+  const executions: RecordedEvent[][] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    let record: { event?: unknown };
+    try {
+      record = JSON.parse(line) as { event?: unknown };
+    } catch (error) {
+      throw new HistoryError(`${file}, line ${index + 1}: ${(error as Error).message}.`);
+    }
+    if (typeof record.event !== 'object' || record.event === null) continue;
+    const event = record.event as RecordedEvent;
+    if (isFirst(event)) executions.push([]);
+    const current = executions.at(-1);
+    if (current === undefined) {
+      throw new HistoryError(`${file}, line ${index + 1}: event ${event.eventId} before event 1.`);
+    }
+    current.push(event);
+  }
+  return executions.map((events) => ({ workflowId: workflowIdOf(events) ?? file, events }));
+};
+
+/**
+ * Reads a history: Temporal's own JSON, or a run's log with one record a line, which holds one history for each time
+ * the run went on in a fresh one.
+ * @throws HistoryError when there is none in it.
+ */
+export async function readHistories(file: string): Promise<readonly RecordedHistory[]> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new HistoryError(`${file} cannot be read: ${error.code ?? error.message}.`);
+  });
+  if (file.endsWith('.jsonl')) {
+    const histories = parseLog(file, text);
+    if (histories.length > 0) return histories;
+  } else {
+    let whole: { events?: unknown };
+    try {
+      whole = JSON.parse(text) as { events?: unknown };
+    } catch (error) {
+      throw new HistoryError(`${file} is not JSON: ${(error as Error).message}.`);
+    }
+    if (isEvents(whole.events)) {
+      return [{ workflowId: workflowIdOf(whole.events) ?? file, events: whole.events }];
+    }
+  }
+  throw new HistoryError(`${file} holds no history: no events were found in it.`);
+}
+
+const completedTask = /^(EVENT_TYPE_WORKFLOW_TASK_COMPLETED|WorkflowTaskCompleted)$/;
+
+/** The history cut after each completed workflow task, shortest first; the whole one is the last. */
+export function toPrefixes(history: RecordedHistory): readonly RecordedHistory[] {
+  const cuts = history.events.flatMap((event, index) =>
+    completedTask.test(event.eventType ?? '') ? [index + 1] : [],
+  );
+  const prefixes = cuts.map((end) => ({ ...history, events: history.events.slice(0, end) }));
+  return cuts.at(-1) === history.events.length ? prefixes : [...prefixes, history];
+}

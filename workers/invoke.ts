@@ -1,0 +1,75 @@
+/**
+ * Process entry: carries out one tool call by hand. Reads `{tool, args, workspace}` from stdin, prints
+ * `{verdict, ok, output, error, exitCode, rule, reason}`; exit 0 done, 1 failed, 3 a person would have to approve,
+ * 7 denied, 78 configuration. With `--list` it prints the tools instead.
+ */
+import { text } from 'node:stream/consumers';
+import { ConfigError, readSettings } from '../config/environment.ts';
+import { prepareStateFolder } from '../config/state-folder.ts';
+import { createLogger } from './logger.ts';
+
+interface Order {
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly workspace: string;
+}
+
+const fail = (message: string, exitCode: number): never => {
+  process.stderr.write(`${message}\n`);
+  process.exit(exitCode);
+};
+
+const parseOrder = (input: string): Order => {
+  const expected = 'Expected {"tool": text, "args": object, "workspace": absolute path} on stdin';
+  let order: Partial<Order>;
+  try {
+    order = JSON.parse(input) as Partial<Order>;
+  } catch (error) {
+    return fail(`${expected}, got text that is not JSON: ${(error as Error).message}.`, 2);
+  }
+  const { tool, args, workspace } = order;
+  const isObject = typeof args === 'object' && args !== null && !Array.isArray(args);
+  return typeof tool === 'string' && isObject && typeof workspace === 'string'
+    ? { tool, args, workspace }
+    : fail(`${expected}, got ${input.slice(0, 200)}.`, 2);
+};
+
+async function printTools(): Promise<void> {
+  const { catalogue, toParameters } = await import('../activities/tools/catalogue.ts');
+  const tools = catalogue.map((tool) => ({
+    name: tool.name,
+    description: tool.description,
+    parameters: toParameters(tool),
+  }));
+  process.stdout.write(`${JSON.stringify(tools)}\n`);
+}
+
+async function invoke(order: Order): Promise<number> {
+  const settings = readSettings();
+  prepareStateFolder(settings.folders.root);
+  const { invokeTool } = await import('../activities/tools/act.ts');
+  const { readWorkspaceDependencies } = await import('./activities.ts');
+  const dependencies = await readWorkspaceDependencies(settings, createLogger('invoke', 'warn'));
+  const result = await invokeTool(dependencies, { run: 'tools-invoke', ...order });
+  const { verdict, rule, reason, ok, exitCode } = result;
+  const answer = {
+    verdict,
+    ok,
+    output: ok ? result.text : '',
+    error: ok ? '' : result.text,
+    ...(exitCode === undefined ? {} : { exitCode }),
+    rule,
+    reason,
+  };
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+  if (verdict === 'allow') return ok ? 0 : 1;
+  return verdict === 'ask' ? 3 : 7;
+}
+
+try {
+  if (process.argv.includes('--list')) await printTools();
+  else process.exitCode = await invoke(parseOrder(await text(process.stdin)));
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  fail(error.message, error.exitCode);
+}
