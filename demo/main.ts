@@ -5,10 +5,17 @@ import { startWire } from './wire.ts';
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '0' } } });
 const port = Number(values.port);
-if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+if (values.port.trim() === '' || !Number.isInteger(port) || port < 0 || port > 65_535) {
   console.error(`--port must be a number from 0 (any free port) to 65535, got "${values.port}".`);
   process.exit(2);
 }
-const wire = await startWire({ port, models: ['demo'], answer: answerDemo });
+const wire = await startWire({ port, models: ['demo'], answer: answerDemo }).catch(
+  (error: NodeJS.ErrnoException) => {
+    console.error(
+      `The demo model cannot listen on 127.0.0.1, port ${port}: ${error.code ?? error.message}. Give another --port, or 0 for a free one.`,
+    );
+    process.exit(1);
+  },
+);
 console.log(JSON.stringify({ port: wire.port }));
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void wire.close());

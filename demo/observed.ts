@@ -22,8 +22,7 @@ function parseArgs(call: PastCall): Observed['args'] {
   }
 }
 
-const isFence = (line: string): boolean =>
-  /^(<[^>]+>|\[[^\]]+\]|-{3,}.*|={3,}.*|```\w*)$/.test(line);
+const isFence = (line: string): boolean => /^(<.+>|\[.+\]|-{3,}.*|={3,}.*|```\w*)$/.test(line);
 
 /** Results come wrapped as data, so that nobody takes them for instructions: the frame is a line above and below. */
 function unwrap(text: string): { readonly frame: string; readonly body: string } {
@@ -47,7 +46,11 @@ function stripLineNumbers(text: string): string {
 const failure =
   /^\W*(error|denied|refused|failed|failure|not allowed|not permitted|cannot|could not|no such|not run|there is no)\b/i;
 
+/** The frame of dev-agent names the state; of other frames and bare texts the first line is believed. */
 function hasFailed(frame: string, body: string): boolean {
+  const state = /\bstate="(\w+)"/.exec(frame)?.[1];
+  if (state !== undefined) return state !== 'ok';
+  if (/\bok\s*[=:]\s*"?true/i.test(frame)) return false;
   const first = body.trimStart().split('\n', 1)[0] ?? '';
   return (
     /\bok\s*[=:]\s*"?false|\b(failed|denied|refused|error)\b/i.test(frame) ||

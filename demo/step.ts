@@ -10,28 +10,22 @@ export const titles: Readonly<Record<Exclude<DemoStep, 'any'>, string>> = {
   check: `Check ${pageName} against the workspace`,
 };
 
-/** A line that singles its step out, or stands right below one that does. */
+/** A line that singles its step out: "Your step s1: …", "Step s1: …", "… <- this step". */
 const isMark = (line: string): boolean =>
-  /\b(your|this|current)\b.{0,20}\bstep\b|\bcurrent\b|\bnow\b|[▶→⇒]|^\s*(#+\s*)?step\b/i.test(line);
+  /\b(your|this|current)\b.{0,20}\bstep\b|\bcurrent\b|[▶→⇒]|^\s*(#+\s*)?step\b/i.test(line);
 
 const toStep = (line: string): DemoStep =>
   line.includes(titles.check) ? 'check' : line.includes(titles.write) ? 'write' : 'any';
 
-/**
- * A prompt may list the whole plan and then say which step is meant: a marked title wins over one that is
- * merely listed, a later over an earlier one.
- */
+/** A prompt may list the whole plan and say which step is meant: the title marked last, or the only one named. */
 export function findStep(messages: readonly NormalMessage[]): DemoStep {
   const start = messages.findIndex(({ role }) => role === 'assistant' || role === 'tool');
   const asked = start === -1 ? messages : messages.slice(0, start);
-  const lines = asked.flatMap(({ text }) => text.split('\n'));
-  let listed: DemoStep = 'any';
-  let marked: DemoStep = 'any';
-  lines.forEach((line, index) => {
-    const step = toStep(line);
-    if (step === 'any') return;
-    listed = step;
-    if (isMark(line) || isMark(lines[index - 1] ?? '')) marked = step;
-  });
-  return marked === 'any' ? listed : marked;
+  const lines = asked
+    .flatMap(({ text }) => text.split('\n'))
+    .filter((line) => toStep(line) !== 'any');
+  const marked = lines.findLast(isMark);
+  if (marked !== undefined) return toStep(marked);
+  const [named = 'any', ...others] = new Set(lines.map(toStep));
+  return others.length === 0 ? named : 'any';
 }

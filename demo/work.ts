@@ -50,7 +50,7 @@ function describe(seen: readonly Observed[], tools: ReadonlySet<string>): Normal
 }
 
 const toListing = (seen: readonly Observed[]): Listing =>
-  parseListing(seen.find(({ tool }) => tool === 'list_files')?.text ?? '');
+  parseListing(seen.findLast(({ tool }) => tool === 'list_files')?.text ?? '');
 
 /** Reads the page back and compares it with the listing; writes it anew if it tells another story. */
 function check(seen: readonly Observed[], tools: ReadonlySet<string>): NormalAnswer {
@@ -99,8 +99,10 @@ export function workOn(
   seen: readonly Observed[],
   tools: ReadonlySet<string>,
 ): NormalAnswer {
-  const listed = seen.find(({ tool }) => tool === 'list_files');
-  if (listed === undefined) {
+  const listed = seen.findLast(({ tool }) => tool === 'list_files');
+  // In a long conversation old results are shortened; numbers taken from what is left would be wrong.
+  const isShortened = listed?.text.includes('\n[shortened: ') === true && seen.at(-1) !== listed;
+  if (listed === undefined || isShortened) {
     return call('I list the workspace.', 'list_files', { path: '.', depth });
   }
   if (!listed.ok) {

@@ -42,9 +42,9 @@ const hasAnswer = (turn: Turn): boolean =>
 
 const isDelayOnly = (turn: Turn): boolean => Object.keys(turn).join() === 'delayMs';
 
-const hashRequest = ({ messages, schema, model }: NormalRequest): string =>
+const hashRequest = ({ messages, role, model }: SeenRequest): string =>
   createHash('sha256')
-    .update(JSON.stringify([messages, schema, model]))
+    .update(JSON.stringify([messages, role, model]))
     .digest('hex');
 
 /** A cursor through one script. @throws WireError 400 when the script has nothing more to say. */
