@@ -1,0 +1,228 @@
+import type { Decision, Effect, Verdict } from './action.ts';
+import type { CommandLine, Pipeline, Redirect } from './command.ts';
+import { decideWritten, locate } from './paths.ts';
+import type { PathOp, Where } from './paths.ts';
+import type { CommandRule, Policy } from './schema.ts';
+import { readArgv, wordProblem } from './words.ts';
+import type { TypedWord } from './words.ts';
+
+/** Stands for what only a shell would know: a variable, the output of a command. */
+export const unknownWord = '\uFFFC';
+
+const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
+const strength: Record<Effect, number> = { pure: 0, workspace: 1, external: 2 };
+
+/** The first of the strictest decisions, with the strongest of all effects. */
+export function strictest(first: Decision, ...others: readonly Decision[]): Decision {
+  const worst = others.reduce((a, b) => (severity[b.verdict] > severity[a.verdict] ? b : a), first);
+  const effect = others.reduce((a, b) => strongest(a, b.effect), first.effect);
+  return { ...worst, effect };
+}
+
+export const strongest = (a: Effect, b: Effect): Effect => (strength[b] > strength[a] ? b : a);
+
+/** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
+export function renderArgv(argv: readonly string[]): string {
+  const text = argv
+    .map((word) => (/^[\w@%+=:,./~^-]+$/.test(word) ? word : JSON.stringify(word)))
+    .join(' ');
+  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+}
+
+/** Judges one program with its arguments, exactly as it would be started. */
+export function decideArgv(policy: Policy, argv: readonly string[], where: Where): Decision {
+  const shown = renderArgv(argv);
+  const deny = (rule: string, reason: string, effect: Effect = 'workspace'): Decision => ({
+    verdict: 'deny',
+    rule,
+    reason: `${shown}: ${reason}.`,
+    effect,
+  });
+  const [name = ''] = argv;
+  if (name === '') return deny('commands.form', 'the command is empty');
+  if (argv.some((word) => word.includes('\0') || !word.isWellFormed())) {
+    return deny('commands.form', 'a word contains a NUL or is not well-formed Unicode');
+  }
+  if (name.includes('/')) {
+    const hint = 'a command is named without a folder, and is one of those in tools.yaml';
+    return deny('commands.unlisted', hint);
+  }
+  const command = policy.commands.get(name);
+  if (command === undefined) {
+    return deny(
+      'commands.unlisted',
+      `"${name.slice(0, 60)}" is not among the commands of tools.yaml`,
+    );
+  }
+  const reading = readArgv(command, argv);
+  if (!reading.ok) return deny(reading.rule.id, reading.problem, reading.rule.effect);
+  const rule = reading.levels.at(-1)?.rule ?? command;
+  const { effect } = rule;
+  if (rule.verdict === 'deny') return deny(rule.id, rule.reason ?? 'it is not allowed', effect);
+
+  const asks = rule.verdict === 'ask' || reading.asking !== undefined;
+  const why = reading.asking === undefined ? '' : ` with ${reading.asking}`;
+  const own: Decision = {
+    verdict: asks ? 'ask' : 'allow',
+    rule: rule.id,
+    reason: asks
+      ? `${shown}: ${rule.reason ?? `it needs a person’s approval${why}`}.`
+      : `${shown} is on the list of commands.`,
+    effect,
+  };
+  const parts = decideWords(policy, rule, reading.words, argv, where, deny);
+  return strictest(own, ...parts);
+}
+
+type Deny = (rule: string, reason: string, effect?: Effect) => Decision;
+
+function decideWords(
+  policy: Policy,
+  rule: CommandRule,
+  words: readonly TypedWord[],
+  argv: readonly string[],
+  where: Where,
+  deny: Deny,
+): Decision[] {
+  const decisions: Decision[] = [];
+  let { cwd } = where;
+  const judge = (op: PathOp, text: string, effect: Effect = rule.effect): void => {
+    const decision = decideWritten(policy, op, text, { ...where, cwd });
+    if (decision.verdict === 'allow') return;
+    decisions.push({ ...decision, reason: `${renderArgv(argv)}: ${decision.reason}`, effect });
+  };
+  for (const word of words) {
+    const { text, type } = word;
+    if (text.includes(unknownWord) && where.loose === true) {
+      // What the shell would put here is not known: only what is written can be judged.
+      if (type.kind !== 'path' && type.kind !== 'write' && type.kind !== 'delete') continue;
+    }
+    const problem = wordProblem(word);
+    if (problem !== undefined) decisions.push(deny(rule.id, problem, rule.effect));
+    switch (type.kind) {
+      case 'path':
+        if (text !== '-' && text !== '/dev/null') judge('read', text);
+        break;
+      case 'write':
+        if (text !== '/dev/null') judge('write', text);
+        break;
+      case 'delete':
+        judge('delete', text);
+        break;
+      case 'move':
+        judge('read', text);
+        judge('delete', text);
+        break;
+      case 'target':
+        judge('write', text);
+        for (const name of namesOfSources(words, { ...where, cwd }))
+          judge('write', `${text}/${name}`);
+        break;
+      case 'folder': {
+        judge('list', text);
+        const located = locate(text, { ...where, cwd });
+        if (located.ok) cwd = located.names;
+        break;
+      }
+      case 'revision':
+        decisions.push(...revisionProblem(text, rule, deny));
+        judge('read', text);
+        for (const path of pathsOfRevision(text)) judge('read', path);
+        break;
+      case 'command': {
+        decisions.push(decideArgv(policy, argv.slice(word.at), { ...where, cwd }));
+        return decisions;
+      }
+      case 'pattern':
+      case 'text':
+      case 'number':
+      case 'name':
+      case 'mode':
+      case 'print':
+      case 'one-of':
+        break;
+    }
+  }
+  return decisions;
+}
+
+/** `cp a/b c` writes `c`, or `c/b` where `c` is a folder: which of them cannot be known here. */
+const namesOfSources = (words: readonly TypedWord[], where: Where): string[] =>
+  words.flatMap(({ type, text }) => {
+    if (type.kind !== 'path' && type.kind !== 'move') return [];
+    const located = locate(text, where);
+    const name = located.ok ? located.names.at(-1) : undefined;
+    return name === undefined ? [] : [name];
+  });
+
+const revisionProblem = (text: string, rule: CommandRule, deny: Deny): Decision[] =>
+  text.startsWith(':(')
+    ? [deny(rule.id, 'pathspecs with ":(" are not on the list; write the path', rule.effect)]
+    : [];
+
+/** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. */
+const pathsOfRevision = (text: string): string[] =>
+  [...text.matchAll(/:/g)]
+    .map(({ index }) => text.slice(index + 1).replace(/^\/+/, ''))
+    .filter((path) => path !== '');
+
+const none = 'There is no command to run.';
+
+/** Judges every part of a line of plain words; the strictest verdict wins and its reason names the part. */
+export function decidePlain(
+  policy: Policy,
+  line: CommandLine & { readonly kind: 'plain' },
+  workspace: string,
+): Decision {
+  const parts = line.pipelines.flatMap((pipeline) => decidePipeline(policy, pipeline, workspace));
+  const [first, ...others] = parts;
+  if (first === undefined) {
+    return { verdict: 'deny', rule: 'commands.form', reason: none, effect: 'pure' };
+  }
+  return strictest(first, ...others);
+}
+
+function decidePipeline(
+  policy: Policy,
+  { cwd, commands }: Pipeline,
+  workspace: string,
+): Decision[] {
+  const located = locate(cwd, { workspace, cwd: [] });
+  const where: Where = { workspace, cwd: located.ok ? located.names : [] };
+  return [
+    ...commands.flatMap(({ argv, redirects }) => [
+      decideArgv(policy, argv, where),
+      ...redirects.flatMap((redirect) => decideRedirect(policy, redirect, where)),
+    ]),
+    ...(cwd === '.' ? [] : [decideWritten(policy, 'list', cwd, { workspace, cwd: [] })]),
+  ];
+}
+
+/** A redirection is a read or a write like any other. */
+export function decideRedirect(policy: Policy, redirect: Redirect, where: Where): Decision[] {
+  if (redirect.kind === 'text' || redirect.kind === 'duplicate') return [];
+  if (redirect.path === '/dev/null') return [];
+  const op = redirect.kind === 'input' ? 'read' : 'write';
+  const decision = decideWritten(policy, op, redirect.path, where);
+  const sign = op === 'read' ? '<' : '>';
+  return [{ ...decision, reason: `${sign} ${redirect.path}: ${decision.reason}` }];
+}
+
+/**
+ * argv with the fixed arguments of the policy put in: what to start instead of `argv` once it was allowed.
+ * Unlisted commands come back unchanged.
+ */
+export function prepareArgv(policy: Policy, argv: readonly string[]): readonly string[] {
+  const command = policy.commands.get(argv[0] ?? '');
+  const reading = command && readArgv(command, argv);
+  if (reading?.ok !== true) return argv;
+  const nested = reading.words.find(({ type }) => type.kind === 'command')?.at ?? argv.length;
+  const prepared: string[] = [];
+  for (const [index, word] of argv.slice(0, nested).entries()) {
+    for (const { rule, at } of reading.levels) if (at === index) prepared.push(...rule.fixed);
+    prepared.push(word);
+  }
+  for (const { rule, at } of reading.levels) if (at === nested) prepared.push(...rule.fixed);
+  if (nested < argv.length) prepared.push(...prepareArgv(policy, argv.slice(nested)));
+  return prepared;
+}

@@ -1,0 +1,167 @@
+import type { Effect, Verdict } from './action.ts';
+import { toGlob } from './glob.ts';
+import { toHostPattern } from './hosts.ts';
+import { splitList, toOperands, toOptions } from './notation.ts';
+import type { Option } from './notation.ts';
+import type {
+  CommandFile,
+  CommandRule,
+  HostRule,
+  NetworkFile,
+  PathRule,
+  PathsFile,
+  Policy,
+  Rule,
+  ToolRule,
+  ToolsFile,
+} from './schema.ts';
+import type { At } from './yaml.ts';
+
+/** Notes a fault that a schema cannot see. */
+export type Report = (at: At, message: string, expected: string) => void;
+
+interface Examples {
+  readonly reason?: string | undefined;
+  readonly match?: string[] | undefined;
+  readonly not_match?: string[] | undefined;
+}
+type Lists<T> = { readonly [verdict in Verdict]?: T[] | undefined };
+
+// Judged in this order, so that a rule that forbids wins over one that allows.
+const order: readonly Verdict[] = ['deny', 'ask', 'allow'];
+
+const toRule = (id: string, verdict: Verdict, { reason, match, not_match }: Examples) => ({
+  id,
+  verdict,
+  ...(reason === undefined ? {} : { reason }),
+  match: match ?? [],
+  notMatch: not_match ?? [],
+});
+
+function toRules<T, R>(lists: Lists<T>, prefix: string, make: (entry: T, rule: Rule) => R): R[] {
+  return order.flatMap((verdict) =>
+    (lists[verdict] ?? []).map((entry, index) => {
+      const examples = typeof entry === 'object' && entry !== null ? entry : {};
+      return make(entry, toRule(`${prefix}.${verdict}[${index}]`, verdict, examples));
+    }),
+  );
+}
+
+export function compilePaths(file: PathsFile): Policy['paths'] {
+  const section = (name: 'read' | 'write' | 'delete'): PathRule[] =>
+    toRules(file[name] ?? {}, `paths.${name}`, (entry, rule) => {
+      const path = typeof entry === 'string' ? entry : entry.path;
+      const texts = typeof path === 'string' ? [path] : path;
+      // Whoever forbids means every spelling of the name; whoever allows means this one.
+      const folded = rule.verdict !== 'allow';
+      return { ...rule, globs: texts.map((text) => toGlob(text, { folded })) };
+    });
+  return {
+    read: section('read'),
+    write: section('write'),
+    delete: section('delete'),
+    readBytes: file.limits?.read_bytes ?? 1_048_576,
+    writeBytes: file.limits?.write_bytes ?? 1_048_576,
+  };
+}
+
+export const compileNetwork = (file: NetworkFile): HostRule[] =>
+  toRules(file, 'network', (entry, rule) => {
+    if (typeof entry === 'string') return { ...rule, hosts: [toHostPattern(entry)] };
+    const { host, ports, methods } = entry;
+    const pattern = toHostPattern(host);
+    const hosts = [ports === undefined ? pattern : { ...pattern, ports }];
+    return { ...rule, hosts, ...(methods === undefined ? {} : { methods }) };
+  });
+
+export const compileTools = (file: ToolsFile): ToolRule[] =>
+  toRules(file.tools, 'tools', (entry, rule) => ({
+    ...rule,
+    glob: toGlob(typeof entry === 'string' ? entry : entry.tool),
+  }));
+
+export function compileCommands(file: ToolsFile, report: Report): Map<string, CommandRule> {
+  const commands = new Map<string, CommandRule>();
+  for (const [name, entry] of Object.entries(file.commands ?? {})) {
+    const at = ['commands', name];
+    if (!/^[A-Za-z0-9_[][A-Za-z0-9._+-]*$/.test(name)) {
+      report(at, `"${name}" is not the name of a command`, 'a bare name, without folder');
+    }
+    if (entry.effect === undefined && entry.verdict !== 'deny') {
+      report(at, `"${name}" does not say what it changes`, 'effect: pure, workspace or external');
+    }
+    commands.set(name, toCommand(entry, `commands.${name}`, at, 'workspace', report));
+  }
+  return commands;
+}
+
+/** A subcommand has the effect of its command unless it says otherwise. */
+function toCommand(
+  entry: CommandFile,
+  id: string,
+  at: At,
+  inherited: Effect,
+  report: Report,
+): CommandRule {
+  const effect = entry.effect ?? inherited;
+  const options = new Map<string, Option>();
+  for (const notation of splitList(entry.options ?? '')) {
+    for (const option of toOptions(notation)) {
+      if (options.has(option.name)) {
+        report([...at, 'options'], `${option.name} is listed twice`, 'one entry');
+      }
+      options.set(option.name, option);
+    }
+  }
+  const listed = (names: readonly string[], place: At): Set<string> => {
+    for (const name of names) {
+      if (!options.has(name)) {
+        report(
+          [...at, ...place],
+          `${name} is not among the options`,
+          'the name of a listed option',
+        );
+      }
+    }
+    return new Set(names);
+  };
+  const sub = new Map<string, CommandRule>();
+  for (const [name, child] of Object.entries(entry.sub ?? {})) {
+    sub.set(name, toCommand(child, `${id}.${name}`, [...at, 'sub', name], effect, report));
+  }
+  if (sub.size > 0 && entry.operands !== undefined) {
+    report([...at, 'operands'], 'operands beside subcommands', 'one of the two');
+  }
+  const { otherwise } = entry;
+  const given = otherwise && listed(otherwise.given, ['otherwise', 'given']);
+  return {
+    ...toRule(id, entry.verdict ?? 'allow', entry),
+    effect,
+    style: entry.style ?? 'gnu',
+    options,
+    asking: listed(splitList(entry.ask_options ?? ''), ['ask_options']),
+    stop: entry.stop ?? false,
+    operands: toOperands(entry.operands ?? ''),
+    ...(given && { otherwise: { given, operands: toOperands(otherwise.operands) } }),
+    fixed: entry.fixed ?? [],
+    sub,
+  };
+}
+
+export const compileShell = ({ shell }: ToolsFile): Policy['shell'] => ({
+  verdict: shell?.verdict ?? 'deny',
+  builtins: new Set(shell?.builtins ?? []),
+  variables: {
+    ask: (shell?.variables?.ask ?? []).map((text) => toGlob(text)),
+    deny: (shell?.variables?.deny ?? []).map((text) => toGlob(text)),
+  },
+});
+
+export const compileBudgets = ({ budgets }: ToolsFile): Policy['budgets'] => ({
+  steps: budgets?.steps ?? 50,
+  toolCalls: budgets?.tool_calls ?? 500,
+  tokens: budgets?.tokens ?? 3_000_000,
+  minutes: budgets?.minutes ?? 120,
+  outputBytes: budgets?.output_bytes ?? 1_000_000,
+  perTool: new Map(Object.entries(budgets?.per_tool ?? {})),
+});

@@ -1,0 +1,142 @@
+import type { Action, Decision, Limits } from './action.ts';
+import { argsProblem, isKnownTool } from './calls.ts';
+import type { ToolName } from './calls.ts';
+import { decidePlain, strictest } from './commands.ts';
+import { matchesGlob } from './glob.ts';
+import { atRoot, decideWritten, locate } from './paths.ts';
+import type { PathOp } from './paths.ts';
+import type { Policy, ToolRule } from './schema.ts';
+import { decideScript } from './script.ts';
+import { toCommandLine } from './shell.ts';
+
+/** The run's ceilings. The workflow counts and enforces them; a zero is enforced here. */
+export const limitsOf = ({ budgets }: Policy): Limits => ({
+  steps: budgets.steps,
+  toolCalls: budgets.toolCalls,
+  tokens: budgets.tokens,
+  minutes: budgets.minutes,
+});
+
+const deny = (rule: string, reason: string, effect: Decision['effect'] = 'pure'): Decision => ({
+  verdict: 'deny',
+  rule,
+  reason,
+  effect,
+});
+
+/** Judges one tool call. Total: whatever cannot be judged is denied, exceptions included. */
+export function decide(policy: Policy, action: Action): Decision {
+  try {
+    return decideTool(policy, action);
+  } catch (error) {
+    return deny('policy.failed', `The action could not be judged: ${String(error)}.`);
+  }
+}
+
+function decideTool(policy: Policy, { tool, args, workspace }: Action): Decision {
+  if (typeof tool !== 'string') return deny('tools.form', 'The name of the tool must be text.');
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
+    return deny('tools.form', `The arguments of ${tool} must be an object.`);
+  }
+  const rule = policy.tools.find(({ glob }) => matchesGlob(glob, [tool]));
+  const name = JSON.stringify(tool.slice(0, 80));
+  if (rule === undefined) {
+    return deny('tools.default', `There is no tool ${name}, or tools.yaml does not allow it.`);
+  }
+  if (rule.verdict === 'deny') {
+    return deny(
+      rule.id,
+      `The tool ${tool} is not allowed: ${rule.reason ?? 'tools.yaml denies it'}.`,
+    );
+  }
+  const spent = policy.budgets.toolCalls === 0 ? 'tool_calls' : undefined;
+  const perTool = policy.budgets.perTool.get(tool) === 0 ? `per_tool.${tool}` : undefined;
+  const empty = spent ?? perTool;
+  if (empty !== undefined) {
+    return deny(`budgets.${empty}`, `The budget ${empty} of tools.yaml is 0: no call is allowed.`);
+  }
+  if (!isKnownTool(tool)) {
+    if (/^mcp__[A-Za-z0-9_.-]+$/.test(tool)) return ofRule(rule, tool, 'external');
+    return deny('tools.unknown', `There is no tool ${name}.`);
+  }
+  const problem = argsProblem(tool, args);
+  if (problem !== undefined) return deny('tools.form', `${tool} cannot be called so: ${problem}.`);
+  const decision = decideKnown(policy, tool, args, workspace);
+  const own = ofRule(rule, tool, 'pure');
+  return own.verdict === 'ask' ? strictest(own, decision) : strictest(decision);
+}
+
+const ofRule = (
+  { id, verdict, reason }: ToolRule,
+  tool: string,
+  effect: Decision['effect'],
+): Decision => ({
+  verdict,
+  rule: id,
+  reason:
+    verdict === 'ask'
+      ? `The tool ${tool} needs a person’s approval${reason === undefined ? '' : `: ${reason}`}.`
+      : `The tool ${tool} is allowed.`,
+  effect,
+});
+
+function decideKnown(
+  policy: Policy,
+  tool: ToolName,
+  args: Readonly<Record<string, unknown>>,
+  workspace: string,
+): Decision {
+  const where = { ...atRoot, workspace };
+  const path = typeof args['path'] === 'string' ? args['path'] : '.';
+  const file = (op: PathOp) => decideWritten(policy, op, path, where);
+  switch (tool) {
+    case 'read_file':
+    case 'search':
+      return file('read');
+    case 'list_files':
+      return file('list');
+    case 'write_file':
+      return strictest(file('write'), ...sizeProblem(policy, String(args['content'])));
+    case 'edit_file':
+      return strictest(file('write'), file('read'), ...sizeProblem(policy, String(args['new'])));
+    case 'delete_file':
+      return file('delete');
+    case 'run_command':
+      return decideCommand(policy, args, workspace);
+    case 'read_blob':
+    case 'ask_human':
+    case 'finish_step':
+      return {
+        verdict: 'allow',
+        rule: `tools.${tool}`,
+        reason: `${tool} only talks.`,
+        effect: 'pure',
+      };
+  }
+}
+
+function sizeProblem({ paths }: Policy, content: string): Decision[] {
+  const bytes = new TextEncoder().encode(content).length;
+  if (bytes <= paths.writeBytes) return [];
+  const reason = `The content has ${bytes} bytes; at most ${paths.writeBytes} may be written at once.`;
+  return [deny('paths.limits.write_bytes', reason, 'workspace')];
+}
+
+function decideCommand(
+  policy: Policy,
+  args: Readonly<Record<string, unknown>>,
+  workspace: string,
+): Decision {
+  if ((args['command'] === undefined) === (args['argv'] === undefined)) {
+    const reason = 'run_command takes either "command" (text) or "argv" (a list of words).';
+    return deny('tools.form', reason, 'workspace');
+  }
+  if (typeof args['cwd'] === 'string') {
+    const located = locate(args['cwd'], { workspace, cwd: [] });
+    if (!located.ok) return deny(located.rule, located.reason, 'workspace');
+  }
+  const line = toCommandLine(args, workspace);
+  return line.kind === 'plain'
+    ? decidePlain(policy, line, workspace)
+    : decideScript(policy, line, workspace);
+}

@@ -1,0 +1,140 @@
+/**
+ * The small notations of tools.yaml. Options as a manual page writes them:
+ * `-s|--short` · `-n number` (attached or the next word) · `--format=text` (attached only) · `--color[=text]` ·
+ * `-m name ...` (everything after it is arguments of something else) · `-NUM`. Operands: `pattern path*`.
+ */
+export type WordType =
+  { readonly kind: Kind } | { readonly kind: 'one-of'; readonly values: readonly string[] };
+
+/**
+ * `path` is read, `move` read and deleted, `target` written under its own name or, being a folder, under those of the
+ * sources; `revision` may also be a path; `print` is a sed script that only prints; `command` is judged as a command.
+ */
+export type Kind = (typeof kinds)[number];
+const kinds = [
+  'path',
+  'write',
+  'delete',
+  'move',
+  'target',
+  'folder',
+  'revision',
+  'pattern',
+  'text',
+  'number',
+  'name',
+  'mode',
+  'print',
+  'command',
+] as const;
+
+export interface Option {
+  readonly name: string;
+  readonly takes: 'nothing' | 'required' | 'attached' | 'optional';
+  readonly type: WordType;
+  /** The words after it are not options of this command. */
+  readonly last: boolean;
+}
+
+export interface Operands {
+  readonly text: string;
+  readonly before: readonly WordType[];
+  /** How many of `before` must be there. */
+  readonly required: number;
+  readonly many?: { readonly type: WordType; readonly min: number };
+  readonly after: readonly WordType[];
+}
+
+export class NotationError extends Error {
+  override readonly name = 'NotationError';
+}
+
+const text: WordType = { kind: 'text' };
+
+export function toWordType(notation: string): WordType {
+  const values = /^<([^<>]+)>$/.exec(notation)?.[1];
+  if (values !== undefined) return { kind: 'one-of', values: values.split(',') };
+  const kind = kinds.find((known) => known === notation);
+  if (kind === undefined) {
+    throw new NotationError(
+      `"${notation}" is no type of word; expected ${kinds.join(', ')} or <a,b>`,
+    );
+  }
+  return { kind };
+}
+
+/** Entries of a list are separated by a comma and a space: `<a,b>` is one. */
+export const splitList = (notation: string): string[] =>
+  notation
+    .split(/,\s+/)
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+
+/** One entry for each name: `-s|--short` gives two. */
+export function toOptions(notation: string): Option[] {
+  const match =
+    /^(?<names>-[^\s=[\]|]+(?:\|-[^\s=[\]|]+)*)(?:(?<gap>[ =])(?<type>\S+)|\[=?(?<optional>[^\]]+)\])?(?<last> \.\.\.)?$/.exec(
+      notation,
+    );
+  const groups = match?.groups;
+  if (groups?.['names'] === undefined) {
+    throw new NotationError(`"${notation}" is not an option; expected "-s|--short" or "-n number"`);
+  }
+  const { gap, type, optional, last } = groups;
+  const takes =
+    optional !== undefined
+      ? 'optional'
+      : gap === '='
+        ? 'attached'
+        : gap === ' '
+          ? 'required'
+          : 'nothing';
+  const wordType = toWordType(optional ?? type ?? 'text');
+  return groups['names']
+    .split('|')
+    .map((name) => ({ name, takes, type: wordType, last: last !== undefined }));
+}
+
+/** At most one part may repeat (`*` or `+`); optional parts (`?`) stand before it. */
+export function toOperands(notation: string): Operands {
+  const before: WordType[] = [];
+  const after: WordType[] = [];
+  let many: Operands['many'];
+  let required = 0;
+  for (const part of notation.split(' ').filter((word) => word !== '')) {
+    const quantifier = /[?*+]$/.exec(part)?.[0];
+    const type = toWordType(quantifier === undefined ? part : part.slice(0, -1));
+    if (quantifier === '*' || quantifier === '+') {
+      if (many !== undefined) throw new NotationError(`"${notation}" repeats two parts`);
+      many = { type, min: quantifier === '+' ? 1 : 0 };
+    } else if (many !== undefined) {
+      if (quantifier === '?') throw new NotationError(`"${part}" cannot follow a repeated part`);
+      after.push(type);
+    } else {
+      if (quantifier === undefined && before.length > required) {
+        throw new NotationError(`"${part}" cannot follow an optional part`);
+      }
+      before.push(type);
+      if (quantifier === undefined) required++;
+    }
+  }
+  return { text: notation, before, required, ...(many === undefined ? {} : { many }), after };
+}
+
+/** The type of each operand, or undefined when their number does not fit. */
+export function typesOf(operands: Operands, count: number): readonly WordType[] | undefined {
+  const { before, required, many, after } = operands;
+  if (many === undefined) {
+    return count >= required && count <= before.length ? before.slice(0, count) : undefined;
+  }
+  if (count < required + many.min + after.length) return undefined;
+  const first = Math.min(before.length, count - after.length - many.min);
+  const repeated = count - after.length - first;
+  return [
+    ...before.slice(0, first),
+    ...Array.from({ length: repeated }, () => many.type),
+    ...after,
+  ];
+}
+
+export const anyText = text;

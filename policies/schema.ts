@@ -1,0 +1,225 @@
+import { z } from 'zod';
+import type { Effect, Verdict } from './action.ts';
+import { toGlob } from './glob.ts';
+import type { Glob } from './glob.ts';
+import { toHostPattern } from './hosts.ts';
+import type { HostPattern } from './hosts.ts';
+import { splitList, toOperands, toOptions } from './notation.ts';
+import type { Operands, Option } from './notation.ts';
+
+/** What every rule has. `id` is stable: `paths.write.deny[2]`, `commands.git.push`. */
+export interface Rule {
+  readonly id: string;
+  readonly verdict: Verdict;
+  readonly reason?: string;
+  /** Examples run by `policies test`: those the rule must decide, and those it must not. */
+  readonly match: readonly string[];
+  readonly notMatch: readonly string[];
+}
+
+export interface PathRule extends Rule {
+  readonly globs: readonly Glob[];
+}
+
+export interface HostRule extends Rule {
+  readonly hosts: readonly HostPattern[];
+  /** Upper case. Absent: any. */
+  readonly methods?: readonly string[];
+}
+
+/** `glob` matches the tool's name as one segment: `mcp__docs__get*`. */
+export interface ToolRule extends Rule {
+  readonly glob: Glob;
+}
+
+/** What a command, or a subcommand of one, may be given. Whatever is not listed is refused. */
+export interface CommandRule extends Rule {
+  readonly effect: Effect;
+  /** `words`: one dash may start a long option and there are no clusters (find, node). */
+  readonly style: 'gnu' | 'words';
+  readonly options: ReadonlyMap<string, Option>;
+  /** Options that raise the verdict to `ask`. */
+  readonly asking: ReadonlySet<string>;
+  /** Whatever follows the first operand is an operand too. */
+  readonly stop: boolean;
+  readonly operands: Operands;
+  /** Operands when one of `given` is present: `rg -e pattern path…`. */
+  readonly otherwise?: { readonly given: ReadonlySet<string>; readonly operands: Operands };
+  /** Arguments put in before the model's, after the command's or subcommand's name. */
+  readonly fixed: readonly string[];
+  readonly sub: ReadonlyMap<string, CommandRule>;
+}
+
+export interface Budgets {
+  readonly steps: number;
+  readonly toolCalls: number;
+  readonly tokens: number;
+  readonly minutes: number;
+  /** Bytes kept of the output of one tool call. */
+  readonly outputBytes: number;
+  /** Calls a run may make of single tools. */
+  readonly perTool: ReadonlyMap<string, number>;
+}
+
+/** A bundle as judged from: checked, compiled, never changed. */
+export interface Policy {
+  readonly tools: readonly ToolRule[];
+  readonly commands: ReadonlyMap<string, CommandRule>;
+  readonly shell: {
+    readonly verdict: 'ask' | 'deny';
+    readonly builtins: ReadonlySet<string>;
+    /** Names of variables; deny beats ask, what is in neither is refused. */
+    readonly variables: { readonly ask: readonly Glob[]; readonly deny: readonly Glob[] };
+  };
+  readonly budgets: Budgets;
+  /** In the order judged: deny, ask, allow. */
+  readonly paths: {
+    readonly read: readonly PathRule[];
+    readonly write: readonly PathRule[];
+    readonly delete: readonly PathRule[];
+    readonly readBytes: number;
+    readonly writeBytes: number;
+  };
+  readonly network: readonly HostRule[];
+}
+
+const line = z.string().min(1).max(500);
+
+/** Text in one of our notations; the check is here so that it is reported together with every other fault. */
+const written = (expected: string, read: (text: string) => unknown) =>
+  z
+    .string()
+    .min(1)
+    .max(5000)
+    .superRefine((text, context) => {
+      try {
+        read(text);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        context.addIssue({ code: 'custom', message, params: { expected } });
+      }
+    });
+const pathPattern = written('a path pattern such as "src/**" or "**/*.key"', toGlob);
+const toolPattern = written('the name of a tool, with * and ? as wildcards', (text) => {
+  if (!/^[A-Za-z0-9_.*?-]{1,128}$/.test(text)) throw new Error(`"${text}" names no tool`);
+});
+const hostPattern = written('a host, host:port or *.domain, without scheme or path', toHostPattern);
+const options = written(
+  '"-s|--short", "-n number", "--format=text" or "--color[=text]", with commas',
+  (text) => splitList(text).map(toOptions),
+);
+const operands = written('types of words such as "pattern path*"', toOperands);
+const variable = written('the name of a variable, with * as wildcard', toGlob);
+const examples = {
+  match: z.array(z.string()).optional(),
+  not_match: z.array(z.string()).optional(),
+};
+const verdict = z.enum(['allow', 'ask', 'deny']);
+const count = z.number().int().min(0);
+const version = z.literal(1);
+
+/** A rule is its pattern alone, or a mapping with the pattern under `key`. */
+const lists = <T extends z.ZodType>(rule: T) => ({
+  deny: z.array(rule).optional(),
+  ask: z.array(rule).optional(),
+  allow: z.array(rule).optional(),
+});
+
+const toolRule = z.union([
+  toolPattern,
+  z.strictObject({ tool: toolPattern, reason: line.optional(), ...examples }),
+]);
+const pathRule = z.union([
+  pathPattern,
+  z.strictObject({
+    path: z.union([pathPattern, z.array(pathPattern).min(1)]),
+    reason: line.optional(),
+    ...examples,
+  }),
+]);
+const hostRule = z.union([
+  hostPattern,
+  z.strictObject({
+    host: hostPattern,
+    ports: z.array(z.number().int().min(1).max(65535)).min(1).optional(),
+    methods: z
+      .array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']))
+      .min(1)
+      .optional(),
+    reason: line.optional(),
+    ...examples,
+  }),
+]);
+
+/** A command or subcommand as tools.yaml writes it. */
+export interface CommandFile {
+  readonly verdict?: Verdict | undefined;
+  readonly reason?: string | undefined;
+  readonly effect?: Effect | undefined;
+  readonly style?: 'gnu' | 'words' | undefined;
+  readonly options?: string | undefined;
+  readonly ask_options?: string | undefined;
+  readonly stop?: boolean | undefined;
+  readonly operands?: string | undefined;
+  readonly otherwise?: { readonly given: string[]; readonly operands: string } | undefined;
+  readonly fixed?: string[] | undefined;
+  readonly sub?: Record<string, CommandFile> | undefined;
+  readonly match?: string[] | undefined;
+  readonly not_match?: string[] | undefined;
+}
+
+const commandRule: z.ZodType<CommandFile> = z.strictObject({
+  verdict: verdict.optional(),
+  reason: line.optional(),
+  effect: z.enum(['pure', 'workspace', 'external']).optional(),
+  style: z.enum(['gnu', 'words']).optional(),
+  options: options.optional(),
+  ask_options: line.optional(),
+  stop: z.boolean().optional(),
+  operands: operands.optional(),
+  otherwise: z.strictObject({ given: z.array(line).min(1), operands }).optional(),
+  fixed: z.array(line).optional(),
+  sub: z.lazy(() => z.record(z.string(), commandRule)).optional(),
+  ...examples,
+});
+
+export const toolsSchema = z.strictObject({
+  version,
+  tools: z.strictObject(lists(toolRule)),
+  commands: z.record(z.string(), commandRule).optional(),
+  shell: z
+    .strictObject({
+      verdict: z.enum(['ask', 'deny']),
+      builtins: z.array(line).optional(),
+      variables: z
+        .strictObject({ ask: z.array(variable).optional(), deny: z.array(variable).optional() })
+        .optional(),
+    })
+    .optional(),
+  budgets: z
+    .strictObject({
+      steps: count.optional(),
+      tool_calls: count.optional(),
+      tokens: count.optional(),
+      minutes: z.number().min(0).optional(),
+      output_bytes: count.optional(),
+      per_tool: z.record(z.string(), count).optional(),
+    })
+    .optional(),
+});
+
+export const pathsSchema = z.strictObject({
+  version,
+  read: z.strictObject(lists(pathRule)).optional(),
+  write: z.strictObject(lists(pathRule)).optional(),
+  delete: z.strictObject(lists(pathRule)).optional(),
+  limits: z
+    .strictObject({ read_bytes: count.optional(), write_bytes: count.optional() })
+    .optional(),
+});
+
+export const networkSchema = z.strictObject({ version, ...lists(hostRule) });
+
+export type ToolsFile = z.infer<typeof toolsSchema>;
+export type PathsFile = z.infer<typeof pathsSchema>;
+export type NetworkFile = z.infer<typeof networkSchema>;

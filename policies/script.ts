@@ -1,0 +1,158 @@
+import { forEachChild, parse } from 'unbash';
+import type { Command, Redirection, SyntaxNode, Word, WordPart } from 'unbash';
+import type { Decision } from './action.ts';
+import type { CommandLine } from './command.ts';
+import { decideArgv, decideRedirect, strictest, unknownWord } from './commands.ts';
+import { matchesGlob } from './glob.ts';
+import { decideWritten, locate } from './paths.ts';
+import type { Where } from './paths.ts';
+import type { Policy } from './schema.ts';
+
+interface Walk {
+  readonly policy: Policy;
+  readonly workspace: string;
+  cwd: readonly string[];
+  readonly found: Decision[];
+}
+
+const deny = (rule: string, reason: string): Decision => ({
+  verdict: 'deny',
+  rule,
+  reason,
+  effect: 'workspace',
+});
+
+/**
+ * Judges text that only a shell can run. It is never allowed by itself: the policy's `shell` verdict is the mildest, and
+ * whatever can be seen in it, at any depth, is judged as if it stood alone.
+ */
+export function decideScript(
+  policy: Policy,
+  line: CommandLine & { readonly kind: 'shell' },
+  workspace: string,
+): Decision {
+  const script = parse(line.text);
+  const [error] = script.errors ?? [];
+  if (error !== undefined) {
+    return deny(
+      'shell.syntax',
+      `The command does not parse: ${error.message}. Correct its quoting.`,
+    );
+  }
+  const start = locate(line.cwd, { workspace, cwd: [] });
+  if (!start.ok) return deny(start.rule, start.reason);
+  const walk: Walk = { policy, workspace, cwd: start.names, found: [] };
+  visit(walk, script);
+  if (walk.found.length === 0) return deny('commands.form', 'There is no command to run.');
+  const own: Decision = {
+    verdict: policy.shell.verdict,
+    rule: 'shell',
+    reason:
+      `The command needs a shell because ${line.why}. ` +
+      (policy.shell.verdict === 'ask'
+        ? 'A person must approve it; plain words joined by && || ; | would not need that.'
+        : 'Write it as plain words joined by && || ; |.'),
+    effect: 'workspace',
+  };
+  return strictest(own, ...walk.found);
+}
+
+function visit(walk: Walk, node: SyntaxNode): void {
+  if ('errors' in node && node.errors !== undefined && node.errors.length > 0) {
+    walk.found.push(deny('shell.syntax', 'A part of the command does not parse.'));
+  }
+  if (node.type === 'Command') visitCommand(walk, node);
+  if (node.type === 'Assignment') walk.found.push(decideVariable(walk.policy, node.name));
+  if (node.type === 'Redirected') visitRedirects(walk, node.redirects);
+  const { cwd } = walk;
+  forEachChild(node, (child) => visit(walk, child));
+  const isSeparate =
+    node.type === 'Subshell' ||
+    node.type === 'CommandExpansion' ||
+    node.type === 'ProcessSubstitution';
+  if (isSeparate) walk.cwd = cwd;
+}
+
+function visitCommand(walk: Walk, { name, args, redirects, prefix }: Command): void {
+  const { policy, found } = walk;
+  visitRedirects(walk, redirects);
+  if (name === undefined) {
+    if (redirects.length > 0 || prefix.length > 0) found.push(neutral);
+    return;
+  }
+  const argv = [name, ...args].map((word) =>
+    word.type === 'Word' ? toLooseWord(word) : word.text,
+  );
+  const [command = ''] = argv;
+  if (command.includes(unknownWord)) {
+    const reason = `${name.text.slice(0, 60)}: the name of a command must be a plain word.`;
+    found.push(deny('commands.unlisted', reason));
+  } else if (command === 'cd') changeFolder(walk, argv[1]);
+  else if (policy.shell.builtins.has(command)) found.push(neutral);
+  else found.push(decideArgv(policy, argv, whereOf(walk)));
+}
+
+const neutral: Decision = { verdict: 'allow', rule: 'shell', reason: '', effect: 'workspace' };
+
+const whereOf = ({ workspace, cwd }: Walk): Where => ({ workspace, cwd, loose: true });
+
+function changeFolder(walk: Walk, target: string | undefined): void {
+  const folder = target ?? '~';
+  walk.found.push(decideWritten(walk.policy, 'list', folder, whereOf(walk)));
+  const located = locate(folder, whereOf(walk));
+  if (located.ok) walk.cwd = located.names;
+}
+
+function visitRedirects(walk: Walk, redirects: readonly Redirection[]): void {
+  for (const redirect of redirects) {
+    if (redirect.type !== 'Redirect' || redirect.target === undefined) continue;
+    const path = toLooseWord(redirect.target);
+    const duplicates = redirect.operator === '<&' || redirect.operator === '>&';
+    if (duplicates && /^(?:\d+-?|-)$/.test(path)) continue;
+    const reads = redirect.operator === '<' || redirect.operator === '<&';
+    walk.found.push(
+      ...decideRedirect(
+        walk.policy,
+        reads ? { kind: 'input', path } : { kind: 'output', fd: 1, path, append: false },
+        whereOf(walk),
+      ),
+    );
+  }
+}
+
+/** Variables decide which programs others start and what they load. */
+function decideVariable({ shell }: Policy, name: string): Decision {
+  const { ask, deny: refused } = shell.variables;
+  const isIn = (globs: typeof ask) => globs.some((glob) => matchesGlob(glob, [name]));
+  if (!isIn(refused) && isIn(ask)) return neutral;
+  return deny(
+    'shell.variables',
+    `Setting the variable ${name} is not allowed: it can change what other programs run. Leave it out.`,
+  );
+}
+
+/** The word with a mark in place of each part that only the shell knows. */
+function toLooseWord(word: Word): string {
+  return word.parts === undefined ? word.value : word.parts.map(toLoosePart).join('');
+}
+
+function toLoosePart(part: WordPart): string {
+  switch (part.type) {
+    case 'Literal':
+    case 'SingleQuoted':
+    case 'AnsiCQuoted':
+      return part.value;
+    case 'DoubleQuoted':
+    case 'LocaleString':
+      return part.parts.map(toLoosePart).join('');
+    case 'Glob':
+    case 'ExtendedGlob':
+    case 'BraceExpansion':
+    case 'SimpleExpansion':
+    case 'ParameterExpansion':
+    case 'CommandExpansion':
+    case 'ArithmeticExpansion':
+    case 'ProcessSubstitution':
+      return unknownWord;
+  }
+}

@@ -1,0 +1,102 @@
+import { isAlias, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import type { Document } from 'yaml';
+
+/** A fault in a policy file, placed where an editor can jump to. Lines and columns count from 1. */
+export interface PolicyProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  readonly expected: string;
+}
+
+/** Where in the document: keys and indices from the root. */
+export type At = readonly (string | number)[];
+
+export interface Yaml {
+  readonly value: unknown;
+  /** Reports a fault at a place; `key: true` points at the key instead of its value. */
+  problem(at: At, message: string, expected: string, key?: boolean): PolicyProblem;
+}
+
+const maxLength = 256 * 1024;
+
+/** Reads one YAML 1.2 document of plain values: no aliases, tags, merge keys, duplicate keys or second document. */
+export function parseYaml(file: string, text: string): Yaml | readonly PolicyProblem[] {
+  const lines = new LineCounter();
+  const place = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const at = (offset: number, message: string, expected: string): PolicyProblem => ({
+    file,
+    ...place(offset),
+    message,
+    expected,
+  });
+  if (text.length > maxLength) {
+    return [at(0, `the file has ${text.length} characters`, `at most ${maxLength}`)];
+  }
+  const document = parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    uniqueKeys: true,
+    merge: false,
+    customTags: [],
+    strict: true,
+    lineCounter: lines,
+    prettyErrors: false,
+  });
+  const problems = [...document.errors, ...document.warnings].map((fault) =>
+    at(fault.pos[0], firstLine(fault.message), 'one document of plain YAML 1.2'),
+  );
+  visit(document, (key, node) => {
+    const offset = (isScalar(node) || isAlias(node)) && node.range ? node.range[0] : 0;
+    if (isAlias(node)) {
+      problems.push(at(offset, `alias *${node.source}`, 'the value itself: aliases are refused'));
+    } else if (key === 'key' && (!isScalar(node) || typeof node.value !== 'string')) {
+      problems.push(at(offset, 'a key that is not text', 'plain text as key'));
+    } else if (key === 'key' && isScalar(node) && node.value === '__proto__') {
+      problems.push(at(offset, 'the key "__proto__"', 'another name'));
+    }
+  });
+  if (problems.length > 0) return problems;
+  return {
+    value: document.toJS({ maxAliasCount: 0 }),
+    problem: (path, message, expected, key = false) =>
+      at(offsetOf(document, path, key), message, expected),
+  };
+}
+
+const firstLine = (message: string): string => message.split('\n')[0] ?? message;
+
+/** The place of the longest part of the path that exists. */
+function offsetOf(document: Document, path: At, key: boolean): number {
+  let node: unknown = document.contents;
+  let offset = 0;
+  for (const [index, step] of path.entries()) {
+    if (isMap(node)) {
+      const pair = node.items.find(
+        (item) => isPair(item) && isScalar(item.key) && item.key.value === step,
+      );
+      if (pair === undefined) break;
+      const keyAt = isScalar(pair.key) ? pair.key.range?.[0] : undefined;
+      const valueAt = rangeOf(pair.value);
+      const isLast = index === path.length - 1;
+      offset = (isLast && key ? keyAt : (valueAt ?? keyAt)) ?? offset;
+      node = pair.value;
+    } else if (hasItems(node) && typeof step === 'number') {
+      node = node.items[step];
+      offset = rangeOf(node) ?? offset;
+    } else break;
+  }
+  return offset;
+}
+
+const hasItems = (node: unknown): node is { items: readonly unknown[] } =>
+  typeof node === 'object' && node !== null && 'items' in node && Array.isArray(node.items);
+
+const rangeOf = (node: unknown): number | undefined =>
+  typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range)
+    ? Number(node.range[0])
+    : undefined;
