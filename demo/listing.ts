@@ -1,50 +1,44 @@
-/** The text of `list_files` → what is there. Lenient about columns and tree lines, strict about notices. */
+/** The text of `list_files` → what is there: two spaces a level, `folder/`, `file <bytes>`, `name (link)`. */
 import { basename, extname } from 'node:path/posix';
 
 export interface Listing {
   readonly files: readonly string[];
   /** Without the slash at the end. */
   readonly folders: readonly string[];
-  /** False when the tool said that it left something out. */
+  /** Folders the tool names and does not enter. */
+  readonly closed: readonly string[];
+  /** False when the tool left something out. */
   readonly complete: boolean;
 }
 
 /** What this program writes; never counted, so that writing it changes no number. */
 export const pageName = 'WORKSPACE.md';
 
-const isNotice = (line: string): boolean => /^(\[.*\]|\(.*\)|…|\.\.\.(?!\/))/.test(line);
+const entry =
+  /^(?<indent>(?: {2})*)(?<name>\S.*?)(?<kind>\/(?: \(not listed\))?| \d+| \((?:link|special)\))$/;
 
-/** Tree lines, sizes after two blanks, a tab or in brackets, and link targets are no part of a name. */
-const toName = (line: string): string =>
-  line
-    .replace(/(\t| {2,}| \(\d| -> | → ).*$/u, '')
-    .replace(/^\.\//, '')
-    .trim();
-
-/** Names may be whole paths or indented below their folder. */
+/** A line that is no entry is a notice of what was left out, wherever the text was cut. */
 export function parseListing(text: string): Listing {
-  const files = new Set<string>();
-  const folders = new Set<string>();
-  const above: { indent: number; path: string }[] = [];
+  const files: string[] = [];
+  const folders: string[] = [];
+  const closed: string[] = [];
+  const above: string[] = [];
   let complete = true;
   for (const line of text.split('\n')) {
-    const indent = /^[\s│├└─|`]*(?:[-*] )?/u.exec(line)?.[0].length ?? 0;
-    const rest = line.slice(indent);
-    if (isNotice(rest)) {
-      complete = false;
+    const { indent, name, kind = '' } = entry.exec(line)?.groups ?? {};
+    if (name === undefined || indent === undefined) {
+      if (line.trim() !== '' && line !== '(empty folder)') complete = false;
       continue;
     }
-    const name = toName(rest);
-    if (name === '' || name === '.' || name.endsWith(':')) continue;
-    while ((above.at(-1)?.indent ?? -1) >= indent) above.pop();
-    const parent = above.at(-1)?.path;
-    const path = parent === undefined || name.startsWith(`${parent}/`) ? name : `${parent}/${name}`;
-    if (path.endsWith('/')) {
-      folders.add(path.slice(0, -1));
-      above.push({ indent, path: path.slice(0, -1) });
-    } else if (path !== pageName) files.add(path);
+    above.length = Math.min(above.length, indent.length / 2);
+    const path = [...above, name].join('/');
+    if (kind.startsWith('/')) {
+      folders.push(path);
+      above.push(name);
+      if (kind.length > 1) closed.push(path);
+    } else if (/ \d/.test(kind) && path !== pageName) files.push(path);
   }
-  return { files: [...files], folders: [...folders], complete };
+  return { files, folders, closed, complete };
 }
 
 export type Count = readonly [name: string, files: number];
@@ -80,5 +74,4 @@ export const findManifests = ({ files }: Listing): readonly string[] =>
     .toSorted((a, b) => Number(/^readme/i.test(b)) - Number(/^readme/i.test(a)) || (a < b ? -1 : 1))
     .slice(0, 5);
 
-export const hasGit = ({ files, folders }: Listing): boolean =>
-  [...files, ...folders].some((path) => path === '.git' || path.startsWith('.git/'));
+export const hasGit = ({ folders }: Listing): boolean => folders.includes('.git');

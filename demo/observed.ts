@@ -5,7 +5,7 @@ export interface Observed {
   readonly tool: string;
   /** Text arguments only. */
   readonly args: Readonly<Record<string, string>>;
-  /** What came back, without wrapping and line numbers; empty when nothing did. */
+  /** What came back, without its frame; empty when nothing did. */
   readonly text: string;
   /** False when the tool was refused, failed or has no result. */
   readonly ok: boolean;
@@ -22,41 +22,26 @@ function parseArgs(call: PastCall): Observed['args'] {
   }
 }
 
-const isFence = (line: string): boolean => /^(<.+>|\[.+\]|-{3,}.*|={3,}.*|```\w*)$/.test(line);
-
-/** Results come wrapped as data, so that nobody takes them for instructions: the frame is a line above and below. */
-function unwrap(text: string): { readonly frame: string; readonly body: string } {
-  const lines = text.trim().split('\n');
-  const top = isFence(lines[0]?.trim() ?? '') ? (lines.shift() ?? '') : '';
-  const bottom = top !== '' && isFence(lines.at(-1)?.trim() ?? '') ? (lines.pop() ?? '') : '';
-  return { frame: `${top}\n${bottom}`, body: lines.join('\n') };
+/** Results come framed as data: `<result tool="…" of="…" state="ok">`, the text, `</result>`, a line each. */
+function unframe(text: string): { readonly state?: string; readonly body: string } {
+  const top = text.slice(0, Math.max(text.indexOf('\n'), 0));
+  const state = /^<result .*\bstate="(\w+)">$/.exec(top)?.[1];
+  if (state === undefined) return { body: text };
+  return { state, body: text.slice(top.length + 1).replace(/\n<\/result>$/, '') };
 }
 
-/** Numbers in front of every line, one more each time, are the tool's and not the file's. */
-function stripLineNumbers(text: string): string {
-  const lines = text.split('\n');
-  const numbers = lines.map((line) =>
-    Number(/^\s*(\d+)(?:[\t|:→]|  )/u.exec(line)?.[1] ?? Number.NaN),
-  );
-  const isNumbered = numbers.every((number, index) => number === (numbers[0] ?? 0) + index);
-  if (!isNumbered) return text;
-  return lines.map((line) => line.replace(/^\s*\d+(?:[\t|:→]|  ) ?/u, '')).join('\n');
-}
+/** What a bare text begins with when it is no result. */
+const failure = /^\W*(error|denied|refused|failed|cannot|could not|this call was not run)\b/i;
 
-const failure =
-  /^\W*(error|denied|refused|failed|failure|not allowed|not permitted|cannot|could not|no such|not run|there is no)\b/i;
-
-/** The frame of dev-agent names the state; of other frames and bare texts the first line is believed. */
-function hasFailed(frame: string, body: string): boolean {
-  const state = /\bstate="(\w+)"/.exec(frame)?.[1];
-  if (state !== undefined) return state !== 'ok';
-  if (/\bok\s*[=:]\s*"?true/i.test(frame)) return false;
-  const first = body.trimStart().split('\n', 1)[0] ?? '';
-  return (
-    /\bok\s*[=:]\s*"?false|\b(failed|denied|refused|error)\b/i.test(frame) ||
-    failure.test(first) ||
-    /\bexit(?:ed)?(?:[ _-]?(?:with|code|status))*\W{0,3}[1-9]/i.test(`${frame}\n${first}`)
-  );
+function toObserved(call: PastCall, results: ReadonlyMap<string, string>): Observed {
+  const text = results.get(call.id) ?? '';
+  const { state, body } = unframe(text);
+  return {
+    tool: call.name,
+    args: parseArgs(call),
+    text: body,
+    ok: results.has(call.id) && (state === undefined ? !failure.test(text) : state === 'ok'),
+  };
 }
 
 const isFinish = (message: NormalMessage): boolean =>
@@ -72,14 +57,4 @@ export function readObserved(messages: readonly NormalMessage[]): readonly Obser
   return attempt.flatMap((message) =>
     message.role !== 'assistant' ? [] : message.calls.map((call) => toObserved(call, results)),
   );
-}
-
-function toObserved(call: PastCall, results: ReadonlyMap<string, string>): Observed {
-  const { frame, body } = unwrap(results.get(call.id) ?? '');
-  return {
-    tool: call.name,
-    args: parseArgs(call),
-    text: call.name === 'read_file' ? stripLineNumbers(body) : body,
-    ok: results.has(call.id) && !hasFailed(frame, body),
-  };
 }

@@ -36,7 +36,7 @@ export function renderPage(facts: Facts): string {
   const sections = [
     `# ${quote(facts.name ?? 'Workspace', 100)}`,
     ...(facts.description === undefined ? [] : [quote(facts.description, 600)]),
-    `Demo model: a small program wrote this page from what its tools returned (WORKSPACE.md itself is not counted).`,
+    `Demo model: a small program wrote this page from what its tools returned. Not counted: ${['WORKSPACE.md itself', 'links', ...listing.closed.map((folder) => `what is in ${quote(folder, 100)}/`)].join(', ')}.`,
     `**Size:** ${renderCount(listing)}${listing.complete ? '' : ', at least: the listing was cut'}.`,
     ...(listing.files.length === 0
       ? []

@@ -22,8 +22,8 @@ const isOnPage = ({ args }: Observed): boolean => args['path'] === pageName;
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
 
-/** Levels of folders that are listed. */
-const depth = 8;
+/** Levels of folders that are listed: the most the tool allows. */
+const depth = 20;
 
 /** Everything before the page is written. Undefined when it was tried. */
 function describe(seen: readonly Observed[], tools: ReadonlySet<string>): NormalAnswer | undefined {

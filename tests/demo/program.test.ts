@@ -1,7 +1,7 @@
 /** The demo program, asked over the wire, working with real folders: what it says is what the tools returned. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
@@ -15,6 +15,7 @@ import type { Observation } from '../../activities/contract.ts';
 import { toReviewPrompt } from '../../activities/model/review-prompt.ts';
 import { thinkSystem, toStepPrompt } from '../../activities/model/think-prompt.ts';
 import { toToolMessages } from '../../activities/model/transcript.ts';
+import { listFiles } from '../../activities/workspace/list.ts';
 
 const run = promisify(execFile);
 const goal = 'Describe this workspace';
@@ -62,23 +63,14 @@ async function fill(files: Readonly<Record<string, string>>): Promise<void> {
   }
 }
 
-async function listTree(path: string, indent = ''): Promise<string[]> {
-  const entries = await readdir(join(folder, path), { withFileTypes: true });
-  const lines: string[] = [];
-  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    lines.push(`${indent}${entry.name}${entry.isDirectory() ? '/' : '  12 B'}`);
-    if (entry.isDirectory() && entry.name !== '.git') {
-      lines.push(...(await listTree(join(path, entry.name), `${indent}  `)));
-    }
-  }
-  return lines;
-}
+const listWorkspace = (): string =>
+  listFiles(folder, '.', { depth: 20, maxEntries: 1_000, authorize: () => undefined });
 
 const succeed = (text: string): ToolResult => ({ ok: true, text });
 const refuse = (text: string): ToolResult => ({ ok: false, text });
 
 const createTools = (): Tools => ({
-  list_files: async () => succeed((await listTree('.')).join('\n')),
+  list_files: async () => succeed(listWorkspace()),
   read_file: async ({ path = '' }) =>
     readFile(join(folder, path), 'utf8').then(succeed, () => refuse(`No such file: ${path}.`)),
   write_file: async ({ path = '', content = '' }) => {
@@ -267,7 +259,8 @@ test('in a git repository it shows the last commits', async () => {
   await carryOut(createTools(), toPrompt(plan, 's1'));
   const page = await readFile(join(folder, 'WORKSPACE.md'), 'utf8');
   assert.match(page, /## Recent commits[\s\S]*Plant a tree/);
-  assert.match(page, /1 file in 1 folder/);
+  assert.match(page, /1 file in 1 folder\./);
+  assert.match(page, /Not counted: .*what is in \.git\//);
 });
 
 test('without commands, or with one refused, the page says only what is known', async () => {
@@ -351,7 +344,7 @@ test('a listing shortened in a long conversation is asked for again before it is
     ...createTools(),
     list_files: async () => {
       listings += 1;
-      const text = (await listTree('.')).join('\n');
+      const text = listWorkspace();
       return succeed(
         listings === 1 ? `${text.slice(0, 60)}\n[shortened: 999 characters left out]` : text,
       );
