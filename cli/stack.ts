@@ -29,8 +29,10 @@ export interface StartOptions {
   readonly onProgress?: (line: string) => void;
 }
 
-/** Longest wait for a supervisor to show itself; it does so before it fetches or starts anything. */
-const appearMs = 20_000;
+/** How long to try again while somebody else has the folder and does not show a stack. */
+const appearMs = 4_000;
+/** The supervisor looks after its file once a second. */
+const rewriteMs = 1_500;
 /** Longest orderly stop: the worker's grace, then Temporal's, with a margin. */
 const stopMs = 40_000;
 
@@ -73,7 +75,7 @@ export async function ensureStack(
 
 /** Stops the stack and whatever a killed supervisor left behind. Resolves when every process is gone. */
 export async function stopStack(settings: Settings): Promise<{ readonly wasRunning: boolean }> {
-  const { stack } = readStackFile(settings.folders);
+  const stack = await findStack(settings);
   if (stack === undefined) return { wasRunning: false };
   const wasRunning = isRunning(stack);
   if (wasRunning) {
@@ -90,6 +92,14 @@ export async function stopStack(settings: Settings): Promise<{ readonly wasRunni
   return { wasRunning: wasRunning || left.length > 0 };
 }
 
+/** What `stack.json` says; a running supervisor replaces a damaged one within a second. */
+async function findStack(settings: Settings): Promise<StackFile | undefined> {
+  const { stack, damaged } = readStackFile(settings.folders);
+  if (damaged === undefined) return stack;
+  await setTimeout(rewriteMs);
+  return readStackFile(settings.folders).stack;
+}
+
 /** The parts with pids, ports, versions and memory. */
 export const stackStatus = (stack: StackFile): Promise<StackStatus> =>
   askControl<StackStatus>(stack, '/status', {});
@@ -104,24 +114,25 @@ export const startDemo = (stack: StackFile): Promise<{ readonly baseUrl: string 
   askControl(stack, '/demo', {});
 
 async function startStack(settings: Settings): Promise<StackFile> {
-  const { child, ended, lastWords } = spawnSupervisor(settings);
   const deadline = Date.now() + appearMs;
-  let over: number | null | undefined;
-  void ended.then((code) => (over = code));
   while (Date.now() < deadline) {
-    const stack = readStack(settings);
-    if (stack !== undefined) {
-      child.unref();
-      return stack;
+    const { child, end, lastWords } = spawnSupervisor(settings);
+    while (end.at === undefined || (end.code === 0 && Date.now() < end.at + rewriteMs)) {
+      const stack = readStack(settings);
+      if (stack !== undefined) {
+        child.unref();
+        return stack;
+      }
+      await setTimeout(5);
     }
-    // Exit 0: another command's supervisor was quicker, and will show itself in a moment.
-    if (over !== undefined && over !== 0) {
+    // Exit 0: another supervisor has the folder. It showed itself above, or it is just leaving and we try again.
+    if (end.code !== 0) {
+      const log = join(settings.folders.logs, 'supervisor.log');
       throw new StackError(
-        `The local stack did not start: ${lastWords()}. See ${join(settings.folders.logs, 'supervisor.log')}.`,
-        over === 78 ? 78 : 69,
+        `The local stack did not start: ${lastWords()}. See ${log}.`,
+        end.code === 78 ? 78 : 69,
       );
     }
-    await setTimeout(5);
   }
   throw new StackError(
     `The state folder ${settings.folders.root} is in use by a supervisor that does not show itself, perhaps in ` +
@@ -136,7 +147,8 @@ const isSecret = (name: string): boolean =>
 
 interface Spawned {
   readonly child: ChildProcess;
-  readonly ended: Promise<number | null>;
+  /** Filled in when it has ended. */
+  readonly end: { at?: number; code?: number | null };
   readonly lastWords: () => string;
 }
 
@@ -161,15 +173,14 @@ function spawnSupervisor(settings: Settings): Spawned {
     },
   );
   closeSync(fd);
-  const ended = new Promise<number | null>((resolve) => {
-    child.once('exit', resolve);
-    child.once('error', () => resolve(null));
-  });
+  const end: Spawned['end'] = {};
+  child.once('exit', (code) => Object.assign(end, { at: Date.now(), code }));
+  child.once('error', () => Object.assign(end, { at: Date.now(), code: null }));
   const lastWords = (): string => {
     const lines = readFileSync(crashLog, 'utf8').split('\n');
     return lines.find((line) => /Error\b/.test(line)) ?? lines[0] ?? 'it said nothing';
   };
-  return { child, ended, lastWords };
+  return { child, end, lastWords };
 }
 
 /** False when the stack is stopping or gone. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { writePrivate } from './private-file.ts';
 
 /**
@@ -32,6 +33,16 @@ const isFree = (port: number): Promise<number | undefined> =>
     });
   });
 
+/** A process that was just killed keeps its ports for some milliseconds after its main thread is gone. */
+const waitForFree = async (port: number): Promise<number | undefined> => {
+  const deadline = Date.now() + 2_000;
+  for (;;) {
+    const free = await isFree(port);
+    if (free !== undefined || Date.now() > deadline) return free;
+    await setTimeout(20);
+  }
+};
+
 const fileOf = (root: string): string => join(root, 'addresses.json');
 
 const readKept = (root: string): Partial<Addresses> => {
@@ -54,7 +65,7 @@ export async function chooseAddresses(root: string, host = hostname()): Promise<
   const choose = async (name: (typeof ports)[number]): Promise<number> => {
     const wanted = kept[name];
     const usable = Number.isInteger(wanted) && Number(wanted) > 1023 && Number(wanted) < 65_536;
-    let port = usable ? await isFree(Number(wanted)) : undefined;
+    let port = usable ? await waitForFree(Number(wanted)) : undefined;
     while (port === undefined || chosen.has(port)) port = await isFree(0);
     chosen.add(port);
     return port;

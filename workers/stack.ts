@@ -24,6 +24,8 @@ export interface Stack {
   /** Hands the worker, and each that replaces it, the key for one model server. */
   handKey(baseUrl: string, apiKey: string): void;
   status(): Promise<StackStatus>;
+  /** Writes `stack.json` again. */
+  writeDown(): void;
   /** Ends the worker and its companions, then Temporal. */
   stop(): Promise<void>;
 }
@@ -70,7 +72,12 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
     environment,
   });
   const writeDown = (): void => {
-    if (!stopped) writePrivate(folders.stackFile, JSON.stringify(toFile()));
+    if (stopped) return;
+    try {
+      writePrivate(folders.stackFile, JSON.stringify(toFile()));
+    } catch {
+      // A full disk or a vanished folder: what runs goes on, and the next look tries again.
+    }
   };
 
   type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
@@ -130,6 +137,7 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
       temporal.start();
       await temporal.waitForUp();
     },
+    writeDown,
     async startDemo() {
       demo.start();
       if (!demoUsed) {

@@ -1,5 +1,5 @@
 /** Process entry: starts and supervises the local stack of one state folder until it is told to stop. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { readSettings } from '../config/environment.ts';
@@ -12,6 +12,8 @@ import { createToken, writePrivate } from './private-file.ts';
 import { createStack, workerGraceMs } from './stack.ts';
 import { createStartBoard } from './start-board.ts';
 import { CliMissingError, fetchTemporalCli, findTemporalCli } from './temporal-cli.ts';
+
+const lookMs = 1_000;
 
 const settings = readSettings();
 const { folders } = settings;
@@ -67,6 +69,14 @@ process.on('uncaughtException', (error) => {
   say(`ended by a mistake of ours: ${error.stack ?? error.message}`);
   void stop(70);
 });
+
+// Whoever deletes the state folder wants its stack gone; whoever deletes or damages stack.json gets it again.
+const look = (): void => {
+  if (stopping) return;
+  if (!existsSync(join(folders.root, 'supervisor.db'))) void stop(0);
+  else if (!existsSync(folders.stackFile)) stack.writeDown();
+};
+setInterval(look, lookMs);
 
 // The token first: whoever finds stack.json may ask at once.
 writePrivate(folders.tokenFile, token);

@@ -1,0 +1,206 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import assert from 'node:assert/strict';
+import { StackError, ensureStack, readStack, stackStatus, stopStack } from '../../cli/stack.ts';
+import { ConfigError, readSettings } from '../../config/environment.ts';
+import { isRunning } from '../../config/process.ts';
+import type { Settings } from '../../config/environment.ts';
+import type { StackFile, StackPart } from '../../config/stack.ts';
+import { claimFolder } from '../../workers/claim.ts';
+import { isServing } from '../../workers/serving.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'agent-stack-'));
+const opened: Settings[] = [];
+after(async () => {
+  await Promise.all(opened.map((settings) => stopStack(settings)));
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const open = (name: string): Settings => {
+  const stateDir = join(scratch, name);
+  const settings = readSettings({
+    env: { ...process.env, AGENT_STATE_DIR: stateDir },
+    cwd: scratch,
+  });
+  opened.push(settings);
+  return settings;
+};
+
+/** What another terminal would do: a process of its own that ends when the stack is there. */
+const ensureElsewhere = (stateDir: string): Promise<StackFile> =>
+  new Promise((resolve, reject) => {
+    const script = fileURLToPath(new URL('ensure.ts', import.meta.url));
+    const child = spawn(process.execPath, [script], {
+      env: { ...process.env, AGENT_STATE_DIR: stateDir },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let text = '';
+    child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0
+        ? resolve(JSON.parse(text) as StackFile)
+        : reject(new Error(`ensure.ts ended with ${code}`)),
+    );
+  });
+
+const waitForPart = async (
+  stack: StackFile,
+  name: StackPart['name'],
+  wanted: (part: StackPart) => boolean,
+): Promise<StackPart> => {
+  for (;;) {
+    const { parts } = await stackStatus(stack);
+    const part = parts.find((found) => found.name === name);
+    if (part !== undefined && wanted(part)) return part;
+    await setTimeout(50);
+  }
+};
+
+const isUp = (part: StackPart): boolean => part.state === 'up';
+
+test('a stack survives the death of each of its processes', { timeout: 120_000 }, async (t) => {
+  const settings = open('one');
+  const { root } = settings.folders;
+
+  await t.test('two commands that start it at once share it', async () => {
+    const [one, two] = await Promise.all([ensureElsewhere(root), ensureElsewhere(root)]);
+    assert.equal(one.pid, two.pid);
+    assert.equal(one.temporal, two.temporal);
+    assert.ok(await isServing(one.temporal, 'default'));
+  });
+
+  const stack = await ensureStack(settings);
+
+  await t.test('folder, token and files are private', () => {
+    assert.equal(statSync(root).mode & 0o777, 0o700);
+    for (const file of [settings.folders.tokenFile, settings.folders.stackFile]) {
+      assert.equal(statSync(file).mode & 0o777, 0o600);
+    }
+    assert.match(readFileSync(settings.folders.tokenFile, 'utf8'), /^[0-9a-f]{64}$/);
+  });
+
+  await t.test('a killed worker is replaced', async () => {
+    const before = await waitForPart(stack, 'worker', isUp);
+    process.kill(before.pid, 'SIGKILL');
+    const now = await waitForPart(stack, 'worker', (part) => isUp(part) && part.pid !== before.pid);
+    assert.equal(now.restarts, before.restarts + 1);
+  });
+
+  await t.test('a killed Temporal comes back on its port', async () => {
+    const before = await waitForPart(stack, 'temporal', isUp);
+    process.kill(before.pid, 'SIGKILL');
+    const now = await waitForPart(
+      stack,
+      'temporal',
+      (part) => isUp(part) && part.pid !== before.pid,
+    );
+    assert.equal(now.port, before.port);
+    assert.ok(await isServing(stack.temporal, 'default'));
+  });
+
+  await t.test('a killed supervisor is replaced by the next command', async () => {
+    const old = readStack(settings);
+    assert.ok(old?.parts !== undefined && old.parts.length >= 2);
+    process.kill(old.pid, 'SIGKILL');
+    while (isRunning(old)) await setTimeout(10);
+    assert.equal(readStack(settings), undefined);
+    const next = await ensureStack(settings);
+    assert.notEqual(next.pid, old.pid);
+    assert.deepEqual([next.temporal, next.webUi], [old.temporal, old.webUi]);
+    await waitForPart(next, 'worker', isUp);
+    while (old.parts.some(isRunning)) await setTimeout(50);
+  });
+
+  await t.test('a damaged stack.json is set aside, and the stack found again', async () => {
+    const before = readStack(settings);
+    writeFileSync(settings.folders.stackFile, '{"v":1,');
+    const said: string[] = [];
+    const stackAgain = await ensureStack(settings, { onProgress: (line) => said.push(line) });
+    assert.equal(stackAgain.pid, before?.pid);
+    assert.match(said.join('\n'), /was damaged/);
+    assert.ok(existsSync(`${settings.folders.stackFile}.damaged`));
+  });
+
+  await t.test('down leaves no process, no token and no lock', async () => {
+    const running = readStack(settings);
+    assert.ok(running?.parts !== undefined);
+    assert.deepEqual(await stopStack(settings), { wasRunning: true });
+    assert.deepEqual([running, ...running.parts].filter(isRunning), []);
+    assert.ok(!existsSync(settings.folders.stackFile) && !existsSync(settings.folders.tokenFile));
+    const claim = claimFolder(root);
+    assert.ok(claim !== undefined);
+    claim.release();
+    assert.deepEqual(await stopStack(settings), { wasRunning: false });
+  });
+
+  await t.test('it comes up again where it was', async () => {
+    const again = await ensureStack(settings);
+    assert.deepEqual([again.temporal, again.webUi], [stack.temporal, stack.webUi]);
+    await stopStack(settings);
+  });
+});
+
+test('a second state folder has a stack of its own', { timeout: 60_000 }, async () => {
+  const [one, two] = [open('left'), open('right')];
+  const [left, right] = await Promise.all([ensureStack(one), ensureStack(two)]);
+  assert.notEqual(left.pid, right.pid);
+  assert.notEqual(left.temporal, right.temporal);
+});
+
+test('down after a killed supervisor ends what it left behind', { timeout: 60_000 }, async () => {
+  const settings = open('orphans');
+  const stack = await ensureStack(settings);
+  const parts = readStack(settings)?.parts ?? [];
+  assert.ok(parts.length > 0);
+  process.kill(stack.pid, 'SIGKILL');
+  while (isRunning(stack)) await setTimeout(10);
+  assert.deepEqual(await stopStack(settings), { wasRunning: true });
+  assert.deepEqual(parts.filter(isRunning), []);
+});
+
+test('a stack whose state folder is deleted ends by itself', { timeout: 60_000 }, async () => {
+  const settings = open('deleted');
+  const stack = await ensureStack(settings);
+  const parts = readStack(settings)?.parts ?? [];
+  rmSync(settings.folders.root, { recursive: true, force: true });
+  while ([stack, ...parts].some(isRunning)) await setTimeout(50);
+  assert.equal(readStack(settings), undefined);
+});
+
+test('a state folder that cannot be made is a configuration error', async () => {
+  writeFileSync(join(scratch, 'file'), '');
+  const settings = open(join('file', 'state'));
+  await assert.rejects(
+    ensureStack(settings),
+    (error) =>
+      error instanceof ConfigError &&
+      error.exitCode === 78 &&
+      /AGENT_STATE_DIR/.test(error.message),
+  );
+});
+
+test(
+  'a folder held by a supervisor that cannot be seen is reported, not waited for',
+  { timeout: 60_000 },
+  async () => {
+    const settings = open('held');
+    const stack = await ensureStack(settings);
+    await stopStack(settings);
+    assert.equal(isRunning(stack), false);
+    const claim = claimFolder(settings.folders.root);
+    try {
+      await assert.rejects(
+        ensureStack(settings),
+        (error) => error instanceof StackError && error.exitCode === 75,
+      );
+    } finally {
+      claim?.release();
+    }
+  },
+);
