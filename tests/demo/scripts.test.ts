@@ -1,6 +1,8 @@
 /** Which turn comes when: by list, by role, by function; and the ready scripts told to their end. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import type { FullStep } from '../../activities/model/plan.ts';
+import { toStepPrompt } from '../../activities/model/think-prompt.ts';
 import type { NormalAnswer, NormalMessage, NormalRequest } from '../../demo/exchange.ts';
 import type { Role, Script, SeenRequest } from '../model-server/script.ts';
 import { createTurns, findRole } from '../model-server/script.ts';
@@ -150,6 +152,32 @@ suite('ready scripts', () => {
       playStep(script, () => ''),
       ['read_file', 'delete_file', 'finish_step'],
     );
+  });
+
+  test('many steps have turns of their own, found by the id in the prompt of dev-agent', () => {
+    const script = manySteps({ s1: [{ text: 'one' }], s2: [{ text: 'two' }, { text: 'three' }] });
+    const { steps } = toAnswer(script(ask('planner', 'Plan'), 0)).json as {
+      steps: FullStep[];
+    };
+    assert.deepEqual(
+      steps.map(({ id, dependsOn }) => [id, dependsOn]),
+      [
+        ['s1', []],
+        ['s2', ['s1']],
+      ],
+    );
+    const told = steps.map((step) => {
+      const prompt = toStepPrompt({
+        goal: 'g',
+        facts: 'f',
+        approach: 'a',
+        step,
+        steps,
+        claims: [],
+      });
+      return textOf(script(ask('executor', prompt), 0));
+    });
+    assert.deepEqual(told, ['one', 'two']);
   });
 
   test('plan and review of a story are complete answers', () => {

@@ -54,6 +54,31 @@ export const oneStep = (turns: readonly Turn[], title = 'Do it'): PureScript =>
     act: (request) => turns[countTurns(request)] ?? finish(`${title}: done.`),
   });
 
+/** Id of the step the executor is asked to carry out, as its prompt says: `Your step s2: …`. */
+export const findStepId = ({ messages }: SeenRequest): string | undefined =>
+  messages
+    .filter(({ role }) => role === 'user')
+    .map(({ text }) => /^Your step (\S+): /m.exec(text)?.[1])
+    .find((id) => id !== undefined);
+
+/** Several steps, each with the turns of its own before `finish_step`; they depend on one another in order. */
+export function manySteps(turns: Readonly<Record<string, readonly Turn[]>>): PureScript {
+  const ids = Object.keys(turns);
+  return tellStory({
+    plan: {
+      steps: ids.map((id, index) => ({
+        id,
+        title: `Part ${index + 1}`,
+        dependsOn: ids.slice(Math.max(index - 1, 0), index),
+      })),
+    },
+    act(request) {
+      const id = findStepId(request) ?? '';
+      return turns[id]?.[countTurns(request)] ?? finish(`${id}: done.`);
+    },
+  });
+}
+
 /** One step that makes these calls, one a turn. */
 export const callsInTurn = (calls: readonly ScriptedCall[], title?: string): PureScript =>
   oneStep(
