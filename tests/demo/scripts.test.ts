@@ -11,6 +11,7 @@ import {
   happy,
   happyFile,
   loop,
+  manySteps,
   oneStep,
   withFaults,
 } from '../model-server/scripts.ts';
