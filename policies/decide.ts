@@ -63,7 +63,7 @@ function decideTool(policy: Policy, { tool, args, workspace }: Action): Decision
   if (problem !== undefined) return deny('tools.form', `${tool} cannot be called so: ${problem}.`);
   const decision = decideKnown(policy, tool, args, workspace);
   const own = ofRule(rule, tool, 'pure');
-  return own.verdict === 'ask' ? strictest(own, decision) : strictest(decision);
+  return own.verdict === 'ask' ? strictest(own, decision) : decision;
 }
 
 const ofRule = (

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { Action, Decision } from './action.ts';
+import { checkPolicyText, withNetwork } from './candidates.ts';
+import { strictest } from './commands.ts';
+import { decide } from './decide.ts';
+import { decideLinked } from './links.ts';
+import { decideUrl } from './network.ts';
+import type { Policy } from './schema.ts';
+
+const tools: ReadonlyMap<unknown, string> = new Map([
+  ['read', 'read_file'],
+  ['write', 'write_file'],
+  ['list', 'list_files'],
+  ['delete', 'delete_file'],
+  ['edit', 'edit_file'],
+  ['search', 'search'],
+]);
+
+/** Puts in the workspace, the folder beside it, and a port. */
+function fillIn(given: Record<string, unknown>, workspace: string): Record<string, unknown> {
+  const outside = workspace.replace(/[^/]+\/*$/, 'out');
+  const values: Record<string, string> = { WS: workspace, OUT: outside, PORT: '9', UDP: '9' };
+  const text = JSON.stringify(given).replace(/\$\{(WS|OUT|PORT|UDP)\}/g, (_, name: string) =>
+    JSON.stringify(values[name]).slice(1, -1),
+  );
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+/** Judges the `input` of a case; undefined for kinds that no policy decides. */
+export function decideCase(
+  policy: Policy,
+  kind: string,
+  input: Record<string, unknown>,
+  workspace: string,
+): Decision | undefined {
+  const given = fillIn(input, workspace);
+  switch (kind) {
+    case 'path': {
+      const { op, path, content, setup } = given;
+      const tool = tools.get(op) ?? String(op);
+      const args = {
+        path,
+        ...(tool === 'write_file' ? { content: content ?? '' } : {}),
+        ...extras(tool),
+      };
+      const written = decide(policy, { tool, args, workspace });
+      const place = decideLinked(policy, op, path, setup, workspace);
+      return place === undefined ? written : strictest(written, place);
+    }
+    case 'command':
+      return decide(policy, toCommandAction(given, workspace));
+    case 'network':
+      return decideRequests(policy, given);
+    case 'policy-yaml':
+      return checkPolicyText(policy, given, workspace);
+    default:
+      return undefined;
+  }
+}
+
+const extras = (tool: string): Record<string, string> => {
+  if (tool === 'edit_file') return { old: 'a', new: 'b' };
+  return tool === 'search' ? { pattern: 'a' } : {};
+};
+
+/** What is not an argument of the tool stays in, and so is refused: `env`, for one. */
+function toCommandAction(given: Record<string, unknown>, workspace: string): Action {
+  const { shell, timeout_ms, setup: _, then: __, race: ___, ...rest } = given;
+  const args = {
+    ...rest,
+    ...(shell === undefined ? {} : { command: shell }),
+    ...(typeof timeout_ms === 'number' ? { timeoutSeconds: timeout_ms / 1000 } : {}),
+  };
+  return { tool: 'run_command', args, workspace };
+}
+
+const request = z.object({
+  url: z.string(),
+  method: z.string().default('GET'),
+  allow: z.array(z.string()).optional(),
+  dns: z.record(z.string(), z.array(z.array(z.string()))).default({}),
+  redirects: z.array(z.string()).default([]),
+});
+const usualAnswers: Readonly<Record<string, string[][]>> = {
+  'api.example.com': [['93.184.216.34']],
+  'host.docker.internal': [['172.17.0.1']],
+};
+
+/** The request and each redirect, with every answer that DNS will give. */
+function decideRequests(base: Policy, given: Record<string, unknown>): Decision {
+  const { url, method, allow, dns, redirects } = request.parse(given);
+  const policy = allow === undefined ? base : withNetwork(base, allow);
+  if ('verdict' in policy) return policy;
+  let previous = url;
+  const urls = [
+    url,
+    ...redirects.map((next) => (previous = URL.parse(next, previous)?.href ?? next)),
+  ];
+  const decisions = urls.flatMap((target) => {
+    const host = URL.parse(target)?.hostname ?? '';
+    const answers = dns[host] ?? usualAnswers[host] ?? [undefined];
+    return answers.map((addresses) => decideUrl(policy, target, addresses, method));
+  });
+  const [first, ...others] = decisions;
+  return strictest(first ?? decideUrl(policy, url, [], method), ...others);
+}
