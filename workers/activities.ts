@@ -27,7 +27,7 @@ export async function createModelSide(
 /** What tools act with: the policy in force, the sandbox of this machine, the records. */
 export type WorkspaceDependencies = Parameters<typeof createWorkspaceActivities>[0];
 
-/** @throws ConfigError when a policy file is wrong. */
+/** @throws PolicyError when a policy file is wrong. */
 export async function readWorkspaceDependencies(
   settings: Settings,
   log: Log,
@@ -38,18 +38,22 @@ export async function readWorkspaceDependencies(
     import('../audit/log.ts'),
   ]);
   const { folders } = settings;
-  const bundle = readPolicyBundle(settings.policiesDir);
+  const [bundle, sandbox] = await Promise.all([
+    readPolicyBundle(settings.policiesDir),
+    probeSandbox(settings.sandbox, join(folders.root, 'sandbox')),
+  ]);
+  if (sandbox.kind !== 'bubblewrap') log.warn({ sandbox }, 'commands do not run in bubblewrap');
   return {
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit),
     policy: () => bundle,
     folders,
-    sandbox: await probeSandbox(settings.sandbox),
+    sandbox,
     log,
   };
 }
 
-/** The workspace side, which has the folder and no key. @throws ConfigError when a policy file is wrong. */
+/** The workspace side, which has the folder and no key. @throws PolicyError when a policy file is wrong. */
 export async function createWorkspaceSide(
   settings: Settings,
   log: Log,

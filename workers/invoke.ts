@@ -4,8 +4,9 @@
  * 7 denied, 78 configuration. With `--list` it prints the tools instead.
  */
 import { text } from 'node:stream/consumers';
-import { ConfigError, readSettings } from '../config/environment.ts';
+import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
+import { exitForConfiguration } from './configuration.ts';
 import { createLogger } from './logger.ts';
 
 interface Order {
@@ -66,10 +67,8 @@ async function invoke(order: Order): Promise<number> {
   return verdict === 'ask' ? 3 : 7;
 }
 
-try {
-  if (process.argv.includes('--list')) await printTools();
-  else process.exitCode = await invoke(parseOrder(await text(process.stdin)));
-} catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  fail(error.message, error.exitCode);
-}
+if (process.argv.includes('--list')) await printTools();
+else
+  process.exitCode = await invoke(parseOrder(await text(process.stdin))).catch(
+    exitForConfiguration,
+  );

@@ -6,6 +6,7 @@ import { toQueues } from '../workflows/contract.ts';
 import { createModelSide, createWorkspaceSide } from './activities.ts';
 import { readBundle } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
+import { exitForConfiguration } from './configuration.ts';
 import { connectToTemporal } from './connection.ts';
 import { createKeyring } from './keyring.ts';
 import { createLogger, toSdkLogger } from './logger.ts';
@@ -70,7 +71,7 @@ if (roles.has('model')) {
 if (roles.has('workspace')) {
   starting.push(createActivityWorker(queues.workspace, createWorkspaceSide(settings, log)));
 }
-const workers = await Promise.all(starting);
+const workers = await Promise.all(starting).catch(exitForConfiguration);
 const runs = workers.map((worker) => worker.run());
 
 let stopping = false;

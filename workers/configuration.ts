@@ -1,0 +1,12 @@
+import { ConfigError } from '../config/environment.ts';
+import { PolicyError } from '../config/policies.ts';
+
+/**
+ * Ends the process with exit 78 and the plain message when what the operator set is the reason; throws on otherwise.
+ * The supervisor shows the message's last line and tells this from a crash by the code.
+ */
+export function exitForConfiguration(error: unknown): never {
+  if (!(error instanceof ConfigError) && !(error instanceof PolicyError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(78);
+}
