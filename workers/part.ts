@@ -55,6 +55,7 @@ export function createPart(spec: PartSpec): Part {
   let failures = 0;
   let reason = '';
   let started = false;
+  let exit: Promise<void> = Promise.resolve();
   const waiting: (() => void)[] = [];
   const stopping = new AbortController();
 
@@ -93,6 +94,8 @@ export function createPart(spec: PartSpec): Part {
   };
 
   const run = (): void => {
+    const exited = Promise.withResolvers<void>();
+    exit = exited.promise;
     const startedAt = Date.now();
     const ended = new AbortController();
     const next = spec.spawn();
@@ -104,6 +107,7 @@ export function createPart(spec: PartSpec): Part {
       if (ended.signal.aborted) return;
       ended.abort();
       end(code, signal, startedAt);
+      exited.resolve();
     };
     next.once('exit', finish);
     next.on('error', (error) => {
@@ -129,6 +133,7 @@ export function createPart(spec: PartSpec): Part {
     async stop() {
       stopping.abort();
       if (process !== undefined) await endProcess(process, spec.graceMs);
+      await exit;
     },
     send(message) {
       if (child?.connected === true) child.send(message, () => undefined);
