@@ -16,13 +16,15 @@ export interface ChildResult {
 export function runProject(
   file: string,
   args: readonly string[],
-  options: { readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  options: { readonly input?: string } = {},
 ): Promise<ChildResult> {
+  // None of these programs asks a model, and what carries out tools must never see the key.
+  const { OPENAI_API_KEY: _key, ...withoutKey } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn(
       process.execPath,
       [fileURLToPath(new URL(`../${file}`, import.meta.url)), ...args],
-      { env: { ...process.env, ...options.env }, stdio: 'pipe' },
+      { env: withoutKey, stdio: 'pipe' },
     );
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];

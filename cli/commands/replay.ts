@@ -6,7 +6,7 @@ import type { Invocation } from '../arguments.ts';
 import { runProject } from '../child.ts';
 import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
-import { printText } from '../output.ts';
+import { printJson, printText } from '../output.ts';
 import { runIdPattern } from '../run-id.ts';
 import { toUnknownRun } from '../session.ts';
 
@@ -25,7 +25,10 @@ export async function replayHistories({ args, flags }: Invocation): Promise<numb
     ...(json ? ['--json'] : []),
     ...files,
   ]);
-  printText(json ? stdout : stripControls(stdout));
+  if (json) {
+    const lines = stdout.split('\n').filter((line) => line !== '');
+    printJson(lines.map((line) => JSON.parse(line) as unknown));
+  } else printText(stripControls(stdout));
   process.stderr.write(stripControls(stderr));
   return code ?? 1;
 }

@@ -12,6 +12,7 @@ import { requireModelServer } from '../model-server.ts';
 import { printJson, printText } from '../output.ts';
 import {
   parseApprove,
+  parseFolder,
   parseGoal,
   parseLimits,
   parseRunId,
@@ -29,7 +30,7 @@ export async function startRun({ args, flags }: Invocation): Promise<number> {
   const limits = parseLimits(flags);
   const settings = readRunSettings(flags);
   const workspace = parseWorkspace(
-    textOf(flags, 'directory') ?? settings.workspace,
+    settings.workspace,
     settings.folders.root,
     flags['yes'] === true,
   );
@@ -75,11 +76,11 @@ export async function startRun({ args, flags }: Invocation): Promise<number> {
 /** `-m` is about every role; what the environment says about single roles steps back. */
 function readRunSettings(flags: Invocation['flags']): Settings {
   const model = textOf(flags, 'model');
-  const workspace = textOf(flags, 'directory');
+  const directory = textOf(flags, 'directory');
   return readSettings({
     flags: {
       ...(model === undefined ? {} : { model, plannerModel: model, reviewerModel: model }),
-      ...(workspace === undefined ? {} : { workspace }),
+      ...(directory === undefined ? {} : { workspace: parseFolder(directory) }),
     },
   });
 }

@@ -1,0 +1,48 @@
+/** One finding of `agent doctor`. */
+export interface Check {
+  readonly name: string;
+  readonly state: 'ok' | 'warn' | 'fail';
+  readonly found: string;
+  /** What to do about it. */
+  readonly remedy?: string;
+}
+
+export interface CheckGroup {
+  readonly group: string;
+  readonly checks: readonly Check[];
+}
+
+export const ok = (name: string, found: string): Check => ({ name, state: 'ok', found });
+
+export const warn = (name: string, found: string, remedy: string): Check => ({
+  name,
+  state: 'warn',
+  found,
+  remedy,
+});
+
+export const fail = (name: string, found: string, remedy: string): Check => ({
+  name,
+  state: 'fail',
+  found,
+  remedy,
+});
+
+const marks = { ok: '✓', warn: '⚠', fail: '✗' } as const;
+
+/** Findings by group, then how many there are of each kind. */
+export function renderChecks(groups: readonly CheckGroup[]): string {
+  const all = groups.flatMap(({ checks }) => checks);
+  const width = Math.max(0, ...all.map(({ name }) => name.length));
+  const count = (state: Check['state']): number =>
+    all.filter((check) => check.state === state).length;
+  const lines = groups.flatMap(({ group, checks }) => [
+    group,
+    ...checks.flatMap(({ name, state, found, remedy }) => [
+      `  ${marks[state]} ${name.padEnd(width)}  ${found}`,
+      ...(remedy === undefined ? [] : [`    ${' '.repeat(width)}  → ${remedy}`]),
+    ]),
+    '',
+  ]);
+  return `${lines.join('\n')}\n${count('ok')} ok · ${count('warn')} warnings · ${count('fail')} failures\n`;
+}

@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { Settings } from '../../config/environment.ts';
+import type { Check } from './check.ts';
+import { fail, ok, warn } from './check.ts';
+
+const oldestNode = [24, 12] as const;
+
+/** What the machine has to bring along. */
+export async function checkMachine(settings: Settings): Promise<Check[]> {
+  return [checkNode(process.versions.node), checkTemporalCli(settings), await checkGit()];
+}
+
+export function checkNode(version: string): Check {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const wanted = oldestNode.join('.');
+  return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])
+    ? ok('Node', version)
+    : fail('Node', `${version}, older than ${wanted}`, `Use Node ${wanted} or newer: npx agent …`);
+}
+
+const isProgram = (file: string): boolean => {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+};
+
+const findOnPath = (name: string): string | undefined =>
+  (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find(isProgram);
+
+function checkTemporalCli(settings: Settings): Check {
+  const name = 'Temporal CLI';
+  if (settings.temporalAddress !== undefined) return ok(name, 'not needed: a cluster is used');
+  const bin = join(settings.cacheDir, 'bin');
+  const cached = existsSync(bin)
+    ? readdirSync(bin).find((file) => file.startsWith('temporal-') && isProgram(join(bin, file)))
+    : undefined;
+  const found =
+    settings.temporalCli ??
+    findOnPath('temporal') ??
+    (cached === undefined ? undefined : join(bin, cached));
+  return found === undefined
+    ? warn(name, 'not found', 'The first start fetches it, or set AGENT_TEMPORAL_CLI.')
+    : ok(name, found);
+}
+
+function checkGit(): Promise<Check> {
+  return new Promise((resolve) => {
+    execFile('git', ['--version'], { timeout: 5_000 }, (error, output) => {
+      resolve(
+        error === null
+          ? ok('git', output.trim().replace(/^git version /, ''))
+          : warn('git', 'not found', 'Install git: without it no command of the agent can use it.'),
+      );
+    });
+  });
+}

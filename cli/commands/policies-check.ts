@@ -1,0 +1,81 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { readSettings } from '../../config/environment.ts';
+import type { CheckResult } from '../../policies/check.ts';
+import { CheckError, checkCase } from '../../policies/check.ts';
+import type { Policy } from '../../policies/schema.ts';
+import type { Invocation } from '../arguments.ts';
+import { stripControls, toLine } from '../clean.ts';
+import { usageError } from '../errors.ts';
+import { printJson, printText } from '../output.ts';
+import { readBundle } from '../policy.ts';
+import { parseFolder, textOf } from '../run-options.ts';
+import { printProgress } from '../session.ts';
+
+/**
+ * `agent policies check`: what the policy in force says to a command, or to each line of a file (`-`: standard input).
+ * Exit 0 whatever the verdicts are; 2 when a line is no case.
+ */
+export async function checkPolicies({ args, flags }: Invocation): Promise<number> {
+  const directory = textOf(flags, 'directory');
+  const settings = readSettings();
+  const workspace = parseFolder(directory ?? settings.workspace);
+  const { policy } = await readBundle(settings);
+  const print = flags['json'] === true ? printJson : printVerdict;
+  const [command] = args;
+  const cases = textOf(flags, 'cases') ?? (command === undefined ? '-' : undefined);
+  if (cases === undefined) {
+    const line = { id: command, tool: 'run_command', args: { command } };
+    const result = checkCase(policy, line, workspace);
+    if (result !== undefined) print(result);
+    return 0;
+  }
+  if (command !== undefined) throw usageError('Give a command or --cases, not both.');
+  if (cases === '-' && process.stdin.isTTY) {
+    throw usageError('Missing "command". Usage: agent policies check "command", or --cases <file>');
+  }
+  const input = cases === '-' ? process.stdin : createReadStream(cases);
+  return await checkLines(input, cases, policy, workspace, print);
+}
+
+async function checkLines(
+  input: Readable,
+  name: string,
+  policy: Policy,
+  workspace: string,
+  print: (result: CheckResult) => void,
+): Promise<number> {
+  let number = 0;
+  let wrong = 0;
+  let others = 0;
+  const failed = new Promise<never>((_, reject) => {
+    input.once('error', (error: NodeJS.ErrnoException) =>
+      reject(usageError(`${name} cannot be read: ${error.code ?? error.message}.`)),
+    );
+  });
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  const read = async (): Promise<void> => {
+    for await (const line of lines) {
+      number += 1;
+      if (line.trim() === '') continue;
+      try {
+        const result = checkCase(policy, JSON.parse(line), workspace);
+        if (result === undefined) others += 1;
+        else print(result);
+      } catch (error) {
+        if (!(error instanceof CheckError) && !(error instanceof SyntaxError)) throw error;
+        wrong += 1;
+        printProgress(`${name}:${number}: ${toLine(error.message, 300)}`);
+      }
+    }
+  };
+  await Promise.race([read(), failed]);
+  if (others > 0)
+    printProgress(`${others} cases are of kinds no policy decides; they are left out.`);
+  return wrong === 0 ? 0 : 2;
+}
+
+const printVerdict = ({ id, verdict, rule, reason }: CheckResult): void => {
+  printText(stripControls(`${verdict.padEnd(5)} ${toLine(id, 60)}\n      ${rule}: ${reason}`));
+};

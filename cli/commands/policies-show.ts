@@ -1,0 +1,18 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Invocation } from '../arguments.ts';
+import { stripControls } from '../clean.ts';
+import { printJson, printText } from '../output.ts';
+import { readBundle } from '../policy.ts';
+
+/** `agent policies show`: the bundle in force, as it is written, and the sha256 it is known by in the record. */
+export async function showPolicies({ flags }: Invocation): Promise<number> {
+  const { dir, sha256, files } = await readBundle(readSettings());
+  if (flags['json'] === true) printJson({ dir, sha256, files });
+  else {
+    printText(`# ${dir}\n# sha256 ${sha256}`);
+    for (const [name, text] of Object.entries(files)) {
+      printText(`\n# ---- ${name}.yaml\n${stripControls(text)}`);
+    }
+  }
+  return 0;
+}

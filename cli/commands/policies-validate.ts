@@ -1,0 +1,23 @@
+import { readSettings } from '../../config/environment.ts';
+import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
+import type { Invocation } from '../arguments.ts';
+import { stripControls } from '../clean.ts';
+import { printJson, printText } from '../output.ts';
+import { printProgress } from '../session.ts';
+
+/** `agent policies validate`: every mistake in the policy files with its place. Exit 78 when there is one. */
+export async function validatePolicies({ flags }: Invocation): Promise<number> {
+  const { policiesDir } = readSettings();
+  const json = flags['json'] === true;
+  try {
+    const { dir, sha256 } = await readPolicyBundle(policiesDir);
+    if (json) printJson({ ok: true, dir, sha256, problems: [] });
+    else printText(`The policy in ${dir} is valid (sha256 ${sha256}).`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    if (json) printJson({ ok: false, dir: error.dir, problems: error.problems });
+    else printProgress(stripControls(error.message));
+    return 78;
+  }
+}
