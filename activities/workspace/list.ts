@@ -1,0 +1,74 @@
+import { closeSync, constants, lstatSync, openSync, readdirSync } from 'node:fs';
+import type { Authorize } from './files.ts';
+import { inside, walk } from './walk.ts';
+
+export interface ListOptions {
+  /** Levels below the folder, from 1. */
+  readonly depth: number;
+  readonly maxEntries: number;
+  readonly authorize: Authorize;
+}
+
+/** Named but not entered: their content is not the person's. */
+const closedFolders = new Set(['.git', 'node_modules', '.venv', '__pycache__']);
+
+const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/** A folder as a tree: two spaces a level, folders end in `/`, files with their size in bytes. */
+export function listFiles(
+  root: string,
+  path: string,
+  { depth, maxEntries, authorize }: ListOptions,
+): string {
+  return walk(root, path, false, (place) => {
+    authorize('list', place.path);
+    const lines: string[] = [];
+    let left = 0;
+    const enter = (at: string, level: number): void => {
+      const fd = openSync(at, folderFlags);
+      try {
+        for (const entry of readdirSync(inside(fd, '.'), { withFileTypes: true }).toSorted(
+          (a, b) => (a.name < b.name ? -1 : 1),
+        )) {
+          if (lines.length >= maxEntries) {
+            left += 1;
+            continue;
+          }
+          const indent = '  '.repeat(level);
+          const child = inside(fd, entry.name);
+          if (entry.isDirectory()) {
+            const closed = closedFolders.has(entry.name);
+            lines.push(`${indent}${entry.name}/${closed ? ' (not listed)' : ''}`);
+            if (!closed && level + 1 < depth) enterQuietly(child, level + 1, lines, enter);
+          } else if (entry.isSymbolicLink()) lines.push(`${indent}${entry.name} (link)`);
+          else if (entry.isFile()) lines.push(`${indent}${entry.name} ${lstatSync(child).size}`);
+          else lines.push(`${indent}${entry.name} (special)`);
+        }
+      } finally {
+        closeSync(fd);
+      }
+    };
+    enter(inside(place.parent, place.leaf), 0);
+    if (left > 0)
+      lines.push(
+        `[${left} more entries in the folders shown; list a folder below, or a smaller depth]`,
+      );
+    return lines.length === 0 ? '(empty folder)' : lines.join('\n');
+  });
+}
+
+/** A folder that went away or may not be read is still named. */
+function enterQuietly(
+  at: string,
+  level: number,
+  lines: string[],
+  enter: (at: string, level: number) => void,
+): void {
+  try {
+    enter(at, level);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    lines.push(`${'  '.repeat(level)}(cannot be read: ${code})`);
+  }
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+
+/** Characters of an output the model sees: head and tail, half each. */
+export const shownCharacters = 30_000;
+
+/** Text cut in the middle; the notice names what is left out and stands at the edge of the cut. */
+export function capText(text: string, limit = shownCharacters, ref?: string): string {
+  if (text.length <= limit) return text;
+  const half = Math.floor(limit / 2);
+  const more = ref === undefined ? '' : `; read_blob ${ref} has all`;
+  return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters left out${more} …]\n${text.slice(-half)}`;
+}
+
+export interface Captured {
+  /** Bytes seen, kept or not. */
+  readonly bytes: number;
+  readonly head: string;
+  readonly tail: string;
+  /** The output as a file, up to the limit, when head and tail do not hold it all. */
+  readonly whole?: { readonly file: string; readonly sha256: string; readonly bytes: number };
+}
+
+/**
+ * Takes an output of any size in constant memory: the first and last bytes stay in memory, the beginning up to
+ * `maxBytes` goes to a file as soon as it outgrows them.
+ */
+export class OutputCapture {
+  readonly #half: number;
+  readonly #maxBytes: number;
+  readonly #file: string;
+  readonly #head: Buffer[] = [];
+  #headBytes = 0;
+  readonly #tail: Buffer;
+  #tailAt = 0;
+  #tailBytes = 0;
+  #bytes = 0;
+  #fd: number | undefined;
+  #hash: Hash | undefined;
+  #spilled = 0;
+
+  constructor(maxBytes: number, file: string, shown = shownCharacters) {
+    this.#half = Math.floor(shown / 2);
+    this.#maxBytes = maxBytes;
+    this.#file = file;
+    this.#tail = Buffer.allocUnsafe(this.#half);
+  }
+
+  /** The chunk may be reused by the caller afterwards. */
+  add(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    this.#spill(chunk);
+    let rest = chunk;
+    if (this.#headBytes < this.#half) {
+      const part = Buffer.from(rest.subarray(0, this.#half - this.#headBytes));
+      this.#head.push(part);
+      this.#headBytes += part.length;
+      rest = rest.subarray(part.length);
+    }
+    this.#keepTail(rest);
+  }
+
+  #keepTail(rest: Buffer): void {
+    const part = rest.subarray(Math.max(rest.length - this.#half, 0));
+    const first = Math.min(part.length, this.#half - this.#tailAt);
+    part.copy(this.#tail, this.#tailAt, 0, first);
+    part.copy(this.#tail, 0, first);
+    this.#tailAt = (this.#tailAt + part.length) % this.#half;
+    this.#tailBytes = Math.min(this.#tailBytes + part.length, this.#half);
+  }
+
+  #spill(chunk: Buffer): void {
+    if (this.#spilled >= this.#maxBytes) return;
+    if (this.#fd === undefined) {
+      // Everything so far is still in head and tail.
+      if (this.#bytes <= 2 * this.#half) return;
+      this.#fd = openSync(this.#file, 'wx', 0o600);
+      this.#hash = createHash('sha256');
+      this.#write(Buffer.concat([...this.#head, this.#orderedTail()]));
+    }
+    this.#write(chunk);
+  }
+
+  #write(chunk: Buffer): void {
+    const part = chunk.subarray(0, this.#maxBytes - this.#spilled);
+    for (let at = 0; at < part.length;) at += writeSync(this.#fd as number, part, at);
+    this.#hash?.update(part);
+    this.#spilled += part.length;
+  }
+
+  #orderedTail(): Buffer {
+    if (this.#tailBytes < this.#half) return this.#tail.subarray(0, this.#tailBytes);
+    return Buffer.concat([this.#tail.subarray(this.#tailAt), this.#tail.subarray(0, this.#tailAt)]);
+  }
+
+  end(): Captured {
+    const captured = {
+      bytes: this.#bytes,
+      head: Buffer.concat(this.#head).toString('utf8'),
+      tail: this.#orderedTail().toString('utf8'),
+    };
+    if (this.#fd === undefined || this.#hash === undefined) return captured;
+    closeSync(this.#fd);
+    return {
+      ...captured,
+      whole: { file: this.#file, sha256: this.#hash.digest('hex'), bytes: this.#spilled },
+    };
+  }
+
+  /** Drops what was kept, after a failure. */
+  discard(): void {
+    if (this.#fd === undefined) return;
+    closeSync(this.#fd);
+    unlinkSync(this.#file);
+  }
+}

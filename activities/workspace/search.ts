@@ -1,0 +1,83 @@
+import { execa } from 'execa';
+import { rgPath } from '@vscode/ripgrep';
+import type { Sandbox } from './sandbox.ts';
+import { toBubblewrapArguments } from './sandbox.ts';
+import { PathRefused } from './walk.ts';
+import { dirname } from 'node:path';
+
+export interface SearchOptions {
+  /** Absolute, free of links. */
+  readonly root: string;
+  /** Relative, judged and free of links. */
+  readonly path: string;
+  readonly pattern: string;
+  readonly glob?: string;
+  /** Globs of files whose content may not be shown. */
+  readonly hidden: readonly string[];
+  readonly sandbox: Sandbox;
+  readonly signal: AbortSignal;
+}
+
+const mostBytes = 200_000;
+const timeoutMs = 30_000;
+const mostPerFile = 200;
+const mostColumns = 300;
+const ripgrepFolder = '/opt/ripgrep';
+
+/**
+ * Searches file contents with ripgrep: `path:line:text` lines. Ignored files are left out, links are not followed.
+ * Runs in a sandbox where there is one. @throws PathRefused for a pattern ripgrep does not understand.
+ */
+export async function searchFiles(options: SearchOptions): Promise<string> {
+  const { root, path, pattern, glob, hidden, sandbox, signal } = options;
+  const args = [
+    ...['--no-config', '--line-number', '--no-heading', '--color=never', '--hidden', '--sort=path'],
+    ...[
+      '--max-count',
+      String(mostPerFile),
+      '--max-columns',
+      String(mostColumns),
+      '--max-columns-preview',
+    ],
+    ...['--glob', '!**/.git/**', ...hidden.flatMap((each) => ['--iglob', `!${each}`])],
+    ...(glob === undefined ? [] : ['--glob', glob]),
+    ...['--regexp', pattern, '--', path],
+  ];
+  const confined = sandbox.kind === 'bubblewrap';
+  const view = { root, cwd: '.', protectedPaths: [], hiddenPaths: [] };
+  const command = confined
+    ? [
+        sandbox.program,
+        ...toBubblewrapArguments(sandbox.files, view),
+        ...['--ro-bind', dirname(rgPath), ripgrepFolder, '--ro-bind', root, root],
+        ...['--', `${ripgrepFolder}/rg`, ...args],
+      ]
+    : [rgPath, ...args];
+  const [file = '', ...rest] = command;
+  const result = await execa(file, rest, {
+    cwd: root,
+    env: {},
+    extendEnv: false,
+    reject: false,
+    stdin: 'ignore',
+    timeout: timeoutMs,
+    maxBuffer: mostBytes,
+    cancelSignal: signal,
+    forceKillAfterDelay: 500,
+  });
+  signal.throwIfAborted();
+  if (result.timedOut)
+    throw new PathRefused(
+      'too-large',
+      `The search took longer than ${timeoutMs / 1000} s. Give a path or a glob.`,
+    );
+  if (result.isMaxBuffer)
+    return `${result.stdout}\n[more matches left out; give a path, a glob or a narrower pattern]`;
+  // 1: no match. 2 with matches: some files could not be read.
+  if (result.exitCode === 1) return 'No match.';
+  if (result.exitCode === 0 || result.stdout !== '') return result.stdout;
+  throw new PathRefused(
+    'invalid',
+    `ripgrep: ${result.stderr.trim().slice(0, 500) || `exit ${String(result.exitCode)}`}`,
+  );
+}
