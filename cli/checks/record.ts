@@ -1,0 +1,31 @@
+import { verifyState } from '../../audit/verify.ts';
+import type { Settings } from '../../config/environment.ts';
+import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
+import { testPolicy } from '../../policies/check.ts';
+import type { Check } from './check.ts';
+import { fail, ok } from './check.ts';
+
+/** The policy files: valid, and their rules do what their examples say. */
+export async function checkPolicies({ policiesDir }: Settings): Promise<Check[]> {
+  const name = 'policies';
+  try {
+    const { policy, sha256, dir } = await readPolicyBundle(policiesDir);
+    const { examples, failures } = testPolicy(policy);
+    return failures.length === 0
+      ? [ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${examples} examples hold`)]
+      : [fail(name, `${failures.length} of ${examples} examples fail`, 'agent policies test')];
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return [
+      fail(name, `${error.problems.length} problems in ${error.dir}`, 'agent policies validate'),
+    ];
+  }
+}
+
+/** Every chain of the record. */
+export async function checkAudit({ folders }: Settings): Promise<Check[]> {
+  const { files, records, findings } = await verifyState(folders.root);
+  return findings.length === 0
+    ? [ok('record', `${records} records in ${files} files verify`)]
+    : [fail('record', `${findings.length} findings`, 'agent audit verify')];
+}

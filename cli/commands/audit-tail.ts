@@ -1,0 +1,103 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { AuditEntry } from '../../audit/log.ts';
+import { readDays } from '../../audit/log.ts';
+import { readSettings } from '../../config/environment.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import { printJson, printText } from '../output.ts';
+import { parseCount, textOf } from '../run-options.ts';
+import { printProgress } from '../session.ts';
+import { createTail } from '../tail.ts';
+
+const usualLines = '20';
+const pollMs = 300;
+
+/** `agent audit tail`: the newest entries of the audit log; with `-f` those to come, until Ctrl-C. */
+export async function tailAudit({ flags }: Invocation): Promise<number> {
+  const most = parseCount('--lines', textOf(flags, 'lines') ?? usualLines);
+  const { audit } = readSettings().folders;
+  const print = flags['json'] === true ? printJson : printEntry;
+  const newest = await readNewest(audit, most);
+  for (const entry of newest.entries) print(entry);
+  if (flags['follow'] !== true) {
+    if (newest.entries.length === 0) printProgress(`The audit log in ${audit} has no entries yet.`);
+    return 0;
+  }
+  let { day, tail } = newest;
+  for (;;) {
+    await setTimeout(pollMs);
+    for (const entry of parseEntries((await tail?.read()) ?? [])) print(entry);
+    const next = (await readDayNames(audit)).find((name) => name > day);
+    if (next === undefined) continue;
+    await tail?.close();
+    day = next;
+    tail = createTail(join(audit, next));
+  }
+}
+
+const readDayNames = async (folder: string): Promise<string[]> =>
+  existsSync(folder) ? await readDays(folder) : [];
+
+/** The last entries, going back over days as far as needed, and the newest day's file to read on from. */
+async function readNewest(folder: string, most: number) {
+  const days = await readDayNames(folder);
+  let entries: unknown[] = [];
+  let newest: ReturnType<typeof createTail> | undefined;
+  for (const name of days.toReversed()) {
+    const tail = createTail(join(folder, name));
+    entries = [...parseEntries(await tail.read()), ...entries].slice(-most);
+    if (newest === undefined) newest = tail;
+    else await tail.close();
+    if (entries.length >= most) break;
+  }
+  return { entries, day: days.at(-1) ?? '', tail: newest };
+}
+
+const parseEntries = (lines: readonly string[]): unknown[] =>
+  lines.flatMap((line) => {
+    try {
+      return [JSON.parse(line) as unknown];
+    } catch {
+      return []; // Not whole: `audit verify` says what is wrong with it.
+    }
+  });
+
+const printEntry = (entry: unknown): void => printText(renderEntry(entry as AuditEntry));
+
+/** One line of an entry; what is not known by kind is shown as it stands. */
+export function renderEntry(entry: AuditEntry): string {
+  const head = `${entry.time ?? ''} ${'run' in entry ? `${entry.run} ${entry.step}` : ''}`.trim();
+  switch (entry.kind) {
+    case 'decision':
+    case 'intent':
+    case 'outcome': {
+      const end = entry.kind === 'outcome' ? ` ${toOutcome(entry)}` : '';
+      const by = entry.approver === undefined ? '' : ` by ${entry.approver}`;
+      const what = `${entry.kind} ${entry.verdict}${by} ${entry.tool} ${entry.preview} (${entry.rule})`;
+      return toLine(`${head} ${what}${end}`, 400);
+    }
+    case 'approval': {
+      const why = entry.reason === undefined ? '' : `: ${entry.reason}`;
+      return toLine(`${head} ${entry.answer} ${entry.request} by ${entry.by}${why}`, 400);
+    }
+    case 'policy':
+      return toLine(`${head} policy ${entry.sha256} by ${entry.by}`, 400);
+    default:
+      return toLine(JSON.stringify(entry), 400);
+  }
+}
+
+const toOutcome = ({
+  ok,
+  exitCode,
+  ms,
+}: {
+  ok?: boolean;
+  exitCode?: number;
+  ms?: number;
+}): string =>
+  [ok === true ? 'ok' : 'failed', exitCode === undefined ? '' : `exit ${exitCode}`, `${ms ?? 0} ms`]
+    .filter((part) => part !== '')
+    .join(', ');
