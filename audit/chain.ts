@@ -1,0 +1,113 @@
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { toGenesis } from './line.ts';
+import type { ChainRecord, Head } from './line.ts';
+import { releaseLock, takeLock } from './lock.ts';
+import { scan } from './scan.ts';
+import { createFolder, openWriter } from './writer.ts';
+
+export { ChainLockedError } from './lock.ts';
+export { ChainError } from './writer.ts';
+export type { ChainRecord, Head } from './line.ts';
+
+/**
+ * A file of records each of which carries the hash of the one before it: whoever changes one must rewrite all
+ * that follow. `seq`, `prev` and `hash` of a record are the chain's and replace the record's own.
+ */
+export interface Chain {
+  /** One write and one fdatasync for all records; durable, in order, when it resolves. */
+  append(records: readonly object[]): Promise<readonly Head[]>;
+  readonly head: Head;
+  /** Waits for appends under way, then lets others write. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a chain as its only writer, verifies it and repairs a torn tail, which leaves a `repair` record.
+ * @throws ChainLockedError when another process writes it; ChainError when it was changed.
+ */
+export const openChain = async (file: string, identity: string): Promise<Chain> => {
+  await createFolder(dirname(file));
+  const lock = `${file}.lock`;
+  takeLock(lock);
+  try {
+    const writer = await openWriter(file, identity);
+    try {
+      await writer.catchUp();
+    } catch (error) {
+      await writer.close();
+      throw error;
+    }
+    let last: Promise<unknown> = Promise.resolve();
+    let closed: Promise<void> | undefined;
+    return {
+      get head() {
+        return writer.head;
+      },
+      append(records) {
+        if (closed) return Promise.reject(new Error(`${file} is closed; open the chain again.`));
+        const result = last.then(async () => {
+          await writer.catchUp();
+          return writer.append(records);
+        });
+        last = result.catch(() => {});
+        return result;
+      },
+      close() {
+        closed ??= last.then(() => writer.close()).finally(() => releaseLock(lock));
+        return closed;
+      },
+    };
+  } catch (error) {
+    releaseLock(lock);
+    throw error;
+  }
+};
+
+/** What became of verifying a chain. */
+export type Verification =
+  | { readonly ok: true; readonly records: number; readonly head: Head }
+  | { readonly ok: false; readonly line: number; readonly why: string };
+
+/**
+ * Verifies a whole file without changing or locking it, and shows each good record to `see`. A chain proves order
+ * and wholeness up to its head; who can rewrite the file can rehash it all, so compare heads kept elsewhere.
+ */
+export const verifyChain = async (
+  file: string,
+  identity: string,
+  see?: (record: ChainRecord, text: string, line: number) => void,
+): Promise<Verification> => {
+  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (handle === undefined) return { ok: false, line: 0, why: 'is missing: there is no such file' };
+  try {
+    const found = await scan(handle, { head: toGenesis(identity), position: 0 }, see);
+    if (found.kind === 'bad') return { ok: false, line: found.line, why: found.why };
+    if (found.kind === 'torn') {
+      return { ok: false, line: found.head.seq + 1, why: 'is cut off: its write did not finish' };
+    }
+    return { ok: true, records: found.head.seq, head: found.head };
+  } finally {
+    await handle.close();
+  }
+};
+
+/** The records of a file as they stand, unverified; ends before a line that is not complete. */
+export async function* readChain(file: string): AsyncGenerator<ChainRecord> {
+  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
+  for await (const line of lines) {
+    let record: ChainRecord;
+    try {
+      record = JSON.parse(line) as ChainRecord;
+    } catch {
+      return;
+    }
+    yield record;
+  }
+}

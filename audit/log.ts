@@ -1,0 +1,179 @@
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import type { Effect, Verdict } from '../policies/action.ts';
+import type { Head } from './line.ts';
+import { releaseLock, waitForLock } from './lock.ts';
+import { createFolder, openWriter } from './writer.ts';
+import type { ChainWriter } from './writer.ts';
+
+interface ActionEntry {
+  /** RFC 3339. */
+  readonly time: string;
+  readonly run: string;
+  readonly step: string;
+  readonly seq?: number;
+  readonly tool: string;
+  /** sha256 of the canonical action. */
+  readonly digest: string;
+  readonly verdict: Verdict;
+  readonly rule: string;
+  /** sha256 of the policy bundle that decided. */
+  readonly policy: string;
+  readonly effect: Effect;
+  readonly preview: string;
+  readonly approver?: string;
+  readonly ok?: boolean;
+  readonly exitCode?: number;
+  readonly ms?: number;
+  readonly bytes?: number;
+  /** Ref of the observation's blob. */
+  readonly observation?: string;
+}
+
+/** What the audit log says. Content stays in the blob store; a log line is what a person reads. */
+export type AuditEntry =
+  | ({ readonly kind: 'decision' | 'intent' | 'outcome' } & ActionEntry)
+  | {
+      readonly kind: 'approval';
+      readonly time: string;
+      readonly run: string;
+      readonly step: string;
+      readonly request: string;
+      readonly digest: string;
+      readonly answer: 'approve' | 'deny';
+      readonly by: string;
+      readonly reason?: string;
+    }
+  | {
+      readonly kind: 'policy';
+      readonly time: string;
+      readonly sha256: string;
+      readonly by: string;
+    };
+
+/** First record of a day's file: what the day before ended with, so that no day can be dropped unseen. */
+export interface LinkRecord {
+  readonly kind: 'link';
+  /** File name of the day before. */
+  readonly previous: string;
+  /** Hash of its last record. */
+  readonly head: string;
+}
+
+/** The audit log: a chained file a day, which several processes may append to. */
+export interface AuditLog {
+  /**
+   * Durable when it resolves. Entries appended at the same time share a write.
+   * @throws ChainError when the day's file was changed; ChainLockedError when it stays locked for 10 seconds.
+   */
+  append(entry: AuditEntry): Promise<Head>;
+  /** Waits for appends under way and closes the day's file; a later append opens it again. */
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly entry: AuditEntry;
+  readonly resolve: (head: Head) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Longer than any batch takes, and than verifying a day's file when a process opens it. */
+const lockPatienceMs = 10_000;
+const dayFile = /^\d{4}-\d\d-\d\d\.jsonl$/;
+
+/** File names of the days in the audit folder, oldest first. */
+export const readDays = async (dir: string): Promise<string[]> =>
+  (await readdir(dir)).filter((name) => dayFile.test(name)).toSorted();
+
+/** Identity of a day's chain, from its file name. */
+export const toDayIdentity = (name: string): string => `audit ${name.slice(0, 10)}`;
+
+const openDay = (dir: string, name: string): Promise<ChainWriter> =>
+  openWriter(join(dir, name), toDayIdentity(name));
+
+const readLink = async (dir: string, previous: string): Promise<LinkRecord> => {
+  const writer = await openDay(dir, previous);
+  try {
+    await writer.catchUp();
+    return { kind: 'link', previous, head: writer.head.hash };
+  } finally {
+    await writer.close();
+  }
+};
+
+/** Opens nothing until the first append. `now` gives the day (UTC). */
+export const createAuditLog = (dir: string, now: () => Date = () => new Date()): AuditLog => {
+  // One lock for all days: no entry can reach a day's file once the next day has linked to its head.
+  const lock = `${dir}.lock`;
+  let day: { readonly name: string; readonly writer: ChainWriter } | undefined;
+  let queue: Waiting[] = [];
+  let working: Promise<void> | undefined;
+
+  const leaveDay = async (): Promise<void> => {
+    const left = day;
+    day = undefined;
+    await left?.writer.close();
+  };
+
+  const enterDay = async (): Promise<ChainWriter> => {
+    const today = `${now().toISOString().slice(0, 10)}.jsonl`;
+    if (day !== undefined && today <= day.name && !(await day.writer.isGone())) return day.writer;
+    await leaveDay();
+    await createFolder(dir);
+    const days = await readDays(dir);
+    // A clock set back does not reopen a day that the next one has linked to.
+    const name = [today, ...days].toSorted().at(-1) ?? today;
+    day = { name, writer: await openDay(dir, name) };
+    return day.writer;
+  };
+
+  const write = async (entries: readonly AuditEntry[]): Promise<readonly Head[]> => {
+    await createFolder(dirname(dir));
+    await waitForLock(lock, lockPatienceMs);
+    try {
+      const writer = await enterDay();
+      await writer.catchUp();
+      if (writer.head.seq > 0) return await writer.append(entries);
+      const previous = (await readDays(dir)).filter((name) => name < (day?.name ?? '')).at(-1);
+      if (previous === undefined) return await writer.append(entries);
+      return (await writer.append([await readLink(dir, previous), ...entries])).slice(1);
+    } catch (error) {
+      // Whatever is wrong with the file is looked at afresh by the next append.
+      await leaveDay();
+      throw error;
+    } finally {
+      releaseLock(lock);
+    }
+  };
+
+  const work = async (): Promise<void> => {
+    while (queue.length > 0) {
+      const batch = queue;
+      queue = [];
+      try {
+        const heads = await write(batch.map(({ entry }) => entry));
+        for (const [at, { resolve, reject }] of batch.entries()) {
+          const head = heads[at];
+          if (head === undefined) reject(new Error('The audit log lost count of its entries.'));
+          else resolve(head);
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    working = undefined;
+  };
+
+  return {
+    append: (entry) =>
+      new Promise((resolve, reject) => {
+        queue.push({ entry, resolve, reject });
+        working ??= work();
+      }),
+    async close() {
+      await working;
+      await leaveDay();
+    },
+  };
+};

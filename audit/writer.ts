@@ -1,0 +1,111 @@
+import { constants } from 'node:fs';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import { hashOf } from './blobs.ts';
+import { toGenesis, toLine } from './line.ts';
+import type { Head } from './line.ts';
+import { scan } from './scan.ts';
+import type { Place } from './scan.ts';
+
+/** A chained file holds a line that is not what was written. Nothing was changed. */
+export class ChainError extends Error {
+  override readonly name = 'ChainError';
+  readonly line: number;
+  readonly why: string;
+
+  constructor(file: string, line: number, why: string) {
+    super(
+      `${file}: line ${line} ${why}. The file was changed after it was written and is not continued. ` +
+        'Keep it as evidence: move it to another folder, and the next record begins a new file.',
+    );
+    this.line = line;
+    this.why = why;
+  }
+}
+
+/** Appends to a chained file. The caller holds its lock whenever it calls. */
+export interface ChainWriter {
+  readonly head: Head;
+  /** Verifies what was added since the last call and repairs a torn tail. @throws ChainError */
+  catchUp(): Promise<void>;
+  /** One write and one fdatasync, after `catchUp`. Durable when it resolves; on failure the file is as before. */
+  append(records: readonly object[]): Promise<readonly Head[]>;
+  /** True when the file was deleted behind the writer's back. */
+  isGone(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r');
+  await handle.sync().finally(() => handle.close());
+};
+
+/** Creates a private folder, durable like the files that will be in it. */
+export const createFolder = async (folder: string): Promise<void> => {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (first !== undefined) await syncFolder(dirname(first));
+};
+
+/** Opens or creates the file. Reads nothing yet: `catchUp` does. */
+export const openWriter = async (file: string, identity: string): Promise<ChainWriter> => {
+  const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
+  await syncFolder(dirname(file));
+  let place: Place = { head: toGenesis(identity), position: 0 };
+
+  const append = async (records: readonly object[]): Promise<readonly Head[]> => {
+    if (records.length === 0) return [];
+    let { head } = place;
+    const heads: Head[] = [];
+    let text = '';
+    for (const record of records) {
+      const next = toLine(record, head);
+      text += next.line;
+      head = next.head;
+      heads.push(head);
+    }
+    const bytes = Buffer.from(text);
+    try {
+      // A single call writes less than asked only when it cannot go on, and the next call then says why.
+      for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await handle.write(bytes, done, undefined, place.position + done);
+        done += bytesWritten;
+      }
+      await handle.datasync();
+    } catch (error) {
+      // Should this fail as well, the next catchUp finds the tail.
+      await handle.truncate(place.position).catch(() => {});
+      throw error;
+    }
+    place = { head, position: place.position + bytes.length };
+    return heads;
+  };
+
+  /** Truncates before all else: on a full disk the copy may fail, the repair must not. */
+  const repair = async (tail: Buffer): Promise<void> => {
+    await handle.truncate(place.position);
+    const sha256 = hashOf(tail);
+    await writeFile(`${file}.torn-${sha256.slice(0, 8)}`, tail, { mode: 0o600 }).catch(() => {});
+    await append([{ kind: 'repair', bytes: tail.length, sha256 }]);
+  };
+
+  return {
+    get head() {
+      return place.head;
+    },
+    append,
+    async catchUp() {
+      const { size } = await handle.stat();
+      if (size === place.position) return;
+      if (size < place.position) {
+        throw new ChainError(file, place.head.seq, 'is gone: the file is shorter than it was');
+      }
+      const found = await scan(handle, place);
+      if (found.kind === 'bad') throw new ChainError(file, found.line, found.why);
+      place = { head: found.head, position: found.position };
+      if (found.kind === 'torn') await repair(found.tail);
+    },
+    isGone: async () => (await handle.stat()).nlink === 0,
+    close: () => handle.close(),
+  };
+};
