@@ -134,7 +134,7 @@ export const createAuditLog = (dir: string, now: () => Date = () => new Date()):
     try {
       const writer = await enterDay();
       await writer.catchUp();
-      if (writer.head.seq > 0) return await writer.append(entries);
+      if (writer.hasRecords) return await writer.append(entries);
       const previous = (await readDays(dir)).filter((name) => name < (day?.name ?? '')).at(-1);
       if (previous === undefined) return await writer.append(entries);
       return (await writer.append([await readLink(dir, previous), ...entries])).slice(1);

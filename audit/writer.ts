@@ -27,9 +27,11 @@ export class ChainError extends Error {
 /** Appends to a chained file. The caller holds its lock whenever it calls. */
 export interface ChainWriter {
   readonly head: Head;
+  /** True once the file holds a record other than of a repair. */
+  readonly hasRecords: boolean;
   /** Verifies what was added since the last call and repairs a torn tail. @throws ChainError */
   catchUp(): Promise<void>;
-  /** One write and one fdatasync, after `catchUp`. Durable when it resolves; on failure the file is as before. */
+  /** One write and one fdatasync, after `catchUp`. Durable when it resolves. */
   append(records: readonly object[]): Promise<readonly Head[]>;
   /** True when the file was deleted behind the writer's back. */
   isGone(): Promise<boolean>;
@@ -52,6 +54,10 @@ export const openWriter = async (file: string, identity: string): Promise<ChainW
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   await syncFolder(dirname(file));
   let place: Place = { head: toGenesis(identity), position: 0 };
+  let hasRecords = false;
+  const see = (record: object): void => {
+    hasRecords ||= !('kind' in record && record.kind === 'repair');
+  };
 
   const append = async (records: readonly object[]): Promise<readonly Head[]> => {
     if (records.length === 0) return [];
@@ -78,6 +84,7 @@ export const openWriter = async (file: string, identity: string): Promise<ChainW
       throw error;
     }
     place = { head, position: place.position + bytes.length };
+    records.forEach(see);
     return heads;
   };
 
@@ -93,6 +100,9 @@ export const openWriter = async (file: string, identity: string): Promise<ChainW
     get head() {
       return place.head;
     },
+    get hasRecords() {
+      return hasRecords;
+    },
     append,
     async catchUp() {
       const { size } = await handle.stat();
@@ -100,7 +110,7 @@ export const openWriter = async (file: string, identity: string): Promise<ChainW
       if (size < place.position) {
         throw new ChainError(file, place.head.seq, 'is gone: the file is shorter than it was');
       }
-      const found = await scan(handle, place);
+      const found = await scan(handle, place, see);
       if (found.kind === 'bad') throw new ChainError(file, found.line, found.why);
       place = { head: found.head, position: found.position };
       if (found.kind === 'torn') await repair(found.tail);

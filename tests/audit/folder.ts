@@ -1,0 +1,21 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+import { readChain } from '../../audit/chain.ts';
+import type { ChainRecord } from '../../audit/chain.ts';
+
+/** A folder that is removed when the test ends. */
+export const createFolder = async (t: TestContext): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'dev-agent-audit-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+/** All records of a chained file. */
+export const readAll = async (file: string): Promise<ChainRecord[]> => {
+  const records: ChainRecord[] = [];
+  for await (const record of readChain(file)) records.push(record);
+  return records;
+};
