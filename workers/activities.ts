@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
+import type { ActResult, ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
 import type { createWorkspaceActivities } from '../activities/tools/workspace-activities.ts';
 import { createBlobStore } from '../audit/blobs.ts';
 import type { Settings } from '../config/environment.ts';
@@ -32,11 +32,13 @@ export async function readWorkspaceDependencies(
   settings: Settings,
   log: Log,
 ): Promise<WorkspaceDependencies> {
-  const [{ readPolicyBundle }, { probeSandbox }, { createAuditLog }] = await Promise.all([
-    import('../config/policies.ts'),
-    import('../activities/workspace/sandbox.ts'),
-    import('../audit/log.ts'),
-  ]);
+  const [{ readPolicyBundle }, { probeSandbox }, { createAuditLog }, { createJournal }] =
+    await Promise.all([
+      import('../config/policies.ts'),
+      import('../activities/workspace/sandbox.ts'),
+      import('../audit/log.ts'),
+      import('../activities/tools/journal.ts'),
+    ]);
   const { folders } = settings;
   const [bundle, sandbox] = await Promise.all([
     readPolicyBundle(settings.policiesDir),
@@ -47,9 +49,9 @@ export async function readWorkspaceDependencies(
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit),
     policy: () => bundle,
-    folders,
+    journal: createJournal<ActResult>(folders.journal),
+    spillDir: join(folders.root, 'spill'),
     sandbox,
-    log,
   };
 }
 

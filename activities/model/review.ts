@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { BlobStore } from '../../audit/blobs.ts';
-import type { Observation, Ref, ReviewAnswer, ReviewRequest } from '../contract.ts';
+import type { ReviewAnswer, ReviewRequest } from '../contract.ts';
+import { readEvidence } from '../evidence.ts';
 import type { FullPlan } from './plan.ts';
 import { readJson } from './plan.ts';
 import { reviewSystem, toReviewPrompt } from './review-prompt.ts';
@@ -20,20 +20,6 @@ const reviewSchema = {
     notes: { type: 'string' },
   },
 };
-
-/** Observations are chained by the worker that acted: the executor can add to them, never change them. */
-export async function readEvidence(
-  blobs: BlobStore,
-  head: Ref | undefined,
-): Promise<Observation[]> {
-  const chain: Observation[] = [];
-  for (let next = head; next !== undefined;) {
-    const observation = await blobs.getJson<Observation>(next);
-    chain.push(observation);
-    next = observation.previous;
-  }
-  return chain.toReversed();
-}
 
 /** Is the step, or the whole work, done? */
 export async function askReview({ blobs, ask }: Role, request: ReviewRequest) {

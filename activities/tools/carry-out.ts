@@ -1,0 +1,204 @@
+import { readdirSync } from 'node:fs';
+import type { BlobStore } from '../../audit/blobs.ts';
+import type { Action, Decision } from '../../policies/action.ts';
+import { prepareArgv } from '../../policies/commands.ts';
+import { decidePath } from '../../policies/paths.ts';
+import type { Policy } from '../../policies/schema.ts';
+import { toCommandLine } from '../../policies/shell.ts';
+import { deleteFile, editText, readText, writeText } from '../workspace/files.ts';
+import type { Authorize } from '../workspace/files.ts';
+import { listFiles } from '../workspace/list.ts';
+import { capText } from '../workspace/output.ts';
+import type { Sandbox } from '../workspace/sandbox.ts';
+import { searchFiles } from '../workspace/search.ts';
+import { runCommandLine } from '../workspace/shell.ts';
+import { PathRefused, walk } from '../workspace/walk.ts';
+
+export interface Surroundings {
+  readonly blobs: BlobStore;
+  readonly policy: Policy;
+  readonly sandbox: Sandbox;
+  readonly spillDir: string;
+  readonly signal: AbortSignal;
+  /** A person approved exactly this action. */
+  readonly approved: boolean;
+}
+
+/** What a tool came to. Failures are outcomes too: the model reads them and goes on. */
+export interface Outcome {
+  readonly ok: boolean;
+  /** All the model may see, not yet capped. */
+  readonly text: string;
+  readonly exitCode?: number;
+  /** The whole output where it outgrew memory. */
+  readonly whole?: string;
+  /** Bytes the tool produced, kept or not. */
+  readonly bytes: number;
+  readonly changed: readonly string[];
+}
+
+/** A link led to a path that is judged otherwise than the one written. Nothing was done. */
+export class Rejudged extends Error {
+  override readonly name = 'Rejudged';
+  readonly decision: Decision;
+
+  constructor(decision: Decision) {
+    super(decision.reason);
+    this.decision = decision;
+  }
+}
+
+const defaultTimeoutSeconds = 120;
+const mostEntries = 1_000;
+
+/** Carries out an action the policy allows. @throws Rejudged, and whatever is not the tool's own failure. */
+export async function carryOut(
+  { tool, args, workspace }: Action,
+  around: Surroundings,
+): Promise<Outcome> {
+  const { policy, approved, blobs, sandbox, signal } = around;
+  const authorize: Authorize = (operation, path) => {
+    const decision = decidePath(policy, operation, path);
+    if (decision.verdict === 'deny' || (decision.verdict === 'ask' && !approved))
+      throw new Rejudged(decision);
+  };
+  const text = (key: string): string => args[key] as string;
+  const path = typeof args['path'] === 'string' ? args['path'] : '.';
+  const reading = { maxBytes: policy.paths.readBytes, authorize };
+  const writing = { maxBytes: policy.paths.writeBytes, authorize };
+  try {
+    switch (tool) {
+      case 'list_files': {
+        const depth = (args['depth'] as number | undefined) ?? 3;
+        return toOutcome(listFiles(workspace, path, { depth, maxEntries: mostEntries, authorize }));
+      }
+      case 'read_file': {
+        const lines = args as { startLine?: number; endLine?: number };
+        return toOutcome(readText(workspace, path, { ...reading, ...lines }));
+      }
+      case 'search': {
+        const at = walk(workspace, path, false, (place) => {
+          authorize('list', place.path);
+          return place.path;
+        });
+        const hidden = policy.paths.read
+          .filter(({ verdict }) => verdict !== 'allow')
+          .flatMap(({ globs }) => globs.map((glob) => glob.text));
+        const glob = args['glob'] as string | undefined;
+        const options = {
+          root: workspace,
+          path: at,
+          pattern: text('pattern'),
+          hidden,
+          sandbox,
+          signal,
+        };
+        return toOutcome(
+          await searchFiles({ ...options, ...(glob === undefined ? {} : { glob }) }),
+        );
+      }
+      case 'write_file': {
+        const change = writeText(workspace, path, text('content'), writing);
+        const verb = change.before === null ? 'Created' : 'Replaced';
+        return {
+          ...toOutcome(`${verb} ${change.path}, ${change.bytes} bytes.`),
+          changed: [change.path],
+        };
+      }
+      case 'edit_file': {
+        const edit = { old: text('old'), new: text('new'), all: args['all'] === true };
+        const change = editText(workspace, path, edit, writing);
+        const places = change.count === 1 ? 'one place' : `${change.count} places`;
+        return { ...toOutcome(`Edited ${change.path} in ${places}.`), changed: [change.path] };
+      }
+      case 'delete_file': {
+        const change = deleteFile(workspace, path, writing);
+        return { ...toOutcome(`Deleted ${change.path}.`), changed: [change.path] };
+      }
+      case 'read_blob': {
+        const { start = 0, end } = args as { start?: number; end?: number };
+        return toOutcome((await blobs.getText(text('ref'))).slice(start, end));
+      }
+      case 'run_command':
+        return await runCommand(args, workspace, authorize, around);
+      default:
+        return failed(`There is no tool ${tool}.`);
+    }
+  } catch (error) {
+    if (error instanceof PathRefused) return failed(error.message);
+    throw error;
+  }
+}
+
+const toOutcome = (text: string): Outcome => ({
+  ok: true,
+  text,
+  bytes: Buffer.byteLength(text),
+  changed: [],
+});
+
+const failed = (text: string): Outcome => ({ ...toOutcome(text), ok: false });
+
+async function runCommand(
+  args: Action['args'],
+  workspace: string,
+  authorize: Authorize,
+  { policy, sandbox, signal, spillDir, blobs }: Surroundings,
+): Promise<Outcome> {
+  const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
+  const outcome = await runCommandLine(toCommandLine(args, workspace), {
+    root: workspace,
+    sandbox,
+    timeoutMs: seconds * 1000,
+    maxOutputBytes: policy.budgets.outputBytes,
+    signal,
+    spillDir,
+    authorize,
+    protectedPaths: protectedCandidates.filter(
+      (path) => decidePath(policy, 'write', path).verdict === 'deny',
+    ),
+    hiddenPaths: readdirSync(workspace).filter(
+      (name) => decidePath(policy, 'read', name).verdict === 'deny',
+    ),
+    prepareArgv: (argv) => prepareArgv(policy, argv),
+  });
+  const { exitCode, timedOut, bytes, head, tail, whole } = outcome;
+  const ref = whole === undefined ? undefined : await blobs.adopt(whole.file, whole.sha256);
+  const left = bytes - Buffer.byteLength(head) - Buffer.byteLength(tail);
+  const cut =
+    left <= 0 || ref === undefined
+      ? ''
+      : `\n[… ${left} bytes left out; read_blob ${ref} has ${whole?.bytes === bytes ? 'all' : `the first ${whole?.bytes}`} …]\n`;
+  const state = timedOut
+    ? `stopped after ${seconds} s, exit code ${exitCode}`
+    : `exit code ${exitCode}`;
+  return {
+    ok: exitCode === 0,
+    text: `${state}\n${head}${cut}${tail}`,
+    exitCode,
+    bytes,
+    changed: [],
+    ...(ref === undefined ? {} : { whole: ref }),
+  };
+}
+
+/** What other programs trust: read-only to commands where the policy denies writing it. */
+const protectedCandidates = [
+  '.git/config',
+  '.git/config.worktree',
+  '.git/hooks',
+  'policies',
+  '.agent',
+];
+
+/** What the model sees of an outcome, and where all of it is. */
+export async function toShown(
+  { text, whole }: Outcome,
+  blobs: BlobStore,
+): Promise<{ text: string; whole?: string }> {
+  if (whole !== undefined) return { text, whole };
+  const short = capText(text);
+  if (short === text) return { text };
+  const ref = await blobs.put(text);
+  return { text: capText(text, undefined, ref), whole: ref };
+}
