@@ -1,12 +1,10 @@
-import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
 
 import { toGenesis } from './line.ts';
 import type { ChainRecord, Head } from './line.ts';
 import { releaseLock, takeLock } from './lock.ts';
-import { scan } from './scan.ts';
+import { readLines, scan } from './scan.ts';
 import { createFolder, openWriter } from './writer.ts';
 
 export { ChainLockedError } from './lock.ts';
@@ -98,16 +96,22 @@ export const verifyChain = async (
   }
 };
 
-/** The records of a file as they stand, unverified; ends before a line that is not complete. */
+/** The records of a file as they stand, unverified; ends before a line that is cut off or not JSON. */
 export async function* readChain(file: string): AsyncGenerator<ChainRecord> {
-  const lines = createInterface({ input: createReadStream(file), crlfDelay: Infinity });
-  for await (const line of lines) {
-    let record: ChainRecord;
-    try {
-      record = JSON.parse(line) as ChainRecord;
-    } catch {
-      return;
+  const handle = await open(file, 'r');
+  try {
+    for await (const { complete } of readLines(handle, 0)) {
+      for (const line of complete) {
+        let record: ChainRecord;
+        try {
+          record = JSON.parse(line.toString('utf8')) as ChainRecord;
+        } catch {
+          return;
+        }
+        yield record;
+      }
     }
-    yield record;
+  } finally {
+    await handle.close();
   }
 }

@@ -13,7 +13,7 @@ interface Lines {
 }
 
 /** The file's lines from `start` on, a chunk's worth at a time. */
-async function* readLines(handle: FileHandle, start: number): AsyncGenerator<Lines> {
+export async function* readLines(handle: FileHandle, start: number): AsyncGenerator<Lines> {
   let open: Buffer[] = [];
   for (let position = start; ;) {
     const buffer = Buffer.allocUnsafe(chunkBytes);

@@ -60,6 +60,19 @@ test('lines longer than a read and many in one read verify alike', async (t) => 
   assert.deepEqual(await verifyChain(file, 'test'), { ok: true, records: 5002, head: chain.head });
 });
 
+test('text with line separators of its own is read back, a line cut off is not', async (t) => {
+  const file = join(await createFolder(t), 'chain.jsonl');
+  const text = 'a\nb\r\nc\u2028d\u2029e';
+  const chain = await openChain(file, 'test');
+  await chain.append([{ text }, { text: 'last' }]);
+  await chain.close();
+  await truncate(file, (await stat(file)).size - 1);
+  assert.deepEqual(
+    (await readAll(file)).map((record) => record['text']),
+    [text],
+  );
+});
+
 test('a missing file does not verify', async (t) => {
   const found = await verifyChain(join(await createFolder(t), 'none.jsonl'), 'test');
   assert.equal(found.ok, false);
