@@ -41,7 +41,7 @@ export function checkCase(
   const known = caseLine.safeParse(line);
   if (known.success) {
     const { id, kind, input: given } = known.data;
-    const decision = decideCase(policy, kind, given, workspace);
+    const decision = safely(() => decideCase(policy, kind, given, workspace));
     return decision && toResult(id, decision);
   }
   const action = actionLine.safeParse(line);
@@ -52,6 +52,16 @@ export function checkCase(
   }
   const { id, tool, args } = action.data;
   return toResult(id, decide(policy, { tool, args, workspace }));
+}
+
+/** A case whose input has another shape than its kind asks for is refused like any malformed call. */
+function safely(judge: () => Decision | undefined): Decision | undefined {
+  try {
+    return judge();
+  } catch (error) {
+    const reason = `The case cannot be read: ${String(error)}`;
+    return { verdict: 'deny', rule: 'check.form', reason, effect: 'pure' };
+  }
 }
 
 const toResult = (id: string, { verdict, rule, reason }: Decision): CheckResult => ({

@@ -9,6 +9,8 @@ import type { TypedWord } from './words.ts';
 /** Stands for what only a shell would know: a variable, the output of a command. */
 export const unknownWord = '\uFFFC';
 
+const hiddenFile = 'a name that starts with a dot must be written in full';
+
 const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
 const strength: Record<Effect, number> = { pure: 0, workspace: 1, external: 2 };
 
@@ -24,10 +26,13 @@ export const strongest = (a: Effect, b: Effect): Effect => (strength[b] > streng
 /** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
 export function renderArgv(argv: readonly string[]): string {
   const text = argv
-    .map((word) => (/^[\w@%+=:,./~^-]+$/.test(word) ? word : JSON.stringify(word)))
+    .map((word) => word.replaceAll(unknownWord, '…'))
+    .map((word) => (/^[\w@%+=:,./~^…-]+$/.test(word) ? word : JSON.stringify(word)))
     .join(' ');
   return text.length > 120 ? `${text.slice(0, 119)}…` : text;
 }
+
+const writing: ReadonlySet<string> = new Set(['write', 'delete', 'move', 'target']);
 
 /** Judges one program with its arguments, exactly as it would be started. */
 export function decideArgv(policy: Policy, argv: readonly string[], where: Where): Decision {
@@ -57,7 +62,9 @@ export function decideArgv(policy: Policy, argv: readonly string[], where: Where
   const reading = readArgv(command, argv);
   if (!reading.ok) return deny(reading.rule.id, reading.problem, reading.rule.effect);
   const rule = reading.levels.at(-1)?.rule ?? command;
-  const { effect } = rule;
+  // An option can make a reading command write: `sort -o file`.
+  const writes = reading.words.some(({ type }) => writing.has(type.kind));
+  const effect = strongest(rule.effect, writes ? 'workspace' : 'pure');
   if (rule.verdict === 'deny') return deny(rule.id, rule.reason ?? 'it is not allowed', effect);
 
   const asks = rule.verdict === 'ask' || reading.asking !== undefined;
@@ -95,6 +102,9 @@ function decideWords(
     const { text, type } = word;
     if (text.includes(unknownWord) && where.loose === true) {
       // What the shell would put here is not known: only what is written can be judged.
+      if (/(?:^|\/)\.[^/]*$/.test(text.slice(0, text.indexOf(unknownWord)))) {
+        decisions.push(deny('shell.hidden', hiddenFile, rule.effect));
+      }
       if (type.kind !== 'path' && type.kind !== 'write' && type.kind !== 'delete') continue;
     }
     const problem = wordProblem(word);
@@ -166,8 +176,6 @@ const pathsOfRevision = (text: string): string[] =>
     .map(({ index }) => text.slice(index + 1).replace(/^\/+/, ''))
     .filter((path) => path !== '');
 
-const none = 'There is no command to run.';
-
 /** Judges every part of a line of plain words; the strictest verdict wins and its reason names the part. */
 export function decidePlain(
   policy: Policy,
@@ -177,7 +185,12 @@ export function decidePlain(
   const parts = line.pipelines.flatMap((pipeline) => decidePipeline(policy, pipeline, workspace));
   const [first, ...others] = parts;
   if (first === undefined) {
-    return { verdict: 'deny', rule: 'commands.form', reason: none, effect: 'pure' };
+    return {
+      verdict: 'deny',
+      rule: 'commands.form',
+      reason: 'There is no command to run.',
+      effect: 'pure',
+    };
   }
   return strictest(first, ...others);
 }

@@ -42,9 +42,8 @@ export function toHostPattern(text: string): HostPattern {
 
 export const withoutDot = (host: string): string => (host.endsWith('.') ? host.slice(0, -1) : host);
 
-/** `hostname` as `URL` gives it, `port` with the scheme's default filled in. */
-export function matchesHost(pattern: HostPattern, hostname: string, port: number): boolean {
-  const host = withoutDot(hostname);
+/** `host` as `URL` gives it, without a trailing dot; `port` with the scheme's default filled in. */
+export function matchesHost(pattern: HostPattern, host: string, port: number): boolean {
   const named = pattern.wildcard
     ? host.endsWith(`.${pattern.host}`) && !isAddress(host)
     : host === pattern.host;

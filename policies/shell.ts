@@ -53,6 +53,8 @@ export function parseCommand(text: string, options: ParseOptions = {}): CommandL
     const { workspace } = options;
     const reader: Reader = { workspace, cwd: start.names, conditional: false, pipelines: [] };
     readStatements(reader, script.commands);
+    // The parser passes over an opened group at the end without a word; bash does not.
+    if (/\(\s*$/.test(text)) return shell('it ends in an opening parenthesis');
     if (reader.pipelines.length === 0) return shell('it contains no command');
     return { kind: 'plain', pipelines: reader.pipelines };
   } catch (error) {
