@@ -9,14 +9,14 @@ type Range = readonly [bytes: readonly number[], bits: number];
 const v4 = (text: string, bits: number): Range => [parseIPv4(text) ?? [], bits];
 const v6 = (text: string, bits: number): Range => [parseIPv6(text) ?? [], bits];
 
-export function parseIPv4(text: string): number[] | undefined {
+function parseIPv4(text: string): number[] | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
   const bytes = match?.slice(1).map(Number);
   return bytes?.every((byte) => byte <= 255) === true ? bytes : undefined;
 }
 
 /** Sixteen bytes. A zone (`%eth0`) is refused: it names an interface, not an address. */
-export function parseIPv6(text: string): number[] | undefined {
+function parseIPv6(text: string): number[] | undefined {
   let body = text;
   const tail = /(?<=:)[\d.]+$/.exec(text)?.[0];
   if (tail?.includes('.') === true) {

@@ -72,7 +72,7 @@ const toResult = (id: string, { verdict, rule, reason }: Decision): CheckResult 
 });
 
 /** An example of a rule that did not come out as the rule says. */
-export interface ExampleFailure {
+interface ExampleFailure {
   readonly rule: string;
   readonly example: string;
   /** The list it stands in. */

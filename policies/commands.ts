@@ -21,10 +21,10 @@ export function strictest(first: Decision, ...others: readonly Decision[]): Deci
   return { ...worst, effect };
 }
 
-export const strongest = (a: Effect, b: Effect): Effect => (strength[b] > strength[a] ? b : a);
+const strongest = (a: Effect, b: Effect): Effect => (strength[b] > strength[a] ? b : a);
 
 /** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
-export function renderArgv(argv: readonly string[]): string {
+function renderArgv(argv: readonly string[]): string {
   const text = argv
     .map((word) => word.replaceAll(unknownWord, '…'))
     .map((word) => (/^[\w@%+=:,./~^…-]+$/.test(word) ? word : JSON.stringify(word)))

@@ -16,7 +16,7 @@ type Token =
   | { readonly char: string }
   | { readonly ranges: readonly (readonly [number, number])[]; readonly negated: boolean };
 
-export class GlobError extends Error {
+class GlobError extends Error {
   override readonly name = 'GlobError';
 }
 

@@ -10,7 +10,7 @@ export interface HostPattern {
   readonly ports?: readonly number[];
 }
 
-export class HostError extends Error {
+class HostError extends Error {
   override readonly name = 'HostError';
 }
 

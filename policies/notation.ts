@@ -10,7 +10,7 @@ export type WordType =
  * `path` is read, `move` read and deleted, `target` written under its own name or, being a folder, under those of the
  * sources; `revision` may also be a path; `print` is a sed script that only prints; `command` is judged as a command.
  */
-export type Kind = (typeof kinds)[number];
+type Kind = (typeof kinds)[number];
 const kinds = [
   'path',
   'write',
@@ -45,13 +45,13 @@ export interface Operands {
   readonly after: readonly WordType[];
 }
 
-export class NotationError extends Error {
+class NotationError extends Error {
   override readonly name = 'NotationError';
 }
 
 const text: WordType = { kind: 'text' };
 
-export function toWordType(notation: string): WordType {
+function toWordType(notation: string): WordType {
   const values = /^<([^<>]+)>$/.exec(notation)?.[1];
   if (values !== undefined) return { kind: 'one-of', values: values.split(',') };
   const kind = kinds.find((known) => known === notation);

@@ -50,7 +50,7 @@ export interface CommandRule extends Rule {
   readonly sub: ReadonlyMap<string, CommandRule>;
 }
 
-export interface Budgets {
+interface Budgets {
   readonly steps: number;
   readonly toolCalls: number;
   readonly tokens: number;

@@ -33,6 +33,7 @@ suite('plain lines', () => {
     ["a 'b c' \"d e\" f\\ g h\"i\"'j' $'k\\n'", ['first .: a,b c,d e,f g,hij,k\n']],
     ['a "*" \'?\' \\* {x} HEAD~2 @{u} a=b -x=[', ['first .: a,*,?,*,{x},HEAD~2,@{u},a=b,-x=[']],
     ['a \\\n  b', ['first .: a,b']],
+    ['a --include=*.ts -name', ['first .: a,--include=*.ts,-name']],
   ];
   for (const [text, expected] of outlines) {
     test(JSON.stringify(text), () => {
@@ -121,7 +122,19 @@ suite('lines that need a shell', () => {
       'a | cd b',
       'cd a || b',
     ],
-    ...['a || cd b', 'a && cd b; c', 'a && cd b || c', '(a', 'a $"b"'],
+    ...[
+      'a || cd b',
+      'a && cd b; c',
+      'a && cd b || c',
+      '(a',
+      'a $"b"',
+      'set -e',
+      'a || exit 1',
+      'eval a',
+      'export A',
+      '. a',
+      ': a',
+    ],
   ];
   for (const text of texts) {
     test(JSON.stringify(text), () => {

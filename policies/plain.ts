@@ -1,0 +1,170 @@
+import type { Command, HereDoc, PipelineNode, Redirection, Word, WordPart } from 'unbash';
+import type { Redirect, SimpleCommand } from './command.ts';
+
+/** Why a text is not a line of plain words: only a shell would know what it does. */
+export class NeedsShell extends Error {}
+
+/** Words that are no program anywhere: they change the shell that reads them. */
+const builtins: ReadonlySet<string> = new Set([
+  ...[
+    '.',
+    ':',
+    'alias',
+    'bg',
+    'break',
+    'builtin',
+    'command',
+    'continue',
+    'declare',
+    'disown',
+    'eval',
+    'exec',
+  ],
+  ...[
+    'exit',
+    'export',
+    'fg',
+    'hash',
+    'jobs',
+    'let',
+    'local',
+    'mapfile',
+    'popd',
+    'pushd',
+    'read',
+    'readonly',
+  ],
+  ...[
+    'return',
+    'set',
+    'shift',
+    'shopt',
+    'source',
+    'trap',
+    'type',
+    'typeset',
+    'ulimit',
+    'umask',
+    'unalias',
+  ],
+  ...['unset', 'wait'],
+]);
+
+/**
+ * The programs of a pipe, left to right.
+ * @throws NeedsShell when one of them is more than words and redirections.
+ */
+export function toCommands(node: PipelineNode): SimpleCommand[] {
+  if (node.type === 'Command') return [toSimple(node, false)];
+  if (node.type !== 'Pipeline') throw new NeedsShell(`it uses ${constructOf(node.type)}`);
+  if (node.prefixes.length > 0) throw new NeedsShell('it uses "!" or "time"');
+  return node.commands.map((command, index) => {
+    if (command.type !== 'Command') throw new NeedsShell(`it uses ${constructOf(command.type)}`);
+    if (command.name?.text === 'cd') throw new NeedsShell('it changes the folder inside a pipe');
+    return toSimple(command, node.operators[index] === '|&');
+  });
+}
+
+const constructOf = (type: string): string =>
+  type === 'Subshell' || type === 'BraceGroup' ? 'a group inside a list' : `shell syntax (${type})`;
+
+function toSimple({ name, prefix, args, redirects }: Command, errorsToo: boolean): SimpleCommand {
+  if (prefix.some(({ type }) => type === 'Assignment'))
+    throw new NeedsShell('it assigns a variable');
+  if (name === undefined) throw new NeedsShell('it redirects without a command');
+  const argv = [name, ...args].map((word) => {
+    if (word.type !== 'Word') throw new NeedsShell('it assigns a variable');
+    return toPlainWord(word);
+  });
+  const [command = ''] = argv;
+  if (builtins.has(command))
+    throw new NeedsShell(`it uses "${command}", which is part of the shell`);
+  const read = redirects.flatMap(toRedirects);
+  if (errorsToo) read.push({ kind: 'duplicate', from: 2, to: 1 });
+  return { argv, redirects: read };
+}
+
+/** The word as the program receives it. @throws NeedsShell when only a shell knows. */
+export function toPlainWord(word: Word): string {
+  const parts = word.parts ?? [];
+  // A tilde is expanded at the start of a word and, in bash, after "=" and ":" of what looks like an assignment.
+  if (/^~|^[A-Za-z_]\w*=(?:.*:)?~/.test(word.text)) throw new NeedsShell('it uses "~"');
+  // A pattern in an option (`--include=*.ts`) is meant for the program; no file is called so.
+  const isOption = word.text.startsWith('-');
+  for (const part of parts) if (!isOption || part.type !== 'Glob') checkPart(part);
+  return word.value;
+}
+
+function checkPart(part: WordPart): void {
+  switch (part.type) {
+    case 'Literal':
+    case 'SingleQuoted':
+    case 'AnsiCQuoted':
+      return;
+    case 'DoubleQuoted':
+      for (const inner of part.parts) checkPart(inner);
+      return;
+    case 'Glob':
+    case 'ExtendedGlob':
+      throw new NeedsShell(`it uses the pattern ${part.text} unquoted`);
+    case 'BraceExpansion':
+      throw new NeedsShell(`it uses the braces ${part.text} unquoted`);
+    case 'LocaleString':
+    case 'SimpleExpansion':
+    case 'ParameterExpansion':
+    case 'CommandExpansion':
+    case 'ArithmeticExpansion':
+    case 'ProcessSubstitution':
+      throw new NeedsShell(`it uses ${part.text.slice(0, 40)}`);
+  }
+}
+
+function toRedirects(redirection: Redirection): Redirect[] {
+  const { descriptor } = redirection;
+  if (descriptor?.type === 'FileDescriptorVariable') throw new NeedsShell('it names a descriptor');
+  const fd = descriptor?.value;
+  if (redirection.type === 'HereDoc') {
+    if (fd !== undefined && fd !== 0) throw new NeedsShell('it redirects another input');
+    return [{ kind: 'text', text: textOf(redirection) }];
+  }
+  const { operator, target } = redirection;
+  if (target === undefined) throw new NeedsShell('it redirects to nothing');
+  const path = toPlainWord(target);
+  if (operator === '<<<' || operator === '<') {
+    if (fd !== undefined && fd !== 0) throw new NeedsShell('it redirects another input');
+    return operator === '<' ? [{ kind: 'input', path }] : [{ kind: 'text', text: `${path}\n` }];
+  }
+  if (fd !== undefined && fd !== 1 && fd !== 2) throw new NeedsShell(`it redirects output ${fd}`);
+  const append = operator === '>>' || operator === '&>>';
+  const both: Redirect[] = [
+    { kind: 'output', fd: 1, path, append },
+    { kind: 'duplicate', from: 2, to: 1 },
+  ];
+  switch (operator) {
+    case '>':
+    case '>>':
+    case '>|':
+      return [{ kind: 'output', fd: fd ?? 1, path, append }];
+    case '&>':
+    case '&>>':
+      return both;
+    case '>&': {
+      if (path !== '1' && path !== '2') {
+        if (fd !== undefined || /^\d+-?$|^-$/.test(path)) throw new NeedsShell(`it uses >&${path}`);
+        return both;
+      }
+      return [{ kind: 'duplicate', from: fd ?? 1, to: path === '1' ? 1 : 2 }];
+    }
+    case '<&':
+    case '<>':
+      throw new NeedsShell(`it uses the redirection ${operator}`);
+  }
+}
+
+function textOf({ operator, delimiter, body, closing }: HereDoc): string {
+  if (closing === undefined) throw new NeedsShell('a here-document is not closed');
+  if (delimiter?.quoted !== true && /[$`\\]/.test(body.text)) {
+    throw new NeedsShell("a here-document expands $, ` or \\ (quote its delimiter: <<'EOF')");
+  }
+  return operator === '<<-' ? body.text.replace(/^\t+/gm, '') : body.text;
+}
