@@ -64,3 +64,28 @@ export async function createWorkspaceSide(
     await import('../activities/tools/workspace-activities.ts');
   return create(await readWorkspaceDependencies(settings, log));
 }
+
+export const modelNames = ['plan', 'think', 'review'] as const satisfies (keyof ModelActivities)[];
+export const workspaceNames = [
+  'openWorkspace',
+  'act',
+  'closeRun',
+] as const satisfies (keyof WorkspaceActivities)[];
+
+/**
+ * A side's activities before its code is there: a call waits for it. So the queues are served, and the first run
+ * gets under way, while the client of the model server is still being read.
+ */
+export const toActivities = <T extends object>(
+  names: readonly (keyof T & string)[],
+  side: Promise<T>,
+): Record<string, (request: unknown) => Promise<unknown>> =>
+  Object.fromEntries(
+    names.map((name) => [
+      name,
+      async (request: unknown) => {
+        const activity = (await side)[name] as (request: unknown) => Promise<unknown>;
+        return await activity(request);
+      },
+    ]),
+  );

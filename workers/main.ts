@@ -3,7 +3,13 @@ import { Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { toQueues } from '../workflows/contract.ts';
-import { createModelSide, createWorkspaceSide } from './activities.ts';
+import {
+  createModelSide,
+  createWorkspaceSide,
+  modelNames,
+  toActivities,
+  workspaceNames,
+} from './activities.ts';
 import { readBundle } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
 import { exitForConfiguration } from './configuration.ts';
@@ -55,23 +61,21 @@ const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
     // About 1 MB each; beyond that a run is replayed when it goes on, which costs milliseconds.
     maxCachedWorkflows: 200,
   });
-const createActivityWorker = async (
-  taskQueue: string,
-  activities: Promise<object>,
-): Promise<Worker> =>
-  Worker.create({ ...common, taskQueue, activities: { ...(await activities) } });
+const createActivityWorker = (taskQueue: string, activities: object): Promise<Worker> =>
+  Worker.create({ ...common, taskQueue, activities });
 
 // The run worker first: its thread reads the SDK once more while this one reads the activities' code.
 const starting: Promise<Worker>[] = [];
 if (bundle !== undefined) starting.push(createRunWorker(bundle));
-if (roles.has('model')) {
-  const model = createModelSide(settings, (baseUrl) => keyring.keyOf(baseUrl));
-  starting.push(createActivityWorker(queues.model, model));
-}
 if (roles.has('workspace')) {
-  starting.push(createActivityWorker(queues.workspace, createWorkspaceSide(settings, log)));
+  const side = createWorkspaceSide(settings, log).catch(exitForConfiguration);
+  starting.push(createActivityWorker(queues.workspace, toActivities(workspaceNames, side)));
 }
-const workers = await Promise.all(starting).catch(exitForConfiguration);
+if (roles.has('model')) {
+  const side = createModelSide(settings, (baseUrl) => keyring.keyOf(baseUrl));
+  starting.push(createActivityWorker(queues.model, toActivities(modelNames, side)));
+}
+const workers = await Promise.all(starting);
 const runs = workers.map((worker) => worker.run());
 
 let stopping = false;
