@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import type { StackFile } from '../config/stack.ts';
+
+// An `import` of node:http reads every export, and one of them loads the whole of fetch: 50 ms instead of 5.
+const { request } = process.getBuiltinModule('node:http');
 
 /** Longest silence of the supervisor: it answers a wait after 20 s at the latest. */
 const silenceMs = 30_000;
 
 /**
- * Asks the supervisor's control server. Plain node:http: fetch costs more start-up time than the question.
+ * Asks the supervisor's control server.
  * @throws Error when it does not answer, or with its own words when it refuses.
  */
 export const askControl = <T extends object>(
