@@ -1,0 +1,301 @@
+/**
+ * Temporal history → run events. A pure fold over the durable events of a run, across the histories it went on in: every
+ * reader, live or from a mirror file, computes the same events with the same numbers.
+ */
+import type {
+  ActRequest,
+  ActResult,
+  ModelOutcome,
+  PlanAnswer,
+  ReviewAnswer,
+  ReviewRequest,
+  ThinkAnswer,
+  ThinkRequest,
+} from '../activities/contract.ts';
+import type {
+  ApprovalAnswer,
+  RunInput,
+  RunResult,
+  RunStatus,
+  RunUsage,
+} from '../workflows/contract.ts';
+import { readChain } from './chain.ts';
+import { attributesOf, decodePayloads } from './history-json.ts';
+import type { HistoryEventJson } from './history-json.ts';
+import type { RunEvent, RunEventBody } from './run-event.ts';
+
+export type { RunEvent } from './run-event.ts';
+
+export interface Projection {
+  /** Events that follow from the next history event; call in order, once for each. */
+  apply(event: HistoryEventJson): RunEvent[];
+  /** True once `run.finished` was given out. */
+  readonly finished: boolean;
+}
+
+interface State {
+  seq: number;
+  started: boolean;
+  finished: boolean;
+  round: number;
+  asks: number;
+  questions: number;
+  titles: Map<string, string>;
+  attempts: Map<string, number>;
+  /** The step thought about last; empty when the next thought begins one. */
+  current: string;
+  usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
+  /** Activities under way in this execution, by the event that scheduled them. */
+  activities: Map<string, { readonly type: string; readonly request: unknown }>;
+}
+
+/** `run` is the run's id, without `run-`. */
+export function createProjection(run: string): Projection {
+  const state: State = {
+    seq: 0,
+    started: false,
+    finished: false,
+    round: 0,
+    asks: 0,
+    questions: 0,
+    titles: new Map(),
+    attempts: new Map(),
+    current: '',
+    usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
+    activities: new Map(),
+  };
+  return {
+    get finished() {
+      return state.finished;
+    },
+    apply(event) {
+      if (state.finished) return [];
+      const time = event.eventTime;
+      return fold(state, event).map((body) => {
+        state.seq += 1;
+        return { v: 1, seq: state.seq, run, time, ...body };
+      });
+    },
+  };
+}
+
+function fold(state: State, event: HistoryEventJson): RunEventBody[] {
+  const attributes = attributesOf(event);
+  switch (event.eventType) {
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_STARTED':
+      return foldStart(state, attributes);
+    case 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED': {
+      const { name } = (attributes['activityType'] ?? {}) as { name?: string };
+      const [request] = decodePayloads(attributes['input']);
+      state.activities.set(event.eventId, { type: name ?? '', request });
+      return foldScheduled(state, name ?? '', request);
+    }
+    case 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED': {
+      const activity = state.activities.get(String(attributes['scheduledEventId']));
+      const [result] = decodePayloads(attributes['result']);
+      return activity === undefined || result === undefined
+        ? []
+        : foldCompleted(state, activity, result);
+    }
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED':
+      return foldSignal(String(attributes['signalName']), decodePayloads(attributes['input']));
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED':
+      return foldUpdate(attributes);
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED': {
+      const [result] = decodePayloads(attributes['result']);
+      return finish(
+        state,
+        (result as RunResult | undefined) ?? toResult(state, 'done', 'The run ended.'),
+      );
+    }
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_FAILED':
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT': {
+      const { message } = (attributes['failure'] ?? {}) as { message?: string };
+      return finish(state, toResult(state, 'failed', message ?? 'The workflow failed.'));
+    }
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED':
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED':
+      return finish(
+        state,
+        toResult(
+          state,
+          'cancelled',
+          `Ended from outside: ${toText(attributes['reason']) || 'no reason given'}.`,
+        ),
+      );
+    default:
+      return [];
+  }
+}
+
+function foldStart(state: State, attributes: Readonly<Record<string, unknown>>): RunEventBody[] {
+  state.activities.clear();
+  const [input] = decodePayloads(attributes['input']) as [RunInput | undefined];
+  if (state.started || input === undefined) return [];
+  state.started = true;
+  const { goal, workspace, by, approve, limits, models } = input;
+  return [
+    { type: 'run.started', goal, workspace, by, approve, limits, model: models.executor.model },
+  ];
+}
+
+function foldScheduled(state: State, type: string, request: unknown): RunEventBody[] {
+  if (type === 'think') {
+    const { step } = request as ThinkRequest;
+    if (state.current === step) return [];
+    state.current = step;
+    const attempt = (state.attempts.get(step) ?? 0) + 1;
+    state.attempts.set(step, attempt);
+    state.usage.steps += 1;
+    return [{ type: 'step.started', step, title: state.titles.get(step) ?? step, attempt }];
+  }
+  if (type !== 'act') return [];
+  const { call, seq, step, approval } = request as ActRequest;
+  // Asked for once; with the answer it is only tried again.
+  if (approval !== undefined) return [];
+  return [{ type: 'tool.requested', step, call: seq, tool: call.tool, preview: call.preview }];
+}
+
+function foldCompleted(
+  state: State,
+  { type, request }: { readonly type: string; readonly request: unknown },
+  result: unknown,
+): RunEventBody[] {
+  if (type === 'act') return foldAct(state, request as ActRequest, result as ActResult);
+  if (type !== 'plan' && type !== 'think' && type !== 'review') return [];
+  const outcome = result as ModelOutcome<unknown>;
+  if (outcome.kind === 'unavailable') {
+    return [{ type: 'model.waiting', address: outcome.address, reason: outcome.reason }];
+  }
+  if (outcome.kind === 'refused') return [];
+  state.usage.inputTokens += outcome.usage.inputTokens;
+  state.usage.outputTokens += outcome.usage.outputTokens;
+  state.usage.workMs += outcome.ms;
+  const told = outcome.kind === 'answer' ? foldAnswer(state, type, request, outcome.answer) : [];
+  return [...told, { type: 'budget', usage: { ...state.usage } }];
+}
+
+function foldAnswer(state: State, type: string, request: unknown, answer: unknown): RunEventBody[] {
+  if (type === 'plan') {
+    const { approach, steps, plan } = answer as PlanAnswer;
+    state.round += 1;
+    state.titles = new Map(steps.map(({ id, title }) => [id, title]));
+    state.attempts.clear();
+    state.current = '';
+    return [{ type: 'plan.updated', round: state.round, approach, steps, plan }];
+  }
+  if (type === 'review') {
+    const { step } = request as ReviewRequest;
+    const { verdict, head } = answer as ReviewAnswer;
+    state.current = '';
+    return [{ type: 'review', verdict, notes: head, ...(step === undefined ? {} : { step }) }];
+  }
+  const { step } = request as ThinkRequest;
+  const { thought, transcript, question } = answer as ThinkAnswer;
+  const events: RunEventBody[] = [{ type: 'thought', step, text: thought, transcript }];
+  if (question !== undefined) {
+    state.questions += 1;
+    events.push({
+      type: 'input.requested',
+      step,
+      request: `q${state.questions}`,
+      question: question.text,
+    });
+  }
+  return events;
+}
+
+function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResult): RunEventBody[] {
+  const of = { step, call: seq, tool: call.tool };
+  const { verdict, rule, reason, policy, digest, observation, head, bytes, ok, exitCode, ms } =
+    result;
+  const decision: RunEventBody = { type: 'decision', ...of, verdict, rule, reason, policy };
+  if (verdict === 'ask') {
+    state.asks += 1;
+    const request = `a${state.asks}`;
+    return [
+      decision,
+      { type: 'approval.requested', ...of, request, preview: call.preview, rule, reason, digest },
+    ];
+  }
+  state.usage.toolCalls += 1;
+  state.usage.workMs += ms;
+  const exit = exitCode === undefined ? {} : { exitCode };
+  const ran: RunEventBody[] = verdict === 'allow' ? [{ type: 'tool.started', ...of }] : [];
+  return [
+    decision,
+    ...ran,
+    { type: 'tool.output', ...of, text: head, bytes, observation: observation ?? '' },
+    { type: 'tool.finished', ...of, preview: call.preview, ok, ms, ...exit },
+    { type: 'budget', usage: { ...state.usage } },
+  ];
+}
+
+const toText = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+function foldSignal(name: string, [first, second]: readonly unknown[]): RunEventBody[] {
+  const by = toText(first);
+  switch (name) {
+    case 'pause':
+      return [{ type: 'run.paused', by }];
+    case 'resume':
+      return [{ type: 'run.resumed', by }];
+    case 'say':
+      return [{ type: 'said', text: by, by: toText(second) }];
+    default:
+      return [];
+  }
+}
+
+function foldUpdate(attributes: Readonly<Record<string, unknown>>): RunEventBody[] {
+  const { input } = (attributes['acceptedRequest'] ?? {}) as {
+    input?: { name?: string; args?: unknown };
+  };
+  if (input?.name !== 'answerApproval') return [];
+  const [answer] = decodePayloads(input.args) as [ApprovalAnswer | undefined];
+  if (answer === undefined) return [];
+  const { request, by, reason } = answer;
+  return [
+    {
+      type: 'approval.answered',
+      request,
+      answer: answer.answer,
+      by,
+      ...(reason === undefined ? {} : { reason }),
+    },
+  ];
+}
+
+const toResult = (state: State, status: RunStatus, summary: string): RunResult => ({
+  status,
+  exitCode: status === 'cancelled' ? 130 : 1,
+  summary,
+  usage: { ...state.usage },
+  changes: [],
+});
+
+function finish(state: State, result: RunResult): RunEventBody[] {
+  state.finished = true;
+  const { status, exitCode, summary, usage, changes, report } = result;
+  return [
+    {
+      type: 'run.finished',
+      status,
+      exitCode,
+      summary,
+      usage,
+      changes,
+      ...(report === undefined ? {} : { report }),
+    },
+  ];
+}
+
+/** The events of a run from its mirror file. Verifies nothing: `agent audit verify` does. */
+export async function* readRunEvents(file: string): AsyncGenerator<RunEvent> {
+  let projection: Projection | undefined;
+  for await (const record of readChain(file)) {
+    if (record['kind'] === 'header') projection = createProjection(String(record['run']));
+    if (record['kind'] === 'event')
+      yield* projection?.apply(record['event'] as HistoryEventJson) ?? [];
+  }
+}

@@ -1,0 +1,135 @@
+import { watch } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { toRunLog } from '../config/folders.ts';
+import { ChainError, ChainLockedError, readChain } from './chain.ts';
+import type { HistoryService, MirrorLog } from './mirror.ts';
+import { MirrorMismatch, mirrorRun, pause, retryDelay } from './mirror.ts';
+
+export interface ListService extends HistoryService {
+  listWorkflowExecutions(request: {
+    namespace: string;
+    pageSize: number;
+    query: string;
+    nextPageToken?: Uint8Array;
+  }): Promise<{
+    executions?: readonly { execution?: { workflowId?: string | null } | null }[] | null;
+    nextPageToken?: Uint8Array | null;
+  }>;
+}
+
+export interface MirrorAll {
+  readonly service: ListService;
+  readonly namespace: string;
+  /** State folder. */
+  readonly root: string;
+  /** A file here, named by workflow id, asks for a mirror at once; removed when the mirror has its header. */
+  readonly inbox: string;
+  readonly signal: AbortSignal;
+  readonly log: MirrorLog;
+  readonly version: string;
+}
+
+const sweepMs = 10_000;
+
+/**
+ * Mirrors every run of the namespace until `signal` fires: those announced in the inbox at once, all others as soon as
+ * visibility shows them. A run whose file was tampered with is reported once and left alone.
+ */
+export async function mirrorAll(options: MirrorAll): Promise<void> {
+  const { inbox, signal, log } = options;
+  await mkdir(inbox, { recursive: true, mode: 0o700 });
+  const tails = new Map<string, Promise<unknown>>();
+  const done = new Set<string>();
+  const start = (workflowId: string): void => {
+    if (!workflowId.startsWith('run-') || tails.has(workflowId) || done.has(workflowId)) return;
+    const tail = tailRun(options, workflowId)
+      .then((ended) => (ended ? done.add(workflowId) : done))
+      .finally(() => tails.delete(workflowId));
+    tails.set(workflowId, tail);
+  };
+  const takeInbox = async (): Promise<void> => {
+    for (const name of await readdir(inbox)) start(name);
+  };
+  const watcher = watch(inbox, () => {
+    takeInbox().catch((error: unknown) => log.warn({ error }, 'inbox cannot be read'));
+  });
+  try {
+    for (let failures = 0; !signal.aborted;) {
+      try {
+        await takeInbox();
+        for await (const workflowId of listRuns(options)) start(workflowId);
+        failures = 0;
+        await pause(sweepMs, signal);
+      } catch (error) {
+        failures += 1;
+        log.warn({ error: String(error), failures }, 'runs cannot be listed');
+        await pause(retryDelay(failures), signal);
+      }
+    }
+  } finally {
+    watcher.close();
+    await Promise.all(tails.values());
+  }
+}
+
+async function* listRuns({ service, namespace }: MirrorAll): AsyncGenerator<string> {
+  let token: Uint8Array | undefined;
+  do {
+    const page = await service.listWorkflowExecutions({
+      namespace,
+      pageSize: 500,
+      query: "WorkflowType = 'agentRun'",
+      ...(token === undefined ? {} : { nextPageToken: token }),
+    });
+    for (const { execution } of page.executions ?? [])
+      if (execution?.workflowId) yield execution.workflowId;
+    token = page.nextPageToken?.length ? page.nextPageToken : undefined;
+  } while (token !== undefined);
+}
+
+/** True when there is nothing more to do about this run. */
+async function tailRun(options: MirrorAll, workflowId: string): Promise<boolean> {
+  const { root, inbox, signal, log } = options;
+  const file = toRunLog(root, workflowId.replace(/^run-/, ''));
+  const leaveInbox = (): void => {
+    rm(join(inbox, workflowId), { force: true }).catch((error: unknown) =>
+      log.warn({ error, workflowId }, 'inbox file stays'),
+    );
+  };
+  if (await isClosed(file)) {
+    leaveInbox();
+    return true;
+  }
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      await mirrorRun({ ...options, workflowId, file, onOpen: leaveInbox });
+      log.info({ workflowId }, 'run mirrored');
+      return !signal.aborted;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (
+        error instanceof ChainError ||
+        error instanceof MirrorMismatch ||
+        error instanceof ChainLockedError
+      ) {
+        log.warn({ workflowId, file, error: error.message }, 'run is not mirrored');
+        return !(error instanceof ChainLockedError);
+      }
+      // Announced but not started yet, or started by a command that was killed in between.
+      if (isNotFound(error) && failures > 20) return true;
+      log.warn({ workflowId, error: String(error), failures }, 'history cannot be read');
+      await pause(retryDelay(failures), signal);
+    }
+  }
+  return false;
+}
+
+/** gRPC status 5. */
+const isNotFound = (error: unknown): boolean => (error as { code?: unknown }).code === 5;
+
+async function isClosed(file: string): Promise<boolean> {
+  let kind: unknown;
+  for await (const record of readChain(file)) kind = record['kind'];
+  return kind === 'close';
+}

@@ -1,0 +1,107 @@
+import type { Verdict } from '../policies/action.ts';
+import type { RunInput, RunStatus, RunUsage } from '../workflows/contract.ts';
+import type { PlannedStep } from '../activities/contract.ts';
+
+interface Common<T extends string> {
+  readonly v: 1;
+  /** From 1, gapless per run: a reader goes on from any number. */
+  readonly seq: number;
+  readonly run: string;
+  readonly type: T;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+/** `call` numbers the actions of a run from 1. */
+interface OfCall {
+  readonly step: string;
+  readonly call: number;
+  readonly tool: string;
+}
+
+/** What happened in a run, for people and programs. New types may be added; those here stay. */
+export type RunEvent =
+  | (Common<'run.started'> &
+      Pick<RunInput, 'goal' | 'workspace' | 'by' | 'approve' | 'limits'> & {
+        readonly model: string;
+      })
+  | (Common<'plan.updated'> & {
+      readonly round: number;
+      readonly approach: string;
+      readonly steps: readonly PlannedStep[];
+      readonly plan: string;
+    })
+  | (Common<'step.started'> & {
+      readonly step: string;
+      readonly title: string;
+      readonly attempt: number;
+    })
+  | (Common<'thought'> & {
+      readonly step: string;
+      readonly text: string;
+      readonly transcript: string;
+    })
+  | (Common<'tool.requested'> & OfCall & { readonly preview: string })
+  | (Common<'decision'> &
+      OfCall & {
+        readonly verdict: Verdict;
+        readonly rule: string;
+        readonly reason: string;
+        readonly policy: string;
+      })
+  | (Common<'approval.requested'> &
+      OfCall & {
+        readonly request: string;
+        readonly preview: string;
+        readonly rule: string;
+        readonly reason: string;
+        readonly digest: string;
+      })
+  | (Common<'approval.answered'> & {
+      readonly request: string;
+      readonly answer: 'approve' | 'deny';
+      readonly by: string;
+      readonly reason?: string;
+    })
+  | (Common<'input.requested'> & {
+      readonly step: string;
+      readonly request: string;
+      readonly question: string;
+    })
+  | (Common<'said'> & { readonly text: string; readonly by: string })
+  | (Common<'tool.started'> & OfCall)
+  | (Common<'tool.output'> &
+      OfCall & { readonly text: string; readonly bytes: number; readonly observation: string })
+  | (Common<'tool.finished'> &
+      OfCall & {
+        readonly preview: string;
+        readonly ok: boolean;
+        readonly exitCode?: number;
+        readonly ms: number;
+      })
+  | (Common<'review'> & {
+      readonly step?: string;
+      readonly verdict: 'accept' | 'retry' | 'replan';
+      readonly notes: string;
+    })
+  | (Common<'budget'> & { readonly usage: RunUsage })
+  | (Common<'model.waiting'> & { readonly address: string; readonly reason: string })
+  | (Common<'run.paused'> & { readonly by: string })
+  | (Common<'run.resumed'> & { readonly by: string })
+  | (Common<'run.finished'> & {
+      readonly status: RunStatus;
+      readonly exitCode: number;
+      readonly summary: string;
+      readonly usage: RunUsage;
+      readonly changes: readonly string[];
+      readonly report?: string;
+      /** A command that goes on from here, where one makes sense. */
+      readonly resume?: string;
+    });
+
+export type RunEventType = RunEvent['type'];
+
+type Body<E> = E extends unknown ? Omit<E, 'v' | 'seq' | 'run' | 'time'> : never;
+
+/** An event before it is numbered. */
+export type RunEventBody = Body<RunEvent>;
