@@ -12,7 +12,8 @@ interface ActionEntry {
   readonly time: string;
   readonly run: string;
   readonly step: string;
-  readonly seq?: number;
+  /** Number of the action within its run; `seq` is the chain's own. */
+  readonly action?: number;
   readonly tool: string;
   /** sha256 of the canonical action. */
   readonly digest: string;

@@ -56,7 +56,7 @@ export async function performAction(
   const decision = approval === undefined ? decided : applyApproval(decided, approval, digest);
   const base: Base = {
     ...{ run, step, tool, digest, policy: bundle.sha256 },
-    ...{ preview: toPreview(tool, args), ...(seq === undefined ? {} : { seq }) },
+    ...{ preview: toPreview(tool, args), ...(seq === undefined ? {} : { action: seq }) },
     ...(approval === undefined ? {} : { approver: approval.by }),
   };
   const settle = (outcome: Outcome, judged: Decision, ms: number): Promise<Acted> =>
@@ -118,7 +118,7 @@ export async function performAction(
 interface Base {
   readonly run: string;
   readonly step: string;
-  readonly seq?: number;
+  readonly action?: number;
   readonly tool: string;
   readonly digest: string;
   readonly policy: string;
