@@ -1,68 +1,40 @@
-/** Process entry of the mirror: copies every run's history into the state folder. */
+/** Process entry of the mirror: copies the history of every run into its chained file, until it is told to stop. */
 import { Connection } from '@temporalio/client';
-import { setTimeout } from 'node:timers/promises';
-import type { ListService } from '../audit/mirror-all.ts';
 import { mirrorAll } from '../audit/mirror-all.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
-import { version } from '../config/version.ts';
+import { readVersion } from '../config/version.ts';
+import { connectPatiently } from './connection.ts';
+import { readConnectionOptions } from './connection-options.ts';
 import { createLogger } from './logger.ts';
 
 const log = createLogger('mirror');
 const settings = readSettings();
-const { folders, temporalNamespace } = settings;
+const { folders } = settings;
 prepareStateFolder(folders.root);
 
 const stopping = new AbortController();
-const stop = (): void => stopping.abort();
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
-process.on('disconnect', stop);
+const { signal } = stopping;
+for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stopping.abort());
+// The supervisor is gone; the next one starts a mirror of its own.
+process.on('disconnect', () => stopping.abort());
 
-async function connect(): Promise<Connection> {
-  // Alone on a host the mirror may need TLS and keys; in the local stack the address is all there is.
-  const options =
-    process.send === undefined
-      ? (await import('@temporalio/envconfig')).loadClientConnectConfig().connectionOptions
-      : {};
-  const address = settings.temporalAddress;
-  for (;;) {
-    try {
-      return await Connection.connect({
-        ...options,
-        ...(address === undefined ? {} : { address }),
-      });
-    } catch (error) {
-      log.warn({ address, reason: (error as Error).message }, 'waiting for Temporal');
-      await setTimeout(500);
-    }
-  }
-}
-
-const connection = await connect();
+const options = await readConnectionOptions(settings, process.send !== undefined);
+const connection = await connectPatiently((to) => Connection.connect(to), options, log);
 process.send?.({ type: 'ready' });
 log.info({ root: folders.root }, 'ready');
-const { workflowService } = connection;
-// A long poll ends by itself after 20 s; later than that the connection is dead and must be asked anew.
-const service: ListService = {
-  getWorkflowExecutionHistory: (request) =>
-    connection.withAbortSignal(stopping.signal, () =>
-      connection.withDeadline(Date.now() + 60_000, () =>
-        workflowService.getWorkflowExecutionHistory(request),
-      ),
-    ),
-  listWorkflowExecutions: (request) =>
-    connection.withDeadline(Date.now() + 10_000, () =>
-      workflowService.listWorkflowExecutions(request),
-    ),
-};
-await mirrorAll({
-  service,
-  namespace: temporalNamespace,
-  root: folders.root,
-  inbox: folders.mirror,
-  signal: stopping.signal,
-  log,
-  version,
-});
+
+// With the signal on each call, a long poll ends when we do and not 20 seconds later.
+await connection.withAbortSignal(signal, () =>
+  mirrorAll({
+    service: connection.workflowService,
+    namespace: settings.temporalNamespace,
+    root: folders.root,
+    inbox: folders.mirror,
+    signal,
+    log,
+    version: readVersion(),
+  }),
+);
 await connection.close();
 process.exit(0);
