@@ -1,0 +1,213 @@
+/** The agent inside a test: the real worker in this process, a scripted model, a workspace and a state folder of its own. */
+import { mkdtempSync, realpathSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  makeTelemetryFilterString,
+} from '@temporalio/worker';
+import { createModelActivities } from '../../activities/model/model-activities.ts';
+import type { ActResult } from '../../activities/contract.ts';
+import { createJournal } from '../../activities/tools/journal.ts';
+import { createWorkspaceActivities } from '../../activities/tools/workspace-activities.ts';
+import { probeSandbox } from '../../activities/workspace/sandbox.ts';
+import { createBlobStore } from '../../audit/blobs.ts';
+import type { BlobStore } from '../../audit/blobs.ts';
+import { createProjection } from '../../audit/events.ts';
+import type { RunEvent } from '../../audit/events.ts';
+import { toHistoryJson } from '../../audit/history-json.ts';
+import { createAuditLog } from '../../audit/log.ts';
+import type { AuditLog } from '../../audit/log.ts';
+import { readSettings } from '../../config/environment.ts';
+import { toStateFolders } from '../../config/folders.ts';
+import type { StateFolders } from '../../config/folders.ts';
+import { readPolicyBundle } from '../../config/policies.ts';
+import { readBundle } from '../../workers/bundle.ts';
+import type { RunInput, RunResult, RunView } from '../../workflows/contract.ts';
+import { runView, toQueues, toWorkflowId, workflowType } from '../../workflows/contract.ts';
+import type { agentRun } from '../../workflows/run.ts';
+import { startModelServer } from '../model-server/server.ts';
+import type { ModelServer } from '../model-server/server.ts';
+import type { Script } from '../model-server/script.ts';
+
+export type RunHandle = WorkflowHandle<typeof agentRun>;
+
+export interface TestAgent {
+  readonly client: Client;
+  readonly model: ModelServer;
+  readonly workspace: string;
+  readonly folders: StateFolders;
+  readonly blobs: BlobStore;
+  /** Starts a run and returns at once. */
+  start(goal: string, overrides?: Partial<RunInput>): Promise<RunHandle>;
+  /** Starts a run and waits for its end. */
+  run(goal: string, overrides?: Partial<RunInput>): Promise<RunResult>;
+  /** The run's events so far, over all the histories it went on in. */
+  events(handle: RunHandle): Promise<RunEvent[]>;
+  /** Waits until the run is in a phase. */
+  waitFor(handle: RunHandle, phase: RunView['now']['phase']): Promise<RunView>;
+  /** A file of the workspace. */
+  read(path: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface TestAgentOptions {
+  readonly files?: Readonly<Record<string, string>>;
+  readonly model?: Parameters<typeof startModelServer>[1];
+  readonly address?: string;
+  /** Replaces the default bundle's files. */
+  readonly policies?: Readonly<
+    Partial<Record<'tools.yaml' | 'network.yaml' | 'paths.yaml', string>>
+  >;
+}
+
+let names = 0;
+
+/** Quiet: what the SDK has to say of a test is in its failure. */
+function silence(): void {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) },
+    },
+  });
+}
+let silenced = false;
+
+export async function startAgent(
+  script: Script,
+  options: TestAgentOptions = {},
+): Promise<TestAgent> {
+  if (!silenced) silence();
+  silenced = true;
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-test-')));
+  const workspace = join(root, 'workspace');
+  const folders = toStateFolders(join(root, 'state'));
+  await mkdir(workspace);
+  for (const [path, content] of Object.entries(options.files ?? {})) {
+    await mkdir(dirname(join(workspace, path)), { recursive: true });
+    await writeFile(join(workspace, path), content);
+  }
+  const policiesDir = await copyPolicies(root, options.policies);
+  const address = options.address ?? process.env['TEMPORAL_TEST_ADDRESS'];
+  if (address === undefined)
+    throw new Error('TEMPORAL_TEST_ADDRESS is not set: run tests with `npm test`.');
+  const model = await startModelServer(script, options.model);
+  const blobs = createBlobStore(folders.blobs);
+  const audit: AuditLog = createAuditLog(folders.audit);
+  const bundle = await readPolicyBundle(policiesDir);
+  const queues = toQueues(`test-${process.pid}-${names++}`, 'here');
+  const [connection, native, { codePath }, sandbox] = await Promise.all([
+    Connection.connect({ address }),
+    NativeConnection.connect({ address }),
+    readBundle(readSettings({ cwd: '/' }).cacheDir),
+    probeSandbox('auto', join(folders.root, 'sandbox')),
+  ]);
+  const modelSide = createModelActivities({
+    blobs,
+    keyOf: () => undefined,
+    defaultBaseUrl: model.baseUrl,
+    spoolDir: folders.spool,
+    answersDir: join(folders.root, 'answers'),
+  });
+  const workspaceSide = createWorkspaceActivities({
+    ...{ blobs, audit, sandbox },
+    policy: () => bundle,
+    journal: createJournal<ActResult>(folders.journal),
+    spillDir: join(folders.root, 'spill'),
+  });
+  const common = {
+    connection: native,
+    maxHeartbeatThrottleInterval: '100ms',
+    shutdownGraceTime: '0s',
+  } as const;
+  const workers = await Promise.all([
+    Worker.create({ ...common, taskQueue: queues.run, workflowBundle: { codePath } }),
+    Worker.create({ ...common, taskQueue: queues.model, activities: modelSide }),
+    Worker.create({ ...common, taskQueue: queues.workspace, activities: workspaceSide }),
+  ]);
+  const running = workers.map((worker) => worker.run());
+  const client = new Client({ connection });
+
+  const start = async (goal: string, overrides: Partial<RunInput> = {}): Promise<RunHandle> => {
+    const run = overrides.run ?? `t${process.pid}-${names++}`;
+    const choice = { model: 'scripted' };
+    const input: RunInput = {
+      ...{ run, goal, workspace, queues, limits: {}, approve: 'ask', by: 'tester' },
+      models: { planner: choice, executor: choice, reviewer: choice },
+      started: new Date().toISOString(),
+      ...overrides,
+    };
+    return await client.workflow.start<typeof agentRun>(workflowType, {
+      workflowId: toWorkflowId(run),
+      taskQueue: queues.run,
+      args: [input],
+    });
+  };
+
+  return {
+    ...{ client, model, workspace, folders, blobs, start },
+    run: async (goal, overrides) => await (await start(goal, overrides)).result(),
+    events: (handle) => readEvents(client, handle),
+    async waitFor(handle, phase) {
+      const deadline = Date.now() + 30_000;
+      for (;;) {
+        const view = await handle.query(runView);
+        if (view.now.phase === phase) return view;
+        if (Date.now() > deadline)
+          throw new Error(`The run stays in ${JSON.stringify(view.now)}; expected ${phase}.`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    read: (path) => readFile(join(workspace, path), 'utf8'),
+    async stop() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await Promise.all(running);
+      await model.close();
+      await connection.close();
+      await native.close();
+      await audit.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+const shipped = new URL('../../policies/', import.meta.url);
+
+async function copyPolicies(
+  root: string,
+  replaced: TestAgentOptions['policies'] = {},
+): Promise<string> {
+  const folder = join(root, 'policies');
+  await mkdir(folder);
+  for (const name of ['tools.yaml', 'network.yaml', 'paths.yaml'] as const) {
+    await writeFile(
+      join(folder, name),
+      replaced[name] ?? (await readFile(new URL(name, shipped), 'utf8')),
+    );
+  }
+  return folder;
+}
+
+async function readEvents(client: Client, { workflowId }: RunHandle): Promise<RunEvent[]> {
+  const projection = createProjection(workflowId.replace(/^run-/, ''));
+  const events: RunEvent[] = [];
+  const handle = client.workflow.getHandle(workflowId);
+  const first = (await handle.fetchHistory()).events?.[0]?.workflowExecutionStartedEventAttributes
+    ?.firstExecutionRunId;
+  for (let runId: string | null | undefined = first; runId;) {
+    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    for (const event of toHistoryJson(history.events ?? []))
+      events.push(...projection.apply(event));
+    runId =
+      history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+  }
+  return events;
+}
