@@ -1,4 +1,4 @@
-import { watch } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toRunLog } from '../config/folders.ts';
@@ -129,6 +129,7 @@ async function tailRun(options: MirrorAll, workflowId: string): Promise<boolean>
 const isNotFound = (error: unknown): boolean => (error as { code?: unknown }).code === 5;
 
 async function isClosed(file: string): Promise<boolean> {
+  if (!existsSync(file)) return false;
   let kind: unknown;
   for await (const record of readChain(file)) kind = record['kind'];
   return kind === 'close';
