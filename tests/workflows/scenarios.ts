@@ -1,0 +1,258 @@
+/** Runs that between them use every command of the workflow. Tests check how they end; `tests/replay/record.ts` keeps their histories. */
+import { strict as assert } from 'node:assert';
+import {
+  answerApproval,
+  cancelRun,
+  pauseRun,
+  resumeRun,
+  sayToRun,
+} from '../../workflows/contract.ts';
+import type { ApprovalAnswer, RunInput, RunResult } from '../../workflows/contract.ts';
+import { callsInTurn, happy, loop, oneStep, tellStory } from '../model-server/scripts.ts';
+import type { PureScript } from '../model-server/scripts.ts';
+import type { RunHandle, TestAgent } from '../setup/agent.ts';
+
+export interface Scenario {
+  /** Kebab-case; the file name of its history. */
+  readonly name: string;
+  readonly script: PureScript;
+  readonly input?: Partial<RunInput>;
+  readonly files?: Readonly<Record<string, string>>;
+  /** What people do while it runs. */
+  readonly drive?: (agent: TestAgent, handle: RunHandle) => Promise<void>;
+  readonly check: (result: RunResult, agent: TestAgent, handle: RunHandle) => Promise<void> | void;
+}
+
+/** Asks by the default policy: other tools trust the file. */
+const askedWrite = callsInTurn([
+  { name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } },
+]);
+
+/** Answers the approval the run waits for. */
+export async function answer(
+  agent: TestAgent,
+  handle: RunHandle,
+  given: Partial<ApprovalAnswer>,
+): Promise<void> {
+  const { now } = await agent.waitFor(handle, 'awaiting-approval');
+  assert.equal(now.phase, 'awaiting-approval');
+  const { id, digest } = now.request;
+  await handle.executeUpdate(answerApproval, {
+    args: [{ request: id, digest, answer: 'approve', by: 'tester', ...given }],
+  });
+}
+
+const done = (result: RunResult): void => assert.equal(result.status, 'done', result.summary);
+
+export const scenarios: readonly Scenario[] = [
+  {
+    name: 'happy-path',
+    script: happy,
+    async check(result, agent) {
+      done(result);
+      assert.deepEqual(result.changes, ['notes.txt']);
+      assert.equal(await agent.read('notes.txt'), 'Written by a scripted model.\n');
+    },
+  },
+  {
+    name: 'approval',
+    script: askedWrite,
+    drive: (agent, handle) => answer(agent, handle, {}),
+    async check(result, agent, handle) {
+      done(result);
+      assert.equal(await agent.read('AGENTS.md'), 'Be kind.\n');
+      const events = await agent.events(handle);
+      const asked = events.find((event) => event.type === 'approval.requested');
+      const answered = events.find((event) => event.type === 'approval.answered');
+      assert.equal(asked?.request, 'a1');
+      assert.equal(answered?.by, 'tester');
+    },
+  },
+  {
+    name: 'denial',
+    script: askedWrite,
+    drive: (agent, handle) => answer(agent, handle, { answer: 'deny', reason: 'not today' }),
+    async check(result, agent) {
+      done(result);
+      await assert.rejects(agent.read('AGENTS.md'), { code: 'ENOENT' });
+      const told = JSON.stringify(
+        agent.model.requests.filter(({ role }) => role === 'executor').at(-1)?.messages,
+      );
+      assert.match(told, /Denied by tester: not today/);
+    },
+  },
+  {
+    name: 'pause-and-resume',
+    script: callsInTurn([
+      { name: 'run_command', args: { command: 'sleep 1' } },
+      { name: 'write_file', args: { path: 'after.txt', content: 'x' } },
+    ]),
+    async drive(agent, handle) {
+      await agent.waitFor(handle, 'acting');
+      await handle.signal(pauseRun, 'tester');
+      const view = await agent.waitFor(handle, 'paused');
+      assert.ok(view.pausing);
+      await assert.rejects(agent.read('after.txt'), { code: 'ENOENT' });
+      await handle.signal(resumeRun, 'tester');
+    },
+    async check(result, agent, handle) {
+      done(result);
+      assert.equal(await agent.read('after.txt'), 'x');
+      const types = (await agent.events(handle)).map(({ type }) => type);
+      assert.ok(types.indexOf('run.paused') < types.indexOf('run.resumed'));
+    },
+  },
+  {
+    name: 'cancel-in-a-command',
+    script: callsInTurn([{ name: 'run_command', args: { command: 'sleep 600' } }]),
+    async drive(agent, handle) {
+      await agent.waitFor(handle, 'acting');
+      await handle.signal(cancelRun, 'tester');
+    },
+    check(result) {
+      assert.equal(result.status, 'cancelled');
+      assert.equal(result.exitCode, 130);
+      assert.match(result.summary, /tester/);
+      assert.equal(result.usage.toolCalls, 0);
+    },
+  },
+  {
+    name: 'question-and-answer',
+    script: tellStory({
+      plan: { steps: [{ id: 's1', title: 'Ask' }] },
+      act: ({ messages }) =>
+        messages.some(({ role, text }) => role === 'user' && text.includes('blue'))
+          ? { finish: { summary: 'The colour is blue.' } }
+          : { ask: 'Which colour?' },
+    }),
+    async drive(agent, handle) {
+      const { now } = await agent.waitFor(handle, 'awaiting-input');
+      assert.ok(now.phase === 'awaiting-input' && now.question === 'Which colour?');
+      await handle.signal(sayToRun, 'blue', 'tester');
+    },
+    check(result) {
+      done(result);
+      assert.equal(result.summary, 'The colour is blue.');
+    },
+  },
+  {
+    name: 'retry-after-review',
+    script: (request, seen) =>
+      tellStory({
+        plan: { steps: [{ id: 's1', title: 'Write it' }] },
+        act: ({ messages }) => {
+          const again = messages.some(({ text }) => text.includes('Write it down'));
+          const wrote = messages.some(
+            ({ role, text }) => role === 'tool' && text.includes('Created out.txt'),
+          );
+          return again && !wrote
+            ? { call: [{ name: 'write_file', args: { path: 'out.txt', content: 'done' } }] }
+            : { finish: { summary: 'Written.' } };
+        },
+        review: request.messages.some(({ text }) => text.includes('Created out.txt'))
+          ? { verdict: 'accept' }
+          : { verdict: 'retry', notes: 'Write it down.' },
+      })(request, seen),
+    async check(result, agent, handle) {
+      done(result);
+      assert.equal(await agent.read('out.txt'), 'done');
+      const starts = (await agent.events(handle)).filter((event) => event.type === 'step.started');
+      assert.deepEqual(
+        starts.map(({ attempt }) => attempt),
+        [1, 2],
+      );
+    },
+  },
+  {
+    name: 'rejected-after-three-plans',
+    script: tellStory({
+      plan: { steps: [{ id: 's1', title: 'Try' }] },
+      act: () => ({ finish: { summary: 'Tried.' } }),
+      review: { verdict: 'replan', notes: 'That is not it.' },
+    }),
+    check(result) {
+      assert.equal(result.status, 'rejected');
+      assert.equal(result.exitCode, 8);
+      assert.equal(result.usage.steps, 3);
+    },
+  },
+  {
+    name: 'continue-as-new',
+    script: loop(30),
+    input: { historyLimit: 80 },
+    async check(result, agent, handle) {
+      done(result);
+      assert.equal(result.usage.toolCalls, 30);
+      const events = await agent.events(handle);
+      assert.equal(events.filter(({ type }) => type === 'tool.finished').length, 30);
+      assert.equal(events.filter(({ type }) => type === 'run.started').length, 1);
+      assert.deepEqual(
+        events.map(({ seq }) => seq),
+        events.map((_, index) => index + 1),
+      );
+    },
+  },
+  {
+    name: 'budget-of-tool-calls',
+    script: loop(10),
+    input: { limits: { toolCalls: 4 } },
+    check(result) {
+      assert.equal(result.status, 'budget');
+      assert.equal(result.exitCode, 4);
+      assert.equal(result.usage.toolCalls, 4);
+      assert.match(result.summary, /4 tool calls/);
+    },
+  },
+  {
+    name: 'stuck-on-the-same-call',
+    script: tellStory({
+      plan: { steps: [{ id: 's1', title: 'Look' }] },
+      act: () => ({ call: [{ name: 'list_files', args: {} }] }),
+    }),
+    check(result) {
+      assert.equal(result.status, 'stuck');
+      assert.equal(result.exitCode, 5);
+      assert.equal(result.usage.toolCalls, 8);
+    },
+  },
+  {
+    name: 'denied-again-and-again',
+    script: tellStory({
+      plan: { steps: [{ id: 's1', title: 'Reach out' }] },
+      act: ({ messages }) => ({
+        call: [{ name: 'read_file', args: { path: `../out-${messages.length}` } }],
+      }),
+    }),
+    check(result) {
+      assert.equal(result.status, 'denied');
+      assert.equal(result.exitCode, 7);
+      assert.match(result.summary, /paths\.outside/);
+    },
+  },
+  {
+    name: 'approved-by-standing-order',
+    script: askedWrite,
+    input: { approve: 'auto' },
+    async check(result, agent) {
+      done(result);
+      assert.equal(await agent.read('AGENTS.md'), 'Be kind.\n');
+    },
+  },
+  {
+    name: 'several-calls-in-a-turn',
+    script: oneStep([
+      {
+        call: [
+          { name: 'write_file', args: { path: 'a.txt', content: 'one\n' } },
+          { name: 'edit_file', args: { path: 'a.txt', old: 'one', new: 'two' } },
+          { name: 'run_command', args: { command: 'cat a.txt > b.txt && wc -l b.txt' } },
+        ],
+      },
+    ]),
+    async check(result, agent) {
+      done(result);
+      assert.equal(await agent.read('b.txt'), 'two\n');
+      assert.equal(result.usage.toolCalls, 3);
+    },
+  },
+];
