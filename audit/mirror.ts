@@ -3,13 +3,16 @@
  * durable (the server gave it a task id) and the next in order; the file is the cursor, so whatever dies, nothing is
  * missing and nothing is there twice. Temporal's history stays the truth: what differs from it is reported, never mended.
  */
+import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import type { HistoryEventJson } from './history-json.ts';
-import { isEnd, nextExecution, toHistoryJson } from './history-json.ts';
-import { openChain, readChain } from './chain.ts';
+import { openChain } from './chain.ts';
 import type { Chain } from './chain.ts';
-import { hashOf } from './blobs.ts';
-import { toCanonical } from './canonical.ts';
+import { advance, enterExecution, readCursor, takeFresh } from './cursor.ts';
+import type { Cursor } from './cursor.ts';
+import { toHistoryJson } from './history-json.ts';
+import type { HistoryEventJson } from './history-json.ts';
+
+export { MirrorMismatch } from './cursor.ts';
 
 /** What of Temporal's service the mirror calls; handed in, so that the record is kept without the client. */
 export interface HistoryService {
@@ -43,166 +46,157 @@ export interface MirrorRun {
   readonly onOpen?: () => void;
 }
 
-/** The file and the server disagree about an event that both have. */
-export class MirrorMismatch extends Error {
-  override readonly name = 'MirrorMismatch';
-}
-
-/** Where the file ends. */
-interface Cursor {
-  execution: string | undefined;
-  /** Last event taken of that execution. */
-  eventId: number;
-  /** Hash of each event taken of it, to check what the server hands out again. */
-  readonly hashes: Map<number, string>;
-  /** Execution the last event goes on in. */
-  next: string | undefined;
-  events: number;
-  header: boolean;
-  closed: boolean;
+interface Page {
+  readonly events: readonly HistoryEventJson[];
+  /** Where to ask on from. */
+  readonly token: Uint8Array | undefined;
 }
 
 const runOf = (workflowId: string): string => workflowId.replace(/^run-/, '');
-
-async function readCursor(file: string): Promise<Cursor> {
-  const cursor: Cursor = {
-    execution: undefined,
-    eventId: 0,
-    hashes: new Map(),
-    next: undefined,
-    events: 0,
-    header: false,
-    closed: false,
-  };
-  for await (const record of readChain(file)) {
-    if (record['kind'] === 'header') cursor.header = true;
-    if (record['kind'] === 'close') cursor.closed = true;
-    if (record['kind'] === 'event')
-      advance(cursor, String(record['execution']), record['event'] as HistoryEventJson);
-  }
-  return cursor;
-}
-
-function advance(cursor: Cursor, execution: string, event: HistoryEventJson): void {
-  if (cursor.execution !== execution) {
-    cursor.execution = execution;
-    cursor.hashes.clear();
-  }
-  cursor.eventId = Number(event.eventId);
-  cursor.hashes.set(cursor.eventId, hashOf(toCanonical(event)));
-  cursor.next = nextExecution(event);
-  cursor.events += 1;
-}
+const now = (): string => new Date().toISOString();
 
 /**
- * Mirrors one run to its end, or until `signal` fires. Goes on where the file ends.
+ * Mirrors one run to its end, until `signal` fires, or until the server has lost its history, which leaves a `gap` record.
+ * Goes on where the file ends; makes no file for a run that does not exist.
  * @throws ChainError when the file was changed, MirrorMismatch when the server has another event where the file has one,
  * ChainLockedError when another process mirrors the run, and the server's error when it does not know the run.
  */
 export async function mirrorRun(options: MirrorRun): Promise<void> {
-  const { workflowId, file, namespace, signal } = options;
+  const { workflowId, file, namespace, version, signal } = options;
+  const found = existsSync(file) ? undefined : await findStart(options);
   const chain = await openChain(file, `run ${runOf(workflowId)}`);
   try {
     const cursor = await readCursor(file);
     if (!cursor.header) {
+      const run = runOf(workflowId);
       await chain.append([
-        {
-          kind: 'header',
-          v: 1,
-          run: runOf(workflowId),
-          workflowId,
-          namespace,
-          version: options.version,
-          time: new Date().toISOString(),
-        },
+        { kind: 'header', v: 1, run, workflowId, namespace, version, time: now() },
       ]);
     }
     options.onOpen?.();
-    while (!cursor.closed && !signal.aborted) {
-      if (await mirrorExecution(options, chain, cursor)) {
-        await chain.append([
-          { kind: 'close', events: cursor.events, time: new Date().toISOString() },
-        ]);
-        cursor.closed = true;
+    if (cursor.last === 'close') return;
+    let page: Page | undefined;
+    if (cursor.execution === undefined) {
+      const start = found ?? (await findStart(options));
+      if (start.lost !== undefined) await chain.append([toGap(start.lost, 1, 'not found')]);
+      enterExecution(cursor, start.execution);
+      ({ page } = start);
+    }
+    while (!signal.aborted) {
+      if (!(await mirrorExecution(options, chain, cursor, page))) return;
+      page = undefined;
+      const { execution: from, next: to, events } = cursor;
+      if (to === undefined) {
+        await chain.append([{ kind: 'close', events, time: now() }]);
+        return;
       }
+      await chain.append([{ kind: 'link', from, to, time: now() }]);
+      enterExecution(cursor, to);
     }
   } finally {
     await chain.close();
   }
 }
 
-/** Follows one execution. True when the run ended with it; false to go on with the next, or to stop. */
-async function mirrorExecution(options: MirrorRun, chain: Chain, cursor: Cursor): Promise<boolean> {
-  const { service, namespace, workflowId, signal } = options;
-  // The execution that runs on in another is complete: its last event names the next.
-  const runId = cursor.next ?? cursor.execution;
-  if (cursor.next !== undefined) {
-    await chain.append([{ kind: 'link', from: cursor.execution, to: cursor.next }]);
-    cursor.execution = cursor.next;
-    cursor.next = undefined;
-    cursor.eventId = 0;
-    cursor.hashes.clear();
+async function ask(options: MirrorRun, runId?: string, token?: Uint8Array): Promise<Page> {
+  const { service, namespace, workflowId } = options;
+  const answer = await service.getWorkflowExecutionHistory({
+    namespace,
+    execution: { workflowId, ...(runId === undefined ? {} : { runId }) },
+    waitNewEvent: true,
+    ...(token === undefined ? {} : { nextPageToken: token }),
+  });
+  return {
+    events: toHistoryJson(answer.history?.events ?? []),
+    token: answer.nextPageToken?.length ? answer.nextPageToken : undefined,
+  };
+}
+
+interface Start {
+  /** The execution to begin with, and its first page if it was read already. */
+  readonly execution: string;
+  readonly page?: Page;
+  /** The run's first execution, when the server no longer has it. */
+  readonly lost?: string;
+}
+
+/** The run's first execution: the server answers with the latest, which may be one that the run went on in. */
+async function findStart(options: MirrorRun): Promise<Start> {
+  const page = await ask(options);
+  const { originalExecutionRunId: execution, firstExecutionRunId: first = execution } = (page
+    .events[0]?.['workflowExecutionStartedEventAttributes'] ?? {}) as {
+    readonly originalExecutionRunId?: string;
+    readonly firstExecutionRunId?: string;
+  };
+  if (execution === undefined || first === undefined) {
+    throw new Error(`The history of ${options.workflowId} does not begin with its start.`);
   }
-  let token: Uint8Array | undefined;
-  let execution = runId;
-  for (;;) {
-    if (signal.aborted) return false;
-    const page = await service.getWorkflowExecutionHistory({
-      namespace,
-      execution: { workflowId, ...(runId === undefined ? {} : { runId }) },
-      waitNewEvent: true,
-      ...(token === undefined ? {} : { nextPageToken: token }),
-    });
-    const events = toHistoryJson(page.history?.events ?? []);
-    execution ??= executionOf(events);
-    const fresh = toFresh(events, cursor, execution ?? '');
-    if (fresh.length > 0)
-      await chain.append(fresh.map((event) => toRecord(event, execution ?? '')));
-    for (const event of fresh) advance(cursor, execution ?? '', event);
-    const last = fresh.at(-1);
-    if (last !== undefined && isEnd(last)) return cursor.next === undefined;
-    token = page.nextPageToken?.length ? page.nextPageToken : undefined;
-    // A closed execution has no token; one that was complete in the file already has nothing fresh either.
-    if (token === undefined && fresh.length === 0) return cursor.next === undefined;
+  if (first === execution) return { execution, page };
+  try {
+    return { execution: first, page: await ask(options, first) };
+  } catch (error) {
+    if (!isHistoryGone(error)) throw error;
+    return { execution, page, lost: first };
   }
 }
 
-/** The first event names the execution when it was asked for as "the current one". */
-function executionOf(events: readonly HistoryEventJson[]): string | undefined {
-  const started = events[0]?.['workflowExecutionStartedEventAttributes'] as
-    { originalExecutionRunId?: string } | undefined;
-  return started?.originalExecutionRunId;
-}
-
-/**
- * Durable events after the cursor, without a gap. Ids may go backwards: after a page that ended in events not yet durable the
- * server hands the same ids out again, maybe for other events. What was taken before must come back the same.
- */
-function toFresh(
-  events: readonly HistoryEventJson[],
+/** Follows one execution. True when it ended; false when `signal` fired or its history is gone. */
+async function mirrorExecution(
+  options: MirrorRun,
+  chain: Chain,
   cursor: Cursor,
-  execution: string,
-): HistoryEventJson[] {
-  const fresh: HistoryEventJson[] = [];
-  let last = cursor.execution === undefined || cursor.execution === execution ? cursor.eventId : 0;
-  for (const event of events) {
-    const id = Number(event.eventId);
-    if (Number(event.taskId ?? 0) <= 0) continue;
-    if (id <= cursor.eventId && cursor.execution === execution) {
-      const known = cursor.hashes.get(id);
-      if (known !== undefined && known !== hashOf(toCanonical(event))) {
-        throw new MirrorMismatch(
-          `Event ${id} of execution ${execution} is another one in Temporal than in the mirror.`,
-        );
+  first: Page | undefined,
+): Promise<boolean> {
+  const { signal } = options;
+  const execution = cursor.execution ?? '';
+  let page = first;
+  let token: Uint8Array | undefined;
+  let holeAfter: number | undefined;
+  for (let idle = 0; !cursor.ended; page = undefined) {
+    if (signal.aborted) return false;
+    try {
+      page ??= await ask(options, execution, token);
+    } catch (error) {
+      if (cursor.events === 0 || !isHistoryGone(error)) throw error;
+      // Said once: nothing new is known when the file is opened again.
+      if (cursor.last !== 'gap') {
+        await chain.append([toGap(execution, cursor.eventId + 1, 'not found')]);
+      }
+      return false;
+    }
+    const { fresh, hole } = takeFresh(page.events, cursor);
+    if (fresh.length > 0) await chain.append(fresh.map((event) => toRecord(event, execution)));
+    for (const event of fresh) advance(cursor, event);
+    token = page.token;
+    if (hole !== undefined) {
+      // A page may have been lost on the way; only a history read from its start can be said to have a hole.
+      token = undefined;
+      if (holeAfter === cursor.eventId) {
+        await chain.append([toGap(execution, cursor.eventId + 1, 'hole in history', hole - 1)]);
+        cursor.eventId = hole - 1;
+      } else {
+        holeAfter = cursor.eventId;
       }
       continue;
     }
-    if (id !== last + 1) continue;
-    last = id;
-    fresh.push(event);
+    if (fresh.length > 0) idle = 0;
+    else if (token === undefined) await pause(retryDelay(idle++), signal);
   }
-  return fresh;
+  return true;
 }
+
+/** gRPC status 5, but not for a namespace that a server just starting does not know yet. */
+const isHistoryGone = (error: unknown): boolean =>
+  (error as { code?: unknown }).code === 5 && !/namespace/i.test((error as Error).message);
+
+const toGap = (execution: string, from: number, why: string, to?: number): object => ({
+  kind: 'gap',
+  execution,
+  from,
+  to,
+  why,
+  time: now(),
+});
 
 const toRecord = (event: HistoryEventJson, execution: string): object => ({
   kind: 'event',
