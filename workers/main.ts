@@ -1,5 +1,6 @@
 /** Process entry of a worker: settings, dependencies, a task queue per role, graceful stop. */
-import { Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import { once } from 'node:events';
+import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { toQueues } from '../workflows/contract.ts';
@@ -13,7 +14,8 @@ import {
 import { readBundle } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
 import { exitForConfiguration } from './configuration.ts';
-import { connectToTemporal } from './connection.ts';
+import { connectPatiently } from './connection.ts';
+import { readConnectionOptions } from './connection-options.ts';
 import { createKeyring } from './keyring.ts';
 import { createLogger, toSdkLogger } from './logger.ts';
 import { parseRoles } from './roles.ts';
@@ -35,9 +37,10 @@ Runtime.install({
   },
 });
 
+const address = await readConnectionOptions(settings, supervised);
 // The connection waits for Temporal while this process reads its code.
 const [connection, bundle] = await Promise.all([
-  connectToTemporal(settings, supervised, log),
+  connectPatiently((to) => NativeConnection.connect(to), address, log),
   roles.has('run') ? readBundle(settings.cacheDir) : undefined,
 ]);
 
@@ -64,9 +67,14 @@ const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
 const createActivityWorker = (taskQueue: string, activities: object): Promise<Worker> =>
   Worker.create({ ...common, taskQueue, activities });
 
-// The run worker first: its thread reads the SDK once more while this one reads the activities' code.
 const starting: Promise<Worker>[] = [];
-if (bundle !== undefined) starting.push(createRunWorker(bundle));
+if (bundle !== undefined) {
+  // Its thread reads the SDK once more. Only when it has begun is there time to read the activities' code on this one.
+  const threadStarted = once(process, 'worker');
+  const run = createRunWorker(bundle);
+  starting.push(run);
+  await Promise.race([threadStarted, run]);
+}
 if (roles.has('workspace')) {
   const side = createWorkspaceSide(settings, log).catch(exitForConfiguration);
   starting.push(createActivityWorker(queues.workspace, toActivities(workspaceNames, side)));
