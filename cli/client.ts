@@ -64,12 +64,12 @@ export interface RunClient {
   list(most: number): Promise<RunRow[]>;
   /** Undefined when there is no such run. */
   describe(run: string): Promise<(RunRow & { readonly firstRunId: string }) | undefined>;
-  /** One long poll: waits up to about 20 s for something new when all is read. @throws what `isAway` knows. */
+  /** One answer; with `wait` a long poll of about 20 s when all is read. @throws what `isAway` knows. */
   readHistory(
     run: string,
     runId: string,
     token: Uint8Array | undefined,
-    signal: AbortSignal,
+    options: { readonly signal: AbortSignal; readonly wait: boolean },
   ): Promise<HistoryPage<HistoryEvent>>;
   close(): Promise<void>;
 }
@@ -217,13 +217,13 @@ function createRunClient(connection: Connection, namespace: string, address: str
         throw error;
       }
     },
-    async readHistory(run, runId, token, signal) {
+    async readHistory(run, runId, token, { signal, wait }) {
       const answer = await connection.withAbortSignal(signal, () =>
         connection.withDeadline(Date.now() + 60_000, () =>
           service.getWorkflowExecutionHistory({
             namespace,
             execution: { workflowId: toWorkflowId(run), runId },
-            waitNewEvent: true,
+            waitNewEvent: wait,
             ...(token === undefined ? {} : { nextPageToken: token }),
           }),
         ),

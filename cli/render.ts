@@ -1,9 +1,103 @@
-/** Values → text. Pure: no clock, no terminal, no file. Whatever a model or a tool wrote is stripped of control characters here. */
-import type { RunEvent } from '../audit/events.ts';
+/** Values → text. Pure: no clock, no terminal, no file. What a model or a tool wrote is stripped of control characters here. */
+import type { RunEvent } from '../audit/run-event.ts';
 import { stripControls, toLine } from './clean.ts';
 import type { Style } from './style.ts';
 
-const lineWidth = 160;
+const width = 160;
+
+/** Lines an event adds to the account of a run; none where another event says it better. */
+export function renderEvent(event: RunEvent, style: Style): string[] {
+  switch (event.type) {
+    case 'run.started':
+      return [`${style.bold('Goal')} ${toLine(event.goal, width)}`];
+    case 'plan.updated':
+      return [
+        `${style.bold(`Plan ${event.round}`)} ${toLine(event.approach, width)}`,
+        ...event.steps.map(({ id, title }) => `  ${toLine(id, 8)} ${toLine(title, 100)}`),
+      ];
+    case 'step.started': {
+      const again = event.attempt > 1 ? `, attempt ${event.attempt}` : '';
+      return [`${style.bold(`Step ${toLine(event.step, 8)}`)} ${toLine(event.title, 100)}${again}`];
+    }
+    case 'thought':
+      return event.text === '' ? [] : [style.dim(`  ${toLine(event.text, width)}`)];
+    case 'decision':
+      return event.verdict === 'deny'
+        ? [
+            `  ${style.red('denied')} ${toLine(event.tool, 40)}: ${toLine(event.reason, width)} (${toLine(event.rule, 60)})`,
+          ]
+        : [];
+    case 'approval.requested':
+      return [
+        `  ${style.yellow('approval')} ${event.request}: ${toLine(`${event.tool} ${event.preview}`, width)}`,
+        `    ${toLine(event.reason, width)} (${toLine(event.rule, 60)})`,
+      ];
+    case 'approval.answered': {
+      const why = event.reason === undefined ? '' : `: ${toLine(event.reason, width)}`;
+      const word = event.answer === 'approve' ? 'approved' : 'denied';
+      return [`  ${event.request} ${word} by ${toLine(event.by, 40)}${why}`];
+    }
+    case 'input.requested':
+      return [`  ${style.yellow('question')} ${toLine(event.question, 500)}`];
+    case 'said':
+      return [`  ${toLine(event.by, 40)} says: ${toLine(event.text, width)}`];
+    case 'tool.output':
+      return [];
+    case 'tool.finished': {
+      const exit = event.exitCode === undefined ? '' : `, exit ${event.exitCode}`;
+      const sign = event.ok ? style.green('✓') : style.red('✗');
+      const what = toLine(`${event.tool} ${event.preview}`, width);
+      return [`  ${sign} ${what} ${style.dim(`(${renderMs(event.ms)}${exit})`)}`];
+    }
+    case 'review': {
+      const about = event.step === undefined ? 'of the whole work' : `of ${toLine(event.step, 8)}`;
+      const paint = event.verdict === 'accept' ? style.green : style.yellow;
+      return [
+        `${style.bold('Review')} ${about}: ${paint(event.verdict)} ${toLine(event.notes, width)}`,
+      ];
+    }
+    case 'model.waiting':
+      return [
+        `${style.yellow('Waiting for the model')} at ${toLine(event.address, 80)}: ${toLine(event.reason, width)}`,
+      ];
+    case 'run.paused':
+      return [`${style.yellow('Paused')} by ${toLine(event.by, 40)}`];
+    case 'run.resumed':
+      return [`Resumed by ${toLine(event.by, 40)}`];
+    case 'run.finished':
+      return renderEnd(event, style);
+    case 'tool.requested':
+    case 'tool.started':
+    case 'budget':
+      return [];
+  }
+}
+
+function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: Style): string[] {
+  const { usage, changes, status } = event;
+  const paint = status === 'done' ? style.green : style.red;
+  const tokens = renderCount(usage.inputTokens + usage.outputTokens);
+  const facts = [
+    `${usage.steps} steps`,
+    `${usage.toolCalls} tool calls`,
+    `${tokens} tokens`,
+    `${renderMs(usage.workMs)} of work`,
+  ].join(' · ');
+  return [
+    `${paint(style.bold(status))} ${facts}`,
+    ...(changes.length === 0 ? [] : [`Changed: ${toLine(changes.join(', '), 400)}`]),
+  ];
+}
+
+/** A run's last words as they go to standard output, on as many lines as they have. */
+export const renderSummary = (summary: string): string => stripControls(summary).trimEnd();
+
+/** Milliseconds as a person reads them: `12 ms`, `3.4 s`, `2m 5s`. */
+export function renderMs(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return renderAge(ms);
+}
 
 /** An age or a duration in its largest two units, such as `3m 12s`. */
 export function renderAge(ms: number): string {

@@ -11,13 +11,14 @@ export interface Screen {
   clear(): void;
 }
 
+const toText = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+
 /** Lines must be free of control characters but for the colours of render.ts. */
 export function createScreen(stream: Pick<WriteStream, 'write' | 'columns' | 'rows'>): Screen {
   let drawn: readonly string[] = [];
 
   // One write for erasing and drawing: in between, the terminal would flicker.
   const erase = (): string => (drawn.length === 0 ? '' : `\u001b[${drawn.length}A\u001b[0J`);
-  const toText = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
   return {
     write(lines) {

@@ -66,7 +66,6 @@ export async function startRun({ args, flags }: Invocation): Promise<number> {
       run,
       json: flags['json'] === true,
       from: 1,
-      answers: approve === 'ask',
     });
   } finally {
     await place.client.close();

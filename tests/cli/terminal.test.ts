@@ -71,12 +71,13 @@ test('colours only on a terminal that wants them', () => {
   assert.equal(createStyle({}, {}).red('x'), 'x');
 });
 
+const line = (activity: string, attempt: number, text: string): string =>
+  `${JSON.stringify({ activity, attempt, text })}\n`;
+
 test('the text of a model call is read as it grows; a retried call starts again', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'agent-spool-'));
   const file = join(folder, 'run-x.ndjson');
   const reader = createSpoolReader(file);
-  const line = (activity: string, attempt: number, text: string): string =>
-    `${JSON.stringify({ activity, attempt, text })}\n`;
   assert.equal(await reader.read(), '', 'no file yet');
   await writeFile(file, line('5', 1, 'Ich prü'));
   assert.equal(await reader.read(), 'Ich prü');

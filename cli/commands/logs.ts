@@ -1,0 +1,51 @@
+import type { RunEvent } from '../../audit/events.ts';
+import { readSettings } from '../../config/environment.ts';
+import type { Settings } from '../../config/environment.ts';
+import type { Invocation } from '../arguments.ts';
+import type { RunClient } from '../client.ts';
+import { readEventsSoFar } from '../events-so-far.ts';
+import { printJson, printText } from '../output.ts';
+import { renderEvent } from '../render.ts';
+import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
+import type { Style } from '../style.ts';
+import { createStyle } from '../style.ts';
+
+/** `agent logs`: what happened so far; with `-f` what happens, until the run ends. */
+export async function printLogs({ args, flags }: Invocation): Promise<number> {
+  const run = parseRun(args[0]);
+  const settings = readSettings();
+  const json = flags['json'] === true;
+  const style = createStyle(process.stdout, process.env);
+  if (flags['follow'] === true) {
+    const print = json ? printJson : (event: RunEvent) => printEvent(event, style);
+    const client = await connectFor(settings, run);
+    return await withClient(client, () => follow(settings, client, run, print));
+  }
+  const events = await readEventsSoFar(settings, run);
+  if (json) printJson(events);
+  else for (const event of events) printEvent(event, style);
+  return 0;
+}
+
+async function follow(
+  settings: Settings,
+  client: RunClient,
+  run: string,
+  print: (event: RunEvent) => void,
+): Promise<number> {
+  const found = await client.describe(run);
+  if (found === undefined) throw await toUnknownRun(settings, run, client);
+  const { followEvents } = await import('../events.ts');
+  const { firstRunId } = found;
+  // Nobody stops this reader but the end of the process.
+  const { signal } = new AbortController();
+  for await (const events of followEvents({ client, run, firstRunId, signal, wait: true })) {
+    for (const event of events) print(event);
+  }
+  return 0;
+}
+
+function printEvent(event: RunEvent, style: Style): void {
+  const time = event.time.slice(11, 19);
+  for (const line of renderEvent(event, style)) printText(`${style.dim(time)} ${line}`);
+}

@@ -1,0 +1,110 @@
+import { createBlobStore, isRef } from '../../audit/blobs.ts';
+import type { RunEvent } from '../../audit/events.ts';
+import { readSettings } from '../../config/environment.ts';
+import type { Settings } from '../../config/environment.ts';
+import { toRunLog } from '../../config/folders.ts';
+import type { Invocation } from '../arguments.ts';
+import { stripControls, toLine } from '../clean.ts';
+import { readEventsSoFar } from '../events-so-far.ts';
+import { printJson, printText } from '../output.ts';
+import { renderCount, renderEvent, renderSummary } from '../render.ts';
+import { toRow } from '../run-log.ts';
+import { connectRunning, parseRun, withClient } from '../session.ts';
+import { createStyle, plainStyle } from '../style.ts';
+import type { Style } from '../style.ts';
+import type { WatchView } from '../watch-view.ts';
+import { emptyView, foldEvent } from '../watch-view.ts';
+import type { RunView } from '../../workflows/contract.ts';
+
+const askWithinMs = 3_000;
+
+/** `agent show`: what a run is doing, its plan, what it used, how it ended and where its papers are. */
+export async function showRun({ args, flags }: Invocation): Promise<number> {
+  const run = parseRun(args[0]);
+  const settings = readSettings();
+  const events = await readEventsSoFar(settings, run);
+  const view = events.reduce(foldEvent, emptyView);
+  const now = view.finished === undefined ? await askRun(settings, run) : undefined;
+  const files = toFiles(settings, run, view);
+  if (flags['json'] === true) {
+    const { v: _v, seq: _seq, type: _type, ...result } = view.finished ?? {};
+    printJson({
+      ...toRow(run, events, ''),
+      plan: view.steps,
+      ...(now === undefined ? {} : { view: now }),
+      ...(view.finished === undefined ? {} : { result }),
+      ...(view.approval === undefined ? {} : { approval: view.approval }),
+      ...(view.question === undefined ? {} : { question: view.question }),
+      ...files,
+    });
+    return 0;
+  }
+  const style = createStyle(process.stdout, process.env);
+  printText(renderRun(run, events, view, now, style));
+  for (const [name, file] of Object.entries(files)) printText(`${name.padEnd(9)} ${file}`);
+  return 0;
+}
+
+/** The run's own word on what it does right now; undefined when nobody is there to ask. */
+async function askRun(settings: Settings, run: string): Promise<RunView | undefined> {
+  const client = await connectRunning(settings).catch(() => undefined);
+  if (client === undefined) return undefined;
+  return await withClient(client, () => client.view(run, askWithinMs));
+}
+
+function toFiles(
+  { folders }: Settings,
+  run: string,
+  { finished }: WatchView,
+): Record<string, string> {
+  const report = finished?.report;
+  return {
+    log: toRunLog(folders.root, run),
+    ...(report !== undefined && isRef(report)
+      ? { report: createBlobStore(folders.blobs).pathOf(report) }
+      : {}),
+  };
+}
+
+const marks = { waiting: '☐', running: '▶', done: '☑' } as const;
+
+/** Everything known of a run, for a person. Pure. */
+export function renderRun(
+  run: string,
+  events: readonly RunEvent[],
+  view: WatchView,
+  now: RunView | undefined,
+  style: Style = plainStyle,
+): string {
+  const { status, model, workspace, goal } = toRow(run, events, '');
+  const rows: [string, string][] = [
+    ['run', run],
+    [
+      'status',
+      now === undefined ? status : `${status}, ${now.now.phase}${now.pausing ? ', pausing' : ''}`,
+    ],
+    ['goal', stripControls(goal).replaceAll('\n', '\n          ')],
+    ['workspace', workspace],
+    ['model', toLine(model, 80)],
+    ['used', `${view.toolCalls} tool calls, ${renderCount(view.tokens)} tokens`],
+  ];
+  const lines = rows.map(([name, value]) => `${style.dim(name.padEnd(9))} ${value}`);
+  if (view.steps.length > 0) {
+    lines.push(`${style.dim('plan')}      round ${view.round}`);
+    lines.push(
+      ...view.steps.map(
+        ({ id, title, state }) => `  ${marks[state]} ${toLine(id, 8)} ${toLine(title, 100)}`,
+      ),
+    );
+  }
+  for (const open of [view.approval, view.question]) {
+    if (open !== undefined) lines.push(...renderEvent(open, style));
+  }
+  if (view.approval !== undefined)
+    lines.push(`  answer: agent approve|deny ${run} ${view.approval.request}`);
+  if (view.question !== undefined) lines.push(`  answer: agent say ${run} "…"`);
+  if (view.finished !== undefined) {
+    lines.push(...renderEvent(view.finished, style), '', renderSummary(view.finished.summary), '');
+  }
+  return lines.join('\n');
+}

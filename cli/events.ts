@@ -1,0 +1,41 @@
+import { toHistoryJson } from '../audit/history-json.ts';
+import type { RunEvent } from '../audit/events.ts';
+import { createProjection } from '../audit/events.ts';
+import type { RunClient } from './client.ts';
+import { isAway } from './client.ts';
+import { followHistory } from './history.ts';
+
+export interface EventSource {
+  readonly client: RunClient;
+  readonly run: string;
+  readonly firstRunId: string;
+  readonly signal: AbortSignal;
+  /** False: only what there is now. */
+  readonly wait: boolean;
+  /** Called each time the server goes away. */
+  readonly onAway?: () => void;
+}
+
+/** A run's events from its first on, as they become durable, until it ends. Each batch came in one answer of the server. */
+export async function* followEvents({
+  client,
+  run,
+  firstRunId,
+  signal,
+  wait,
+  onAway,
+}: EventSource): AsyncGenerator<readonly RunEvent[]> {
+  const projection = createProjection(run);
+  const batches = followHistory({
+    firstRunId,
+    signal,
+    isAway,
+    ...(onAway === undefined ? {} : { onAway }),
+    poll: (runId, token) => client.readHistory(run, runId, token, { signal, wait }),
+  });
+  for await (const batch of batches) {
+    const events = toHistoryJson(batch).flatMap((event) => projection.apply(event));
+    if (events.length > 0) yield events;
+    if (projection.finished) return;
+  }
+}

@@ -1,0 +1,58 @@
+import { existsSync, statSync } from 'node:fs';
+import type { RunEvent } from '../audit/events.ts';
+import { readRunEvents } from '../audit/events.ts';
+import type { Settings } from '../config/environment.ts';
+import { toRunLog } from '../config/folders.ts';
+import type { RunRow } from './client.ts';
+import { readRunNames } from './session.ts';
+import type { WatchView } from './watch-view.ts';
+import { emptyView, foldEvent } from './watch-view.ts';
+
+/** Every event the run's log holds; undefined when it has none. Works without any server. */
+export async function readLoggedEvents(
+  { folders }: Settings,
+  run: string,
+): Promise<RunEvent[] | undefined> {
+  const file = toRunLog(folders.root, run);
+  if (!existsSync(file)) return undefined;
+  const events: RunEvent[] = [];
+  for await (const event of readRunEvents(file)) events.push(event);
+  return events;
+}
+
+/** The runs of the state folder by their logs, newest first. */
+export async function readLoggedRuns(settings: Settings): Promise<RunRow[]> {
+  const rows = await Promise.all(
+    readRunNames(settings).map(async (run) => {
+      const events = (await readLoggedEvents(settings, run)) ?? [];
+      const written = statSync(toRunLog(settings.folders.root, run)).mtime.toISOString();
+      return toRow(run, events, written);
+    }),
+  );
+  return rows.toSorted((a, b) => b.started.localeCompare(a.started));
+}
+
+/** `written` stands in for the start of a run whose log has no event yet. */
+export function toRow(run: string, events: readonly RunEvent[], written: string): RunRow {
+  const view = events.reduce(foldEvent, emptyView);
+  const { started, finished } = view;
+  return {
+    run,
+    status: finished?.status ?? toStatus(view),
+    open: finished === undefined,
+    step: view.steps.find(({ state }) => state === 'running')?.id ?? '',
+    model: started?.model ?? '',
+    tokens: view.tokens,
+    toolCalls: view.toolCalls,
+    started: started?.time ?? written,
+    ...(finished === undefined ? {} : { ended: finished.time }),
+    goal: started?.goal ?? '',
+    workspace: started?.workspace ?? '',
+  };
+}
+
+function toStatus(view: WatchView): string {
+  if (view.approval !== undefined || view.question !== undefined) return 'needs-approval';
+  if (view.paused) return 'paused';
+  return view.waitingFor === undefined ? 'running' : 'waiting-for-model';
+}

@@ -1,0 +1,102 @@
+import type { RunEvent } from '../audit/run-event.ts';
+
+export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly type: T }>;
+
+export interface WatchStep {
+  readonly id: string;
+  readonly title: string;
+  readonly state: 'waiting' | 'running' | 'done';
+}
+
+/** What the live view shows, folded from events only: the same for whoever attaches, whenever. */
+export interface WatchView {
+  readonly started?: EventOf<'run.started'>;
+  readonly round: number;
+  readonly steps: readonly WatchStep[];
+  readonly thought: string;
+  /** The action under way. */
+  readonly acting?: EventOf<'tool.requested'>;
+  readonly waitingFor?: EventOf<'model.waiting'>;
+  readonly paused: boolean;
+  /** Waits for a person's answer; runs with a standing order never do. */
+  readonly approval?: EventOf<'approval.requested'>;
+  readonly question?: EventOf<'input.requested'>;
+  readonly toolCalls: number;
+  readonly tokens: number;
+  readonly finished?: EventOf<'run.finished'>;
+}
+
+export const emptyView: WatchView = {
+  round: 0,
+  steps: [],
+  thought: '',
+  paused: false,
+  toolCalls: 0,
+  tokens: 0,
+};
+
+type Field = 'acting' | 'waitingFor' | 'approval' | 'question';
+
+const without = (view: WatchView, ...fields: readonly Field[]): WatchView => {
+  const next: { -readonly [K in keyof WatchView]: WatchView[K] } = { ...view };
+  for (const field of fields) delete next[field];
+  return next;
+};
+
+const mark = (view: WatchView, id: string | undefined, state: WatchStep['state']): WatchView => ({
+  ...view,
+  steps: view.steps.map((step) => (step.id === id ? { ...step, state } : step)),
+});
+
+/** The view after one more event. Pure. */
+export function foldEvent(view: WatchView, event: RunEvent): WatchView {
+  switch (event.type) {
+    case 'run.started':
+      return { ...view, started: event };
+    case 'plan.updated':
+      return {
+        ...without(view, 'waitingFor'),
+        round: event.round,
+        thought: event.approach,
+        steps: event.steps.map(({ id, title }) => ({ id, title, state: 'waiting' })),
+      };
+    case 'step.started':
+      return mark(without(view, 'waitingFor', 'question'), event.step, 'running');
+    case 'thought':
+      return { ...without(view, 'waitingFor', 'question'), thought: event.text || view.thought };
+    case 'tool.requested':
+      return { ...without(view, 'question'), acting: event };
+    case 'approval.requested':
+      return view.started?.approve === 'ask' ? { ...view, approval: event } : view;
+    case 'approval.answered':
+      return without(view, 'approval');
+    case 'input.requested':
+      return { ...view, question: event };
+    case 'said':
+      return without(view, 'question');
+    case 'tool.finished':
+      return without(view, 'acting', 'approval');
+    case 'review':
+      return mark(
+        without(view, 'waitingFor'),
+        event.step,
+        event.verdict === 'accept' ? 'done' : 'waiting',
+      );
+    case 'budget': {
+      const { toolCalls, inputTokens, outputTokens } = event.usage;
+      return { ...view, toolCalls, tokens: inputTokens + outputTokens };
+    }
+    case 'model.waiting':
+      return { ...view, waitingFor: event };
+    case 'run.paused':
+      return { ...view, paused: true };
+    case 'run.resumed':
+      return { ...view, paused: false };
+    case 'run.finished':
+      return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), finished: event };
+    case 'decision':
+    case 'tool.started':
+    case 'tool.output':
+      return view;
+  }
+}

@@ -1,0 +1,164 @@
+import type { RunEvent } from '../audit/events.ts';
+import type { Settings } from '../config/environment.ts';
+import type { RunClient } from './client.ts';
+import { CliError } from './errors.ts';
+import { followEvents } from './events.ts';
+import { printJson, printText } from './output.ts';
+import { renderEvent, renderSummary } from './render.ts';
+import { printProgress, toCluster, toUnknownRun } from './session.ts';
+import { ensureStack } from './stack.ts';
+import { createStyle } from './style.ts';
+import type { WatchView } from './watch-view.ts';
+import { emptyView, foldEvent } from './watch-view.ts';
+
+export interface Watch {
+  readonly client: RunClient;
+  readonly settings: Settings;
+  readonly run: string;
+  readonly json: boolean;
+  /** First event to print, with `json`. */
+  readonly from: number;
+}
+
+/** Where a watched run is shown. */
+export interface Viewer {
+  /** The run's state after `events`. */
+  show(events: readonly RunEvent[], view: WatchView): void;
+  /** Resolves when the person wants to leave. */
+  readonly left: Promise<void>;
+  /** Whether a person can answer what the run asks. */
+  readonly answers: boolean;
+  close(): Promise<void>;
+}
+
+/** Shows a run until it ends. The exit code is the run's; 3 when it waits and nobody here can answer; 130 after Ctrl-C. */
+export async function watchRun(watch: Watch): Promise<number> {
+  const { client, settings, run } = watch;
+  const found = await client.describe(run);
+  if (found === undefined) throw await toUnknownRun(settings, run, client);
+  const viewer = await createViewer(watch);
+  const stop = new AbortController();
+  const ended = followToEnd(watch, viewer, found.firstRunId, stop.signal);
+  const interrupted = waitForSignal(stop.signal);
+  try {
+    const end = await Promise.race([ended, interrupted, viewer.left.then(() => 130 as const)]);
+    await viewer.close();
+    if (typeof end === 'number') {
+      printProgress(renderLeft(run));
+      return end;
+    }
+    return report(watch, end);
+  } finally {
+    stop.abort();
+    await viewer.close();
+  }
+}
+
+type End = { readonly view: WatchView; readonly why: 'finished' | 'nobody' };
+
+async function followToEnd(
+  { client, settings, run }: Watch,
+  viewer: Viewer,
+  firstRunId: string,
+  signal: AbortSignal,
+): Promise<End> {
+  let view = emptyView;
+  const onAway = (): void => {
+    if (toCluster(settings) !== undefined) {
+      printProgress('Temporal does not answer; waiting for it. The run is not affected.');
+      return;
+    }
+    printProgress('The local stack does not answer; starting it again.');
+    // Its ports stay the same, so the connection finds it by itself.
+    ensureStack(settings, { onProgress: printProgress }).catch((error: Error) =>
+      printProgress(error.message),
+    );
+  };
+  for await (const events of followEvents({
+    client,
+    run,
+    firstRunId,
+    signal,
+    wait: true,
+    onAway,
+  })) {
+    view = events.reduce(foldEvent, view);
+    viewer.show(events, view);
+    if (!viewer.answers && (await isWaiting(client, run, view))) return { view, why: 'nobody' };
+  }
+  if (view.finished === undefined && !signal.aborted) {
+    throw new CliError(
+      `The history of run ${run} ends without a result. See: agent show ${run}`,
+      1,
+    );
+  }
+  return { view, why: 'finished' };
+}
+
+const askWithinMs = 3_000;
+
+/** Events may say that the run waits although its answer is the next of them: the run itself is asked. */
+async function isWaiting(client: RunClient, run: string, view: WatchView): Promise<boolean> {
+  if (view.approval === undefined && view.question === undefined) return false;
+  const current = await client.view(run, askWithinMs);
+  const phase = current?.now.phase ?? 'awaiting-approval';
+  return phase === 'awaiting-approval' || phase === 'awaiting-input';
+}
+
+function report({ run, json }: Watch, { view, why }: End): number {
+  const { finished, approval, question } = view;
+  if (why === 'nobody' || finished === undefined) {
+    if (approval !== undefined) {
+      printProgress(
+        `Run ${run} waits for approval ${approval.request}. It goes on after:\n` +
+          `  agent approve ${run} ${approval.request}     or: agent deny ${run} ${approval.request} --reason "…"`,
+      );
+    } else if (question !== undefined) {
+      printProgress(`Run ${run} waits for an answer. It goes on after:\n  agent say ${run} "…"`);
+    }
+    printProgress(`Watch it again: agent attach ${run}`);
+    return 3;
+  }
+  if (!json) printText(renderSummary(finished.summary));
+  return finished.exitCode;
+}
+
+const renderLeft = (run: string): string =>
+  [
+    `Run ${run} goes on without you.`,
+    `  watch   agent attach ${run}`,
+    `  pause   agent pause ${run}`,
+    `  cancel  agent cancel ${run}`,
+  ].join('\n');
+
+function waitForSignal(signal: AbortSignal): Promise<130 | 143> {
+  return new Promise((resolve) => {
+    const onInterrupt = (): void => resolve(130);
+    const onTerminate = (): void => resolve(143);
+    process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate);
+    signal.addEventListener('abort', () => {
+      process.off('SIGINT', onInterrupt).off('SIGTERM', onTerminate);
+    });
+  });
+}
+
+const never = new Promise<void>(() => undefined);
+const close = (): Promise<void> => Promise.resolve();
+
+async function createViewer(watch: Watch): Promise<Viewer> {
+  if (watch.json) {
+    const show = (events: readonly RunEvent[]): void => {
+      for (const event of events) if (event.seq >= watch.from) printJson(event);
+    };
+    return { show, left: never, answers: false, close };
+  }
+  if (process.stdin.isTTY && process.stderr.isTTY) {
+    const { createLiveViewer } = await import('./live.ts');
+    return createLiveViewer(watch);
+  }
+  const style = createStyle(process.stderr, process.env);
+  const show = (events: readonly RunEvent[]): void => {
+    for (const event of events) for (const line of renderEvent(event, style)) printProgress(line);
+  };
+  return { show, left: never, answers: false, close };
+}
