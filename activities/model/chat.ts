@@ -1,10 +1,15 @@
 import type OpenAI from 'openai';
 import type {
+  ChatCompletion,
+  ChatCompletionChunk,
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
 } from 'openai/resources/chat/completions';
+import { readBody } from './body.ts';
 import type { Listener, Message, ModelAsk, RawReply } from './conversation.ts';
-import { ModelFailure } from './failures.ts';
+import type { CallDelta } from './deltas.ts';
+import { collectCalls } from './deltas.ts';
+import { ModelFailure, toAddress } from './failures.ts';
 
 /** Asks over `/chat/completions`, streaming. @throws ModelFailure `cut` when the stream ends before it says so. */
 export async function askChat(
@@ -12,48 +17,67 @@ export async function askChat(
   ask: ModelAsk,
   { signal, onPiece }: Listener,
 ): Promise<RawReply> {
-  const stream = await openai.chat.completions.create(toChatParams(ask), { signal });
+  const address = toAddress(ask.endpoint.baseUrl);
+  const response = await openai.chat.completions.create(toChatParams(ask), { signal }).asResponse();
+  const body = await readBody<Partial<ChatCompletionChunk>>(response, openai, address);
+  if (body.kind === 'whole') return fromWhole(body.whole, address);
   let text = '';
-  let finish: string | null = null;
+  let finish: string | undefined;
   let usage: RawReply['usage'];
-  const calls: { id: string; name: string; arguments: string }[] = [];
-  for await (const chunk of stream) {
-    if (chunk.usage) {
-      usage = {
-        inputTokens: chunk.usage.prompt_tokens,
-        outputTokens: chunk.usage.completion_tokens,
-      };
-    }
+  const calls = collectCalls();
+  for await (const chunk of body.events) {
+    if (chunk.usage) usage = toUsage(chunk.usage);
     const choice = chunk.choices?.[0];
-    onPiece(choice?.delta?.content ?? '');
-    if (choice === undefined) continue;
-    text += choice.delta?.content ?? '';
-    for (const piece of choice.delta?.tool_calls ?? []) {
-      // Some servers leave the index out; a new id then starts a new call.
-      const fresh =
-        piece.id !== undefined && piece.id !== '' && calls.every(({ id }) => id !== piece.id);
-      const index = piece.index ?? (fresh ? calls.length : Math.max(calls.length - 1, 0));
-      const call = (calls[index] ??= { id: '', name: '', arguments: '' });
-      call.id ||= piece.id ?? '';
-      call.name += piece.function?.name ?? '';
-      call.arguments += piece.function?.arguments ?? '';
-    }
-    finish = choice.finish_reason ?? finish;
+    const piece = choice?.delta?.content ?? '';
+    text += piece;
+    onPiece(piece);
+    for (const delta of choice?.delta?.tool_calls ?? []) calls.add(delta);
+    finish = choice?.finish_reason ?? finish;
   }
-  if (finish === null) {
-    throw new ModelFailure(
-      'cut',
-      ask.endpoint.baseUrl,
-      `The answer of ${ask.endpoint.baseUrl} broke off before its end.`,
-    );
+  if (finish === undefined) {
+    throw new ModelFailure('cut', address, `The answer of ${address} broke off before its end.`);
   }
-  return {
-    text,
-    calls: calls.filter((call) => call !== undefined),
-    finish: finish === 'length' ? 'length' : 'stop',
-    ...(usage === undefined ? {} : { usage }),
-  };
+  return toRaw(text, calls.calls(), finish, usage);
 }
+
+/** From servers that do not stream. */
+function fromWhole({ choices, usage }: Partial<ChatCompletion>, address: string): RawReply {
+  const choice = choices?.[0];
+  if (choice?.message === undefined) {
+    const message = `The model server at ${address} sent JSON that is not a chat completion.`;
+    throw new ModelFailure('malformed', address, message);
+  }
+  const calls = collectCalls();
+  for (const [index, call] of (choice.message.tool_calls ?? []).entries()) {
+    calls.add({ ...(call as CallDelta), index });
+  }
+  return toRaw(
+    choice.message.content ?? '',
+    calls.calls(),
+    choice.finish_reason,
+    usage && toUsage(usage),
+  );
+}
+
+const toUsage = (usage: {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+}): RawReply['usage'] => ({
+  inputTokens: usage.prompt_tokens,
+  outputTokens: usage.completion_tokens,
+});
+
+const toRaw = (
+  text: string,
+  calls: RawReply['calls'],
+  reason: string,
+  usage: RawReply['usage'],
+): RawReply => ({
+  text,
+  calls,
+  finish: reason === 'length' ? 'length' : 'stop',
+  ...(usage === undefined ? {} : { usage }),
+});
 
 function toChatParams({
   endpoint,

@@ -59,19 +59,39 @@ export type RawReply = Omit<ModelReply, 'protocol' | 'ms' | 'usage'> & {
   readonly usage?: { readonly inputTokens: number; readonly outputTokens: number };
 };
 
-/** Small servers leave ids out or repeat them; a conversation needs each once. */
-export function toUniqueIds(calls: readonly ReplyCall[]): ReplyCall[] {
-  const seen = new Set<string>();
-  return calls.map((call, index) => {
-    const id = call.id === '' || seen.has(call.id) ? `call_${index}_${seen.size}` : call.id;
+const longestId = 64;
+
+/**
+ * Small servers leave ids out or repeat them; a conversation needs each once. New ids count on from the calls before,
+ * so that the same answer in the same place gets the same ids.
+ */
+export function toUniqueIds(
+  calls: readonly ReplyCall[],
+  before: readonly Message[] = [],
+): ReplyCall[] {
+  const seen = new Set(
+    before.flatMap((message) =>
+      message.role === 'assistant' ? message.calls.map(({ id }) => id) : [],
+    ),
+  );
+  return calls.map((call) => {
+    let { id } = call;
+    let number = seen.size;
+    while (id === '' || id.length > longestId || seen.has(id)) {
+      number += 1;
+      id = `call_${number}`;
+    }
     seen.add(id);
     return { ...call, id };
   });
 }
 
-/** Reasoning written into the answer is not part of it. */
+/** Reasoning written into the answer is not part of it; some templates swallow the tag that opens it. */
 export const withoutThinking = (text: string): string =>
-  text.replaceAll(/<think>[\s\S]*?(<\/think>|$)/g, '').trim();
+  text
+    .replaceAll(/<think>[\s\S]*?(<\/think>|$)/g, '')
+    .replace(/^[\s\S]*<\/think>/, '')
+    .trim();
 
 const charactersPerToken = 4;
 

@@ -6,6 +6,7 @@ export type FailureKind =
   | 'server'
   | 'timeout'
   | 'cut'
+  | 'malformed'
   | 'auth'
   | 'not-found'
   | 'bad-request'
@@ -34,17 +35,36 @@ export function readRetryAfter(headers: Headers | undefined, now: number): numbe
   if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, longestRetryAfterMs);
   const text = headers?.get('retry-after');
   if (text === null || text === undefined) return undefined;
-  const seconds = Number.parseFloat(text);
-  const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - now;
+  // Not parseFloat: it would read a date that begins with its year as seconds.
+  const wait = /^[\d.]+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isFinite(wait) ? Math.min(Math.max(wait, 0), longestRetryAfterMs) : undefined;
 }
 
+/** How a server is named in messages: without the user and password its address may carry. */
+export function toAddress(baseUrl: string): string {
+  if (!URL.canParse(baseUrl)) return baseUrl;
+  const url = new URL(baseUrl);
+  if (url.username === '' && url.password === '') return baseUrl;
+  url.username = '';
+  url.password = '';
+  return url.href;
+}
+
 const overflow =
-  /context.{0,20}(length|window|size)|maximum context|n_keep|too many tokens|prompt is too long/i;
+  /context.{0,20}(length|window|size)|maximum context|n_ctx|n_keep|too many tokens|prompt is too long/i;
+const unknownAddress =
+  /unexpected endpoint|unknown (endpoint|url|path|route)|no such (endpoint|route)/i;
+
+/** Some servers tell errors with status 200 or in the middle of a stream: then only the text says what it is. */
+export function kindOfText(text: string): FailureKind {
+  if (overflow.test(text)) return 'context-overflow';
+  return unknownAddress.test(text) ? 'not-found' : 'server';
+}
 
 const kindOf = (status: number, message: string): FailureKind => {
   if (status === 401 || status === 403) return 'auth';
-  if (status === 404) return 'not-found';
+  // 3xx: redirects are not followed. 405 and 501: the address is there, but not for this.
+  if (status < 400 || status === 404 || status === 405 || status === 501) return 'not-found';
   if (status === 429) return 'rate-limited';
   if (status === 408 || status === 409 || status >= 500)
     return overflow.test(message) ? 'context-overflow' : 'server';
@@ -52,53 +72,54 @@ const kindOf = (status: number, message: string): FailureKind => {
 };
 
 const advice: Partial<Record<FailureKind, string>> = {
+  unreachable: 'Start it (LM Studio: lms server start) or set OPENAI_BASE_URL.',
   auth: 'Set OPENAI_API_KEY to a key this server accepts.',
   'not-found':
-    'Set AGENT_MODEL to a model the server has, or OPENAI_BASE_URL to the address that ends in /v1.',
+    'Set AGENT_MODEL to a model the server has (LM Studio: lms load <model>), or OPENAI_BASE_URL to the address that ends in /v1.',
   'context-overflow':
     'Load the model with a larger context (LM Studio: lms load <model> --context-length 32768).',
 };
 
-/** Puts whatever the client threw into our words. Aborts are passed on as they are. */
-export function toModelFailure(error: unknown, address: string): unknown {
+/** Puts whatever the client threw into our words, without the key. Aborts are passed on as they are. */
+export function toModelFailure(error: unknown, address: string, apiKey?: string): unknown {
   if (error instanceof ModelFailure || error instanceof APIUserAbortError) return error;
-  if (error instanceof APIConnectionTimeoutError) {
+  if (!(error instanceof Error)) return error;
+  const fail = (kind: FailureKind, happened: string, retryAfterMs?: number): ModelFailure => {
+    const more = advice[kind] === undefined ? '' : ` ${advice[kind]}`;
     return new ModelFailure(
-      'timeout',
+      kind,
       address,
-      `The model server at ${address} did not answer in time.`,
+      `The model server at ${address} ${toShort(happened, apiKey)}.${more}`,
+      retryAfterMs,
     );
-  }
+  };
+  if (error instanceof APIConnectionTimeoutError) return fail('timeout', 'did not answer in time');
   if (error instanceof APIConnectionError) {
     const reason = reasonOf(error);
     // Refused or unknown: nobody is there. Reset: somebody was, and may be again at once.
-    const kind = /ECONNRESET|EPIPE|socket|terminated|closed/i.test(reason) ? 'cut' : 'unreachable';
-    return new ModelFailure(
-      kind,
-      address,
-      `The model server at ${address} is not reachable (${reason}).`,
-    );
+    return /ECONNRESET|EPIPE|socket|terminated|closed/i.test(reason)
+      ? fail('cut', `closed the connection (${reason})`)
+      : fail('unreachable', `is not reachable (${reason})`);
   }
-  if (error instanceof APIError && typeof error.status === 'number') {
-    const text = error.message.slice(0, 500);
-    const kind = kindOf(error.status, text);
-    const more = advice[kind];
-    return new ModelFailure(
-      kind,
-      address,
-      `The model server at ${address} answered ${text}.${more === undefined ? '' : ` ${more}`}`,
-      readRetryAfter(error.headers, Date.now()),
-    );
+  if (error instanceof APIError) {
+    const { status, headers, message } = error as APIError;
+    return typeof status === 'number'
+      ? fail(kindOf(status, message), `answered ${message}`, readRetryAfter(headers, Date.now()))
+      : fail(kindOfText(message), `failed: ${message}`);
   }
-  if (error instanceof Error) {
-    // A stream that breaks off or carries something else than events.
-    return new ModelFailure(
-      'cut',
-      address,
-      `The answer of ${address} broke off: ${reasonOf(error)}.`,
-    );
-  }
-  return error;
+  return error instanceof SyntaxError
+    ? fail('malformed', 'sent an answer that is not JSON')
+    : fail('cut', `broke off its answer: ${reasonOf(error)}`);
+}
+
+const longestText = 500;
+
+/** One short line. Servers may repeat the key they were sent, and proxies send whole pages. */
+function toShort(happened: string, apiKey: string | undefined): string {
+  const open =
+    apiKey === undefined || apiKey === '' ? happened : happened.replaceAll(apiKey, '[key]');
+  const text = open.replace(/\s*<(!doctype|html)[\s\S]*$/i, ' and a web page');
+  return text.replaceAll(/\s+/g, ' ').trim().slice(0, longestText).replace(/\.$/, '');
 }
 
 function reasonOf(error: Error): string {

@@ -97,6 +97,7 @@ function toOutcome(failure: ModelFailure, attempt: number): ModelOutcome<never> 
     case 'server':
     case 'timeout':
     case 'cut':
+    case 'malformed':
       if (attempt >= mostAttempts) {
         return {
           kind: 'unavailable',

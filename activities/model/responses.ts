@@ -1,10 +1,14 @@
 import type OpenAI from 'openai';
 import type {
+  Response,
   ResponseCreateParamsStreaming,
   ResponseInputItem,
+  ResponseOutputItem,
+  ResponseStreamEvent,
 } from 'openai/resources/responses/responses';
+import { readBody } from './body.ts';
 import type { Listener, Message, ModelAsk, RawReply, ReplyCall } from './conversation.ts';
-import { ModelFailure } from './failures.ts';
+import { ModelFailure, kindOfText, toAddress } from './failures.ts';
 
 /** Asks over `/responses`, streaming, nothing stored on the server. @throws ModelFailure when the stream ends without a result. */
 export async function askResponses(
@@ -12,46 +16,62 @@ export async function askResponses(
   ask: ModelAsk,
   { signal, onPiece }: Listener,
 ): Promise<RawReply> {
-  const address = ask.endpoint.baseUrl;
-  const stream = await openai.responses.create(toResponsesParams(ask), { signal });
-  for await (const event of stream) {
+  const address = toAddress(ask.endpoint.baseUrl);
+  const sent = await openai.responses.create(toResponsesParams(ask), { signal }).asResponse();
+  const body = await readBody<ResponseStreamEvent>(sent, openai, address);
+  if (body.kind === 'whole') return fromResponse(body.whole, [], address);
+  // Some servers send the items one by one and leave them out of the last event.
+  const items: ResponseOutputItem[] = [];
+  for await (const event of body.events) {
     onPiece(event.type === 'response.output_text.delta' ? event.delta : '');
-    if (event.type === 'error') {
-      throw new ModelFailure(
-        'server',
-        address,
-        `The model server at ${address} failed: ${event.message}.`,
-      );
+    if (event.type === 'error') throw toFailure(address, event.message);
+    if (event.type === 'response.output_item.done') items.push(event.item);
+    if (
+      event.type === 'response.completed' ||
+      event.type === 'response.incomplete' ||
+      event.type === 'response.failed'
+    ) {
+      return fromResponse(event.response, items, address);
     }
-    if (event.type === 'response.failed') {
-      const reason = event.response.error?.message ?? 'no reason given';
-      throw new ModelFailure(
-        'server',
-        address,
-        `The model server at ${address} failed: ${reason}.`,
-      );
-    }
-    if (event.type !== 'response.completed' && event.type !== 'response.incomplete') continue;
-    const { output, usage } = event.response;
-    const calls: ReplyCall[] = [];
-    let text = '';
-    for (const item of output) {
-      if (item.type === 'function_call') {
-        calls.push({ id: item.call_id, name: item.name, arguments: item.arguments });
-      } else if (item.type === 'message') {
-        text += item.content.map((part) => (part.type === 'output_text' ? part.text : '')).join('');
-      }
-    }
-    return {
-      text,
-      calls,
-      finish: event.type === 'response.incomplete' ? 'length' : 'stop',
-      ...(usage
-        ? { usage: { inputTokens: usage.input_tokens, outputTokens: usage.output_tokens } }
-        : {}),
-    };
   }
   throw new ModelFailure('cut', address, `The answer of ${address} broke off before its end.`);
+}
+
+const toFailure = (address: string, reason = 'no reason given'): ModelFailure =>
+  new ModelFailure(
+    kindOfText(reason),
+    address,
+    `The model server at ${address} failed: ${reason.slice(0, 500)}`,
+  );
+
+/** @throws ModelFailure when the response says that it failed, or is none. */
+function fromResponse(
+  { status, error, output, usage }: Partial<Response>,
+  items: readonly ResponseOutputItem[],
+  address: string,
+): RawReply {
+  if (status === 'failed') throw toFailure(address, error?.message);
+  if (!Array.isArray(output)) {
+    const message = `The model server at ${address} sent JSON that is not a response.`;
+    throw new ModelFailure('malformed', address, message);
+  }
+  const calls: ReplyCall[] = [];
+  let text = '';
+  for (const item of output.length > 0 ? output : items) {
+    if (item.type === 'function_call') {
+      calls.push({ id: item.call_id, name: item.name, arguments: item.arguments });
+    } else if (item.type === 'message') {
+      text += item.content.map((part) => (part.type === 'output_text' ? part.text : '')).join('');
+    }
+  }
+  return {
+    text,
+    calls,
+    finish: status === 'incomplete' ? 'length' : 'stop',
+    ...(usage
+      ? { usage: { inputTokens: usage.input_tokens, outputTokens: usage.output_tokens } }
+      : {}),
+  };
 }
 
 function toResponsesParams({
