@@ -44,7 +44,7 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
     const stored = attempt === 1 ? undefined : await answers.read<ModelOutcome<T>>(key);
     if (stored !== undefined) return stored;
 
-    context.heartbeat();
+    // By timer only: most answers of a fast server are there before the first beat is due.
     const pulse = setInterval(() => context.heartbeat(), heartbeatMs);
     const spool = openSpool(spoolDir, workflowExecution?.workflowId ?? 'none', activityId, attempt);
     const role: Role = {
@@ -66,7 +66,7 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
     };
     try {
       const outcome = await work(role);
-      if (outcome.kind === 'answer') await answers.write(key, outcome);
+      if (outcome.kind === 'answer') answers.write(key, outcome);
       return outcome;
     } catch (error) {
       // An aborted request reports itself in its own words; Temporal wants to hear of the cancellation.

@@ -1,9 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { ModelOutcome, Usage } from '../contract.ts';
-import type { Message, ModelAsk, ModelReply } from './conversation.ts';
+import type { Listener, Message, ModelAsk, ModelReply, ReplyCall } from './conversation.ts';
 import type { ModelClient } from './client.ts';
 import { ModelFailure } from './failures.ts';
-import type { Listener } from './conversation.ts';
 
 /** An answer as checked: usable, or the reason told to the model. */
 export type Checked<T> =
@@ -57,7 +56,7 @@ export async function askUntilUsable<T>(
       return { kind: 'answer', answer: checked.value, usage, model, protocol: reply.protocol, ms };
     }
     ({ reason } = checked);
-    added.push(...toCorrection(reply, reason));
+    added.push(...toCorrection(reply, question.ask.tools !== undefined, reason));
   }
   return { kind: 'invalid', reason: `${reason} (${mostTries} tries)`, usage, ms };
 }
@@ -73,14 +72,31 @@ const addUsage = (a: Usage, b: Usage): Usage => ({
   ...(a.estimated === true || b.estimated === true ? { estimated: true } : {}),
 });
 
-/** What the model wrote and why it will not do. Calls are shown as text: a broken call must not stay in the conversation. */
-function toCorrection(reply: ModelReply, reason: string): Message[] {
-  const calls = reply.calls.map((call) => `${call.name} ${call.arguments}`).join('\n');
-  const said = [reply.text, calls].filter((part) => part !== '').join('\n');
+/**
+ * What the model wrote and why it will not do. A call is answered like any other, so that the model sees its own form;
+ * broken arguments become `{}`, for servers fail on a conversation that holds them.
+ */
+function toCorrection({ text, calls }: ModelReply, hasTools: boolean, reason: string): Message[] {
+  const said = text.slice(0, 4_000);
+  if (hasTools && calls.length > 0) {
+    return [
+      { role: 'assistant', text: said, calls: calls.map(withWholeArguments) },
+      ...calls.map(({ id }) => ({ role: 'tool' as const, callId: id, text: `Not run: ${reason}` })),
+    ];
+  }
   return [
-    { role: 'assistant', text: said === '' ? '(nothing)' : said.slice(0, 4_000), calls: [] },
+    { role: 'assistant', text: said === '' ? '(nothing)' : said, calls: [] },
     { role: 'user', text: `That answer cannot be used: ${reason}` },
   ];
+}
+
+function withWholeArguments(call: ReplyCall): ReplyCall {
+  try {
+    JSON.parse(call.arguments);
+    return call;
+  } catch {
+    return { ...call, arguments: '{}' };
+  }
 }
 
 function toOutcome(failure: ModelFailure, attempt: number): ModelOutcome<never> {

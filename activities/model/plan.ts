@@ -4,20 +4,37 @@ import type { Checked } from './outcome.ts';
 import { planSystem, toPlanPrompt } from './plan-prompt.ts';
 import type { Role } from './role.ts';
 
+// Small models number their steps, and write null where they leave something out.
+const id = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .pipe(z.string().regex(/^[\w.-]{1,20}$/, 'expected an id such as s1'));
+const texts = z
+  .array(z.string())
+  .nullish()
+  .transform((given) => given ?? []);
+const text = z
+  .string()
+  .nullish()
+  .transform((given) => given ?? '');
+
 const step = z.object({
-  id: z.string().min(1).max(20),
+  id,
   title: z.string().min(1),
-  detail: z.string().default(''),
-  dependsOn: z.array(z.string()).default([]),
-  acceptance: z.array(z.string()).default([]),
+  detail: text,
+  dependsOn: z
+    .array(id)
+    .nullish()
+    .transform((given) => given ?? []),
+  acceptance: texts,
 });
-const plan = z.object({ approach: z.string().default(''), steps: z.array(step).min(1).max(12) });
+const plan = z.object({ approach: text, steps: z.array(step).min(1).max(12) });
 
 export type FullStep = z.infer<typeof step>;
 export type FullPlan = z.infer<typeof plan>;
 
-const text = { type: 'string' };
-const texts = { type: 'array', items: text };
+const string = { type: 'string' };
+const strings = { type: 'array', items: string };
 
 /** What the server is asked to hold the model to. Small and flat: local servers know little of JSON Schema. */
 const planSchema = {
@@ -25,14 +42,20 @@ const planSchema = {
   additionalProperties: false,
   required: ['approach', 'steps'],
   properties: {
-    approach: text,
+    approach: string,
     steps: {
       type: 'array',
       items: {
         type: 'object',
         additionalProperties: false,
         required: ['id', 'title', 'detail', 'dependsOn', 'acceptance'],
-        properties: { id: text, title: text, detail: text, dependsOn: texts, acceptance: texts },
+        properties: {
+          id: string,
+          title: string,
+          detail: string,
+          dependsOn: strings,
+          acceptance: strings,
+        },
       },
     },
   },
@@ -53,18 +76,24 @@ export function parsePlan(reply: string): Checked<FullPlan> {
   return reason === undefined ? { ok: true, value: parsed.data } : { ok: false, reason };
 }
 
-/** JSON, also when the model put it in a code block. */
+/** JSON, also when the model put it into a code block or between sentences. It is never completed or mended. */
 export function readJson(reply: string): Checked<unknown> {
-  const fenced = /```(?:json)?\s*([\s\S]*?)```/.exec(reply)?.[1];
-  try {
-    return { ok: true, value: JSON.parse(fenced ?? reply) };
-  } catch (error) {
-    const why = error instanceof Error ? error.message : 'unreadable';
-    return {
-      ok: false,
-      reason: `The answer is not JSON (${why}). Answer with the JSON object only.`,
-    };
+  const inside = [
+    reply,
+    /```(?:json)?\s*([\s\S]*?)```/.exec(reply)?.[1],
+    reply.slice(reply.indexOf('{'), reply.lastIndexOf('}') + 1),
+  ];
+  let why = 'it is empty';
+  for (const part of inside) {
+    if (part === undefined || part.trim() === '') continue;
+    try {
+      return { ok: true, value: JSON.parse(part) };
+    } catch (error) {
+      if (part === reply && error instanceof Error) why = error.message;
+    }
   }
+  const reason = `The answer is not JSON (${why}). Answer with the JSON object only.`;
+  return { ok: false, reason };
 }
 
 function findPlanProblem(steps: readonly FullStep[]): string | undefined {
@@ -119,7 +148,7 @@ export async function askPlan({ blobs, ask }: Role, request: PlanRequest) {
           approach: approach.slice(0, 300),
           steps: steps.map(({ id, title, dependsOn }) => ({
             id,
-            title: title.slice(0, 80),
+            title: title.replaceAll(/\s+/g, ' ').trim().slice(0, 80),
             dependsOn,
           })),
         },

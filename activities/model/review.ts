@@ -8,7 +8,10 @@ import type { Role } from './role.ts';
 
 const review = z.object({
   verdict: z.enum(['accept', 'retry', 'replan']),
-  notes: z.string().default(''),
+  notes: z
+    .string()
+    .nullish()
+    .transform((given) => given ?? ''),
 });
 
 const reviewSchema = {

@@ -78,12 +78,16 @@ async function followUp(
   return text === '' ? results : [...results, { role: 'user', text }];
 }
 
+/** The ways chat templates write a call when the server does not understand it. Never run: a file may hold such text. */
+const callAsText =
+  /<tool_call>|<function=|\[TOOL_CALLS\]|<\|channel\|>|"name"\s*:\s*"\w+"\s*,\s*"(arguments|parameters)"/;
+
 /** Arguments of every call, checked; a turn with one bad call is sent back whole, so that nothing runs by halves. */
 function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string, unknown>>[]> {
   if (calls.length === 0) {
     return {
       ok: false,
-      reason: /<tool_call>|<function=|\[TOOL_CALLS\]/.test(text)
+      reason: callAsText.test(text)
         ? 'A tool call written as text is not run. Use the tool calls of the API.'
         : 'Every answer must call a tool. If the step is done, call finish_step; if only the person can decide, call ask_human.',
     };
@@ -99,6 +103,10 @@ function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string
   return { ok: true, value: args };
 }
 
+/**
+ * What the workflow does next. `finish_step` beside other calls is allowed: they run first, in order, and the step
+ * counts as finished after them, for the reviewer to judge.
+ */
 function toAnswer(
   reply: ModelReply,
   args: readonly Readonly<Record<string, unknown>>[],

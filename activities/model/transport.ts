@@ -2,7 +2,6 @@ import { request as requestHttp } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 
 type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
@@ -51,5 +50,5 @@ function toResponse(message: IncomingMessage): Response {
     message.resume();
     return new Response(null, { status, statusText, headers });
   }
-  return new Response(Readable.toWeb(message) as ReadableStream, { status, statusText, headers });
+  return new Response(Readable.toWeb(message), { status, statusText, headers });
 }

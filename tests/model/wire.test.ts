@@ -76,10 +76,11 @@ const chatText = (text: string, more: object = {}): unknown[] => [
   { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], ...more },
 ];
 
+const piece = (name: string, args: unknown): object => ({ function: { name, arguments: args } });
+
 suite('tool calls put together from pieces', () => {
   const a = '{"path":"a"}';
   const b = '{"path":"b"}';
-  const piece = (name: string, args: unknown): object => ({ function: { name, arguments: args } });
   const rows: readonly [string, readonly unknown[]][] = [
     [
       'as OpenAI sends them',
