@@ -22,6 +22,7 @@ import type {
 import { readChain } from './chain.ts';
 import { attributesOf, decodePayloads } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
+import { toResume } from './resume.ts';
 import type { RunEvent, RunEventBody } from './run-event.ts';
 
 export type { RunEvent } from './run-event.ts';
@@ -35,10 +36,14 @@ export interface Projection {
 
 interface State {
   seq: number;
-  started: boolean;
+  /** Of the first execution. */
+  input: RunInput | undefined;
   finished: boolean;
+  paused: boolean;
   round: number;
   asks: number;
+  /** Requests that have their answer. */
+  answered: Set<string>;
   questions: number;
   titles: Map<string, string>;
   attempts: Map<string, number>;
@@ -53,10 +58,12 @@ interface State {
 export function createProjection(run: string): Projection {
   const state: State = {
     seq: 0,
-    started: false,
+    input: undefined,
     finished: false,
+    paused: false,
     round: 0,
     asks: 0,
+    answered: new Set(),
     questions: 0,
     titles: new Map(),
     attempts: new Map(),
@@ -93,14 +100,26 @@ function fold(state: State, event: HistoryEventJson): RunEventBody[] {
     case 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED': {
       const activity = state.activities.get(String(attributes['scheduledEventId']));
       const [result] = decodePayloads(attributes['result']);
-      return activity === undefined || result === undefined
+      return activity?.request === undefined || result === undefined
         ? []
         : foldCompleted(state, activity, result);
     }
+    case 'EVENT_TYPE_ACTIVITY_TASK_FAILED':
+    case 'EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT':
+    case 'EVENT_TYPE_ACTIVITY_TASK_CANCELED': {
+      const activity = state.activities.get(String(attributes['scheduledEventId']));
+      return activity?.type !== 'act' || activity.request === undefined
+        ? []
+        : foldFailure(activity.request as ActRequest, attributes['failure'] as Failure | undefined);
+    }
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED':
-      return foldSignal(String(attributes['signalName']), decodePayloads(attributes['input']));
+      return foldSignal(
+        state,
+        String(attributes['signalName']),
+        decodePayloads(attributes['input']),
+      );
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED':
-      return foldUpdate(attributes);
+      return foldUpdate(state, attributes);
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED': {
       const [result] = decodePayloads(attributes['result']);
       return finish(
@@ -131,8 +150,8 @@ function fold(state: State, event: HistoryEventJson): RunEventBody[] {
 function foldStart(state: State, attributes: Readonly<Record<string, unknown>>): RunEventBody[] {
   state.activities.clear();
   const [input] = decodePayloads(attributes['input']) as [RunInput | undefined];
-  if (state.started || input === undefined) return [];
-  state.started = true;
+  if (state.input !== undefined || input === undefined) return [];
+  state.input = input;
   const { goal, workspace, by, approve, limits, models } = input;
   return [
     { type: 'run.started', goal, workspace, by, approve, limits, model: models.executor.model },
@@ -140,6 +159,7 @@ function foldStart(state: State, attributes: Readonly<Record<string, unknown>>):
 }
 
 function foldScheduled(state: State, type: string, request: unknown): RunEventBody[] {
+  if (request === undefined) return [];
   if (type === 'think') {
     const { step } = request as ThinkRequest;
     if (state.current === step) return [];
@@ -151,8 +171,8 @@ function foldScheduled(state: State, type: string, request: unknown): RunEventBo
   }
   if (type !== 'act') return [];
   const { call, seq, step, approval } = request as ActRequest;
-  // Asked for once; with the answer it is only tried again.
-  if (approval !== undefined) return [];
+  // Asked for once; with the answer it is only tried again. A standing order leaves no update to tell of.
+  if (approval !== undefined) return foldApproval(state, approval);
   return [{ type: 'tool.requested', step, call: seq, tool: call.tool, preview: call.preview }];
 }
 
@@ -231,14 +251,41 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
   ];
 }
 
+interface Failure {
+  readonly message?: string;
+  readonly cause?: Failure;
+}
+
+/** The innermost message: the outer ones say only that an activity failed. */
+const toMessage = ({ message, cause }: Failure): string =>
+  cause === undefined ? (message ?? '') : toMessage(cause);
+
+function foldFailure({ call, seq, step }: ActRequest, failure: Failure = {}): RunEventBody[] {
+  const of = { step, call: seq, tool: call.tool };
+  const text = toMessage(failure) || 'The action did not come to an end.';
+  const bytes = Buffer.byteLength(text);
+  return [
+    { type: 'tool.output', ...of, text: text.slice(0, 200), bytes, observation: '' },
+    { type: 'tool.finished', ...of, preview: call.preview, ok: false, ms: 0 },
+  ];
+}
+
 const toText = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-function foldSignal(name: string, [first, second]: readonly unknown[]): RunEventBody[] {
+function foldSignal(
+  state: State,
+  name: string,
+  [first, second]: readonly unknown[],
+): RunEventBody[] {
   const by = toText(first);
   switch (name) {
     case 'pause':
+      if (state.paused) return [];
+      state.paused = true;
       return [{ type: 'run.paused', by }];
     case 'resume':
+      if (!state.paused) return [];
+      state.paused = false;
       return [{ type: 'run.resumed', by }];
     case 'say':
       return [{ type: 'said', text: by, by: toText(second) }];
@@ -247,13 +294,18 @@ function foldSignal(name: string, [first, second]: readonly unknown[]): RunEvent
   }
 }
 
-function foldUpdate(attributes: Readonly<Record<string, unknown>>): RunEventBody[] {
+function foldUpdate(state: State, attributes: Readonly<Record<string, unknown>>): RunEventBody[] {
   const { input } = (attributes['acceptedRequest'] ?? {}) as {
     input?: { name?: string; args?: unknown };
   };
   if (input?.name !== 'answerApproval') return [];
   const [answer] = decodePayloads(input.args) as [ApprovalAnswer | undefined];
-  if (answer === undefined) return [];
+  return answer === undefined ? [] : foldApproval(state, answer);
+}
+
+function foldApproval(state: State, answer: ApprovalAnswer): RunEventBody[] {
+  if (state.answered.has(answer.request)) return [];
+  state.answered.add(answer.request);
   const { request, by, reason } = answer;
   return [
     {
@@ -277,6 +329,7 @@ const toResult = (state: State, status: RunStatus, summary: string): RunResult =
 function finish(state: State, result: RunResult): RunEventBody[] {
   state.finished = true;
   const { status, exitCode, summary, usage, changes, report } = result;
+  const resume = toResume(state.input, status);
   return [
     {
       type: 'run.finished',
@@ -286,6 +339,7 @@ function finish(state: State, result: RunResult): RunEventBody[] {
       usage,
       changes,
       ...(report === undefined ? {} : { report }),
+      ...(resume === undefined ? {} : { resume }),
     },
   ];
 }
