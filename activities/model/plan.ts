@@ -5,7 +5,7 @@ import { planSystem, toPlanPrompt } from './plan-prompt.ts';
 import type { Role } from './role.ts';
 
 // Small models number their steps, and write null where they leave something out.
-const id = z
+const stepId = z
   .union([z.string(), z.number()])
   .transform(String)
   .pipe(z.string().regex(/^[\w.-]{1,20}$/, 'expected an id such as s1'));
@@ -19,11 +19,11 @@ const text = z
   .transform((given) => given ?? '');
 
 const step = z.object({
-  id,
+  id: stepId,
   title: z.string().min(1),
   detail: text,
   dependsOn: z
-    .array(id)
+    .array(stepId)
     .nullish()
     .transform((given) => given ?? []),
   acceptance: texts,

@@ -76,29 +76,50 @@ export function toToolMessages(
 /** Results are data with an origin; instructions found in them are none of ours. */
 function toToolText({ tool, preview, ok, verdict, text }: Observation): string {
   const state = verdict === 'deny' ? 'refused' : ok ? 'ok' : 'failed';
-  return `<result tool="${tool}" of="${preview.replaceAll('"', "'")}" state="${state}">\n${text}\n</result>`;
+  return `<result tool="${tool}" of="${preview.replaceAll('"', "'")}" state="${state}">\n${inFrame(text)}\n</result>`;
 }
 
-const shortened = 400;
+/** A result must not end its frame and go on as if somebody else spoke. */
+const inFrame = (text: string): string => text.replaceAll(/<(\/result\b)/gi, '&lt;$1');
+
+/** Characters left of an earlier result, and of a recent one when even those are too much. */
+const shortLength = 400;
+const recentLength = 3_000;
+const recentMessages = 6;
 
 /**
- * Shortens the oldest tool results until the conversation fits. Oldest first and always by the same cut, so that the
- * beginning of the prompt stays the same from turn to turn and a local server can reuse what it has computed.
+ * Shortens tool results, the oldest first, until the conversation fits with room for the answer. It is decided message by
+ * message, as the conversation grew, and then down to half: so the beginning of the prompt changes seldom,
+ * and a local server can reuse what it has computed.
  */
 export function fitToContext(messages: readonly Message[], contextTokens: number): Message[] {
-  const budget = Math.floor(contextTokens * 0.75);
-  let total = messages.reduce((sum, message) => sum + tokensOf(message), 0);
-  return messages.map((message, index) => {
-    const recent = index >= messages.length - 6;
-    if (total <= budget || recent || message.role !== 'tool' || message.text.length <= shortened)
-      return message;
-    const cut = {
-      ...message,
-      text: `${message.text.slice(0, shortened)}\n[shortened: ${message.text.length - shortened} characters of an earlier result left out; call the tool again if you need them]`,
-    };
-    total -= tokensOf(message) - tokensOf(cut);
-    return cut;
-  });
+  const most = Math.floor(contextTokens * 0.7);
+  const fitted: Message[] = [];
+  let total = 0;
+  const shorten = (end: number, length: number, goal: number): void => {
+    for (let index = 0; index < end && total > goal; index++) {
+      const [message, whole] = [fitted[index], messages[index]];
+      if (message?.role !== 'tool' || message.text.length <= length + 200) continue;
+      const short = { ...message, text: toShort(whole?.text ?? '', length) };
+      total -= tokensOf(message) - tokensOf(short);
+      fitted[index] = short;
+    }
+  };
+  for (const message of messages) {
+    fitted.push(message);
+    total += tokensOf(message);
+    if (total <= most) continue;
+    for (const length of [shortLength, 0])
+      shorten(fitted.length - recentMessages, length, most / 2);
+    for (const length of [recentLength, shortLength]) shorten(fitted.length, length, most);
+  }
+  return fitted;
+}
+
+function toShort(text: string, length: number): string {
+  const half = Math.floor(length / 2);
+  const notice = `[shortened: ${text.length - 2 * half} characters of an earlier result left out; call the tool again if you need them]`;
+  return half === 0 ? notice : `${text.slice(0, half)}\n${notice}\n${text.slice(-half)}`;
 }
 
 const tokensOf = (message: Message): number =>

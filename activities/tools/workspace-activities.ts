@@ -33,8 +33,7 @@ export function createWorkspaceActivities(dependencies: ActDependencies): Worksp
 
     async act({ call, ...request }) {
       const context = Context.current();
-      context.heartbeat();
-      // By timer, so that a long command is alive and a cancellation is heard.
+      // So that a long command is alive and a cancellation is heard; most actions are over before the first beat.
       const pulse = setInterval(() => context.heartbeat(), heartbeatMs);
       try {
         const args = await readArguments(call.segment, call.index);
