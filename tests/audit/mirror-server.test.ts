@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { Client, Connection } from '@temporalio/client';
+import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+
+import { verifyChain } from '../../audit/chain.ts';
+import { readRunEvents } from '../../audit/events.ts';
+import type { HistoryEventJson } from '../../audit/history-json.ts';
+import { toHistoryJson } from '../../audit/history-json.ts';
+import { toRunLog } from '../../config/folders.ts';
+import { isServing } from '../../workers/serving.ts';
+import { fromWorkflowId, resumeRun, sayToRun } from '../../workflows/contract.ts';
+import { happy } from '../model-server/scripts.ts';
+import { startAgent } from '../setup/agent.ts';
+import { startTemporal } from '../setup/temporal.ts';
+import type { TestTemporal } from '../setup/temporal.ts';
+import { findFreePort } from '../setup/time-skipping.ts';
+import { createFolder, readAll } from './folder.ts';
+
+const mirrorProgram = fileURLToPath(new URL('../../workers/mirror.ts', import.meta.url));
+
+let own: TestTemporal | undefined;
+before(async () => {
+  if (process.env['TEMPORAL_TEST_ADDRESS'] !== undefined) return;
+  own = await startTemporal();
+  process.env['TEMPORAL_TEST_ADDRESS'] = own.address;
+  process.env['AGENT_TEMPORAL_CLI'] = own.cli;
+});
+after(() => own?.stop());
+
+/** A mirror in a process of its own, as the stack runs it. */
+const startMirror = (t: TestContext, address: string, root: string) => {
+  const child = spawn(process.execPath, [mirrorProgram], {
+    env: { ...process.env, TEMPORAL_ADDRESS: address, AGENT_STATE_DIR: root, LOG_LEVEL: 'fatal' },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await exited;
+  };
+  t.after(() => end('SIGKILL'));
+  return { end };
+};
+
+const countLines = (file: string): number =>
+  existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0;
+
+const isComplete = (file: string): boolean =>
+  existsSync(file) && readFileSync(file, 'utf8').includes('"kind":"close"');
+
+const waitFor = async (what: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await what())) await setTimeout(5);
+};
+
+/** What the server itself tells of an execution. */
+const fetchHistory = async (client: Client, workflowId: string, runId: string) => {
+  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+  return toHistoryJson(events ?? []);
+};
+
+test('a mirror killed again and again keeps each event of a run once, over all its executions', async (t) => {
+  const agent = await startAgent(happy);
+  t.after(() => agent.stop());
+  const { root, mirror } = agent.folders;
+  const handle = await agent.start('Write notes', { historyLimit: 12 });
+  const file = toRunLog(root, fromWorkflowId(handle.workflowId));
+  await mkdir(mirror, { recursive: true });
+  await writeFile(join(mirror, handle.workflowId), '');
+
+  const address = process.env['TEMPORAL_TEST_ADDRESS'] ?? '';
+  for (let kill = 0; kill < 3; kill++) {
+    const lines = countLines(file);
+    const { end } = startMirror(t, address, root);
+    await waitFor(() => countLines(file) > lines || isComplete(file));
+    await end('SIGKILL');
+  }
+  const { end } = startMirror(t, address, root);
+  await handle.result();
+  await waitFor(() => isComplete(file));
+  await waitFor(() => !existsSync(join(mirror, handle.workflowId)));
+  await end('SIGTERM');
+
+  const run = fromWorkflowId(handle.workflowId);
+  assert.equal((await verifyChain(file, `run ${run}`)).ok, true);
+  const records = await readAll(file);
+  const kinds = records.map(({ kind }) => kind);
+  assert.equal(kinds[0], 'header');
+  assert.equal(kinds.at(-1), 'close');
+
+  const executions = Map.groupBy(
+    records.filter(({ kind }) => kind === 'event'),
+    ({ execution }) => String(execution),
+  );
+  assert.ok(executions.size >= 2, 'the run went on in another execution');
+  assert.equal(kinds.filter((kind) => kind === 'link').length, executions.size - 1);
+  for (const [runId, taken] of executions) {
+    const events = taken.map(({ event }) => event as HistoryEventJson);
+    assert.deepEqual(events, await fetchHistory(agent.client, handle.workflowId, runId));
+    // What replay reads back says the same again.
+    assert.deepEqual(toHistoryJson(historyFromJSON({ events }).events ?? []), events);
+  }
+
+  const told = [];
+  for await (const event of readRunEvents(file)) told.push(event);
+  assert.deepEqual(told, await agent.events(handle));
+  assert.equal(told.at(-1)?.type, 'run.finished');
+});
+
+test('a mirror goes on when the server was killed during its long poll', async (t) => {
+  const root = await createFolder(t);
+  const cli = process.env['AGENT_TEMPORAL_CLI'] ?? '';
+  const port = await findFreePort();
+  const address = `127.0.0.1:${port}`;
+  const startServer = async () => {
+    const server = spawn(
+      cli,
+      [
+        ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
+        ...['--db-filename', join(root, 'temporal.db'), '--log-level', 'never'],
+      ],
+      { stdio: 'ignore' },
+    );
+    const exited = once(server, 'exit');
+    const kill = async (): Promise<void> => {
+      server.kill('SIGKILL');
+      await exited;
+    };
+    t.after(kill);
+    await waitFor(() => isServing(address, 'default'));
+    return kill;
+  };
+
+  const killServer = await startServer();
+  const connection = await Connection.connect({ address });
+  t.after(() => connection.close());
+  const client = new Client({ connection });
+  // No worker: signals are events enough.
+  const handle = await client.workflow.start('agentRun', {
+    workflowId: 'run-kept',
+    taskQueue: 'q',
+  });
+  const file = toRunLog(root, 'kept');
+  const { end } = startMirror(t, address, root);
+  await handle.signal(sayToRun, 'before', 'tester');
+  await waitFor(() => countLines(file) === 4);
+
+  await killServer();
+  await startServer();
+  await handle.signal(resumeRun, 'tester');
+  await waitFor(() => countLines(file) === 5);
+  await handle.terminate('enough');
+  await waitFor(() => isComplete(file));
+  await end('SIGTERM');
+
+  assert.deepEqual(
+    (await readAll(file)).map(({ kind, type }) => type ?? kind),
+    [
+      'header',
+      'WORKFLOW_EXECUTION_STARTED',
+      'WORKFLOW_TASK_SCHEDULED',
+      'WORKFLOW_EXECUTION_SIGNALED',
+      'WORKFLOW_EXECUTION_SIGNALED',
+      'WORKFLOW_EXECUTION_TERMINATED',
+      'close',
+    ],
+  );
+  assert.equal((await verifyChain(file, 'run kept')).ok, true);
+});
