@@ -228,10 +228,10 @@ function createRunClient(connection: Connection, namespace: string, address: str
           }),
         ),
       );
-      return {
-        events: answer.history?.events ?? [],
-        next: answer.nextPageToken ?? new Uint8Array(),
-      };
+      const more = answer.nextPageToken;
+      // The end is an empty token, not a missing one.
+      const next = more === undefined || more === null || more.length === 0 ? undefined : more;
+      return { events: answer.history?.events ?? [], next };
     },
     close: () => connection.close(),
   };

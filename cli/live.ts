@@ -27,6 +27,9 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
   /** What is being asked, and how to stop asking when someone else has answered. */
   let asked: { readonly id: string; readonly stop: AbortController } | undefined;
 
+  /** Answered here; the event that says so is still on its way. */
+  const answered = new Set<string>();
+
   const draw = (): void => {
     if (closed || asked !== undefined) return;
     const elapsed = view.started === undefined ? 0 : Date.now() - Date.parse(view.started.time);
@@ -47,7 +50,10 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
       if (typed?.kind === 'left') leaving.resolve();
       if (typed === undefined || typed.kind === 'left' || closed) break;
       const trouble = await prompt.take(typed);
-      if (trouble === undefined) break;
+      if (trouble === undefined) {
+        answered.add(prompt.id);
+        break;
+      }
       process.stderr.write(`${trouble}\n`);
     }
     asked = undefined;
@@ -63,7 +69,7 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
       screen.write(lines);
       const prompt = toPrompt({ client, run }, view);
       if (asked !== undefined && asked.id !== prompt?.id) asked.stop.abort();
-      if (prompt !== undefined && asked?.id !== prompt.id) {
+      if (prompt !== undefined && asked?.id !== prompt.id && !answered.has(prompt.id)) {
         ask(prompt).catch((error: Error) => process.stderr.write(`${error.message}\n`));
       }
       draw();

@@ -7,7 +7,11 @@ export type Typed = { readonly kind: 'line'; readonly text: string } | { readonl
 export function askLine(question: string, signal: AbortSignal): Promise<Typed | undefined> {
   return new Promise((resolve) => {
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    let settled = false;
     const settle = (typed: Typed | undefined): void => {
+      // Closing the terminal says `close` once more.
+      if (settled) return;
+      settled = true;
       signal.removeEventListener('abort', giveUp);
       terminal.close();
       resolve(typed);

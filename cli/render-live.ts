@@ -1,6 +1,6 @@
 /** The bottom lines of the live view. Pure; the screen cuts them to the terminal. */
 import { toLine } from './clean.ts';
-import { renderAge, renderCount } from './render.ts';
+import { plural, renderAge, renderCount } from './render.ts';
 import type { Style } from './style.ts';
 import type { WatchView } from './watch-view.ts';
 
@@ -31,7 +31,9 @@ export function renderLive(
 /** The last lines of the running answer, else the last finished thought. */
 function renderText(view: WatchView, text: string): string[] {
   if (view.acting !== undefined) return [];
-  const lines = text
+  // Plans and reviews come as JSON, which is no reading matter.
+  const prose = /^\s*[{[`]/.test(text) ? '' : text;
+  const lines = prose
     .split('\n')
     .map((line) => toLine(line.slice(-lineLength), lineLength))
     .filter((line) => line !== '');
@@ -48,7 +50,7 @@ export function renderBudget(view: WatchView, elapsedMs: number): string {
     toPhase(view),
     ...step,
     `${renderCount(view.tokens)} tokens`,
-    `${view.toolCalls} tool calls`,
+    plural(view.toolCalls, 'tool call'),
     renderAge(elapsedMs),
   ].join(' · ');
 }
@@ -64,5 +66,5 @@ function toPhase(view: WatchView): string {
   if (view.waitingFor !== undefined)
     return `waiting for the model at ${toLine(view.waitingFor.address, 60)}`;
   if (view.round === 0) return 'planning';
-  return view.steps.some(({ state }) => state === 'running') ? 'thinking' : 'reviewing';
+  return view.steps.every(({ state }) => state === 'done') ? 'reviewing' : 'thinking';
 }

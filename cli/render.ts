@@ -29,13 +29,13 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
         : [];
     case 'approval.requested':
       return [
-        `  ${style.yellow('approval')} ${event.request}: ${toLine(`${event.tool} ${event.preview}`, width)}`,
+        `  ${style.yellow('approval')} ${toLine(event.request, 20)}: ${toLine(`${event.tool} ${event.preview}`, width)}`,
         `    ${toLine(event.reason, width)} (${toLine(event.rule, 60)})`,
       ];
     case 'approval.answered': {
       const why = event.reason === undefined ? '' : `: ${toLine(event.reason, width)}`;
       const word = event.answer === 'approve' ? 'approved' : 'denied';
-      return [`  ${event.request} ${word} by ${toLine(event.by, 40)}${why}`];
+      return [`  ${toLine(event.request, 20)} ${word} by ${toLine(event.by, 40)}${why}`];
     }
     case 'input.requested':
       return [`  ${style.yellow('question')} ${toLine(event.question, 500)}`];
@@ -78,8 +78,8 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
   const paint = status === 'done' ? style.green : style.red;
   const tokens = renderCount(usage.inputTokens + usage.outputTokens);
   const facts = [
-    `${usage.steps} steps`,
-    `${usage.toolCalls} tool calls`,
+    plural(usage.steps, 'step'),
+    plural(usage.toolCalls, 'tool call'),
     `${tokens} tokens`,
     `${renderMs(usage.workMs)} of work`,
   ].join(' · ');
@@ -88,6 +88,10 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
     ...(changes.length === 0 ? [] : [`Changed: ${toLine(changes.join(', '), 400)}`]),
   ];
 }
+
+/** `1 step`, `2 steps`. */
+export const plural = (count: number, word: string): string =>
+  `${count} ${word}${count === 1 ? '' : 's'}`;
 
 /** A run's last words as they go to standard output, on as many lines as they have. */
 export const renderSummary = (summary: string): string => stripControls(summary).trimEnd();

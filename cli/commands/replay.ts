@@ -8,7 +8,6 @@ import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
 import { runIdPattern } from '../run-id.ts';
-import { toUnknownRun } from '../session.ts';
 
 /** `agent replay`: runs recorded histories through the workflow code of today. Exit 1 when one no longer fits. */
 export async function replayHistories({ args, flags }: Invocation): Promise<number> {
@@ -16,7 +15,9 @@ export async function replayHistories({ args, flags }: Invocation): Promise<numb
   const files: string[] = [];
   for (const name of args) {
     const found = toFiles(settings.folders.root, name);
-    if (found === undefined) throw await toUnknownRun(settings, name);
+    if (found === undefined) {
+      throw usageError(`"${name}" is neither a file nor a run with a log. All runs: agent list`);
+    }
     if (found.length === 0) throw usageError(`No .json or .jsonl file is in ${name}.`);
     files.push(...found);
   }

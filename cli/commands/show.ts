@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createBlobStore, isRef } from '../../audit/blobs.ts';
 import type { RunEvent } from '../../audit/events.ts';
 import { readSettings } from '../../config/environment.ts';
@@ -58,8 +59,9 @@ function toFiles(
   { finished }: WatchView,
 ): Record<string, string> {
   const report = finished?.report;
+  const log = toRunLog(folders.root, run);
   return {
-    log: toRunLog(folders.root, run),
+    ...(existsSync(log) ? { log } : {}),
     ...(report !== undefined && isRef(report)
       ? { report: createBlobStore(folders.blobs).pathOf(report) }
       : {}),

@@ -50,7 +50,12 @@ const refused: [string, string[], number, RegExp][] = [
     /must be a JSON object/,
   ],
   ['a payload that is no object', ['tools', 'invoke', 'x', '--payload', '[1]'], 2, /got \[1\]/],
-  ['a history that is not there', ['replay', 'nowhere.json'], 2, /There is no run "nowhere.json"/],
+  [
+    'a history that is not there',
+    ['replay', 'nowhere.json'],
+    2,
+    /"nowhere.json" is neither a file nor a run/,
+  ],
 ];
 for (const [what, args, code, message] of refused) {
   test(`${what} is one clear line and exit ${code}`, async () => {

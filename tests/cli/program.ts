@@ -44,6 +44,11 @@ export interface Place {
 export async function createPlace(): Promise<Place> {
   const root = await mkdtemp(join(tmpdir(), 'agent-cli-'));
   const state = join(root, 'state');
-  const env = { AGENT_STATE_DIR: state, XDG_CONFIG_HOME: join(root, 'config') };
+  const cli = process.env['AGENT_TEMPORAL_CLI'];
+  const env = {
+    AGENT_STATE_DIR: state,
+    XDG_CONFIG_HOME: join(root, 'config'),
+    ...(cli === undefined ? {} : { AGENT_TEMPORAL_CLI: cli }),
+  };
   return { root, state, env, remove: () => rm(root, { recursive: true, force: true }) };
 }

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RunEvent, RunEventBody } from '../../audit/run-event.ts';
+import { renderEvent } from '../../cli/render.ts';
+import { renderBudget, renderLive } from '../../cli/render-live.ts';
+import { plainStyle } from '../../cli/style.ts';
+import { emptyView, foldEvent } from '../../cli/watch-view.ts';
+
+const toEvents = (bodies: readonly RunEventBody[]): RunEvent[] =>
+  bodies.map((body, index) => ({
+    v: 1,
+    seq: index + 1,
+    run: 'r1',
+    time: '2026-11-23T03:41:25Z',
+    ...body,
+  }));
+const started: RunEventBody = {
+  type: 'run.started',
+  goal: 'Fix\n it',
+  workspace: '/ws',
+  by: 'ada',
+  approve: 'ask',
+  limits: {},
+  model: 'm',
+};
+const plan: RunEventBody = {
+  type: 'plan.updated',
+  round: 1,
+  approach: 'Two steps.',
+  plan: 'sha256:0',
+  steps: [
+    { id: 's1', title: 'Look', dependsOn: [] },
+    { id: 's2', title: 'Fix', dependsOn: ['s1'] },
+  ],
+};
+const call = { step: 's1', call: 1, tool: 'run_command' } as const;
+const asked: RunEventBody = {
+  type: 'approval.requested',
+  ...call,
+  request: 'a1',
+  preview: 'git push',
+  rule: 'commands.git',
+  reason: 'It leaves the machine.',
+  digest: 'd',
+};
+const step: RunEventBody = { type: 'step.started', step: 's1', title: 'Look', attempt: 1 };
+
+const tables: [string, RunEventBody, string[]][] = [
+  ['a start', started, ['Goal Fix it']],
+  ['a plan', plan, ['Plan 1 Two steps.', '  s1 Look', '  s2 Fix']],
+  ['a step', step, ['Step s1 Look']],
+  ['a second try', { ...step, attempt: 2 }, ['Step s1 Look, attempt 2']],
+  ['no thought', { type: 'thought', step: 's1', text: '', transcript: 't' }, []],
+  [
+    'a refusal',
+    { type: 'decision', ...call, verdict: 'deny', rule: 'r', reason: 'No.', policy: 'p' },
+    ['  denied run_command: No. (r)'],
+  ],
+  [
+    'a permission',
+    { type: 'decision', ...call, verdict: 'allow', rule: 'r', reason: 'Yes.', policy: 'p' },
+    [],
+  ],
+  [
+    'a question of the policy',
+    asked,
+    ['  approval a1: run_command git push', '    It leaves the machine. (commands.git)'],
+  ],
+  [
+    'an answer',
+    { type: 'approval.answered', request: 'a1', answer: 'deny', by: 'ada', reason: 'no' },
+    ['  a1 denied by ada: no'],
+  ],
+  [
+    'a failed command',
+    { type: 'tool.finished', ...call, preview: 'npm test', ok: false, exitCode: 1, ms: 1_500 },
+    ['  ✗ run_command npm test (1.5 s, exit 1)'],
+  ],
+  [
+    'a review',
+    { type: 'review', verdict: 'retry', notes: 'Tests fail.' },
+    ['Review of the whole work: retry Tests fail.'],
+  ],
+  [
+    'a model that is away',
+    { type: 'model.waiting', address: 'http://m', reason: 'refused' },
+    ['Waiting for the model at http://m: refused'],
+  ],
+  [
+    'the end',
+    {
+      type: 'run.finished',
+      status: 'budget',
+      exitCode: 4,
+      summary: 's',
+      usage: { steps: 1, toolCalls: 2, inputTokens: 900, outputTokens: 600, workMs: 65_000 },
+      changes: ['a.ts', 'b.ts'],
+    },
+    ['budget 1 step · 2 tool calls · 1.5k tokens · 1m 5s of work', 'Changed: a.ts, b.ts'],
+  ],
+];
+for (const [what, body, lines] of tables) {
+  test(`${what} as lines`, () => {
+    assert.deepEqual(
+      toEvents([body]).flatMap((event) => renderEvent(event, plainStyle)),
+      lines,
+    );
+  });
+}
+
+test('no event lets an escape sequence through', () => {
+  const evil = '\u001b]0;owned\u0007\u001b[2Jx';
+  const bodies = [started, plan, asked, step, ...tables.map(([, body]) => body)];
+  const poisoned = JSON.parse(JSON.stringify(toEvents(bodies)), (key, value: unknown) =>
+    typeof value === 'string' && !['type', 'status', 'answer', 'verdict'].includes(key)
+      ? evil
+      : value,
+  ) as RunEvent[];
+  const lines = poisoned.flatMap((event) => renderEvent(event, plainStyle));
+  const view = poisoned.reduce(foldEvent, emptyView);
+  for (const line of [...lines, ...renderLive(view, evil, 0, plainStyle)]) {
+    assert.ok(!line.includes('\u001b') && !line.includes('owned'), JSON.stringify(line));
+  }
+});
+
+const phases: [string, RunEventBody[], string][] = [
+  ['planning', [started], 'planning · 0 tokens · 0 tool calls · 5s'],
+  ['between plan and step', [started, plan], 'thinking · step 0/2 · 0 tokens · 0 tool calls · 5s'],
+  ['a step', [started, plan, step], 'thinking · step 1/2 · 0 tokens · 0 tool calls · 5s'],
+  [
+    'an action',
+    [started, plan, step, { type: 'tool.requested', ...call, preview: 'git push' }],
+    'run_command git push · step 1/2 · 0 tokens · 0 tool calls · 5s',
+  ],
+  [
+    'an approval',
+    [started, plan, step, { type: 'tool.requested', ...call, preview: 'git push' }, asked],
+    'waiting for your approval · step 1/2 · 0 tokens · 0 tool calls · 5s',
+  ],
+];
+for (const [what, bodies, line] of phases) {
+  test(`the budget line at ${what}`, () => {
+    assert.equal(renderBudget(toEvents(bodies).reduce(foldEvent, emptyView), 5_000), line);
+  });
+}
+
+test('a run with a standing order never waits for the watcher', () => {
+  const auto = { ...started, approve: 'auto' } as RunEventBody;
+  assert.equal(toEvents([auto, plan, asked]).reduce(foldEvent, emptyView).approval, undefined);
+  const view = toEvents([started, plan, asked]).reduce(foldEvent, emptyView);
+  assert.equal(view.approval?.request, 'a1');
+});
+
+test('the plan is ticked as steps are accepted', () => {
+  const accepted: RunEventBody = { type: 'review', step: 's1', verdict: 'accept', notes: '' };
+  const view = toEvents([started, plan, step, accepted]).reduce(foldEvent, emptyView);
+  assert.deepEqual(renderLive(view, '{"plan":"is JSON', 0, plainStyle).slice(1, 4), [
+    '☑ s1 Look',
+    '☐ s2 Fix',
+    '  Two steps.',
+  ]);
+});
