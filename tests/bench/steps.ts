@@ -1,33 +1,16 @@
 /** What the engine costs per turn, and how much history it leaves. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { toHistoryJson } from '../../audit/history-json.ts';
 import type { HistoryEventJson } from '../../audit/history-json.ts';
-import { countTurns, tellStory } from '../model-server/scripts.ts';
-import type { PureScript } from '../model-server/scripts.ts';
+import { happy } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';
 import { median } from './measure.ts';
 import type { Row } from './measure.ts';
-
-/** Reads one line after the other: thought, decision, read-only tool, observation, and no call like the last. */
-const readLines = (turns: number, linesPerTurn: number): PureScript =>
-  tellStory({
-    plan: { steps: [{ id: 's1', title: 'Read' }] },
-    act: (request) => {
-      const turn = countTurns(request);
-      if (turn >= turns) return { finish: { summary: 'Read.' } };
-      const startLine = turn * linesPerTurn + 1;
-      return {
-        call: [
-          {
-            name: 'read_file',
-            args: { path: 'lines.txt', startLine, endLine: startLine + linesPerTurn - 1 },
-          },
-        ],
-      };
-    },
-  });
 
 const lineOf = (length: number): string => `${'x'.repeat(length - 1)}\n`;
 
@@ -35,6 +18,19 @@ async function historyOf(agent: TestAgent, handle: RunHandle): Promise<HistoryEv
   return toHistoryJson(
     (await agent.client.workflow.getHandle(handle.workflowId).fetchHistory()).events ?? [],
   );
+}
+
+/** A model of no latency in a process of its own: it must not use the worker's. */
+async function startModel(count: number): Promise<{ baseUrl: string; stop: () => void }> {
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('model.ts', import.meta.url)), String(count)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  return { baseUrl: line, stop: () => child.kill() };
 }
 
 const typeOf = (event: HistoryEventJson): string | undefined =>
@@ -59,8 +55,10 @@ const turns = 60;
 
 /** Thought, decision, tool and observation against two activities that do nothing, on the same server. */
 export async function measureTurn(address: string): Promise<Row[]> {
-  const agent = await startAgent(readLines(turns, 1), {
+  const model = await startModel(turns);
+  const agent = await startAgent(happy, {
     address,
+    baseUrl: model.baseUrl,
     files: { 'lines.txt': lineOf(40).repeat(turns) },
   });
   const connection = await NativeConnection.connect({ address });
@@ -96,6 +94,7 @@ export async function measureTurn(address: string): Promise<Row[]> {
   await Promise.all(running);
   await connection.close();
   await agent.stop();
+  model.stop();
   const pairMs = median(bare);
   return [
     {
@@ -122,14 +121,17 @@ async function historyBytes(
 ): Promise<{ perTurn: number; largest: number }> {
   const count = 30;
   const length = Math.max(Math.floor((tokens * 4) / count), 20);
-  const agent = await startAgent(readLines(count, 1), {
+  const model = await startModel(count);
+  const agent = await startAgent(happy, {
     address,
+    baseUrl: model.baseUrl,
     files: { 'lines.txt': lineOf(length).repeat(count) },
   });
   const handle = await agent.start('measure');
   await handle.result();
   const events = await historyOf(agent, handle);
   await agent.stop();
+  model.stop();
   const sizes = new Map<string, number>();
   for (const event of events) {
     const id = typeOf(event) === undefined ? scheduledBy(event) : event.eventId;

@@ -61,6 +61,8 @@ export interface TestAgentOptions {
   readonly files?: Readonly<Record<string, string>>;
   readonly model?: Parameters<typeof startModelServer>[1];
   readonly address?: string;
+  /** A model server other than the scripted one. */
+  readonly baseUrl?: string;
   /** Replaces the default bundle's files. */
   readonly policies?: Readonly<
     Partial<Record<'tools.yaml' | 'network.yaml' | 'paths.yaml', string>>
@@ -113,7 +115,7 @@ export async function startAgent(
   const modelSide = createModelActivities({
     blobs,
     keyOf: () => undefined,
-    defaultBaseUrl: model.baseUrl,
+    defaultBaseUrl: options.baseUrl ?? model.baseUrl,
     spoolDir: folders.spool,
     answersDir: join(folders.root, 'answers'),
   });
