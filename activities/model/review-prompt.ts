@@ -11,6 +11,8 @@ export interface ReviewPrompt {
   readonly claims: readonly string[];
   /** Oldest first. */
   readonly evidence: readonly Observation[];
+  /** Characters the record may take; its beginning is left out first. */
+  readonly recordLength?: number;
 }
 
 export const reviewSystem = `You are the reviewer of dev-agent, an autonomous developer agent. The executor says that work is done; you decide whether it is.
@@ -24,6 +26,7 @@ Answer with JSON only: {"verdict": "accept" | "retry" | "replan", "notes": "what
 
 const headLength = 1_500;
 const mostObservations = 60;
+const usualRecordLength = 60_000;
 
 const list = (items: readonly string[]): string => items.map((item) => `- ${item}`).join('\n');
 
@@ -40,20 +43,36 @@ function toEvidence({
   const state = verdict === 'deny' ? 'refused' : ok ? 'ok' : 'failed';
   const exit = exitCode === undefined ? '' : `, exit ${exitCode}`;
   const head = text.length > headLength ? `${text.slice(0, headLength)}\n[…]` : text;
-  return `#${seq} ${step} ${tool} ${preview} -> ${state}${exit}\n${head}`;
+  // Output must not end the record and go on as if the engine spoke.
+  return `#${seq} ${step} ${tool} ${preview} -> ${state}${exit}\n${head}`.replaceAll(
+    /<(\/record\b)/gi,
+    '&lt;$1',
+  );
+}
+
+/** The last observations that fit, oldest first; the newest is always there. */
+function toRecord(evidence: readonly Observation[], most: number): string {
+  const shown: string[] = [];
+  let length = 0;
+  for (const observation of evidence.slice(-mostObservations).toReversed()) {
+    const text = toEvidence(observation);
+    length += text.length;
+    if (length > most && shown.length > 0) break;
+    shown.unshift(text);
+  }
+  const left = evidence.length - shown.length;
+  return `${left > 0 ? `(${left} earlier calls left out)\n` : ''}${shown.join('\n\n')}`;
 }
 
 export function toReviewPrompt(prompt: ReviewPrompt): string {
   const { goal, approach, steps, step, claims, evidence } = prompt;
-  const shown = evidence.slice(-mostObservations);
-  const left = evidence.length - shown.length;
   return [
     `<goal>\n${goal}\n</goal>`,
     step === undefined
       ? `Plan: ${approach}\n${steps.map((each) => `${each.id}. ${each.title}\n${list(each.acceptance)}`).join('\n')}`
       : `Step ${step.id}: ${step.title}\n${step.detail}\nAcceptance criteria:\n${list(step.acceptance)}`,
     `The executor claims:\n${list(claims)}`,
-    `<record>\n${left > 0 ? `(${left} earlier calls left out)\n` : ''}${shown.map(toEvidence).join('\n\n')}\n</record>`,
+    `<record>\n${toRecord(evidence, prompt.recordLength ?? usualRecordLength)}\n</record>`,
     step === undefined ? 'Is the whole goal reached?' : 'Is the step done?',
   ].join('\n\n');
 }

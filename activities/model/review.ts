@@ -25,7 +25,7 @@ const reviewSchema = {
 };
 
 /** Is the step, or the whole work, done? */
-export async function askReview({ blobs, ask }: Role, request: ReviewRequest) {
+export async function askReview({ blobs, contextTokens, ask }: Role, request: ReviewRequest) {
   const plan = await blobs.getJson<FullPlan>(request.plan);
   const all = await readEvidence(blobs, request.evidence);
   const step = plan.steps.find(({ id }) => id === request.step);
@@ -35,6 +35,8 @@ export async function askReview({ blobs, ask }: Role, request: ReviewRequest) {
     steps: plan.steps,
     claims: request.claims,
     evidence: step === undefined ? all : all.filter((observation) => observation.step === step.id),
+    // Four characters a token; the other half is for goal, criteria and answer.
+    recordLength: contextTokens * 2,
     ...(step === undefined ? {} : { step }),
   });
   return await ask<ReviewAnswer>({
