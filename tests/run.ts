@@ -38,7 +38,11 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
     if (details.type !== 'suite') failed += 1;
   });
   await new Promise<void>((resolve, reject) => {
-    stream.compose(new spec()).on('error', reject).on('end', resolve).pipe(process.stdout, { end: false });
+    stream
+      .compose(new spec())
+      .on('error', reject)
+      .on('end', resolve)
+      .pipe(process.stdout, { end: false });
   });
 }
 

@@ -10,6 +10,12 @@ import type { Row } from './measure.ts';
 
 const bytes = 1_073_741_824;
 
+const plain = async (): Promise<number> => {
+  const started = performance.now();
+  execFileSync('sh', ['-c', `head -c ${bytes} /dev/zero | cat > /dev/null`]);
+  return performance.now() - started;
+};
+
 export async function measureOutput(): Promise<Row[]> {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-bench-')));
   const sandbox = await probeSandbox('auto', join(root, 'sandbox'));
@@ -39,11 +45,6 @@ export async function measureOutput(): Promise<Row[]> {
     );
     if (outcome.exitCode !== 0)
       throw new Error(`head ended with ${outcome.exitCode}: ${outcome.head.slice(0, 200)}`);
-    return performance.now() - started;
-  };
-  const plain = async (): Promise<number> => {
-    const started = performance.now();
-    execFileSync('sh', ['-c', `head -c ${bytes} /dev/zero | cat > /dev/null`]);
     return performance.now() - started;
   };
   const [ours, baseline] = await pair(5, print, plain);

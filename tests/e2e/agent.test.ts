@@ -42,7 +42,7 @@ async function checkMirror({ state }: Machine, run: string): Promise<void> {
 const finished = (events: readonly RunEvent[]): Extract<RunEvent, { type: 'run.finished' }> => {
   const last = events.at(-1);
   assert.equal(last?.type, 'run.finished');
-  return last as Extract<RunEvent, { type: 'run.finished' }>;
+  return last;
 };
 
 const gapless = (events: readonly RunEvent[]): void =>
@@ -142,6 +142,9 @@ suite('agent run --demo on a copy of this repository', () => {
   });
 });
 
+const isSleep = (event: RunEvent): boolean =>
+  event.type === 'tool.requested' && event.preview === 'sleep 2';
+
 suite('a run whose processes are killed', () => {
   let model: ModelServer;
   let machine: Machine;
@@ -179,8 +182,6 @@ suite('a run whose processes are killed', () => {
     const verified = await machine.run('audit', 'verify');
     assert.equal(verified.code, 0, verified.stdout);
   };
-  const isSleep = (event: RunEvent): boolean =>
-    event.type === 'tool.requested' && event.preview === 'sleep 2';
 
   test('the worker, in the middle of a command', async () => {
     const run = await startRun('worker');
