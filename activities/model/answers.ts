@@ -15,7 +15,12 @@ export const createAnswers = (folder: string): Answers => {
   return {
     async read<T>(key: string) {
       const text = await readFile(fileOf(key), 'utf8').catch(() => undefined);
-      return text === undefined ? undefined : (JSON.parse(text) as T);
+      try {
+        return text === undefined ? undefined : (JSON.parse(text) as T);
+      } catch {
+        // Torn by a power cut: as good as absent, and it would stop every further attempt.
+        return undefined;
+      }
     },
     write(key, answer) {
       const file = fileOf(key);

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import assert from 'node:assert/strict';
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { readFile, readdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { ModelOutcome, ThinkAnswer } from '../../activities/contract.ts';
@@ -427,6 +427,18 @@ suite('an activity', () => {
       const second = await room.run((model) => model.plan(request), 2);
       assert.deepEqual(second, first);
       assert.equal(server.requests.length, 1);
+    }));
+
+  test('asks anew when its stored answer was torn by a power cut', () =>
+    withRoom({ planner: [{ plan: onePlan }] }, { forceChat: true }, async (room, server) => {
+      const request = await room.planRequest();
+      const first = await room.run((model) => model.plan(request));
+      for (const name of await readdir(join(room.root, 'answers'))) {
+        await truncate(join(room.root, 'answers', name), 10);
+      }
+      const second = await room.run((model) => model.plan(request), 2);
+      assert.deepEqual(answerOf(second), answerOf(first));
+      assert.equal(server.requests.length, 2);
     }));
 
   test('asks anew when it is another activity', () =>
