@@ -1,5 +1,5 @@
 /** The agent inside a test: the real worker in this process, a scripted model, a workspace and a state folder of its own. */
-import { mkdtempSync, realpathSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -69,6 +69,8 @@ export interface TestAgentOptions {
   >;
 }
 
+const hasSandbox = existsSync('/usr/bin/bwrap');
+
 let names = 0;
 
 /** Quiet: what the SDK has to say of a test is in its failure. */
@@ -110,7 +112,8 @@ export async function startAgent(
     Connection.connect({ address }),
     NativeConnection.connect({ address }),
     readBundle(readSettings({ cwd: '/' }).cacheDir),
-    probeSandbox('auto', join(folders.root, 'sandbox')),
+    // Where there is no sandbox, runs are tested without: tests/workspace is about sandboxes.
+    probeSandbox(hasSandbox ? 'auto' : 'none', join(folders.root, 'sandbox')),
   ]);
   const modelSide = createModelActivities({
     blobs,

@@ -1,7 +1,7 @@
 /** The `agent` command as a person runs it: a process of its own, with a state folder of its own. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, realpathSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +51,7 @@ export function createMachine(env: Readonly<Record<string, string>> = {}): Machi
       AGENT_STATE_DIR: state,
       XDG_CONFIG_HOME: join(root, 'config'),
       NO_COLOR: '1',
+      AGENT_SANDBOX: existsSync('/usr/bin/bwrap') ? 'auto' : 'none',
     },
     ...(XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME }),
     ...env,

@@ -6,7 +6,11 @@ import type { AddressInfo } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { Connection } from '@temporalio/client';
+import { InternalConnectionOptionsSymbol } from '@temporalio/client/lib/connection.js';
+
+import { searchAttributes } from '../../workflows/contract.ts';
 
 const version = '1.32.1';
 const run = promisify(execFile);
@@ -49,15 +53,23 @@ async function fetchJars(): Promise<string> {
   return folder;
 }
 
+/** Numbers of `temporal.api.enums.v1.IndexedValueType`. */
+const indexedTypes = { Keyword: 2, Int: 3 } as const;
+
 export interface TimeSkipping {
-  readonly env: TestWorkflowEnvironment;
+  readonly address: string;
+  /** Lets so much of the server's time pass, at once where nothing is under way. */
+  skip(ms: number): Promise<void>;
+  /** The server's clock, milliseconds since the epoch. */
+  now(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** A server whose clock jumps over every wait. Needs Java; Maven too for the first time. */
+/** A server whose clock can jump over waits. Needs Java; Maven too for the first time. */
 export async function startTimeSkipping(): Promise<TimeSkipping> {
   const jars = await fetchJars();
   const port = await findFreePort();
+  const address = `127.0.0.1:${port}`;
   const server = spawn(
     'java',
     [
@@ -70,13 +82,30 @@ export async function startTimeSkipping(): Promise<TimeSkipping> {
     ],
     { stdio: 'ignore' },
   );
+  const ended = new Promise((resolve) => server.on('exit', resolve));
   try {
-    const env = await connect(`127.0.0.1:${port}`, Date.now() + 60_000);
+    const connection = await connect(address, Date.now() + 60_000);
+    const { testService } = connection;
+    if (testService === undefined) throw new Error('The connection has no test service.');
+    await connection.operatorService.addSearchAttributes({
+      namespace: 'default',
+      searchAttributes: Object.fromEntries(
+        Object.entries(searchAttributes).map(([name, type]) => [name, indexedTypes[type]]),
+      ),
+    });
     return {
-      env,
+      address,
+      async skip(ms) {
+        await testService.unlockTimeSkippingWithSleep({ duration: msToTs(ms) });
+      },
+      async now() {
+        const { time } = await testService.getCurrentTime({});
+        return Number(time?.seconds ?? 0) * 1_000;
+      },
       async stop() {
-        await env.teardown();
+        await connection.close();
         server.kill('SIGKILL');
+        await ended;
       },
     };
   } catch (error) {
@@ -85,10 +114,12 @@ export async function startTimeSkipping(): Promise<TimeSkipping> {
   }
 }
 
-async function connect(address: string, deadline: number): Promise<TestWorkflowEnvironment> {
+async function connect(address: string, deadline: number): Promise<Connection> {
   for (;;) {
     try {
-      return await TestWorkflowEnvironment.createFromExistingServer({ address });
+      // The SDK's own test environment opens the clock's service by this option too.
+      const options = { address, [InternalConnectionOptionsSymbol]: { supportsTestService: true } };
+      return await Connection.connect(options);
     } catch (error) {
       if (Date.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, 200));
