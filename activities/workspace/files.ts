@@ -1,22 +1,15 @@
-import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { PathRefused, inside, walk } from './walk.ts';
-import type { Place } from './walk.ts';
+import { isUtf8 } from 'node:buffer';
+import { lstatSync, readlinkSync, unlinkSync } from 'node:fs';
+import { describeMissing, linesOf } from './mismatch.ts';
+import { hashRegular, readRegular, replaceFile, sha256Of } from './regular.ts';
+import type { Change } from './regular.ts';
+import { PathRefused, inside, syncFolder, walk } from './walk.ts';
+
+export type { Change } from './regular.ts';
 
 export type PathOperation = 'read' | 'write' | 'delete' | 'list';
 
-/** Judges the path an operation really leads to, after links. Throws to refuse. */
+/** Judges the path an operation really leads to, after links and before anything is opened. Throws to refuse. */
 export type Authorize = (operation: PathOperation, path: string) => void;
 
 export interface FileOptions {
@@ -26,86 +19,50 @@ export interface FileOptions {
 }
 
 export interface ReadOptions extends FileOptions {
+  /** From 1. */
   readonly startLine?: number;
+  /** Inclusive; beyond the end means up to the end. */
   readonly endLine?: number;
 }
 
-/** What a changed file was and is; `null` where there was or is none. */
-export interface Change {
-  readonly path: string;
-  readonly bytes: number;
-  readonly before: string | null;
-  readonly after: string | null;
-}
-
-const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-// Not blocking: opening a pipe would wait for its writer for ever.
-const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
-/** Whole content and permissions of a regular file. @throws PathRefused for anything else and for what is too large. */
-function readBytes(
-  { parent, leaf, path }: Place,
-  maxBytes: number,
-): { bytes: Buffer; mode: number } {
-  const fd = openSync(inside(parent, leaf), readFlags);
-  try {
-    const stat = fstatSync(fd);
-    if (stat.isDirectory())
-      throw new PathRefused('not-regular', `${path} is a folder. List it with list_files.`);
-    if (!stat.isFile()) throw new PathRefused('not-regular', `${path} is not a regular file.`);
-    if (stat.size > maxBytes) {
-      throw new PathRefused(
-        'too-large',
-        `${path} has ${stat.size} bytes; at most ${maxBytes} are read. Use search, or head and tail.`,
-      );
-    }
-    const bytes = Buffer.allocUnsafe(stat.size);
-    let length = 0;
-    while (length < bytes.length) {
-      const count = readSync(fd, bytes, length, bytes.length - length, length);
-      if (count === 0) break;
-      length += count;
-    }
-    return { bytes: bytes.subarray(0, length), mode: stat.mode & 0o777 };
-  } finally {
-    closeSync(fd);
+/** Text of a file; a NUL byte makes it binary. `lossy`: bytes that are not UTF-8 became U+FFFD. */
+function toText(bytes: Buffer, path: string): { text: string; lossy: boolean } {
+  if (bytes.includes(0)) {
+    const wide = bytes[0] === 0xff && bytes[1] === 0xfe ? ' It looks like UTF-16.' : '';
+    const reason = `${path} is a binary file of ${bytes.length} bytes, not text.${wide}`;
+    throw new PathRefused('not-regular', reason);
   }
+  return { text: bytes.toString('utf8'), lossy: !isUtf8(bytes) };
 }
 
-function toText(bytes: Buffer, path: string): string {
-  if (bytes.subarray(0, 8_000).includes(0))
-    throw new PathRefused('not-regular', `${path} is a binary file of ${bytes.length} bytes.`);
-  return bytes.toString('utf8');
-}
-
-/** A text file or some of its lines, counted from 1. A note says which lines where not all were asked for. */
+/** A text file or some of its lines. A note in front says which lines, or that bytes are not UTF-8. @throws PathRefused */
 export function readText(root: string, path: string, options: ReadOptions): string {
-  const { startLine = 1, endLine } = options;
+  const { startLine = 1, endLine, authorize, maxBytes } = options;
   return walk(root, path, false, (place) => {
-    options.authorize('read', place.path);
-    const text = toText(readBytes(place, options.maxBytes).bytes, place.path);
-    if (startLine === 1 && endLine === undefined) return text;
+    authorize('read', place.path);
+    const { text, lossy } = toText(readRegular(place, maxBytes).bytes, place.path);
+    const note = lossy ? '[not UTF-8: bytes that are no text are shown as \uFFFD]\n' : '';
+    if (startLine === 1 && endLine === undefined) return note + text;
     const lines = text.split('\n');
-    if (startLine > lines.length) {
-      throw new PathRefused(
-        'mismatch',
-        `${place.path} has ${lines.length} lines; line ${startLine} was asked for.`,
-      );
+    if (lines.at(-1) === '' && lines.length > 1) lines.pop();
+    if (startLine > lines.length || (endLine ?? startLine) < startLine) {
+      const asked = `lines ${startLine} to ${endLine ?? 'the end'} were asked for`;
+      throw new PathRefused('mismatch', `${place.path} has ${lines.length} lines; ${asked}.`);
     }
     const last = Math.min(endLine ?? lines.length, lines.length);
-    return `[lines ${startLine} to ${last} of ${lines.length}]\n${lines.slice(startLine - 1, last).join('\n')}`;
+    const part = lines.slice(startLine - 1, last).join('\n');
+    return `${note}[lines ${startLine} to ${last} of ${lines.length}]\n${part}`;
   });
 }
 
-/** sha256 of a file, or null when there is none: what a crash-safe caller notes before it changes something. */
+/** sha256 of a file of any size, or null when there is none: what a crash-safe caller notes before it changes something. */
 export function hashFile(
   root: string,
   path: string,
-  { maxBytes }: Pick<FileOptions, 'maxBytes'>,
+  _options?: Pick<FileOptions, 'maxBytes'>,
 ): string | null {
   try {
-    return walk(root, path, false, (place) => hash(readBytes(place, maxBytes).bytes));
+    return walk(root, path, false, (place) => hashRegular(place)?.sha256 ?? null);
   } catch (error) {
     if (error instanceof PathRefused && error.code === 'missing') return null;
     throw error;
@@ -113,161 +70,83 @@ export function hashFile(
 }
 
 /**
- * Writes a whole file: a temp file in the same folder, synced, renamed over the old one, so that at any moment the file is
- * the old or the new one. Never writes through a link; keeps the permissions of the file it replaces.
+ * Writes a whole file, making its folders; at any moment the file is the old or the new one. A link that is the last name is
+ * followed inside the workspace, refused when it leads out. Keeps the permissions of the file it replaces. @throws PathRefused
  */
 export function writeText(
   root: string,
   path: string,
   content: string,
-  options: FileOptions,
+  { maxBytes, authorize }: FileOptions,
 ): Change {
   const bytes = Buffer.from(content);
-  if (bytes.length > options.maxBytes) {
-    throw new PathRefused(
-      'too-large',
-      `${path} would have ${bytes.length} bytes; at most ${options.maxBytes} are written.`,
-    );
-  }
-  // Judged before folders are made for it, and again at the place the walk ends.
-  options.authorize('write', path);
-  return walk(root, path, true, (place) => {
-    options.authorize('write', place.path);
-    return replaceFile(place, bytes, readOld(place, options.maxBytes));
+  if (bytes.length > maxBytes) throw tooLarge(path, bytes.length, maxBytes);
+  return walk(root, path, { create: (final) => authorize('write', final) }, (place) => {
+    authorize('write', place.path);
+    return replaceFile(place, bytes, hashRegular(place));
   });
 }
 
-function readOld(place: Place, maxBytes: number): { bytes: Buffer; mode: number } | undefined {
-  if (place.leaf === '.') throw new PathRefused('not-regular', `${place.path} is a folder.`);
-  try {
-    return readBytes(place, maxBytes);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-function replaceFile(
-  { parent, leaf, path }: Place,
-  bytes: Buffer,
-  old: { bytes: Buffer; mode: number } | undefined,
-): Change {
-  const temp = inside(parent, `.${leaf.slice(0, 200)}.${randomBytes(6).toString('hex')}.tmp`);
-  const fd = openSync(
-    temp,
-    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-    0o644,
+const tooLarge = (path: string, bytes: number, maxBytes: number): PathRefused =>
+  new PathRefused(
+    'too-large',
+    `${path} would have ${bytes} bytes; at most ${maxBytes} are written.`,
   );
-  try {
-    try {
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-      if (old !== undefined) fchmodSync(fd, old.mode);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temp, inside(parent, leaf));
-  } catch (error) {
-    unlinkQuietly(temp);
-    throw error;
-  }
-  syncFolder(parent);
-  return {
-    path,
-    bytes: bytes.length,
-    before: old === undefined ? null : hash(old.bytes),
-    after: hash(bytes),
-  };
-}
 
-function unlinkQuietly(file: string): void {
-  try {
-    unlinkSync(file);
-  } catch {
-    // Renamed already, or never made.
-  }
-}
-
-function syncFolder(parent: number): void {
-  const fd = openSync(inside(parent, '.'), constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
+const mismatch = (reason: string): PathRefused => new PathRefused('mismatch', reason);
 
 /** Replaces an exact piece of text. @throws PathRefused `mismatch` with what to look at when it is not there exactly once. */
 export function editText(
   root: string,
   path: string,
   edit: { readonly old: string; readonly new: string; readonly all?: boolean },
-  options: FileOptions,
+  { maxBytes, authorize }: FileOptions,
 ): Change & { readonly count: number } {
+  if (edit.old === '')
+    throw mismatch('The text to replace is empty. To write a whole file use write_file.');
+  if (edit.old === edit.new)
+    throw mismatch('Old and new text are the same; there is nothing to change.');
   return walk(root, path, false, (place) => {
-    options.authorize('write', place.path);
-    const old = readBytes(place, options.maxBytes);
-    const text = toText(old.bytes, place.path);
-    const count = text.split(edit.old).length - 1;
-    if (count === 0) throw new PathRefused('mismatch', describeMissing(text, edit.old, place.path));
+    authorize('write', place.path);
+    const { bytes, old } = readRegular(place, maxBytes);
+    const { text, lossy } = toText(bytes, place.path);
+    if (lossy) {
+      const reason = `${place.path} is not UTF-8, so an edit would damage it. Convert it first, for example with iconv.`;
+      throw mismatch(reason);
+    }
+    const pieces = text.split(edit.old);
+    const count = pieces.length - 1;
+    if (count === 0) throw mismatch(describeMissing(text, edit.old, place.path));
     if (count > 1 && edit.all !== true) {
-      throw new PathRefused(
-        'mismatch',
-        `The text to replace occurs ${count} times in ${place.path}, in lines ${linesOf(text, edit.old).join(', ')}. Give more of the text around it, or set all.`,
+      const lines = linesOf(text, edit.old).join(', ');
+      throw mismatch(
+        `The text to replace occurs ${count} times in ${place.path}, in lines ${lines}. Give more of the text around it, or set all.`,
       );
     }
-    if (edit.old === edit.new)
-      throw new PathRefused('mismatch', 'Old and new text are the same; nothing to change.');
-    const bytes = Buffer.from(text.split(edit.old).join(edit.new));
-    if (bytes.length > options.maxBytes)
-      throw new PathRefused(
-        'too-large',
-        `${place.path} would have ${bytes.length} bytes; at most ${options.maxBytes} are written.`,
-      );
-    return { ...replaceFile(place, bytes, old), count };
+    const changed = Buffer.from(pieces.join(edit.new));
+    if (changed.length > maxBytes) throw tooLarge(place.path, changed.length, maxBytes);
+    return { ...replaceFile(place, changed, old), count };
   });
 }
 
-function linesOf(text: string, piece: string): number[] {
-  const lines: number[] = [];
-  for (
-    let at = text.indexOf(piece);
-    at !== -1 && lines.length < 20;
-    at = text.indexOf(piece, at + piece.length)
-  ) {
-    lines.push(text.slice(0, at).split('\n').length);
-  }
-  return lines;
-}
-
-const squeeze = (line: string): string => line.replaceAll(/\s+/g, ' ').trim();
-
-/** Says where the text nearly is: models mostly get white space wrong. */
-function describeMissing(text: string, piece: string, path: string): string {
-  const lines = text.split('\n');
-  const wanted =
-    piece
-      .split('\n')
-      .map(squeeze)
-      .find((line) => line !== '') ?? '';
-  const near = lines.flatMap((line, index) =>
-    wanted !== '' && squeeze(line).includes(wanted) ? [index] : [],
-  );
-  const head = `The text to replace is not in ${path}.`;
-  if (near.length === 0) return `${head} Read the file and copy the text exactly.`;
-  const shown = near.slice(0, 3).map((index) => `${index + 1}: ${lines[index] ?? ''}`);
-  return `${head} Its first line is there with other white space or with other lines after it:\n${shown.join('\n')}\nCopy the text exactly.`;
-}
-
-/** Removes one file; a link is removed itself, never what it points to. */
-export function deleteFile(root: string, path: string, options: FileOptions): Change {
-  options.authorize('delete', path);
-  return walk(root, path, false, (place) => {
-    options.authorize('delete', place.path);
-    const old = readOld(place, options.maxBytes);
-    if (old === undefined) throw new PathRefused('missing', `${path} does not exist.`);
-    unlinkSync(inside(place.parent, place.leaf));
+/** Removes one file of any size; a link is removed itself, never what it points to. @throws PathRefused */
+export function deleteFile(
+  root: string,
+  path: string,
+  { authorize }: Pick<FileOptions, 'authorize'>,
+): Change {
+  return walk(root, path, { keepLink: true }, (place) => {
+    authorize('delete', place.path);
+    const at = inside(place.parent, place.leaf);
+    if (lstatSync(at).isSymbolicLink()) {
+      const before = sha256Of(Buffer.from(readlinkSync(at)));
+      unlinkSync(at);
+      syncFolder(place.parent);
+      return { path: place.path, bytes: 0, before, after: null };
+    }
+    const old = hashRegular(place);
+    unlinkSync(at);
     syncFolder(place.parent);
-    return { path: place.path, bytes: old.bytes.length, before: hash(old.bytes), after: null };
+    return { path: place.path, bytes: old?.bytes ?? 0, before: old?.sha256 ?? null, after: null };
   });
 }

@@ -1,6 +1,6 @@
 import { closeSync, constants, lstatSync, openSync, readdirSync } from 'node:fs';
 import type { Authorize } from './files.ts';
-import { inside, walk } from './walk.ts';
+import { PathRefused, inside, walk } from './walk.ts';
 
 export interface ListOptions {
   /** Levels below the folder, from 1. */
@@ -35,20 +35,26 @@ export function listFiles(
             continue;
           }
           const indent = '  '.repeat(level);
+          const name = toOneLine(entry.name);
           const child = inside(fd, entry.name);
           if (entry.isDirectory()) {
             const closed = closedFolders.has(entry.name);
-            lines.push(`${indent}${entry.name}/${closed ? ' (not listed)' : ''}`);
+            lines.push(`${indent}${name}/${closed ? ' (not listed)' : ''}`);
             if (!closed && level + 1 < depth) enterQuietly(child, level + 1, lines, enter);
-          } else if (entry.isSymbolicLink()) lines.push(`${indent}${entry.name} (link)`);
-          else if (entry.isFile()) lines.push(`${indent}${entry.name} ${lstatSync(child).size}`);
-          else lines.push(`${indent}${entry.name} (special)`);
+          } else if (entry.isSymbolicLink()) lines.push(`${indent}${name} (link)`);
+          else if (entry.isFile()) lines.push(`${indent}${name} ${lstatSync(child).size}`);
+          else lines.push(`${indent}${name} (special)`);
         }
       } finally {
         closeSync(fd);
       }
     };
-    enter(inside(place.parent, place.leaf), 0);
+    const top = inside(place.parent, place.leaf);
+    if (!lstatSync(top).isDirectory()) {
+      const reason = `${place.path} is not a folder. Read a file with read_file.`;
+      throw new PathRefused('not-regular', reason);
+    }
+    enter(top, 0);
     if (left > 0)
       lines.push(
         `[${left} more entries in the folders shown; list a folder below, or a smaller depth]`,
@@ -56,6 +62,13 @@ export function listFiles(
     return lines.length === 0 ? '(empty folder)' : lines.join('\n');
   });
 }
+
+/** A name may hold line breaks and terminal codes; a listing has one name a line. */
+const toOneLine = (name: string): string =>
+  name.replaceAll(
+    /\p{Cc}/gu,
+    (char) => `\\x${(char.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
+  );
 
 /** A folder that went away or may not be read is still named. */
 function enterQuietly(

@@ -1,4 +1,4 @@
-import { closeSync, constants, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
 
 export type RefusalCode =
   | 'invalid'
@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'too-large'
   | 'mismatch'
   | 'missing'
+  | 'full'
   | 'policy';
 
 /** A path or file this tool does not touch; the message is for the model. */
@@ -25,10 +26,17 @@ export class PathRefused extends Error {
 export interface Place {
   /** Descriptor of the parent folder (`O_PATH`). */
   readonly parent: number;
-  /** Name in the parent; `.` for the root itself. */
+  /** Name in the parent; `.` when the path is a folder the walk has entered, such as the root itself. */
   readonly leaf: string;
   /** After links, relative to the root; `.` for the root itself. */
   readonly path: string;
+}
+
+export interface WalkMode {
+  /** Makes missing folders. Called with the final path before the first one is made; throws to refuse. */
+  readonly create?: (path: string) => void;
+  /** Stops at a link that is the last name, for what is done to the link itself. */
+  readonly keepLink?: true;
 }
 
 /** `O_PATH` (open(2)): names a file without opening it. Not in Node's constants; the same on x64 and arm64. */
@@ -76,14 +84,28 @@ const outside = (path: string): PathRefused =>
 /**
  * Goes to `path` one component at a time, each opened inside the folder before it without following links; links are read
  * and walked by us and may not lead out. There is no moment between check and use, so nothing can be swapped in between.
- * `root` is absolute and itself free of links. With `create`, missing folders are made.
- * @throws PathRefused, or the system's error (ENOENT, ENOTDIR, EACCES) with the path in it.
+ * `root` is absolute and itself free of links. Every descriptor is closed when `use` returns. Linux only: it needs
+ * `/proc/self/fd`.
+ * @throws PathRefused, or the system's error where there is no better word for it.
  */
-export function walk<T>(root: string, path: string, create: boolean, use: (place: Place) => T): T {
+export function walk<T>(
+  root: string,
+  path: string,
+  mode: false | WalkMode,
+  use: (place: Place) => T,
+): T {
+  const { create, keepLink } = mode === false ? ({} as WalkMode) : mode;
+  if (process.platform !== 'linux') {
+    const reason = `File tools need Linux, this is ${process.platform}. Run dev-agent in its container.`;
+    throw new PathRefused('invalid', reason);
+  }
   const todo = toNames(root, path).toReversed();
-  const open: { name: string; fd: number }[] = [{ name: '', fd: openSync(root, folderFlags) }];
+  const open: { name: string; fd: number }[] = [{ name: '', fd: openRoot(root) }];
   let links = 0;
+  let made = false;
   const top = () => open.at(-1) as { name: string; fd: number };
+  const toPath = (...names: string[]): string =>
+    [...open.slice(1).map((folder) => folder.name), ...names].join('/') || '.';
   const follow = (target: string): void => {
     links += 1;
     if (links > mostLinks)
@@ -94,13 +116,20 @@ export function walk<T>(root: string, path: string, create: boolean, use: (place
       while (open.length > 1) closeSync((open.pop() as { fd: number }).fd);
       todo.push(...names.toReversed());
     } else {
-      todo.push(
-        ...target
-          .split('/')
-          .filter((name) => name !== '' && name !== '.')
-          .toReversed(),
-      );
+      const names = target.split('/').filter((name) => name !== '' && name !== '.');
+      todo.push(...names.toReversed());
     }
+  };
+  /** Judged once, for the file the folders are made for: what is missing holds no links. */
+  const makeFolder = (at: string, name: string): void => {
+    if (!made) create?.(toPath(name, ...todo.toReversed()));
+    made = true;
+    try {
+      mkdirSync(at, 0o755);
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    syncFolder(top().fd);
   };
   try {
     for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
@@ -110,24 +139,51 @@ export function walk<T>(root: string, path: string, create: boolean, use: (place
         continue;
       }
       const at = inside(top().fd, name);
-      const target = readLink(at);
+      const last = todo.length === 0;
+      const target = last && keepLink === true ? undefined : readLink(at);
       if (target !== undefined) {
         follow(target);
         continue;
       }
-      if (todo.length === 0) {
-        const names = [...open.slice(1).map((folder) => folder.name), name];
-        return use({ parent: top().fd, leaf: name, path: names.join('/') });
-      }
-      open.push({ name, fd: openFolder(at, create) });
+      if (last) return use({ parent: top().fd, leaf: name, path: toPath(name) });
+      if (create !== undefined && !todo.includes('..') && isMissing(at)) makeFolder(at, name);
+      open.push({ name, fd: openSync(at, folderFlags) });
     }
     // The path was the root, or a link to a folder above what it named.
-    const names = open.slice(1).map((folder) => folder.name);
-    return use({ parent: top().fd, leaf: '.', path: names.length === 0 ? '.' : names.join('/') });
+    return use({ parent: top().fd, leaf: '.', path: toPath() });
   } catch (error) {
     throw toReadable(error, path);
   } finally {
     for (const { fd } of open) closeSync(fd);
+  }
+}
+
+function openRoot(root: string): number {
+  try {
+    return openSync(root, folderFlags);
+  } catch (error) {
+    const reason = `The workspace ${root} cannot be opened: ${codeOf(error) ?? String(error)}. It was a folder when the run began; put it back.`;
+    throw new PathRefused('missing', reason);
+  }
+}
+
+function isMissing(at: string): boolean {
+  try {
+    closeSync(openSync(at, oPath | constants.O_NOFOLLOW));
+    return false;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return true;
+    throw error;
+  }
+}
+
+/** Makes the names in an open folder durable. */
+export function syncFolder(parent: number): void {
+  const fd = openSync(inside(parent, '.'), constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -138,16 +194,6 @@ function readLink(at: string): string | undefined {
     const code = codeOf(error);
     if (code === 'EINVAL' || code === 'ENOENT') return undefined;
     throw error;
-  }
-}
-
-function openFolder(at: string, create: boolean): number {
-  try {
-    return openSync(at, folderFlags);
-  } catch (error) {
-    if (!create || codeOf(error) !== 'ENOENT') throw error;
-    mkdirSync(at, 0o755);
-    return openSync(at, folderFlags);
   }
 }
 
@@ -170,6 +216,9 @@ export function toReadable(error: unknown, path: string): unknown {
     case 'EPERM':
     case 'EROFS':
       return new PathRefused('invalid', `${path} may not be opened: ${codeOf(error)}.`);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new PathRefused('full', `${path} was not written, the disk is full. Nothing changed.`);
     case 'ENXIO':
       return new PathRefused('not-regular', `${path} is not a regular file.`);
     default:
