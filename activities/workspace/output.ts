@@ -58,16 +58,18 @@ export class OutputCapture {
       this.#headBytes += part.length;
       rest = rest.subarray(part.length);
     }
-    this.#keepTail(rest);
+    if (rest.length > 0) this.#keepTail(rest);
   }
 
+  /** Runs once for every few kilobytes of a flood: one copy, and nothing made, unless the ring's end is in the way. */
   #keepTail(rest: Buffer): void {
-    const part = rest.subarray(Math.max(rest.length - this.#half, 0));
-    const first = Math.min(part.length, this.#half - this.#tailAt);
-    part.copy(this.#tail, this.#tailAt, 0, first);
-    part.copy(this.#tail, 0, first);
-    this.#tailAt = (this.#tailAt + part.length) % this.#half;
-    this.#tailBytes = Math.min(this.#tailBytes + part.length, this.#half);
+    const from = Math.max(rest.length - this.#half, 0);
+    const length = rest.length - from;
+    const first = Math.min(length, this.#half - this.#tailAt);
+    rest.copy(this.#tail, this.#tailAt, from, from + first);
+    if (first < length) rest.copy(this.#tail, 0, from + first, rest.length);
+    this.#tailAt = (this.#tailAt + length) % this.#half;
+    this.#tailBytes = Math.min(this.#tailBytes + length, this.#half);
   }
 
   #spill(chunk: Buffer): void {

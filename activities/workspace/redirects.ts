@@ -15,8 +15,6 @@ export interface Wiring {
   readonly text?: string;
   readonly out: Target;
   readonly err: Target;
-  /** Both go through one pipe. */
-  readonly merged: boolean;
   /** To be closed once the process has them. */
   readonly opened: readonly number[];
 }
@@ -72,7 +70,6 @@ export function openRedirects(redirects: readonly Redirect[], context: RedirectC
   return {
     out,
     err,
-    merged: out === err && (out === 'capture' || out === 'pipe'),
     opened,
     ...(input === undefined ? {} : { input }),
     ...(text === undefined ? {} : { text }),

@@ -25,6 +25,15 @@ const mostColumns = 300;
 const ripgrepFolder = '/opt/ripgrep';
 
 /**
+ * One of the policy's patterns as ripgrep's: there `x/**` leaves out x itself, and a name without a slash is at any depth.
+ */
+function toExclusions(pattern: string): string[] {
+  const anchored = pattern.startsWith('**/') ? pattern : `/${pattern}`;
+  const all = anchored.endsWith('/**') ? [anchored.slice(0, -3), anchored] : [anchored];
+  return all.flatMap((each) => ['--iglob', `!${each}`]);
+}
+
+/**
  * Searches file contents with ripgrep: `path:line:text` lines. Ignored files are left out, links are not followed.
  * Runs in a sandbox where there is one. @throws PathRefused for a pattern ripgrep does not understand.
  */
@@ -39,8 +48,10 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
       String(mostColumns),
       '--max-columns-preview',
     ],
-    ...['--glob', '!**/.git/**', ...hidden.flatMap((each) => ['--iglob', `!${each}`])],
+    '--no-require-git',
     ...(glob === undefined ? [] : ['--glob', glob]),
+    // Last, and of the kind that ripgrep tries after every --glob: what is excluded cannot be asked for.
+    ...['**/.git/**', ...hidden].flatMap(toExclusions),
     ...['--regexp', pattern, '--', path],
   ];
   const confined = sandbox.kind === 'bubblewrap';

@@ -1,19 +1,23 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import type { CommandLine, Pipeline, SimpleCommand } from '../../policies/command.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CommandLine, Pipeline } from '../../policies/command.ts';
 import type { Authorize } from './files.ts';
 import { OutputCapture } from './output.ts';
 import type { Captured } from './output.ts';
+import { makePipes, readPipe } from './pipes.ts';
+import type { PipeEnds } from './pipes.ts';
+import { disarmGitFolders } from './planted.ts';
 import type { Sandbox } from './sandbox.ts';
-import { commandEnvironment, toBubblewrapArguments } from './sandbox.ts';
 import { openRedirects } from './redirects.ts';
-import type { Wiring } from './redirects.ts';
+import type { Target, Wiring } from './redirects.ts';
+import { killGroup, startProcess } from './start.ts';
+import { killMarked } from './strays.ts';
+import { PathRefused, inside, walk } from './walk.ts';
 
 export interface CommandOptions {
   /** Absolute, free of links. */
@@ -30,6 +34,10 @@ export interface CommandOptions {
   readonly authorize: Authorize;
   /** Puts in what the policy wants every call of a program to have. */
   readonly prepareArgv?: (argv: readonly string[]) => readonly string[];
+  /** Absolute folders of more programs, shown read-only. */
+  readonly toolchain?: readonly string[];
+  /** Output as it comes; the chunk is only good until this returns. */
+  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 export interface CommandOutcome extends Captured {
@@ -44,101 +52,122 @@ export class SandboxUnavailable extends Error {
   override readonly name = 'SandboxUnavailable';
 }
 
-const fileLimitBytes = 1_073_741_824;
-const limits = ['--core=0', '--nofile=1024', `--fsize=${fileLimitBytes}`];
-const prlimit = '/usr/bin/prlimit';
-
-/**
- * A constant script around every command; the command itself is never shell text. It makes "not found" exit 127, and puts
- * standard error on standard output's own pipe where both go to the same place, so that their order is kept.
- */
-const toWrapper = (merged: boolean): string[] => [
-  '/bin/sh',
-  '-c',
-  merged ? 'exec "$@" 2>&1' : 'exec "$@"',
-  'sh',
-];
-
 interface Running {
   readonly options: CommandOptions;
+  readonly sandbox: Exclude<Sandbox, { kind: 'unavailable' }>;
   readonly capture: OutputCapture;
+  /** Where every process puts what is to be captured, so that it arrives in order. */
+  readonly output: number;
   readonly children: Set<ChildProcess>;
   readonly stop: AbortSignal;
+  readonly mark: string;
 }
+
+/** What a process may leave in the pipe after it has ended; longer only if somebody else holds it open. */
+const graceMs = 1_000;
+const markName = 'DEV_AGENT_COMMAND';
 
 /**
  * Runs a parsed command line without a shell: the processes, pipes and files are exactly those of the parse. Each process has
  * a sandbox and a process group of its own; on time-out or abort the groups are killed, and nothing survives.
- * @throws SandboxUnavailable; the reason of `signal` when it fires; PathRefused for a redirection that is not allowed.
+ * @throws SandboxUnavailable; the reason of `signal` when it fires; PathRefused for a folder or redirection that is not allowed.
  */
 export async function runCommandLine(
   line: CommandLine,
   options: CommandOptions,
 ): Promise<CommandOutcome> {
-  const { sandbox, timeoutMs, signal, spillDir } = options;
+  const { sandbox, timeoutMs, signal, spillDir, onOutput } = options;
   if (sandbox.kind === 'unavailable')
     throw new SandboxUnavailable(`${sandbox.reason} ${sandbox.fix}`);
   signal.throwIfAborted();
   await mkdir(spillDir, { recursive: true, mode: 0o700 });
+  const [pipe] = await makePipes(1, spillDir);
   const started = performance.now();
+  const begun = Date.now();
   const late = AbortSignal.timeout(timeoutMs);
-  const running: Running = {
-    options,
-    capture: new OutputCapture(options.maxOutputBytes, join(spillDir, `${randomUUID()}.out`)),
-    children: new Set(),
-    stop: AbortSignal.any([signal, late]),
-  };
+  const capture = new OutputCapture(options.maxOutputBytes, join(spillDir, `${randomUUID()}.out`));
+  const { read, write: output } = pipe as PipeEnds;
+  let fault: unknown;
+  const reader = readPipe(read, (chunk) => {
+    try {
+      if (fault === undefined) capture.add(chunk);
+      onOutput?.(chunk);
+    } catch (error) {
+      // Such as a full disk: the command is stopped, and the error is the caller's.
+      fault = error;
+      killAll();
+    }
+  });
+  const stop = AbortSignal.any([signal, late]);
+  const mark = randomUUID();
+  const running: Running = { options, sandbox, capture, output, children: new Set(), stop, mark };
   const killAll = (): void => {
     for (const child of running.children) killGroup(child);
   };
-  running.stop.addEventListener('abort', killAll);
+  stop.addEventListener('abort', killAll);
+  let finished = false;
   try {
-    const exitCode =
-      line.kind === 'shell'
-        ? await runScript(line, running)
-        : await runPipelines(line.pipelines, running);
+    const exitCode = await runPipelines(toPipelines(line), running, () => fault !== undefined);
+    finished = true;
+    if (sandbox.kind === 'none') await killMarked(markName, mark);
+    return await collect(exitCode);
+  } catch (error) {
+    killAll();
+    if (!finished && sandbox.kind === 'none') await killMarked(markName, mark);
+    closeQuietly(output);
+    reader.close();
+    capture.discard();
+    throw error;
+  } finally {
+    stop.removeEventListener('abort', killAll);
+  }
+
+  async function collect(exitCode: number): Promise<CommandOutcome> {
+    closeSync(output);
+    const tired = new AbortController();
+    await Promise.race([reader.ended, sleep(graceMs, undefined, { signal: tired.signal })]);
+    tired.abort();
+    reader.close();
+    if (fault !== undefined) throw fault;
+    const disarmed = await disarmGitFolders(options.root, begun, options.protectedPaths);
+    for (const path of disarmed) {
+      const why = 'git would start it outside the sandbox';
+      capture.add(Buffer.from(`\n[dev-agent renamed ${path} to ${path}.disarmed: ${why}]\n`));
+    }
     signal.throwIfAborted();
-    const captured = running.capture.end();
     return {
-      ...captured,
+      ...capture.end(),
       exitCode: late.aborted ? 124 : exitCode,
       timedOut: late.aborted,
       ms: Math.round(performance.now() - started),
     };
-  } catch (error) {
-    killAll();
-    running.capture.discard();
-    throw error;
-  } finally {
-    running.stop.removeEventListener('abort', killAll);
   }
 }
 
-/** The whole group: a killed `npm test` would leave its children running. */
-function killGroup({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
+const closeQuietly = (fd: number): void => {
   try {
-    process.kill(-pid, 'SIGKILL');
+    closeSync(fd);
   } catch {
-    // Gone already.
+    // Closed on the way already.
   }
-}
+};
 
-function runScript(
-  { text, cwd }: CommandLine & { kind: 'shell' },
-  running: Running,
-): Promise<number> {
+/** Text no parse stands behind goes to a shell as it is, in the same sandbox. */
+function toPipelines(line: CommandLine): readonly Pipeline[] {
+  if (line.kind === 'plain') return line.pipelines;
   const bash = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
-  return runPipeline(
-    { when: 'first', cwd, commands: [{ argv: [bash, '-c', text], redirects: [] }] },
-    running,
-  );
+  const command = { argv: [bash, '-c', line.text], redirects: [] };
+  return [{ when: 'first', cwd: line.cwd, commands: [command] }];
 }
 
-async function runPipelines(pipelines: readonly Pipeline[], running: Running): Promise<number> {
+async function runPipelines(
+  pipelines: readonly Pipeline[],
+  running: Running,
+  isBroken: () => boolean,
+): Promise<number> {
   let exitCode = 0;
   for (const pipeline of pipelines) {
-    if (running.stop.aborted) break;
+    if (running.stop.aborted || isBroken()) break;
     if (pipeline.when === 'and' && exitCode !== 0) continue;
     if (pipeline.when === 'or' && exitCode === 0) continue;
     exitCode = await runPipeline(pipeline, running);
@@ -146,108 +175,97 @@ async function runPipelines(pipelines: readonly Pipeline[], running: Running): P
   return exitCode;
 }
 
+/** Where a command starts: the folder `cwd` really is, after links. @throws PathRefused */
+const toFolder = (root: string, cwd: string): string =>
+  walk(root, cwd, false, ({ parent, leaf, path }) => {
+    if (lstatSync(inside(parent, leaf)).isDirectory()) return path;
+    throw new PathRefused('not-regular', `${cwd} is not a folder, so no command can start in it.`);
+  });
+
 /** Starts every process of a pipeline, connected by the kernel; the exit code is the last one's. */
 async function runPipeline({ cwd, commands }: Pipeline, running: Running): Promise<number> {
-  const { root, authorize } = running.options;
+  const { root, authorize, spillDir } = running.options;
+  const folder = toFolder(root, cwd);
+  const links = commands.length === 1 ? [] : await makePipes(commands.length - 1, spillDir);
+  const open = new Set(links.flatMap(({ read, write }) => [read, write]));
+  const close = (fd: number | undefined): void => {
+    if (fd !== undefined && open.delete(fd)) closeSync(fd);
+  };
   const exits: Promise<number>[] = [];
-  const drains: Promise<void>[] = [];
-  let input: Readable | undefined;
-  for (const [index, command] of commands.entries()) {
-    const wiring = openRedirects(command.redirects, {
-      root,
-      cwd,
-      authorize,
-      last: index === commands.length - 1,
-    });
-    const child = start(command, cwd, wiring, input, running);
-    exits.push(waitForExit(child, running));
-    // The child has its own copy; ours must go, or the process before it never learns that nobody reads.
-    input?.destroy();
-    for (const fd of wiring.opened) closeSync(fd);
-    const streams = { out: child.stdout, err: wiring.merged ? null : child.stderr };
-    input = undefined;
-    for (const name of ['out', 'err'] as const) {
-      const stream = streams[name];
-      if (stream === null) continue;
-      if (wiring[name] === 'pipe') input = stream;
-      else drains.push(drain(stream, running.capture));
+  try {
+    for (const [index, { argv, redirects }] of commands.entries()) {
+      const last = index === commands.length - 1;
+      const wiring = openRedirects(redirects, { root, cwd: folder, authorize, last });
+      for (const fd of wiring.opened) open.add(fd);
+      const [before, after] = [links[index - 1]?.read, links[index]?.write];
+      exits.push(startOne(argv, folder, { wiring, before, after }, running));
+      // The child has its own; ours must go, or a reader never sees the end and a writer never that nobody reads.
+      for (const fd of [before, after, ...wiring.opened]) close(fd);
     }
+  } catch (error) {
+    for (const child of running.children) killGroup(child);
+    throw error;
+  } finally {
+    for (const fd of open) close(fd);
   }
-  const codes = await Promise.all(exits);
-  await Promise.all(drains);
-  return codes.at(-1) ?? 0;
+  return (await Promise.all(exits)).at(-1) ?? 0;
 }
 
-function start(
-  { argv }: SimpleCommand,
+interface Ends {
+  readonly wiring: Wiring;
+  readonly before: number | undefined;
+  readonly after: number | undefined;
+}
+
+function startOne(
+  argv: readonly string[],
   cwd: string,
-  wiring: Wiring,
-  input: Readable | undefined,
+  { wiring, before, after }: Ends,
   running: Running,
-): ChildProcess {
-  const { sandbox, root, prepareArgv, protectedPaths, hiddenPaths } = running.options;
-  const command = [...toWrapper(wiring.merged), ...(prepareArgv?.(argv) ?? argv)];
-  const stdio = [
-    wiring.input ?? input ?? 'ignore',
-    typeof wiring.out === 'number' || wiring.out === 'ignore' ? wiring.out : 'pipe',
-    wiring.merged
-      ? 'ignore'
-      : typeof wiring.err === 'number' || wiring.err === 'ignore'
-        ? wiring.err
-        : 'pipe',
-  ] as const;
-  const wrap = existsSync(prlimit) ? [prlimit, ...limits] : [];
-  let child: ChildProcess;
-  if (sandbox.kind === 'bubblewrap') {
-    const filter =
-      sandbox.files.seccomp === undefined ? undefined : openSync(sandbox.files.seccomp, 'r');
-    const view = { root, cwd, protectedPaths, hiddenPaths };
-    const args = toBubblewrapArguments(sandbox.files, view, filter === undefined ? undefined : 3);
-    // Through a descriptor: its command line can be read inside the sandbox.
-    const [file = '', ...rest] = [...wrap, sandbox.program, '--args', '4', '--', ...command];
-    child = spawn(file, rest, {
-      env: {},
-      detached: true,
-      stdio: [...stdio, filter ?? 'ignore', 'pipe'],
+): Promise<number> {
+  const { options, sandbox, output, capture, mark } = running;
+  const { root, prepareArgv, protectedPaths, hiddenPaths, toolchain } = options;
+  const toOutput = (target: Target): number | 'ignore' => {
+    if (target === 'capture') return output;
+    return target === 'pipe' ? (after ?? output) : target;
+  };
+  try {
+    const child = startProcess({
+      argv: prepareArgv?.(argv) ?? argv,
+      sandbox,
+      view: { root, cwd, protectedPaths, hiddenPaths, ...(toolchain && { toolchain }) },
+      stdio: [wiring.input ?? before ?? 'ignore', toOutput(wiring.out), toOutput(wiring.err)],
+      mark: { [markName]: mark },
     });
-    const argsPipe = child.stdio[4] as NodeJS.WritableStream | null | undefined;
-    argsPipe?.on('error', () => undefined);
-    argsPipe?.end(args.map((arg) => `${arg}\0`).join(''));
-    if (filter !== undefined) closeSync(filter);
-  } else {
-    const [file = '', ...rest] = [...wrap, ...command];
-    child = spawn(file, rest, {
-      env: commandEnvironment(sandbox),
-      cwd: join(root, cwd),
-      detached: true,
-      stdio: [...stdio],
-    });
+    if (wiring.text !== undefined) {
+      // A command that does not read its input is no failure.
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(wiring.text);
+    }
+    return waitForExit(child, running);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'E2BIG') throw error;
+    const bytes = argv.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
+    const advice = 'Write the text to a file and name the file.';
+    capture.add(
+      Buffer.from(`${argv[0] ?? ''}: arguments of ${bytes} bytes are too long. ${advice}\n`),
+    );
+    return Promise.resolve(126);
   }
-  if (wiring.text !== undefined) {
-    // A command that does not read its input is no failure.
-    child.stdin?.on('error', () => undefined);
-    child.stdin?.end(wiring.text);
-  }
-  return child;
 }
 
 function waitForExit(child: ChildProcess, { children, stop }: Running): Promise<number> {
   children.add(child);
   if (stop.aborted) killGroup(child);
   return new Promise((resolve, reject) => {
-    child.on('error', reject);
+    child.on('error', (error) => {
+      children.delete(child);
+      reject(error);
+    });
     child.on('exit', (code, signal) => {
       killGroup(child);
       children.delete(child);
       resolve(code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 9));
     });
-  });
-}
-
-function drain(stream: Readable, capture: OutputCapture): Promise<void> {
-  return new Promise((resolve) => {
-    stream.on('data', (chunk: Buffer) => capture.add(chunk));
-    stream.on('error', () => resolve());
-    stream.on('close', () => resolve());
   });
 }

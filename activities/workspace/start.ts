@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { commandEnvironment, toBubblewrapArguments } from './bubblewrap.ts';
+import type { Sandbox, SandboxView } from './bubblewrap.ts';
+import { joinGroup, mostProcesses } from './control-groups.ts';
+
+/** A descriptor of ours, nothing, or (input only) text to come. */
+export type Stdio = readonly [
+  input: number | 'ignore' | 'pipe',
+  out: number | 'ignore',
+  err: number | 'ignore',
+];
+
+export interface Start {
+  readonly argv: readonly string[];
+  readonly sandbox: Exclude<Sandbox, { kind: 'unavailable' }>;
+  readonly view: SandboxView;
+  readonly stdio: Stdio;
+  /** Without a sandbox: set in the command's environment, so that what it leaves behind can be found. */
+  readonly mark?: Readonly<Record<string, string>>;
+}
+
+// Blocks of 512 bytes: 1 GiB. V8 needs far more address space than memory, so that is not limited.
+const limits = 'ulimit -c 0; ulimit -n 1024; ulimit -f 2097152;';
+// In a user namespace of its own only the command's processes count. The letter depends on the shell.
+const processLimit = `{ ulimit -u ${mostProcesses} || ulimit -p ${mostProcesses}; } 2>/dev/null;`;
+const orNotFound =
+  'command -v "$1" >/dev/null 2>&1 || { printf "%s: command not found\\n" "$1" >&2; exit 127; };';
+
+/**
+ * Starts one process, in a process group of its own. The script around it is constant, the command itself is never shell
+ * text. `spawn` and not execa: the filter, the arguments and both ends of pipes are raw descriptors, and a killed group is
+ * not an error here. @throws the system's error when it cannot be started at all (E2BIG).
+ */
+export function startProcess({ argv, sandbox, view, stdio, mark }: Start): ChildProcess {
+  const confined = sandbox.kind === 'bubblewrap';
+  const script = [limits, confined ? processLimit : '', orNotFound, 'exec "$@"'].join(' ');
+  const command = ['/bin/sh', '-c', script, 'sh', ...argv];
+  if (!confined) {
+    const [file = '', ...rest] = command;
+    const env = { ...commandEnvironment(sandbox, view.toolchain), ...mark };
+    return spawn(file, rest, {
+      env,
+      cwd: join(view.root, view.cwd),
+      detached: true,
+      stdio: [...stdio],
+    });
+  }
+  const { program, files } = sandbox;
+  const filter = files.seccomp === undefined ? undefined : openSync(files.seccomp, 'r');
+  try {
+    const args = toBubblewrapArguments(files, view, filter === undefined ? undefined : 3);
+    // Arguments through a descriptor: bubblewrap's command line can be read inside the sandbox.
+    const child = spawn(program, ['--args', '4', '--', ...command], {
+      env: {},
+      detached: true,
+      stdio: [...stdio, filter ?? 'ignore', 'pipe'],
+    });
+    // It waits for its arguments, so it has started nothing yet.
+    if (child.pid !== undefined && files.controlGroup !== undefined)
+      joinGroup(files.controlGroup, child.pid);
+    const pipe = child.stdio[4] as NodeJS.WritableStream | null | undefined;
+    pipe?.on('error', () => undefined);
+    pipe?.end(args.map((arg) => `${arg}\0`).join(''));
+    return child;
+  } finally {
+    if (filter !== undefined) closeSync(filter);
+  }
+}
+
+/** The whole group: a killed `npm test` would leave its children running. In a sandbox everything goes with it. */
+export function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
+}
