@@ -99,8 +99,6 @@ export type RunEvent =
       readonly resume?: string;
     });
 
-export type RunEventType = RunEvent['type'];
-
 type Body<E> = E extends unknown ? Omit<E, 'v' | 'seq' | 'run' | 'time'> : never;
 
 /** An event before it is numbered. */
