@@ -56,7 +56,7 @@ function renderDetails(run: Run): string {
   const lines = [
     `**${renderPhase(run.now)}**`,
     '',
-    ...state.steps.map((step) => `${marks[step.state]} ${step.id} ${step.title}`),
+    ...state.steps.map((step) => `- ${marks[step.state]} ${step.id} ${step.title}`),
     '',
     `Round ${state.round} · ${state.usage.toolCalls} of ${limits.toolCalls} tool calls · ${tokens} of ${limits.tokens} tokens`,
     `Workspace \`${input.workspace}\``,
