@@ -64,7 +64,12 @@ if (files.length === 0) {
   );
   process.exit(2);
 }
-Runtime.install({ logger: toSdkLogger(createLogger('replay', 'silent')), shutdownSignals: [] });
+Runtime.install({
+  logger: toSdkLogger(createLogger('replay', 'silent')),
+  shutdownSignals: [],
+  // What does not fit is told once, by us.
+  telemetryOptions: { logging: { filter: 'OFF' } },
+});
 const { codePath } = await readBundle(readSettings({ cwd: '/' }).cacheDir);
 const items = await collect();
 const results = Worker.runReplayHistories(
