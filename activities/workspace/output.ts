@@ -61,6 +61,21 @@ export class OutputCapture {
     if (rest.length > 0) this.#keepTail(rest);
   }
 
+  /** Nothing of what follows is kept but its last `tailBytes` bytes. */
+  get isFull(): boolean {
+    return this.#spilled >= this.#maxBytes && this.#headBytes >= this.#half;
+  }
+
+  get tailBytes(): number {
+    return this.#half;
+  }
+
+  /** Counts bytes that were read elsewhere once the capture was full; `tail` is the last of them. */
+  skip(bytes: number, tail: Buffer): void {
+    this.#bytes += bytes;
+    if (tail.length > 0) this.#keepTail(tail);
+  }
+
   /** Runs once for every few kilobytes of a flood: one copy, and nothing made, unless the ring's end is in the way. */
   #keepTail(rest: Buffer): void {
     const from = Math.max(rest.length - this.#half, 0);

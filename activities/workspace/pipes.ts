@@ -4,6 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 
 /** Both ends of a pipe of the kernel, to be given to processes. */
 export interface PipeEnds {
@@ -60,22 +61,69 @@ export interface PipeReader {
   close(): void;
 }
 
-/** Reads a pipe into one buffer that is used again and again: `take` must copy what it keeps. Owns `fd`. */
-export function readPipe(fd: number, take: (chunk: Buffer) => void): PipeReader {
+export interface PipeSink {
+  /** Must copy what it keeps. */
+  readonly take: (chunk: Buffer) => void;
+  /** True once only the length and the last bytes of what follows matter. */
+  readonly isFull: () => boolean;
+  /** What came after that: how much, and the last of it, at most `tailBytes`. */
+  readonly takeRest: (bytes: number, tail: Buffer) => void;
+  readonly tailBytes: number;
+}
+
+/** Bytes after which a command counts as flooding; below, starting a thread costs more than it saves. */
+const floodBytes = 8_388_608;
+
+/**
+ * Reads a pipe into one buffer that is used again and again; a flood goes on in a thread of its own. Owns `fd`.
+ */
+export function readPipe(fd: number, sink: PipeSink): PipeReader {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
+  let bytes = 0;
+  let flood: Worker | undefined;
+  let closed = false;
+  const handOver = (): void => {
+    // Another opening of the same pipe: this one blocks, as the thread wants it.
+    const rest = openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY);
+    flood = new Worker(new URL('flood.ts', import.meta.url), {
+      workerData: { fd: rest, tailBytes: sink.tailBytes },
+    });
+    flood.on('message', ({ bytes: more, tail }: { bytes: number; tail: Uint8Array }) => {
+      if (!closed) sink.takeRest(more, Buffer.from(tail));
+    });
+    flood.on('error', () => undefined);
+    flood.on('exit', () => {
+      closeSync(rest);
+      resolve();
+    });
+  };
   const socket = new Socket({
     fd,
     writable: false,
     onread: {
       buffer: Buffer.allocUnsafeSlow(bufferBytes),
       callback: (length, buffer) => {
-        take(Buffer.from(buffer.buffer, buffer.byteOffset, length));
-        return true;
+        bytes += length;
+        sink.take(Buffer.from(buffer.buffer, buffer.byteOffset, length));
+        if (bytes < floodBytes || !sink.isFull() || process.platform !== 'linux') return true;
+        handOver();
+        // After this turn: the socket is in the middle of its read.
+        setImmediate(() => socket.destroy());
+        return false;
       },
     },
   });
   socket.on('error', () => socket.destroy());
-  socket.on('close', () => resolve());
+  socket.on('close', () => {
+    if (flood === undefined) resolve();
+  });
   socket.resume();
-  return { ended, close: () => socket.destroy() };
+  return {
+    ended,
+    close() {
+      closed = true;
+      socket.destroy();
+      void flood?.terminate();
+    },
+  };
 }

@@ -88,15 +88,20 @@ export async function runCommandLine(
   const capture = new OutputCapture(options.maxOutputBytes, join(spillDir, `${randomUUID()}.out`));
   const { read, write: output } = pipe as PipeEnds;
   let fault: unknown;
-  const reader = readPipe(read, (chunk) => {
-    try {
-      if (fault === undefined) capture.add(chunk);
-      onOutput?.(chunk);
-    } catch (error) {
-      // Such as a full disk: the command is stopped, and the error is the caller's.
-      fault = error;
-      killAll();
-    }
+  const reader = readPipe(read, {
+    take(chunk) {
+      try {
+        if (fault === undefined) capture.add(chunk);
+        onOutput?.(chunk);
+      } catch (error) {
+        // Such as a full disk: the command is stopped, and the error is the caller's.
+        fault = error;
+        killAll();
+      }
+    },
+    isFull: () => capture.isFull && onOutput === undefined,
+    takeRest: (bytes, tail) => capture.skip(bytes, tail),
+    tailBytes: capture.tailBytes,
   });
   const stop = AbortSignal.any([signal, late]);
   const mark = randomUUID();

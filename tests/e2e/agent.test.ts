@@ -105,12 +105,7 @@ suite('agent run --demo on a copy of this repository', () => {
     assert.match(show.stdout, /done/);
     const logs = await machine.run('logs', 'demo', '--json');
     assert.equal(logs.code, 0, logs.stderr);
-    gapless(
-      logs.stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as RunEvent),
-    );
+    gapless(JSON.parse(logs.stdout) as RunEvent[]);
     const replay = await machine.run('replay', 'demo');
     assert.equal(replay.code, 0, replay.stdout);
   });

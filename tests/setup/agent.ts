@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import {
   DefaultLogger,
   NativeConnection,
@@ -36,7 +36,7 @@ import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import type { Script } from '../model-server/script.ts';
 
-export type RunHandle = WorkflowHandle<typeof agentRun>;
+export type RunHandle = WorkflowHandleWithFirstExecutionRunId<typeof agentRun>;
 
 export interface TestAgent {
   readonly client: Client;
