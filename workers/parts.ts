@@ -31,6 +31,10 @@ const toTemporalArgs = (
     'history.transferProcessorMaxPollRPS=10000',
     'history.timerProcessorMaxPollRPS=10000',
     'system.enableActivityEagerExecution=true',
+    // One server needs no partitions: with four, a task scheduled before its worker polls may wait seconds for a poll
+    // that asks the right one.
+    'matching.numTaskqueueReadPartitions=1',
+    'matching.numTaskqueueWritePartitions=1',
   ]),
   ...repeat(
     '--search-attribute',

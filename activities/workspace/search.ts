@@ -1,4 +1,3 @@
-import { execa } from 'execa';
 import { rgPath } from '@vscode/ripgrep';
 import type { Sandbox } from './sandbox.ts';
 import { toBubblewrapArguments } from './sandbox.ts';
@@ -65,6 +64,8 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
       ]
     : [rgPath, ...args];
   const [file = '', ...rest] = command;
+  // Read when first used: it costs a worker's start more than all of this room together.
+  const { execa } = await import('execa');
   const result = await execa(file, rest, {
     cwd: root,
     env: {},

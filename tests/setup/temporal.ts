@@ -26,6 +26,8 @@ export async function startTemporal(): Promise<TestTemporal> {
     'history.transferProcessorMaxPollRPS=10000',
     'history.timerProcessorMaxPollRPS=10000',
     'system.enableActivityEagerExecution=true',
+    'matching.numTaskqueueReadPartitions=1',
+    'matching.numTaskqueueWritePartitions=1',
   ];
   const server = spawn(
     cli,
