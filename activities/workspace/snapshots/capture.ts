@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Git, View } from './git.ts';
+import type { Objects, TreeEntry } from './objects.ts';
+import { gitFolderCoverage, scanFolder, toText, workspaceCoverage } from './scan.ts';
+import type { BytePath } from './scan.ts';
+import { stampFolder } from './stamp.ts';
+
+/**
+ * A snapshot is one tree of these entries: `files` the folder, `git` its git folder without the objects, `empty` the folders
+ * with nothing in them, `nested` a snapshot for each repository inside.
+ */
+export interface Parts {
+  readonly files: string;
+  readonly git?: string;
+  readonly empty: readonly BytePath[];
+  /** Path of a repository inside → its snapshot. */
+  readonly nested: ReadonlyMap<BytePath, string>;
+}
+
+/** What the scans of one repository found last, so that the next one can be short. */
+export interface Memory {
+  files?: string;
+  git?: { stamp: string; tree: string };
+}
+
+export interface Captured {
+  readonly tree: string;
+  /** Paths that are there and not in the snapshot, for people. */
+  readonly uncovered: readonly string[];
+}
+
+export interface Shadow {
+  readonly repository: string;
+  /** Absolute path of the workspace. */
+  readonly workspace: string;
+  readonly git: Git;
+  readonly objects: Objects;
+  /** By path of the repository, '' for the workspace itself. */
+  readonly memories: Map<BytePath, Memory>;
+}
+
+export const toView = (
+  { repository, workspace }: Shadow,
+  path: BytePath,
+  part: 'files' | 'git',
+): View => {
+  const name = createHash('sha1').update(path, 'latin1').digest('hex').slice(0, 12);
+  const folder = path === '' ? workspace : join(workspace, toText(path));
+  return {
+    repository,
+    index: `index-${path === '' ? 'root' : name}-${part}`,
+    folder: part === 'files' ? folder : join(folder, '.git'),
+  };
+};
+
+/** Snapshot of the whole workspace. Its objects are durable when it resolves. */
+export async function captureWorkspace(shadow: Shadow): Promise<Captured> {
+  const uncovered: string[] = [];
+  const tree = await captureRepository(shadow, '', uncovered);
+  await shadow.objects.flush();
+  return { tree, uncovered };
+}
+
+async function captureRepository(
+  shadow: Shadow,
+  path: BytePath,
+  uncovered: string[],
+): Promise<string> {
+  const memory = shadow.memories.get(path) ?? {};
+  shadow.memories.set(path, memory);
+  const view = toView(shadow, path, 'files');
+  const [scan, gitTree] = await Promise.all([
+    scanFolder(shadow.git, view, workspaceCoverage, memory.files),
+    captureGitFolder(shadow, path, memory),
+  ]);
+  memory.files = scan.tree;
+  const below = (inner: BytePath): BytePath => (path === '' ? inner : `${path}/${inner}`);
+  uncovered.push(...scan.uncovered.map((inner) => toText(below(inner))));
+  const nested = new Map<BytePath, string>();
+  for (const inner of scan.nested)
+    nested.set(inner, await captureRepository(shadow, below(inner), uncovered));
+  return addParts(shadow.objects, {
+    files: scan.tree,
+    empty: scan.empty,
+    nested,
+    ...(gitTree === undefined ? {} : { git: gitTree }),
+  });
+}
+
+async function captureGitFolder(
+  shadow: Shadow,
+  path: BytePath,
+  memory: Memory,
+): Promise<string | undefined> {
+  const view = toView(shadow, path, 'git');
+  // A work tree's or submodule's .git file points out of the workspace; there is nothing of it in here.
+  if (lstatSync(view.folder, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  const stamp = stampFolder(view.folder, gitFolderCoverage);
+  if (memory.git?.stamp === stamp) return memory.git.tree;
+  const { tree, empty } = await scanFolder(shadow.git, view, gitFolderCoverage, undefined);
+  const whole = addParts(shadow.objects, { files: tree, empty, nested: new Map() });
+  memory.git = { stamp, tree: whole };
+  return whole;
+}
+
+const separator = '\0';
+
+export function addParts(objects: Objects, { files, git, empty, nested }: Parts): string {
+  const entries: TreeEntry[] = [{ mode: '40000', name: 'files', id: files }];
+  if (git !== undefined) entries.push({ mode: '40000', name: 'git', id: git });
+  if (empty.length > 0) {
+    const id = objects.add('blob', Buffer.from(empty.join(separator), 'latin1'));
+    entries.push({ mode: '100644', name: 'empty', id });
+  }
+  if (nested.size > 0) {
+    const id = objects.addTree(
+      [...nested].map(([path, tree]) => ({
+        mode: '40000',
+        name: path.replaceAll('%', '%25').replaceAll('/', '%2F'),
+        id: tree,
+      })),
+    );
+    entries.push({ mode: '40000', name: 'nested', id });
+  }
+  return objects.addTree(entries);
+}
+
+export async function readParts(objects: Objects, tree: string): Promise<Parts> {
+  const entries = new Map((await objects.readTree(tree)).map(({ name, id }) => [name, id]));
+  const [files, git, empty, nested] = ['files', 'git', 'empty', 'nested'].map((name) =>
+    entries.get(name),
+  );
+  if (files === undefined) throw new Error(`${tree} is not a snapshot of a workspace.`);
+  return {
+    files,
+    ...(git === undefined ? {} : { git }),
+    empty:
+      empty === undefined ? [] : (await objects.read(empty)).toString('latin1').split(separator),
+    nested: new Map(
+      nested === undefined
+        ? []
+        : (await objects.readTree(nested)).map(({ name, id }) => [
+            name.replaceAll('%2F', '/').replaceAll('%25', '%'),
+            id,
+          ]),
+    ),
+  };
+}

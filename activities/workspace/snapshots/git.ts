@@ -1,0 +1,147 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** One folder seen through one index of the shadow repository. */
+export interface View {
+  /** The shadow repository: bare, ours, outside every workspace. */
+  readonly repository: string;
+  /** Name of the index file in it. */
+  readonly index: string;
+  /** Absolute path of the folder. */
+  readonly folder: string;
+}
+
+/** git could not do what was asked; the message is git's own. */
+export class GitError extends Error {
+  override readonly name = 'GitError';
+}
+
+/** Oldest git with all the plumbing used here: `merge-tree --write-tree`. */
+export const oldestGit = [2, 38] as const;
+
+/** Nothing of the user's or the system's settings, of the workspace's attributes, filters and hooks has a say in here. */
+const settings = `[core]
+	bare = true
+	autocrlf = false
+	safecrlf = false
+	symlinks = true
+	fileMode = true
+	ignoreCase = false
+	precomposeUnicode = false
+	quotePath = false
+	hooksPath = /dev/null
+	fsmonitor = false
+	preloadIndex = true
+	untrackedCache = false
+	logAllRefUpdates = false
+	compression = 1
+	fsync = objects
+	fsyncMethod = batch
+	longPaths = true
+[gc]
+	auto = 0
+[index]
+	version = 2
+[feature]
+	manyFiles = false
+[maintenance]
+	auto = false
+`;
+
+/** info/attributes beats every .gitattributes of the workspace. */
+const attributes = '* -text -filter -ident -eol -working-tree-encoding -crlf -export-subst\n';
+
+/** Makes the shadow repository, or finds it there; what a killed git left locked is unlocked. The caller holds the lease. */
+export function openRepository(repository: string): void {
+  for (const folder of ['objects/info', 'objects/pack', 'refs/agent', 'info'])
+    mkdirSync(join(repository, folder), { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(repository))
+    if (name.endsWith('.lock')) rmSync(join(repository, name), { force: true });
+  // HEAD last: a folder without it is no repository yet.
+  writeFileSync(join(repository, 'config'), settings, { mode: 0o600 });
+  writeFileSync(join(repository, 'info/attributes'), attributes, { mode: 0o600 });
+  if (!existsSync(join(repository, 'HEAD')))
+    writeFileSync(join(repository, 'HEAD'), 'ref: refs/heads/none\n', { mode: 0o600 });
+}
+
+/** Environment variable every git process of ours has, so that a dead worker's can be found and ended. */
+export const markName = 'DEV_AGENT_LEASE';
+
+function toEnvironment({ repository, index, folder }: View, mark: string): NodeJS.ProcessEnv {
+  return {
+    PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin',
+    HOME: '/nonexistent',
+    LC_ALL: 'C',
+    GIT_DIR: repository,
+    GIT_WORK_TREE: folder,
+    GIT_INDEX_FILE: join(repository, index),
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_TERMINAL_PROMPT: '0',
+    [markName]: mark,
+  };
+}
+
+/** Runs git. Paths go in and out as bytes, so text is latin1: one character a byte. @throws GitError */
+export type Git = (
+  view: View,
+  args: readonly string[],
+  options?: { readonly input?: string; readonly accept?: readonly number[] },
+) => Promise<string>;
+
+/** `mark` names the lease under which git runs. `spawn` and not execa: bytes in, bytes out, and a start costs half. */
+export const createGit =
+  (mark: string): Git =>
+  (view, args, { input, accept = [0] } = {}) =>
+    new Promise((resolve, reject) => {
+      const child = spawn('git', [...args], {
+        env: toEnvironment(view, mark),
+        cwd: view.folder,
+        stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      });
+      const out: Buffer[] = [];
+      const err: Buffer[] = [];
+      child.stdout?.on('data', (chunk: Buffer) => out.push(chunk));
+      child.stderr?.on('data', (chunk: Buffer) => err.push(chunk));
+      child.on('error', (error) => reject(new GitError(`git cannot be started: ${error.message}`)));
+      child.on('close', (code) => {
+        if (code !== null && accept.includes(code)) {
+          resolve(Buffer.concat(out).toString('latin1'));
+          return;
+        }
+        const said = Buffer.concat(err).toString('utf8').trim();
+        reject(
+          new GitError(
+            `git ${args[0] ?? ''} in ${view.folder} failed (${code}): ${said.slice(0, 500)}`,
+          ),
+        );
+      });
+      child.stdin?.on('error', () => undefined);
+      child.stdin?.end(input, 'latin1');
+    });
+
+const run = promisify(execFile);
+
+/** What keeps snapshots from working on this machine, if anything. */
+export async function findGitProblem(): Promise<string | undefined> {
+  const needed = oldestGit.join('.');
+  try {
+    const { stdout } = await run('git', ['--version']);
+    const [, major = '0', minor = '0'] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
+    const [wantedMajor, wantedMinor] = oldestGit;
+    const ok =
+      Number(major) > wantedMajor ||
+      (Number(major) === wantedMajor && Number(minor) >= wantedMinor);
+    return ok ? undefined : `git ${needed} or newer is needed, found ${stdout.trim()}.`;
+  } catch {
+    return `git is not installed; ${needed} or newer is needed (apt-get install git).`;
+  }
+}
+
+/** NUL-separated output as a list. */
+export const splitNul = (text: string): string[] =>
+  text === '' ? [] : text.slice(0, text.endsWith('\0') ? -1 : undefined).split('\0');

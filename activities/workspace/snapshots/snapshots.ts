@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { captureWorkspace, readParts, toView } from './capture.ts';
+import type { Captured, Shadow } from './capture.ts';
+import { createGit, openRepository } from './git.ts';
+import { createObjects, createPackReader } from './objects.ts';
+import { createRefs } from './refs.ts';
+import type { Refs } from './refs.ts';
+import { compareTrees, restoreWorkspace } from './restore.ts';
+import type { Change } from './restore.ts';
+import { toText } from './scan.ts';
+import { updateSnapshot } from './update.ts';
+
+export { RestoreError } from './restore.ts';
+export type { Captured } from './capture.ts';
+
+/** A file that differs between two snapshots. */
+export interface FileChange {
+  readonly kind: Change['kind'];
+  /** Relative to the workspace. */
+  readonly path: string;
+}
+
+export interface Commit {
+  /** Snapshot of the workspace. */
+  readonly tree: string;
+  readonly message: string;
+}
+
+/** Snapshots of one workspace, in a git repository of their own outside of it. The caller holds the lease. */
+export interface Snapshots {
+  readonly refs: Refs;
+  /** Snapshot of the workspace as it is. */
+  capture(): Promise<Captured>;
+  /** The snapshot `tree` with `paths` as they are on disk now, without a look at anything else. */
+  update(tree: string, paths: readonly string[]): Promise<string>;
+  /** @throws RestoreError */
+  restore(tree: string): Promise<void>;
+  /** Files that differ, in the workspace and in repositories inside it. */
+  compare(before: string, after: string): Promise<FileChange[]>;
+  /** Unified diff of them. */
+  renderDiff(before: string, after: string): Promise<string>;
+  /** Stores a commit and returns its id. Durable when it resolves. */
+  commit(commit: Commit, parent?: string): Promise<string>;
+  readCommit(id: string): Promise<Commit>;
+}
+
+/** Name of a workspace in file names. */
+export const toWorkspaceName = (workspace: string): string =>
+  createHash('sha256').update(workspace).digest('hex').slice(0, 16);
+
+/**
+ * Opens the snapshots of a workspace (absolute, free of links) below `root`. `mark` is put into the environment of every
+ * process started for them.
+ */
+export function openSnapshots(root: string, workspace: string, mark: string): Snapshots {
+  const repository = join(root, `${toWorkspaceName(workspace)}.git`);
+  openRepository(repository);
+  const git = createGit(mark);
+  const objects = createObjects(repository, createPackReader(git, repository));
+  const shadow: Shadow = { repository, workspace, git, objects, memories: new Map() };
+  const view = toView(shadow, '', 'files');
+
+  const compare = async (before: string, after: string): Promise<FileChange[]> => {
+    if (before === after) return [];
+    const [old, fresh] = [await readParts(objects, before), await readParts(objects, after)];
+    const changes = (await compareTrees(shadow, view, old.files, fresh.files)).map(
+      ({ kind, path }) => ({ kind, path: toText(path) }),
+    );
+    for (const path of new Set([...old.nested.keys(), ...fresh.nested.keys()])) {
+      const [from, to] = [old.nested.get(path), fresh.nested.get(path)];
+      const inner = await compare(from ?? (await emptySnapshot()), to ?? (await emptySnapshot()));
+      changes.push(
+        ...inner.map((change) => ({ ...change, path: `${toText(path)}/${change.path}` })),
+      );
+    }
+    return changes;
+  };
+
+  const emptySnapshot = async (): Promise<string> => {
+    const files = objects.addTree([]);
+    const id = objects.addTree([{ mode: '40000', name: 'files', id: files }]);
+    await objects.flush();
+    return id;
+  };
+
+  return {
+    refs: createRefs(repository),
+    capture: () => captureWorkspace(shadow),
+    update: (tree, paths) => updateSnapshot(shadow, tree, paths),
+    restore: (tree) => restoreWorkspace(shadow, tree),
+    compare,
+    async renderDiff(before, after) {
+      const [old, fresh] = [await readParts(objects, before), await readParts(objects, after)];
+      const options = ['--no-ext-diff', '--no-textconv', '--no-color', '-M'];
+      const text = await git(view, ['diff', ...options, old.files, fresh.files]);
+      return Buffer.from(text, 'latin1').toString('utf8');
+    },
+    async commit({ tree, message }, parent) {
+      const who = 'dev-agent <dev-agent@localhost> 0 +0000';
+      const lines = [
+        `tree ${tree}`,
+        ...(parent === undefined ? [] : [`parent ${parent}`]),
+        ...[`author ${who}`, `committer ${who}`, '', message],
+      ];
+      const id = objects.add('commit', Buffer.from(lines.join('\n')));
+      await objects.flush();
+      return id;
+    },
+    async readCommit(id) {
+      const text = (await objects.read(id)).toString('utf8');
+      const end = text.indexOf('\n\n');
+      return { tree: text.slice(5, 45), message: text.slice(end + 2) };
+    },
+  };
+}
