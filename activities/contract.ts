@@ -152,6 +152,21 @@ export interface ActRequest {
   readonly approval?: Approval;
   /** Observation before this one, so that observations form a chain. */
   readonly previous?: Ref;
+  /** Snapshot the workspace should hold; absent in runs from before there were any. */
+  readonly tree?: SnapshotId;
+  /** A person's word on an outcome that was `unknown`. */
+  readonly settled?: Settlement;
+}
+
+/** Snapshot of a workspace: 40 hex digits, an object of the shadow repository. */
+export type SnapshotId = string;
+
+/** What a person says of an effect whose outcome a crash left unknown. */
+export interface Settlement {
+  readonly request: string;
+  readonly what: 'happened' | 'not';
+  readonly by: string;
+  readonly reason?: string;
 }
 
 export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' | 'effect'> {
@@ -161,8 +176,12 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly digest: string;
   /** False when the tool failed or was refused; the run goes on either way. */
   readonly ok: boolean;
-  /** Absent when the verdict is `ask`: nothing happened. */
+  /** Absent when the verdict is `ask`: nothing happened. Absent with `unknown`. */
   readonly observation?: Ref;
+  /** A crash cut it short and it may not be done twice: a person must say whether it happened. */
+  readonly unknown?: true;
+  /** Snapshot after it; absent when it only looked. */
+  readonly tree?: SnapshotId;
   /** First 200 characters of what the tool returned. */
   readonly head: string;
   readonly bytes: number;
@@ -175,6 +194,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
 export interface OpenRequest {
   readonly run: string;
   readonly workspace: string;
+  /** Set by runs that hold their workspace by a lease and keep snapshots of it. */
+  readonly lease?: true;
 }
 
 export type OpenResult =
@@ -184,8 +205,43 @@ export type OpenResult =
       limits: Limits;
       policy: string;
       sandbox: 'bubblewrap' | 'none' | 'unavailable';
+      /** Snapshot of what the run found; absent without a lease. */
+      tree?: SnapshotId;
+      /** Paths that snapshots leave out, at most 20. */
+      uncovered?: readonly string[];
     }
-  | { ok: false; reason: string };
+  /** `busy`: the run that has the workspace; it may be free later. */
+  | { ok: false; reason: string; busy?: string };
+
+/** What to do when a person changed the workspace between steps. */
+export type DriftPolicy = 'adopt' | 'restore' | 'ask';
+
+export interface EnsureRequest {
+  readonly run: string;
+  readonly workspace: string;
+  /** Snapshot the workspace should hold. */
+  readonly tree: SnapshotId;
+  /** Overrides the policy: what a person answered, or what a rewind needs. */
+  readonly drift?: DriftPolicy;
+  /** The step that is about to begin, and where the run stands: from here it can be forked and restored. */
+  readonly checkpoint?: Checkpoint;
+}
+
+/** Where a run stands at the start of a step; small, and all that is needed to go on from there. */
+export interface Checkpoint {
+  readonly step: string;
+  /** The run's state as the workflow keeps it, opaque out here. */
+  readonly state: unknown;
+}
+
+export interface EnsureResult {
+  /** What the workspace holds now. */
+  readonly tree: SnapshotId;
+  /** Paths a person had changed, at most 20; absent when there were none. */
+  readonly drift?: readonly string[];
+  /** What was done about it; `ask`: nothing yet. */
+  readonly done?: DriftPolicy;
+}
 
 export interface CloseRequest {
   readonly run: string;
@@ -193,12 +249,14 @@ export interface CloseRequest {
   readonly status: string;
   readonly summary: string;
   readonly evidence?: Ref;
+  /** Snapshots from before the run and from its end. */
+  readonly trees?: { readonly before: SnapshotId; readonly after: SnapshotId };
 }
 
 export interface CloseResult {
   /** The whole report: goal, plan, what was done, changed files. */
   readonly report: Ref;
-  /** Files the tools wrote or deleted, sorted, at most 50. */
+  /** Files that changed, sorted, at most 50. */
   readonly changes: readonly string[];
 }
 
@@ -212,6 +270,7 @@ export interface ModelActivities {
 /** Run on the workspace queue of the host that has the folder: sees no key. */
 export interface WorkspaceActivities {
   openWorkspace(request: OpenRequest): Promise<OpenResult>;
+  ensureWorkspace(request: EnsureRequest): Promise<EnsureResult>;
   act(request: ActRequest): Promise<ActResult>;
   closeRun(request: CloseRequest): Promise<CloseResult>;
 }

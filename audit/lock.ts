@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
 import { isRunning, readStartTime } from '../config/process.ts';
@@ -31,11 +31,30 @@ const readOwner = (lock: string): string | undefined => {
 };
 
 const parseOwner = (text: string): ProcessId => {
-  const [pid = '', ...startTime] = text.split(' ');
+  const [pid = '', , ...startTime] = text.split(' ');
   return { pid: Number(pid), startTime: startTime.join(' ') };
 };
 
-const thisProcess = (): string => `${process.pid} ${readStartTime(process.pid) ?? ''}`;
+/** Where the kernel does not say, a start time alone tells processes apart. */
+const readBoot = (): string => {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '-';
+  }
+};
+
+let own: string | undefined;
+
+/** This process, for good: pid, boot and start time, since pids and ticks come again after a boot. */
+export const thisProcess = (): string => {
+  own ??= `${process.pid} ${readBoot()} ${readStartTime(process.pid) ?? ''}`;
+  return own;
+};
+
+/** True while the process that `thisProcess` named runs. */
+export const isAlive = (owner: string): boolean =>
+  owner.split(' ')[1] === readBoot() && isRunning(parseOwner(owner));
 
 /**
  * Removes the lock of a dead process. Two processes may find it at once, and the slower one must not remove the
@@ -68,7 +87,7 @@ const tryLock = (lock: string): ProcessId | undefined => {
     const owner = readOwner(lock);
     if (owner === undefined) continue;
     const id = parseOwner(owner);
-    if (isRunning(id)) return id;
+    if (isAlive(owner)) return id;
     const claimant = removeStale(lock, owner);
     if (claimant !== undefined) return claimant;
   }

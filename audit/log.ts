@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { Effect, Verdict } from '../policies/action.ts';
+import { readChain } from './chain.ts';
 import type { Head } from './line.ts';
 import { releaseLock, waitForLock } from './lock.ts';
 import { createFolder, openWriter } from './writer.ts';
@@ -30,11 +31,29 @@ interface ActionEntry {
   readonly bytes?: number;
   /** Ref of the observation's blob. */
   readonly observation?: string;
+  /** Snapshot of the workspace after it. */
+  readonly tree?: string;
 }
 
 /** What the audit log says. Content stays in the blob store; a log line is what a person reads. */
 export type AuditEntry =
   | ({ readonly kind: 'decision' | 'intent' | 'outcome' } & ActionEntry)
+  /** An attempt was cut short; the workspace was taken back to `tree` before the next. `cut` is what it had left. */
+  | ({ readonly kind: 'rollback'; readonly cut?: string } & ActionEntry)
+  /** An attempt was cut short and may not be repeated; a person is asked what became of it. */
+  | ({ readonly kind: 'unknown' } & ActionEntry)
+  | {
+      readonly kind: 'settlement';
+      readonly time: string;
+      readonly run: string;
+      readonly step: string;
+      readonly action?: number;
+      readonly request: string;
+      readonly digest: string;
+      readonly what: 'happened' | 'not';
+      readonly by: string;
+      readonly reason?: string;
+    }
   | {
       readonly kind: 'approval';
       readonly time: string;
@@ -69,6 +88,8 @@ export interface AuditLog {
    * @throws ChainError when the day's file was changed; ChainLockedError when it stays locked for 10 seconds.
    */
   append(entry: AuditEntry): Promise<Head>;
+  /** Whether today or the day before has an entry with these fields. Reads both days: for the rare way after a crash. */
+  has(fields: Readonly<Record<string, unknown>>): Promise<boolean>;
   /** Waits for appends under way and closes the day's file; a later append opens it again. */
   close(): Promise<void>;
 }
@@ -172,6 +193,14 @@ export const createAuditLog = (dir: string, now: () => Date = () => new Date()):
         queue.push({ entry, resolve, reject });
         working ??= work();
       }),
+    async has(fields) {
+      const wanted = Object.entries(fields);
+      for (const name of (await readDays(dir).catch(() => [])).slice(-2)) {
+        for await (const record of readChain(join(dir, name)))
+          if (wanted.every(([key, value]) => record[key] === value)) return true;
+      }
+      return false;
+    },
     async close() {
       await working;
       await leaveDay();

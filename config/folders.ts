@@ -12,8 +12,12 @@ export interface StateFolders {
   readonly spool: string;
   /** A file per run whose mirror should start at once, named by workflow id. */
   readonly mirror: string;
-  /** Journal of actions begun and ended, by run. */
-  readonly journal: string;
+  /** Who may change which workspace, and what workers are at. */
+  readonly leases: string;
+  /** Snapshots: a git repository for each workspace. */
+  readonly snapshots: string;
+  /** Copies of workspaces: of forks and parallel steps. */
+  readonly copies: string;
   readonly temporalDb: string;
   readonly stackFile: string;
   readonly tokenFile: string;
@@ -26,7 +30,9 @@ export const toStateFolders = (root: string): StateFolders => ({
   logs: join(root, 'logs'),
   spool: join(root, 'spool'),
   mirror: join(root, 'mirror'),
-  journal: join(root, 'journal'),
+  leases: join(root, 'leases'),
+  snapshots: join(root, 'snapshots'),
+  copies: join(root, 'copies'),
   temporalDb: join(root, 'temporal.db'),
   stackFile: join(root, 'stack.json'),
   tokenFile: join(root, 'token'),

@@ -3,9 +3,10 @@ export type Verdict = 'allow' | 'ask' | 'deny';
 
 /**
  * What an action can change, and so what a crash in its middle may leave behind.
- * `pure` only reads; `workspace` changes files below the workspace; `external` reaches beyond it.
+ * `pure` only reads; `workspace` changes files below the workspace; `idempotent` reaches beyond it and may be repeated;
+ * `external` reaches beyond it and may not.
  */
-export type Effect = 'pure' | 'workspace' | 'external';
+export type Effect = 'pure' | 'workspace' | 'idempotent' | 'external';
 
 /** One tool call as the model wrote it: every value in `args` is treated as an attacker's. */
 export interface Action {

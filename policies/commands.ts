@@ -12,7 +12,7 @@ export const unknownWord = '\uFFFC';
 const hiddenFile = 'a name that starts with a dot must be written in full';
 
 const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
-const strength: Record<Effect, number> = { pure: 0, workspace: 1, external: 2 };
+const strength: Record<Effect, number> = { pure: 0, workspace: 1, idempotent: 2, external: 3 };
 
 /** The first of the strictest decisions, with the strongest of all effects. */
 export function strictest(first: Decision, ...others: readonly Decision[]): Decision {

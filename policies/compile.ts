@@ -88,7 +88,11 @@ export function compileCommands(file: ToolsFile, report: Report): Map<string, Co
       report(at, `"${name}" is not the name of a command`, 'a bare name, without folder');
     }
     if (entry.effect === undefined && entry.verdict !== 'deny') {
-      report(at, `"${name}" does not say what it changes`, 'effect: pure, workspace or external');
+      report(
+        at,
+        `"${name}" does not say what it changes`,
+        'effect: pure, workspace, idempotent or external',
+      );
     }
     commands.set(name, toCommand(entry, `commands.${name}`, at, 'workspace', report));
   }
@@ -164,4 +168,9 @@ export const compileBudgets = ({ budgets }: ToolsFile): Policy['budgets'] => ({
   minutes: budgets?.minutes ?? 120,
   outputBytes: budgets?.output_bytes ?? 1_000_000,
   perTool: new Map(Object.entries(budgets?.per_tool ?? {})),
+});
+
+export const compileWorkspace = ({ workspace }: ToolsFile): Policy['workspace'] => ({
+  drift: workspace?.drift ?? 'adopt',
+  parallelSteps: Math.max(workspace?.parallel_steps ?? 1, 1),
 });

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import {
   compileBudgets,
+  compileWorkspace,
   compileCommands,
   compileNetwork,
   compilePaths,
@@ -37,6 +38,7 @@ export function parsePolicy(files: PolicyFiles): ParsedPolicy {
       commands: compileCommands(tools.value, tools.report),
       shell: compileShell(tools.value),
       budgets: compileBudgets(tools.value),
+      workspace: compileWorkspace(tools.value),
     }),
     ...(network && { network: compileNetwork(network.value) }),
     ...(paths && { paths: compilePaths(paths.value) }),

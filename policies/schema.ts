@@ -62,6 +62,13 @@ interface Budgets {
 }
 
 /** A bundle as judged from: checked, compiled, never changed. */
+export interface WorkspaceRules {
+  /** When a person changed files between two steps: go on with them, take them back, or ask. */
+  readonly drift: 'adopt' | 'restore' | 'ask';
+  /** Independent steps of a plan that may run at once; 1 or more. */
+  readonly parallelSteps: number;
+}
+
 export interface Policy {
   readonly tools: readonly ToolRule[];
   readonly commands: ReadonlyMap<string, CommandRule>;
@@ -72,6 +79,7 @@ export interface Policy {
     readonly variables: { readonly ask: readonly Glob[]; readonly deny: readonly Glob[] };
   };
   readonly budgets: Budgets;
+  readonly workspace: WorkspaceRules;
   /** In the order judged: deny, ask, allow. */
   readonly paths: {
     readonly read: readonly PathRule[];
@@ -171,7 +179,7 @@ export interface CommandFile {
 const commandRule: z.ZodType<CommandFile> = z.strictObject({
   verdict: verdict.optional(),
   reason: line.optional(),
-  effect: z.enum(['pure', 'workspace', 'external']).optional(),
+  effect: z.enum(['pure', 'workspace', 'idempotent', 'external']).optional(),
   style: z.enum(['gnu', 'words']).optional(),
   options: options.optional(),
   ask_options: line.optional(),
@@ -194,6 +202,12 @@ export const toolsSchema = z.strictObject({
       variables: z
         .strictObject({ ask: z.array(variable).optional(), deny: z.array(variable).optional() })
         .optional(),
+    })
+    .optional(),
+  workspace: z
+    .strictObject({
+      drift: z.enum(['adopt', 'restore', 'ask']).optional(),
+      parallel_steps: count.optional(),
     })
     .optional(),
   budgets: z

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ActResult, ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
+import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
 import type { createWorkspaceActivities } from '../activities/tools/workspace-activities.ts';
 import { createBlobStore } from '../audit/blobs.ts';
 import type { Settings } from '../config/environment.ts';
@@ -31,14 +31,20 @@ export type WorkspaceDependencies = Parameters<typeof createWorkspaceActivities>
 export async function readWorkspaceDependencies(
   settings: Settings,
   log: Log,
-): Promise<WorkspaceDependencies> {
-  const [{ readPolicyBundle }, { probeSandbox }, { createAuditLog }, { createJournal }] =
-    await Promise.all([
-      import('../config/policies.ts'),
-      import('../activities/workspace/sandbox.ts'),
-      import('../audit/log.ts'),
-      import('../activities/tools/journal.ts'),
-    ]);
+): Promise<Omit<WorkspaceDependencies, 'isRunOpen'>> {
+  const [
+    { readPolicyBundle },
+    { probeSandbox },
+    { createAuditLog },
+    { createTransactions },
+    { createLeases },
+  ] = await Promise.all([
+    import('../config/policies.ts'),
+    import('../activities/workspace/sandbox.ts'),
+    import('../audit/log.ts'),
+    import('../activities/tools/transactions.ts'),
+    import('../activities/workspace/lease.ts'),
+  ]);
   const { folders } = settings;
   const [bundle, sandbox] = await Promise.all([
     readPolicyBundle(settings.policiesDir),
@@ -49,7 +55,7 @@ export async function readWorkspaceDependencies(
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit),
     policy: () => bundle,
-    journal: createJournal<ActResult>(folders.journal),
+    transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(folders.root, 'spill'),
     sandbox,
   };
@@ -59,15 +65,17 @@ export async function readWorkspaceDependencies(
 export async function createWorkspaceSide(
   settings: Settings,
   log: Log,
+  isRunOpen: WorkspaceDependencies['isRunOpen'],
 ): Promise<WorkspaceActivities> {
   const { createWorkspaceActivities: create } =
     await import('../activities/tools/workspace-activities.ts');
-  return create(await readWorkspaceDependencies(settings, log));
+  return create({ ...(await readWorkspaceDependencies(settings, log)), isRunOpen });
 }
 
 export const modelNames = ['plan', 'think', 'review'] as const satisfies (keyof ModelActivities)[];
 export const workspaceNames = [
   'openWorkspace',
+  'ensureWorkspace',
   'act',
   'closeRun',
 ] as const satisfies (keyof WorkspaceActivities)[];

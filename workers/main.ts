@@ -1,6 +1,7 @@
 /** Process entry of a worker: settings, dependencies, a task queue per role, graceful stop. */
 import { once } from 'node:events';
 import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { toQueues } from '../workflows/contract.ts';
@@ -18,6 +19,9 @@ import { connectPatiently } from './connection.ts';
 import { readConnectionOptions } from './connection-options.ts';
 import { createKeyring } from './keyring.ts';
 import { createLogger, toSdkLogger } from './logger.ts';
+import { noteOpenTasks } from './open-tasks.ts';
+import { createOpenCheck } from './open-runs.ts';
+import { recover } from './recover.ts';
 import { parseRoles } from './roles.ts';
 import { addSearchAttributes } from './search-attributes.ts';
 
@@ -48,13 +52,14 @@ const queues = toQueues(settings.queue, settings.host);
 const common = {
   connection,
   namespace: settings.temporalNamespace,
+  interceptors: { activity: [noteOpenTasks(settings.folders.leases)] },
   shutdownGraceTime: '10s',
   shutdownForceTime: '13s',
   // A cancelled run reaches its model call or command with the next heartbeat that is really sent.
   maxHeartbeatThrottleInterval: '1s',
   // Two cores, and a person's machine: model servers answer a few at a time, builds need the rest.
   maxConcurrentActivityTaskExecutions: 4,
-} as const;
+} satisfies Partial<WorkerOptions>;
 
 const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
   Worker.create({
@@ -76,7 +81,8 @@ if (bundle !== undefined) {
   await Promise.race([threadStarted, run]);
 }
 if (roles.has('workspace')) {
-  const side = createWorkspaceSide(settings, log).catch(exitForConfiguration);
+  const isRunOpen = createOpenCheck(connection.workflowService, settings.temporalNamespace);
+  const side = createWorkspaceSide(settings, log, isRunOpen).catch(exitForConfiguration);
   starting.push(createActivityWorker(queues.workspace, toActivities(workspaceNames, side)));
 }
 if (roles.has('model')) {
@@ -84,6 +90,8 @@ if (roles.has('model')) {
   starting.push(createActivityWorker(queues.model, toActivities(modelNames, side)));
 }
 const workers = await Promise.all(starting);
+// What a dead predecessor was at is handed out again at once.
+void recover(connection, settings, log);
 const runs = workers.map((worker) => worker.run());
 
 let stopping = false;

@@ -1,6 +1,6 @@
 import { condition, setHandler } from '@temporalio/workflow';
-import type { ActResult, Approval, Call } from '../activities/contract.ts';
-import type { ApprovalAnswer } from './contract.ts';
+import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
+import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
 import { answerApproval } from './contract.ts';
 import { enter } from './show.ts';
 import type { Run, StepRecord } from './state.ts';
@@ -36,47 +36,52 @@ function validate(run: Run, { request, digest, answer }: ApprovalAnswer): void {
 }
 
 /**
- * Waits for the answer to an `ask`: a person's, or the operator's standing order. There is no expiry: time-out is not rejection.
+ * Waits for the answer to a question: a person's, or the operator's standing order. There is no expiry: time-out is not
+ * rejection. What a crash left unknown only a person can tell, so no standing order answers that.
  */
-export async function waitForApproval(
+export async function waitForAnswer(
   run: Run,
-  step: StepRecord,
-  call: Call,
-  asked: ActResult,
+  question: Omit<ApprovalRequest, 'id'>,
 ): Promise<Approval> {
   const { state, input } = run;
+  const { digest } = question;
   state.asks += 1;
   const id = `a${state.asks}`;
-  if (input.approve !== 'ask') {
+  if (input.approve !== 'ask' && question.kind !== 'unknown') {
     const answer = input.approve === 'auto' ? 'approve' : 'deny';
-    return {
-      request: id,
-      digest: asked.digest,
-      answer,
-      by: `${input.by} (--approve ${input.approve})`,
-    };
+    return { request: id, digest, answer, by: `${input.by} (--approve ${input.approve})` };
   }
-  const entry: Run['pending'][number] = {
-    request: {
-      id,
-      step: step.id,
-      tool: call.tool,
-      preview: call.preview,
-      rule: asked.rule,
-      reason: asked.reason,
-      digest: asked.digest,
-    },
-  };
+  const entry: Run['pending'][number] = { request: { id, ...question } };
   run.pending.push(entry);
   enter(run, { phase: 'awaiting-approval', request: entry.request });
-  await condition(() => entry.answer !== undefined);
-  run.pending.splice(run.pending.indexOf(entry), 1);
+  try {
+    await condition(() => entry.answer !== undefined);
+  } finally {
+    run.pending.splice(run.pending.indexOf(entry), 1);
+  }
   const { answer, by, reason } = entry.answer as ApprovalAnswer;
-  return {
-    request: id,
-    digest: asked.digest,
-    answer,
-    by,
-    ...(reason === undefined ? {} : { reason }),
-  };
+  return { request: id, digest, answer, by, ...(reason === undefined ? {} : { reason }) };
 }
+
+/** What a person is shown of an action that cannot go on without them. */
+export const toQuestion = (
+  step: StepRecord,
+  call: Call,
+  { rule, reason, digest, unknown }: ActResult,
+): Omit<ApprovalRequest, 'id'> => ({
+  ...(unknown === undefined ? {} : { kind: 'unknown' }),
+  step: step.id,
+  tool: call.tool,
+  preview: call.preview,
+  rule,
+  reason,
+  digest,
+});
+
+/** A person's word on an outcome nobody else can know. */
+export const toSettlement = ({ request, answer, by, reason }: Approval): Settlement => ({
+  request,
+  what: answer === 'approve' ? 'happened' : 'not',
+  by,
+  ...(reason === undefined ? {} : { reason }),
+});

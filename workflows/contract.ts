@@ -43,6 +43,8 @@ export interface RunInput {
   readonly started: string;
   /** Events after which the run goes on in a fresh history; 2,000 if absent. */
   readonly historyLimit?: number;
+  /** Waits while another run has the workspace, instead of ending at once. */
+  readonly wait?: true;
 }
 
 /** How a run ends; the same words in JSON, search attributes and the dashboard. */
@@ -94,6 +96,7 @@ export interface RunResult {
 /** What the run is doing right now. */
 export type RunPhase =
   | { phase: 'opening' }
+  | { phase: 'waiting-for-workspace'; run: string }
   | { phase: 'planning' }
   | { phase: 'thinking'; step: string }
   | { phase: 'acting'; step: string; tool: string; preview: string }
@@ -105,9 +108,17 @@ export type RunPhase =
   | { phase: 'closing' }
   | { phase: 'closed'; result: RunResult };
 
+/**
+ * What an approval is about: an action the policy asks about; an action that a crash cut short and that may not be repeated
+ * (approve: it happened, deny: it did not); files a person changed between steps (approve: go on with them, deny: take them back).
+ */
+export type ApprovalKind = 'action' | 'unknown' | 'drift';
+
 export interface ApprovalRequest {
   /** `a1`, `a2` … within the run. */
   readonly id: string;
+  /** `action` if absent. */
+  readonly kind?: ApprovalKind;
   readonly step: string;
   readonly tool: string;
   readonly preview: string;
@@ -118,6 +129,8 @@ export interface ApprovalRequest {
 
 export interface StepView extends PlannedStep {
   readonly state: 'waiting' | 'running' | 'reviewing' | 'done';
+  /** True when the run can be taken back to its start. */
+  readonly begun?: boolean;
 }
 
 export interface RunView {
@@ -150,6 +163,18 @@ export const sayToRun = defineSignal<[message: string, by: string]>('say');
 
 /** An update, so that a stale or wrong answer is refused without leaving an event. */
 export const answerApproval = defineUpdate<void, [ApprovalAnswer]>('answerApproval');
+
+/** Where a run goes back to. */
+export interface RewindOrder {
+  /** Id of the step of the plan in force that is begun anew, such as `s2`. */
+  readonly step: string;
+  readonly by: string;
+}
+
+/** Takes workspace and run back to the start of a step; answers when that is done. Refused without an event when it cannot. */
+export const rewindRun = defineUpdate<{ readonly steps: readonly string[] }, [RewindOrder]>(
+  'rewind',
+);
 
 export const runView = defineQuery<RunView>('view');
 

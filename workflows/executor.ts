@@ -1,6 +1,7 @@
 import { condition } from '@temporalio/workflow';
-import type { ActResult, Call, ThinkAnswer } from '../activities/contract.ts';
-import { waitForApproval } from './approvals.ts';
+import type { ActResult, Approval, Call, Settlement, ThinkAnswer } from '../activities/contract.ts';
+import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
+import { beginStep } from './checkpoints.ts';
 import { checkBudget, countAction } from './budgets.ts';
 import { continueWhenLong, waitWhilePaused } from './control.ts';
 import { RunEnd } from './failures.ts';
@@ -21,6 +22,7 @@ export async function executeStep(run: Run, step: StepRecord): Promise<void> {
     step.state = 'running';
     step.attempts += 1;
     step.turns = 0;
+    await beginStep(run, step);
   }
   while (step.claim === undefined) {
     await continueWhenLong(run);
@@ -78,12 +80,17 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   await waitWhilePaused(run);
   checkBudget(run, 'toolCalls', 'minutes');
   state.actions += 1;
+  let approval: Approval | undefined;
   let result = await tryAct(run, step, call);
   // The digest may have changed between question and answer; then the new action is asked about.
   while (result.verdict === 'ask') {
-    const approval = await waitForApproval(run, step, call, result);
-    result = await tryAct(run, step, call, approval);
+    const answer = await waitForAnswer(run, toQuestion(step, call, result));
+    // What was approved stays approved while its unknown outcome is cleared up.
+    if (result.unknown === undefined) approval = answer;
+    const settled = result.unknown === undefined ? undefined : toSettlement(answer);
+    result = await tryAct(run, step, call, approval, settled);
   }
+  if (result.tree !== undefined) state.tree = result.tree;
   countAction(run, result.ms);
   state.policyLimits = result.limits;
   if (result.observation !== undefined) {
@@ -97,7 +104,8 @@ async function tryAct(
   run: Run,
   step: StepRecord,
   call: Call,
-  approval?: Awaited<ReturnType<typeof waitForApproval>>,
+  approval?: Approval,
+  settled?: Settlement,
 ): Promise<ActResult> {
   const { input, state } = run;
   enter(run, { phase: 'acting', step: step.id, tool: call.tool, preview: call.preview });
@@ -111,7 +119,9 @@ async function tryAct(
         workspace: input.workspace,
         call,
         ...(approval === undefined ? {} : { approval }),
+        ...(settled === undefined ? {} : { settled }),
         ...(state.evidence === undefined ? {} : { previous: state.evidence }),
+        ...(state.tree === undefined ? {} : { tree: state.tree }),
       },
     ],
   );

@@ -1,21 +1,37 @@
+import { patched, sleep } from '@temporalio/workflow';
 import type { RunResult } from './contract.ts';
 import { exitCodes } from './contract.ts';
 import { RunEnd } from './failures.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';
 
+const firstWaitMs = 1_000;
+const longestWaitMs = 30_000;
+
 /** Looks at the workspace once; a run that was carried over has looked already. */
 export async function openRun(run: Run): Promise<void> {
   const { state, input } = run;
   if (state.facts !== undefined) return;
   enter(run, { phase: 'opening' });
-  const opened = await run.activities.folder.openWorkspace.executeWithOptions(
-    { summary: 'look at the workspace' },
-    [{ run: input.run, workspace: input.workspace }],
-  );
-  if (!opened.ok) throw new RunEnd('failed', opened.reason);
-  state.facts = opened.facts;
-  state.policyLimits = opened.limits;
+  const lease = patched('snapshots') ? { lease: true as const } : {};
+  for (let waits = 0; ; waits++) {
+    const opened = await run.activities.folder.openWorkspace.executeWithOptions(
+      { summary: 'look at the workspace' },
+      [{ run: input.run, workspace: input.workspace, ...lease }],
+    );
+    if (opened.ok) {
+      state.facts = opened.facts;
+      state.policyLimits = opened.limits;
+      if (opened.tree === undefined) return;
+      state.base = opened.tree;
+      state.tree = opened.tree;
+      return;
+    }
+    if (opened.busy === undefined) throw new RunEnd('failed', opened.reason);
+    if (input.wait === undefined) throw new RunEnd('unavailable', opened.reason);
+    enter(run, { phase: 'waiting-for-workspace', run: opened.busy });
+    await sleep(Math.min(firstWaitMs * 2 ** Math.min(waits, 10), longestWaitMs));
+  }
 }
 
 /** Stores the report and gives the run its typed result. */
@@ -32,6 +48,9 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
         status,
         summary,
         ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
+        ...(state.base === undefined || state.tree === undefined
+          ? {}
+          : { trees: { before: state.base, after: state.tree } }),
       },
     ],
   );

@@ -1,5 +1,6 @@
 import { CancellationScope, isCancellation, setHandler } from '@temporalio/workflow';
 import { registerApprovals } from './approvals.ts';
+import { goBack, registerRewind } from './checkpoints.ts';
 import { registerControls } from './control.ts';
 import type { RunInput, RunResult, RunView } from './contract.ts';
 import { runView } from './contract.ts';
@@ -26,6 +27,20 @@ async function carryOut(run: Run): Promise<string> {
   }
 }
 
+/** Carries out; ordered back to an earlier step, it ends what is under way and goes on from there. */
+async function carryOutRewinding(run: Run): Promise<string> {
+  for (;;) {
+    const scope = new CancellationScope();
+    run.interrupt = () => scope.cancel();
+    try {
+      return await scope.run(() => carryOut(run));
+    } catch (error) {
+      if (run.state.rewind === undefined || !isCancellation(error)) throw error;
+      await goBack(run);
+    }
+  }
+}
+
 /**
  * One run of the agent, from goal to typed end. Every outside thing happens in an activity, so whatever is killed,
  * the run goes on from the last finished one. `carried` is the state brought over from the history before this one.
@@ -36,10 +51,11 @@ export async function agentRun(input: RunInput, carried?: RunState): Promise<Run
   registerApprovals(run);
   const scope = new CancellationScope();
   registerControls(run, () => scope.cancel());
+  registerRewind(run);
 
   let end: RunEnd;
   try {
-    const summary = await scope.run(() => carryOut(run));
+    const summary = await scope.run(() => carryOutRewinding(run));
     end = new RunEnd('done', summary);
   } catch (error) {
     // Continue-as-new leaves by an exception that is none of ours.

@@ -35,6 +35,7 @@ function toStatus(now: RunPhase): string {
     case 'awaiting-input':
       return 'needs-approval';
     case 'waiting-for-model':
+    case 'waiting-for-workspace':
     case 'paused':
       return now.phase;
     case 'opening':
@@ -79,6 +80,8 @@ function renderPhase(now: RunPhase): string {
       return `Waiting for an answer to: ${now.question}`;
     case 'waiting-for-model':
       return `Waiting for the model at ${now.address}: ${now.reason}`;
+    case 'waiting-for-workspace':
+      return `Waiting for run ${now.run} to leave the workspace`;
     case 'closed':
       return `Ended: ${now.result.status}`;
     case 'opening':

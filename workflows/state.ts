@@ -1,4 +1,4 @@
-import type { PlannedStep, Ref } from '../activities/contract.ts';
+import type { PlannedStep, Ref, SnapshotId } from '../activities/contract.ts';
 import type { Limits } from '../policies/action.ts';
 import type { Activities } from './activities.ts';
 import { proxyRunActivities } from './activities.ts';
@@ -8,6 +8,7 @@ import type {
   RunInput,
   RunPhase,
   RunUsage,
+  RewindOrder,
   RunView,
   StepView,
 } from './contract.ts';
@@ -25,6 +26,8 @@ export interface StepRecord extends PlannedStep {
   notes: Ref[];
   /** What the executor says it achieved; set when it called `finish_step`. */
   claim?: string;
+  /** Where the run stood when the step began first: what a rewind goes back to. */
+  before?: { order: number; tree: SnapshotId; evidence?: Ref };
 }
 
 /** All that a run must remember, small and plain: it is carried over when the run goes on in a fresh history. */
@@ -39,6 +42,14 @@ export interface RunState {
   achieved: string[];
   policyLimits?: Limits;
   usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
+  /** Snapshot from before the run; absent in runs that keep none. */
+  base?: SnapshotId;
+  /** What the workspace holds as far as the run knows. */
+  tree?: SnapshotId;
+  /** Steps begun so far; orders them. */
+  begun?: number;
+  /** Set from the order to go back until that is done. */
+  rewind?: RewindOrder;
   /** Last observation: head of the chain of evidence. */
   evidence?: Ref;
   /** Actions so far; numbers them. */
@@ -66,6 +77,8 @@ export interface Run {
   readonly activities: Activities;
   now: RunPhase;
   pending: { request: ApprovalRequest; answer?: ApprovalAnswer }[];
+  /** Ends what is under way, for a rewind. */
+  interrupt?: () => void;
   /** Last search attribute values, so that only changes are written. */
   shown: string;
 }
@@ -136,11 +149,12 @@ export function toView(run: Run): RunView {
     round: state.round,
     now: run.now,
     pausing: state.pausedBy !== undefined,
-    steps: state.steps.map(({ id, title, dependsOn, state: at }) => ({
+    steps: state.steps.map(({ id, title, dependsOn, state: at, before }) => ({
       id,
       title,
       dependsOn,
       state: at,
+      ...(before === undefined ? {} : { begun: true }),
     })),
     usage: { ...state.usage },
     limits: limitsOf(run),

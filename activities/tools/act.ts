@@ -2,17 +2,20 @@ import { realpathSync } from 'node:fs';
 import type { BlobStore } from '../../audit/blobs.ts';
 import { hashOf } from '../../audit/blobs.ts';
 import { toCanonical } from '../../audit/canonical.ts';
+import { failpoint } from '../../audit/failpoint.ts';
 import type { AuditLog } from '../../audit/log.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { decide, limitsOf } from '../../policies/decide.ts';
 import type { Policy } from '../../policies/schema.ts';
-import type { ActResult, Approval, Observation, Ref } from '../contract.ts';
+import type { ActResult, Approval, Ref, Settlement, SnapshotId } from '../contract.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
-import { hashFile } from '../workspace/files.ts';
-import { Rejudged, carryOut, toShown } from './carry-out.ts';
+import { Rejudged, carryOut } from './carry-out.ts';
 import type { Outcome } from './carry-out.ts';
 import { toPreview } from './catalogue.ts';
-import type { Journal } from './journal.ts';
+import { judge, refusal, stopped, toSettled } from './judge.ts';
+import { storeObservation } from './observe.ts';
+import type { Attempt, Transactions } from './transactions.ts';
+import { isCancelled } from './transactions.ts';
 
 export interface ActDependencies {
   readonly blobs: BlobStore;
@@ -20,7 +23,7 @@ export interface ActDependencies {
   /** The bundle in force: asked for at each action. */
   readonly policy: () => { readonly policy: Policy; readonly sha256: string };
   readonly sandbox: Sandbox;
-  readonly journal: Journal<ActResult>;
+  readonly transactions: Transactions;
   /** For outputs while they grow. */
   readonly spillDir: string;
 }
@@ -29,92 +32,33 @@ export interface ActDependencies {
 export interface ActOrder {
   readonly run: string;
   readonly step: string;
-  /** Absent outside of runs: then nothing remembers the action. */
+  /** Absent outside of runs: then nothing remembers the action, and nothing takes it back. */
   readonly seq?: number;
   readonly call: string;
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly workspace: string;
   readonly approval?: Approval;
+  readonly settled?: Settlement;
   readonly previous?: Ref;
+  readonly tree?: SnapshotId;
+  /** From 1; more when Temporal hands the action out again. */
+  readonly attempt?: number;
   readonly signal: AbortSignal;
 }
 
 export type Acted = ActResult & { readonly text: string };
 
-/** decide → (ask) → note → carry out → store → note. Every way out is in the audit log. */
-export async function performAction(
-  dependencies: ActDependencies,
-  order: ActOrder,
-): Promise<Acted> {
-  const { audit, journal } = dependencies;
-  const { run, step, seq, tool, args, approval } = order;
-  const bundle = dependencies.policy();
-  const action: Action = { tool, args, workspace: realpathSync(order.workspace) };
-  const digest = hashOf(toCanonical(action));
-  const decided = judge(decide(bundle.policy, action), tool, dependencies.sandbox);
-  const decision = approval === undefined ? decided : applyApproval(decided, approval, digest);
-  const base: Base = {
-    ...{ run, step, tool, digest, policy: bundle.sha256 },
-    ...{ preview: toPreview(tool, args), ...(seq === undefined ? {} : { action: seq }) },
-    ...(approval === undefined ? {} : { approver: approval.by }),
-  };
-  const settle = (outcome: Outcome, judged: Decision, ms: number): Promise<Acted> =>
-    conclude(dependencies, order, { base, outcome, decision: judged, ms });
-
-  if (approval !== undefined) {
-    const { request, answer, by, reason } = approval;
-    const why = reason === undefined ? {} : { reason };
-    await audit.append({
-      kind: 'approval',
-      time: now(),
-      run,
-      step,
-      request,
-      digest,
-      answer,
-      by,
-      ...why,
-    });
-  }
-  if (decision.verdict === 'ask') return await askPerson(dependencies, base, decision);
-  if (decision.verdict === 'deny') return await settle(refusal(decision), decision, 0);
-
-  const lasting = decision.effect !== 'pure' && seq !== undefined;
-  const past = lasting ? await journal.look(run, seq, digest) : ({ state: 'new' } as const);
-  if (past.state === 'ended') return { ...past.result, text: past.result.head };
-  const before = await noteBefore(action);
-  if (past.state === 'begun') {
-    const found = recover(action, past.before, before);
-    if (found !== undefined) return await settle(found, decision, 0);
-  } else if (lasting) {
-    const { verdict, rule, effect } = decision;
-    await audit.append({ kind: 'intent', time: now(), ...base, verdict, rule, effect });
-    await journal.begin(run, seq, digest, before);
-  }
-
-  const started = performance.now();
-  const elapsed = (): number => Math.round(performance.now() - started);
-  try {
-    const around = {
-      ...dependencies,
-      policy: bundle.policy,
-      signal: order.signal,
-      approved: approval !== undefined,
-    };
-    return await settle(await carryOut(action, around), decision, elapsed());
-  } catch (error) {
-    if (error instanceof Rejudged) {
-      const judged = error.decision;
-      return judged.verdict === 'ask'
-        ? await askPerson(dependencies, base, judged)
-        : await settle(refusal(judged), judged, elapsed());
-    }
-    if (order.signal.aborted) await settle(stopped, decision, elapsed());
-    throw error;
-  }
+/** One action on its way: what was decided of it, and how to write of it. */
+interface Way {
+  readonly dependencies: ActDependencies;
+  readonly order: ActOrder;
+  readonly action: Action;
+  readonly policy: Policy;
+  readonly base: Base;
 }
 
+/** What every audit line about the action says. */
 interface Base {
   readonly run: string;
   readonly step: string;
@@ -128,173 +72,216 @@ interface Base {
 
 const now = (): string => new Date().toISOString();
 
-/** Without a sandbox there are no commands, whatever the policy says. */
-function judge(decision: Decision, tool: string, sandbox: Sandbox): Decision {
-  if (tool !== 'run_command' || sandbox.kind !== 'unavailable' || decision.verdict === 'deny')
-    return decision;
-  return {
-    ...decision,
-    verdict: 'deny',
-    rule: 'sandbox.unavailable',
-    reason: `Commands cannot be run here: ${sandbox.reason} Use the file tools. (${sandbox.fix})`,
-  };
-}
-
-/** An approval counts for exactly the action it was given for; it can lift an `ask`, never a `deny`. */
-function applyApproval(
-  decision: Decision,
-  { digest: approved, answer, by, reason }: Approval,
-  digest: string,
-): Decision {
-  if (decision.verdict !== 'ask' || approved !== digest) return decision;
-  const why = reason === undefined || reason === '' ? '' : `: ${reason}`;
-  return answer === 'approve'
-    ? { ...decision, verdict: 'allow', reason: `Approved by ${by}${why}` }
-    : { ...decision, verdict: 'deny', reason: `Denied by ${by}${why}` };
-}
-
-const refusal = ({ rule, reason }: Decision): Outcome => {
-  const text = `Refused (${rule}): ${reason}`;
-  return { ok: false, text, bytes: Buffer.byteLength(text), changed: [] };
-};
-
-const stopped: Outcome = {
-  ok: false,
-  text: 'Stopped: the run was cancelled.',
-  bytes: 0,
-  changed: [],
-};
-
-/** Hash of the file an action is about to change; null where there is none, or the tool is none of those. */
-async function noteBefore({ tool, args, workspace }: Action): Promise<string | null> {
-  if (!['write_file', 'edit_file', 'delete_file'].includes(tool)) return null;
-  try {
-    return hashFile(workspace, String(args['path']), { maxBytes: Number.MAX_SAFE_INTEGER });
-  } catch {
-    // Not a file that can be read; the tool itself will say so.
-    return null;
-  }
-}
-
-const toRecovered = (text: string, ok: boolean, changed: string[] = []): Outcome => ({
-  ok,
-  text,
-  bytes: 0,
-  changed,
-});
-
-/**
- * What to make of an action that was begun before a crash. A file tool replaces its file in one step: the same hash as before
- * means it is still to do, another one that it is done. A command's outcome cannot be told.
- */
-function recover(
-  { tool, args }: Action,
-  before: string | null,
-  found: string | null,
-): Outcome | undefined {
-  if (tool === 'run_command') {
-    return toRecovered(
-      'The worker was stopped while this command ran. What it had done by then is done; whether it finished is not known. Look before you run it again.',
-      false,
-    );
-  }
-  if (found === before) return undefined;
-  const path = String(args['path']);
-  return toRecovered(`Done: ${path} (finished just before the worker was restarted).`, true, [
-    path,
-  ]);
-}
-
-async function askPerson(
-  { audit, policy }: ActDependencies,
-  base: Base,
-  decision: Decision,
-): Promise<Acted> {
-  const { verdict, rule, reason, effect } = decision;
-  await audit.append({ kind: 'decision', time: now(), ...base, verdict, rule, effect });
-  return {
-    ...{ verdict, rule, reason, effect, policy: base.policy, digest: base.digest },
-    ...{
-      ok: false,
-      head: reason.slice(0, 200),
-      bytes: 0,
-      ms: 0,
-      limits: limitsOf(policy().policy),
-      text: reason,
-    },
-  };
-}
-
-interface Conclusion {
-  readonly base: Base;
-  readonly outcome: Outcome;
-  readonly decision: Decision;
-  readonly ms: number;
-}
-
-/** Stores the observation, then the journal, then the log: a crash in between leaves something the next try can go on from. */
-async function conclude(
+/** decide → (ask) → transaction: begin, carry out, commit → log. Every way out is in the audit log. */
+export async function performAction(
   dependencies: ActDependencies,
   order: ActOrder,
-  conclusion: Conclusion,
 ): Promise<Acted> {
-  const { blobs, audit, journal, policy } = dependencies;
-  const { base, outcome, decision, ms } = conclusion;
-  const { verdict, rule, reason, effect } = decision;
-  const { ok, bytes, exitCode, changed } = outcome;
-  const exit = exitCode === undefined ? {} : { exitCode };
-  const shown = await toShown(outcome, blobs);
-  const stored: Observation = {
-    ...{
-      v: 1,
-      seq: order.seq ?? 0,
-      step: order.step,
-      call: order.call,
-      tool: order.tool,
-      preview: base.preview,
-    },
-    ...{ verdict, rule, ok, ms, changed, time: now(), text: shown.text, ...exit },
-    ...(order.previous === undefined ? {} : { previous: order.previous }),
-    ...(shown.whole === undefined ? {} : { whole: shown.whole }),
-  };
-  const observation = await blobs.putJson(stored);
-  const result: ActResult = {
-    ...{
-      verdict,
-      rule,
-      reason: reason.slice(0, 500),
-      effect,
-      policy: base.policy,
-      digest: base.digest,
-    },
-    ...{
-      ok,
-      observation,
-      head: shown.text.slice(0, 200),
-      bytes,
-      ms,
-      limits: limitsOf(policy().policy),
-      ...exit,
-    },
-  };
-  if (verdict === 'allow' && effect !== 'pure' && order.seq !== undefined) {
-    await journal.end(order.run, order.seq, base.digest, result);
-  }
-  const kind = verdict === 'allow' ? 'outcome' : 'decision';
-  await audit.append({
-    kind,
-    time: now(),
-    ...base,
-    verdict,
-    rule,
-    effect,
-    ok,
-    ms,
-    bytes,
-    observation,
-    ...exit,
+  const { run, step, seq, tool, args, approval } = order;
+  const bundle = dependencies.policy();
+  const action: Action = { tool, args, workspace: realpathSync(order.workspace) };
+  const digest = hashOf(toCanonical(action));
+  failpoint('decide.before');
+  const decision = judge(decide(bundle.policy, action), {
+    ...{ action, digest, sandbox: dependencies.sandbox },
+    ...(approval === undefined ? {} : { approval }),
   });
-  return { ...result, text: shown.text };
+  failpoint('decide.after');
+  const base: Base = {
+    ...{ run, step, tool, digest, policy: bundle.sha256 },
+    ...{ preview: toPreview(tool, args), ...(seq === undefined ? {} : { action: seq }) },
+    ...(approval === undefined ? {} : { approver: approval.by }),
+  };
+  const way: Way = { dependencies, order, action, policy: bundle.policy, base };
+  await logAnswers(way);
+  if (decision.verdict === 'ask') return await askPerson(way, decision);
+  if (decision.verdict === 'deny') return await look(way, decision, () => refusal(decision));
+  if (decision.effect !== 'pure' && seq !== undefined) return await change(way, seq, decision);
+  return await look(way, decision, (signal) => carryOut(action, toSurroundings(way, signal)));
+}
+
+const toSurroundings = (
+  { dependencies, policy, order }: Way,
+  signal: AbortSignal,
+  mark?: string,
+) => ({
+  ...dependencies,
+  ...{ policy, signal, approved: order.approval !== undefined },
+  ...(mark === undefined ? {} : { mark }),
+});
+
+/** What people said of this action, before it is acted upon. */
+async function logAnswers({ dependencies, order, base }: Way): Promise<void> {
+  const { run, step, approval, settled, attempt = 1 } = order;
+  const { audit } = dependencies;
+  const common = { time: now(), run, step, digest: base.digest };
+  const isNew = async (kind: string, request: string): Promise<boolean> =>
+    attempt === 1 || !(await audit.has({ kind, run, request }));
+  if (approval !== undefined && (await isNew('approval', approval.request))) {
+    const { request, answer, by, reason } = approval;
+    const why = reason === undefined ? {} : { reason };
+    await audit.append({ kind: 'approval', ...common, request, answer, by, ...why });
+  }
+  if (settled !== undefined && (await isNew('settlement', settled.request))) {
+    const number = base.action === undefined ? {} : { action: base.action };
+    await audit.append({ kind: 'settlement', ...common, ...number, ...settled });
+  }
+}
+
+/** What changes nothing needs no transaction. */
+async function look(
+  way: Way,
+  decision: Decision,
+  perform: (signal: AbortSignal) => Promise<Outcome> | Outcome,
+): Promise<Acted> {
+  const started = performance.now();
+  const elapsed = (): number => Math.round(performance.now() - started);
+  const settle = async (outcome: Outcome, judged = decision): Promise<Acted> => {
+    const acted = await toActed(way, judged, outcome, elapsed());
+    await logOutcome(way, acted, judged);
+    return acted;
+  };
+  try {
+    return await settle(await perform(way.order.signal));
+  } catch (error) {
+    if (error instanceof Rejudged) return await rejudge(way, error, settle);
+    if (isCancelled(way.order.signal)) await settle(stopped);
+    throw error;
+  }
+}
+
+const rejudge = async (
+  way: Way,
+  { decision }: Rejudged,
+  settle: (outcome: Outcome, judged: Decision) => Promise<Acted>,
+): Promise<Acted> =>
+  decision.verdict === 'ask'
+    ? await askPerson(way, decision)
+    : await settle(refusal(decision), decision);
+
+/** An action that changes something, as a transaction on the workspace. */
+async function change(way: Way, seq: number, decision: Decision): Promise<Acted> {
+  const { dependencies, order, action, base } = way;
+  const { audit, transactions } = dependencies;
+  const { run, settled } = order;
+  const { verdict, rule, effect } = decision;
+  const started = performance.now();
+  const elapsed = (): number => Math.round(performance.now() - started);
+  const line = { time: now(), ...base, verdict, rule, effect };
+  try {
+    const ended = await transactions.transact<Outcome, ActResult>(
+      {
+        ...{ workspace: action.workspace, run, seq, digest: base.digest, signal: order.signal },
+        ...(order.tree === undefined ? {} : { tree: order.tree }),
+        ...(settled === undefined ? {} : { settled: settled.what }),
+        repeatable: effect !== 'external',
+        isTakenBack: (error) => error instanceof Rejudged,
+        async begin({ again, cut }: Attempt) {
+          if (again)
+            await audit.append({
+              kind: 'rollback',
+              ...line,
+              ...(cut === undefined ? {} : { cut }),
+            });
+          // Synced before the effect: whatever happens next, the log says that it was about to.
+          if (settled === undefined) await audit.append({ kind: 'intent', ...line });
+          failpoint('intent.after');
+        },
+      },
+      async (signal, mark) => {
+        if (settled !== undefined) return { outcome: toSettled(settled) };
+        const outcome = await carryOut(action, toSurroundings(way, signal, mark));
+        failpoint('exit.after');
+        return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
+      },
+      async (outcome, { post }) => {
+        const { text: _, ...result } = await toActed(way, decision, outcome, elapsed());
+        return { ...result, tree: post };
+      },
+    );
+    if (ended.state === 'unknown') return await askWhatHappened(way, decision, ended.pre);
+    // Only a crash between commit and log leaves a committed call without its line.
+    if (ended.state === 'committed' || !(await audit.has({ kind: 'outcome', run, action: seq })))
+      await logOutcome(way, ended.result, decision);
+    failpoint('completion.before');
+    return { ...ended.result, text: ended.result.head };
+  } catch (error) {
+    if (error instanceof Rejudged) {
+      const settle = async (outcome: Outcome, judged: Decision): Promise<Acted> => {
+        const acted = await toActed(way, judged, outcome, elapsed());
+        await logOutcome(way, acted, judged);
+        return acted;
+      };
+      return await rejudge(way, error, settle);
+    }
+    if (isCancelled(order.signal))
+      await logOutcome(way, await toActed(way, decision, stopped, elapsed()), decision);
+    throw error;
+  }
+}
+
+const nothingYet = { ok: false, bytes: 0, ms: 0 } as const;
+
+async function askPerson(way: Way, decision: Decision): Promise<Acted> {
+  const { verdict, rule, reason, effect } = decision;
+  const { audit } = way.dependencies;
+  await audit.append({ kind: 'decision', time: now(), ...way.base, verdict, rule, effect });
+  return {
+    ...{ verdict, rule, reason, effect, policy: way.base.policy, digest: way.base.digest },
+    ...{ ...nothingYet, head: reason.slice(0, 200), limits: limitsOf(way.policy), text: reason },
+  };
+}
+
+/** Begun before a crash, and not to be repeated: only a person can say what became of it. */
+async function askWhatHappened(way: Way, decision: Decision, tree: string): Promise<Acted> {
+  const { rule, effect } = decision;
+  const { digest, policy, preview } = way.base;
+  const reason = `The worker was stopped while this ran: ${preview}. It may reach beyond the workspace, so it is not run again. Find out whether it happened.`;
+  await way.dependencies.audit.append({
+    ...{ kind: 'unknown', time: now(), ...way.base, verdict: 'ask', rule, effect, tree },
+  });
+  return {
+    ...{ verdict: 'ask', rule, reason, effect, policy, digest, unknown: true },
+    ...{ ...nothingYet, head: reason.slice(0, 200), limits: limitsOf(way.policy), text: reason },
+  };
+}
+
+/** Stores the observation, and says what the run needs to know of it. */
+async function toActed(
+  { dependencies, order, base, policy }: Way,
+  decision: Decision,
+  outcome: Outcome,
+  ms: number,
+): Promise<Acted> {
+  const { verdict, rule, reason, effect } = decision;
+  const { ok, bytes, exitCode } = outcome;
+  failpoint('blob.before');
+  const { ref, text } = await storeObservation(dependencies.blobs, outcome, {
+    ...{ seq: order.seq ?? 0, step: order.step, call: order.call, tool: order.tool },
+    ...{ preview: base.preview, verdict, rule, ms, time: now() },
+    ...(order.previous === undefined ? {} : { previous: order.previous }),
+  });
+  failpoint('blob.after');
+  return {
+    ...{ verdict, rule, reason: reason.slice(0, 500), effect },
+    ...{ policy: base.policy, digest: base.digest, ok, observation: ref },
+    ...{ head: text.slice(0, 200), bytes, ms, limits: limitsOf(policy), text },
+    ...(exitCode === undefined ? {} : { exitCode }),
+  };
+}
+
+async function logOutcome(
+  { dependencies, base }: Way,
+  { ok, ms, bytes, exitCode, observation, tree }: ActResult,
+  { verdict, rule, effect }: Decision,
+): Promise<void> {
+  await dependencies.audit.append({
+    kind: verdict === 'allow' ? 'outcome' : 'decision',
+    ...{ time: now(), ...base, verdict, rule, effect, ok, ms, bytes },
+    ...(observation === undefined ? {} : { observation }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(tree === undefined ? {} : { tree }),
+  });
 }
 
 /** One tool call by hand, exactly as a run would make it, with nobody to approve. */

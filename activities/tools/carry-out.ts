@@ -8,10 +8,10 @@ import { toCommandLine } from '../../policies/shell.ts';
 import { deleteFile, editText, readText, writeText } from '../workspace/files.ts';
 import type { Authorize } from '../workspace/files.ts';
 import { listFiles } from '../workspace/list.ts';
-import { capText } from '../workspace/output.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
 import { searchFiles } from '../workspace/search.ts';
 import { runCommandLine } from '../workspace/shell.ts';
+import { markName } from '../workspace/snapshots/git.ts';
 import { PathRefused, walk } from '../workspace/walk.ts';
 
 export interface Surroundings {
@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** A person approved exactly this action. */
   readonly approved: boolean;
+  /** Of the lease, for every process that is started. */
+  readonly mark?: string;
 }
 
 /** What a tool came to. Failures are outcomes too: the model reads them and goes on. */
@@ -143,7 +145,7 @@ async function runCommand(
   args: Action['args'],
   workspace: string,
   authorize: Authorize,
-  { policy, sandbox, signal, spillDir, blobs }: Surroundings,
+  { policy, sandbox, signal, spillDir, blobs, mark }: Surroundings,
 ): Promise<Outcome> {
   const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
   const outcome = await runCommandLine(toCommandLine(args, workspace), {
@@ -161,6 +163,7 @@ async function runCommand(
       (name) => decidePath(policy, 'read', name).verdict === 'deny',
     ),
     prepareArgv: (argv) => prepareArgv(policy, argv),
+    ...(mark === undefined ? {} : { marks: { [markName]: mark } }),
   });
   const { exitCode, timedOut, bytes, head, tail, whole } = outcome;
   const ref = whole === undefined ? undefined : await blobs.adopt(whole.file, whole.sha256);
@@ -190,15 +193,3 @@ const protectedCandidates = [
   'policies',
   '.agent',
 ];
-
-/** What the model sees of an outcome, and where all of it is. */
-export async function toShown(
-  { text, whole }: Outcome,
-  blobs: BlobStore,
-): Promise<{ text: string; whole?: string }> {
-  if (whole !== undefined) return { text, whole };
-  const short = capText(text);
-  if (short === text) return { text };
-  const ref = await blobs.put(text);
-  return { text: capText(text, undefined, ref), whole: ref };
-}

@@ -1,65 +1,143 @@
-import { Context } from '@temporalio/activity';
+import { ApplicationFailure, Context } from '@temporalio/activity';
 import { realpathSync, statSync } from 'node:fs';
 import { decidePath } from '../../policies/paths.ts';
 import { limitsOf } from '../../policies/decide.ts';
-import type { Observation, OpenResult, Ref, WorkspaceActivities } from '../contract.ts';
+import type {
+  CloseRequest,
+  Observation,
+  OpenResult,
+  Ref,
+  WorkspaceActivities,
+} from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
 import { readText } from '../workspace/files.ts';
 import { listFiles } from '../workspace/list.ts';
+import { WorkspaceBusy } from '../workspace/lease.ts';
+import { findGitProblem } from '../workspace/snapshots/git.ts';
 import { PathRefused } from '../workspace/walk.ts';
 import type { ActDependencies } from './act.ts';
 import { performAction } from './act.ts';
+import { ensureTree } from './drift.ts';
 
 const heartbeatMs = 1_000;
 const factsEntries = 300;
 const mostChanges = 50;
+const mostUncovered = 20;
+
+type Opened = Extract<OpenResult, { ok: true }>;
+
+/** So that a long call is alive and a cancellation is heard; most are over before the first beat. */
+async function withPulse<T>(work: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const pulse = setInterval(() => context.heartbeat(), heartbeatMs);
+  try {
+    return await work();
+  } finally {
+    clearInterval(pulse);
+  }
+}
+
+export interface WorkspaceDependencies extends ActDependencies {
+  /** Whether a run still goes on, so that what a terminated one held is free. */
+  readonly isRunOpen: (run: string) => Promise<boolean>;
+}
 
 /** The activities that touch the folder. */
-export function createWorkspaceActivities(dependencies: ActDependencies): WorkspaceActivities {
-  const { blobs, policy, sandbox } = dependencies;
+export function createWorkspaceActivities(
+  dependencies: WorkspaceDependencies,
+): WorkspaceActivities {
+  const { blobs, policy, sandbox, transactions } = dependencies;
+  const { leases } = transactions;
   return {
-    async openWorkspace({ workspace }): Promise<OpenResult> {
-      const problem = findProblem(workspace);
-      if (problem !== undefined) return { ok: false, reason: problem };
-      const bundle = policy();
-      return {
-        ok: true,
-        facts: await blobs.put(describe(realpathSync(workspace), dependencies)),
-        limits: limitsOf(bundle.policy),
-        policy: bundle.sha256,
-        sandbox: sandbox.kind,
-      };
-    },
+    openWorkspace: ({ run, workspace, lease }) =>
+      withPulse(async (): Promise<OpenResult> => {
+        const problem = findProblem(workspace) ?? (lease ? await findGitProblem() : undefined);
+        if (problem !== undefined) return { ok: false, reason: problem };
+        const root = realpathSync(workspace);
+        const bundle = policy();
+        const found = lease ? await takeWorkspace(root, run) : {};
+        if ('reason' in found) return found;
+        return {
+          ok: true,
+          facts: await blobs.put(describe(root, dependencies)),
+          limits: limitsOf(bundle.policy),
+          policy: bundle.sha256,
+          sandbox: sandbox.kind,
+          ...found,
+        };
+      }),
 
-    async act({ call, ...request }) {
-      const context = Context.current();
-      // So that a long command is alive and a cancellation is heard; most actions are over before the first beat.
-      const pulse = setInterval(() => context.heartbeat(), heartbeatMs);
-      try {
+    ensureWorkspace: ({ run, workspace, tree, drift }) =>
+      withPulse(() =>
+        ensureTree(transactions, {
+          ...{ run, tree, workspace: toPresent(workspace) },
+          drift: drift ?? policy().policy.workspace.drift,
+        }),
+      ),
+
+    act: ({ call, ...request }) =>
+      withPulse(async () => {
+        const { cancellationSignal: signal, info } = Context.current();
         const args = await readArguments(call.segment, call.index);
+        toPresent(request.workspace);
         const { text: _, ...result } = await performAction(dependencies, {
-          ...request,
-          call: call.id,
-          tool: call.tool,
-          args,
-          signal: context.cancellationSignal,
+          ...{ ...request, call: call.id, tool: call.tool, args, signal, attempt: info.attempt },
         });
         return result;
-      } finally {
-        clearInterval(pulse);
-      }
-    },
+      }),
 
-    async closeRun({ run, status, summary, evidence }) {
-      const actions = await readEvidence(blobs, evidence);
-      const changes = [...new Set(actions.flatMap(({ changed }) => changed))].toSorted();
-      const report = await blobs.putJson({
-        ...{ v: 1, run, status, summary, changes },
-        actions: actions.map(toReported),
-      });
-      return { report, changes: changes.slice(0, mostChanges) };
-    },
+    closeRun: ({ run, workspace, status, summary, evidence, trees }) =>
+      withPulse(async () => {
+        const actions = await readEvidence(blobs, evidence);
+        const changes = await findChanges(actions, { run, workspace }, trees);
+        const report = await blobs.putJson({
+          ...{ v: 1, run, status, summary, changes },
+          ...(trees === undefined ? {} : { trees }),
+          actions: actions.map(toReported),
+        });
+        await leases.release(run);
+        return { report, changes: changes.slice(0, mostChanges) };
+      }),
   };
+
+  async function takeWorkspace(
+    root: string,
+    run: string,
+  ): Promise<Extract<OpenResult, { ok: false }> | Pick<Opened, 'tree' | 'uncovered'>> {
+    try {
+      await leases.claim(root, run, dependencies.isRunOpen);
+    } catch (error) {
+      if (!(error instanceof WorkspaceBusy)) throw error;
+      const advice =
+        'Wait until it ends (agent run --wait), end it, or choose another folder (-C).';
+      return { ok: false, reason: `${error.message} ${advice}`, busy: error.run };
+    }
+    const { tree, uncovered } = await transactions.exclusive(
+      root,
+      run,
+      async ({ snapshots, know }) => {
+        const captured = await snapshots.capture();
+        know(captured.tree);
+        return captured;
+      },
+    );
+    const left = uncovered.slice(0, mostUncovered);
+    return { tree, ...(left.length === 0 ? {} : { uncovered: left }) };
+  }
+
+  /** What differs on disk, where that is known; else what the tools said. */
+  async function findChanges(
+    actions: readonly Observation[],
+    { run, workspace }: { readonly run: string; readonly workspace: string },
+    trees: CloseRequest['trees'],
+  ): Promise<string[]> {
+    const told = actions.flatMap(({ changed }) => changed);
+    if (trees === undefined) return [...new Set(told)].toSorted();
+    const changed = await transactions.exclusive(toRoot(workspace), run, ({ snapshots }) =>
+      snapshots.compare(trees.before, trees.after),
+    );
+    return changed.map(({ path }) => path).toSorted();
+  }
 
   async function readArguments(
     segment: Ref,
@@ -91,6 +169,25 @@ const toReported = ({
 }: Observation) => ({
   ...{ seq, step, tool, preview, verdict, rule, ok, exitCode, ms, changed, time, whole },
 });
+
+/** Free of links, whether or not the folder is still there. */
+function toRoot(workspace: string): string {
+  try {
+    return realpathSync(workspace);
+  } catch {
+    return workspace;
+  }
+}
+
+/** @throws ApplicationFailure `WorkspaceGone`, not retried: nobody but a person can bring it back. */
+function toPresent(workspace: string): string {
+  const problem = findProblem(workspace);
+  if (problem === undefined) return realpathSync(workspace);
+  throw ApplicationFailure.nonRetryable(
+    `${problem} Its snapshots are kept: agent fork makes a copy from before any step.`,
+    'WorkspaceGone',
+  );
+}
 
 function findProblem(workspace: string): string | undefined {
   try {

@@ -36,6 +36,8 @@ export interface CommandOptions {
   readonly prepareArgv?: (argv: readonly string[]) => readonly string[];
   /** Absolute folders of more programs, shown read-only. */
   readonly toolchain?: readonly string[];
+  /** Set in the environment of every process, for whoever must find them later; commands in a sandbox do not see it. */
+  readonly marks?: Readonly<Record<string, string>>;
   /** Output as it comes; the chunk is only good until this returns. */
   readonly onOutput?: (chunk: Buffer) => void;
 }
@@ -240,7 +242,7 @@ function startOne(
       sandbox,
       view: { root, cwd, protectedPaths, hiddenPaths, ...(toolchain && { toolchain }) },
       stdio: [wiring.input ?? before ?? 'ignore', toOutput(wiring.out), toOutput(wiring.err)],
-      mark: { [markName]: mark },
+      marks: { [markName]: mark, ...options.marks },
     });
     if (wiring.text !== undefined) {
       // A command that does not read its input is no failure.

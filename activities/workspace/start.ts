@@ -18,8 +18,8 @@ export interface Start {
   readonly sandbox: Exclude<Sandbox, { kind: 'unavailable' }>;
   readonly view: SandboxView;
   readonly stdio: Stdio;
-  /** Without a sandbox: set in the command's environment, so that what it leaves behind can be found. */
-  readonly mark?: Readonly<Record<string, string>>;
+  /** In the environment of every process, so that what is left behind can be found; of a sandbox, in its own only. */
+  readonly marks?: Readonly<Record<string, string>>;
 }
 
 // Blocks of 512 bytes: 1 GiB. V8 needs far more address space than memory, so that is not limited.
@@ -34,13 +34,13 @@ const orNotFound =
  * text. `spawn` and not execa: the filter, the arguments and both ends of pipes are raw descriptors, and a killed group is
  * not an error here. @throws the system's error when it cannot be started at all (E2BIG).
  */
-export function startProcess({ argv, sandbox, view, stdio, mark }: Start): ChildProcess {
+export function startProcess({ argv, sandbox, view, stdio, marks }: Start): ChildProcess {
   const confined = sandbox.kind === 'bubblewrap';
   const script = [limits, confined ? processLimit : '', orNotFound, 'exec "$@"'].join(' ');
   const command = ['/bin/sh', '-c', script, 'sh', ...argv];
   if (!confined) {
     const [file = '', ...rest] = command;
-    const env = { ...commandEnvironment(sandbox, view.toolchain), ...mark };
+    const env = { ...commandEnvironment(sandbox, view.toolchain), ...marks };
     return spawn(file, rest, {
       env,
       cwd: join(view.root, view.cwd),
@@ -54,7 +54,7 @@ export function startProcess({ argv, sandbox, view, stdio, mark }: Start): Child
     const args = toBubblewrapArguments(files, view, filter === undefined ? undefined : 3);
     // Arguments through a descriptor: bubblewrap's command line can be read inside the sandbox.
     const child = spawn(program, ['--args', '4', '--', ...command], {
-      env: {},
+      env: { ...marks },
       detached: true,
       stdio: [...stdio, filter ?? 'ignore', 'pipe'],
     });

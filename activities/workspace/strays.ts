@@ -1,17 +1,21 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const rounds = 20;
+const patienceMs = 10_000;
 
 /**
- * Ends what a command outside a sandbox left running in sessions of its own: every process that still has the command's mark
- * in its environment. Repeats until a look finds none, for a process may have a child while it is ended.
+ * Ends what was left running in sessions and groups of its own: every process that has the mark in its environment. Repeats
+ * until a look finds none, for a process may have a child while it is ended. Of a sandbox, its first process has the mark,
+ * and the kernel lets it go only when everything inside is gone.
+ * @throws when some do not end within 10 seconds.
  */
 export async function killMarked(name: string, value: string): Promise<void> {
   if (process.platform !== 'linux') return;
-  for (let round = 0; round < rounds; round += 1) {
+  for (const deadline = Date.now() + patienceMs; ;) {
     const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isMarked(pid));
     if (found.length === 0) return;
+    if (Date.now() > deadline)
+      throw new Error(`Processes ${found.join(', ')} of an earlier command do not end.`);
     for (const pid of found) {
       try {
         process.kill(Number(pid), 'SIGKILL');

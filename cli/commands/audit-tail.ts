@@ -72,16 +72,21 @@ export function renderEntry(entry: AuditEntry): string {
   switch (entry.kind) {
     case 'decision':
     case 'intent':
+    case 'rollback':
+    case 'unknown':
     case 'outcome': {
       const end = entry.kind === 'outcome' ? ` ${toOutcome(entry)}` : '';
       const by = entry.approver === undefined ? '' : ` by ${entry.approver}`;
-      const what = `${entry.kind} ${entry.verdict}${by} ${entry.tool} ${entry.preview} (${entry.rule})`;
+      const name = entry.kind === 'unknown' ? 'outcome unknown' : `${entry.kind} ${entry.verdict}`;
+      const what = `${name}${by} ${entry.tool} ${entry.preview} (${entry.rule})`;
       return toLine(`${head} ${what}${end}`, 400);
     }
     case 'approval': {
       const why = entry.reason === undefined ? '' : `: ${entry.reason}`;
       return toLine(`${head} ${entry.answer} ${entry.request} by ${entry.by}${why}`, 400);
     }
+    case 'settlement':
+      return toLine(`${head} ${entry.request} ${entry.what} by ${entry.by}`, 400);
     case 'policy':
       return toLine(`${head} policy ${entry.sha256} by ${entry.by}`, 400);
     default:

@@ -13,9 +13,9 @@ import {
   makeTelemetryFilterString,
 } from '@temporalio/worker';
 import { createModelActivities } from '../../activities/model/model-activities.ts';
-import type { ActResult } from '../../activities/contract.ts';
-import { createJournal } from '../../activities/tools/journal.ts';
+import { createTransactions } from '../../activities/tools/transactions.ts';
 import { createWorkspaceActivities } from '../../activities/tools/workspace-activities.ts';
+import { createLeases } from '../../activities/workspace/lease.ts';
 import { probeSandbox } from '../../activities/workspace/sandbox.ts';
 import { createBlobStore } from '../../audit/blobs.ts';
 import type { BlobStore } from '../../audit/blobs.ts';
@@ -29,6 +29,7 @@ import { toStateFolders } from '../../config/folders.ts';
 import type { StateFolders } from '../../config/folders.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { readBundle } from '../../workers/bundle.ts';
+import { createOpenCheck } from '../../workers/open-runs.ts';
 import type { RunInput, RunResult, RunView } from '../../workflows/contract.ts';
 import { runView, toQueues, toWorkflowId, workflowType } from '../../workflows/contract.ts';
 import type { agentRun } from '../../workflows/run.ts';
@@ -125,7 +126,8 @@ export async function startAgent(
   const workspaceSide = createWorkspaceActivities({
     ...{ blobs, audit, sandbox },
     policy: () => bundle,
-    journal: createJournal<ActResult>(folders.journal),
+    transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
+    isRunOpen: createOpenCheck(native.workflowService, 'default'),
     spillDir: join(folders.root, 'spill'),
   });
   const common = {

@@ -17,7 +17,15 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import fc from 'fast-check';
+import {
+  array,
+  assert as checkProperty,
+  asyncProperty,
+  constantFrom,
+  option,
+  record,
+  string,
+} from 'fast-check';
 import { openSnapshots } from '../../activities/workspace/snapshots/snapshots.ts';
 import type { Snapshots } from '../../activities/workspace/snapshots/snapshots.ts';
 
@@ -30,9 +38,9 @@ interface Room {
   readonly workspace: string;
   readonly snapshots: Snapshots;
   readonly store: string;
-  write(path: string, content: string): void;
-  read(path: string): string;
-  git(...args: string[]): string;
+  readonly write: (path: string, content: string) => void;
+  readonly read: (path: string) => string;
+  readonly git: (...args: string[]) => string;
 }
 
 function createRoom(): Room {
@@ -123,9 +131,9 @@ test('repositories inside are snapshots of their own and are never renamed', asy
   git('-C', 'vendor/lib', 'commit', '-qam', 'changed');
   git('init', '-q', 'fresh');
   write('fresh/z', 'z');
-  const after = await snapshots.capture();
-  const changed = await snapshots.compare(tree, after.tree);
-  assert.deepEqual(changed.map(({ kind, path }) => `${kind} ${path}`).toSorted(), [
+  const changed = await snapshots.capture();
+  const changes = await snapshots.compare(tree, changed.tree);
+  assert.deepEqual(changes.map(({ kind, path }) => `${kind} ${path}`).toSorted(), [
     'added fresh/z',
     'added vendor/lib/y',
     'changed vendor/lib/x',
@@ -182,13 +190,13 @@ test('names that are no text survive', async () => {
 });
 
 test('what a file tool changed gives the snapshot a look at everything would give', async () => {
-  const names = fc.constantFrom('a', 'b', 'd/a', 'd/b', 'd/e/f', 'x/y', 'lib/q');
-  const operations = fc.array(
-    fc.record({ path: names, content: fc.option(fc.string({ maxLength: 5 })) }),
-    { minLength: 1, maxLength: 12 },
-  );
-  await fc.assert(
-    fc.asyncProperty(operations, async (list) => {
+  const names = constantFrom('a', 'b', 'd/a', 'd/b', 'd/e/f', 'x/y', 'lib/q');
+  const operations = array(record({ path: names, content: option(string({ maxLength: 5 })) }), {
+    minLength: 1,
+    maxLength: 12,
+  });
+  await checkProperty(
+    asyncProperty(operations, async (list) => {
       const { workspace, snapshots, store, write, git } = createRoom();
       git('init', '-q', 'lib');
       write('d/keep', '1');

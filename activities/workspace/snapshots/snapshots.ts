@@ -11,7 +11,6 @@ import type { Change } from './restore.ts';
 import { toText } from './scan.ts';
 import { updateSnapshot } from './update.ts';
 
-export { RestoreError } from './restore.ts';
 export type { Captured } from './capture.ts';
 
 /** A file that differs between two snapshots. */

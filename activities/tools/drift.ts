@@ -1,0 +1,49 @@
+import type { DriftPolicy, EnsureResult, SnapshotId } from '../contract.ts';
+import type { Opened, Transactions } from './transactions.ts';
+
+interface Expectation {
+  readonly workspace: string;
+  readonly run: string;
+  readonly tree: SnapshotId;
+  readonly drift: DriftPolicy;
+}
+
+const mostNamed = 20;
+
+/**
+ * Makes sure that the workspace holds what the run believes: after a rewind, on another host, or when a person changed files
+ * between two steps. One look where nothing changed.
+ */
+export const ensureTree = (
+  transactions: Transactions,
+  expected: Expectation,
+): Promise<EnsureResult> =>
+  transactions.exclusive(expected.workspace, expected.run, (opened) => settle(opened, expected));
+
+async function settle(
+  { snapshots, know }: Opened,
+  { run, tree, drift }: Expectation,
+): Promise<EnsureResult> {
+  const { tree: found } = await snapshots.capture();
+  if (found === tree) {
+    know(tree);
+    return { tree };
+  }
+  const changes = await snapshots.compare(tree, found);
+  // Only git's own notes differ, as after somebody's `git status`: nobody's work.
+  if (changes.length === 0 && drift !== 'restore') {
+    know(found);
+    return { tree: found };
+  }
+  const named = changes.slice(0, mostNamed).map(({ path }) => path);
+  if (drift === 'ask') return { tree: found, drift: named, done: 'ask' };
+  if (drift === 'restore') {
+    // Whatever was there is kept in the store, under a ref of the run.
+    const commit = await snapshots.commit({ tree: found, message: '{}' });
+    snapshots.refs.create(`${run}/drift/${commit}`, commit);
+    await snapshots.restore(tree);
+  }
+  const reached = drift === 'restore' ? tree : found;
+  know(reached);
+  return { tree: reached, drift: named, done: drift };
+}

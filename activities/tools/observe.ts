@@ -1,0 +1,35 @@
+import type { BlobStore } from '../../audit/blobs.ts';
+import type { Observation, Ref } from '../contract.ts';
+import { capText } from '../workspace/output.ts';
+import type { Outcome } from './carry-out.ts';
+
+/** What is known of an observation beside the outcome. */
+type About = Omit<Observation, 'v' | 'ok' | 'exitCode' | 'text' | 'whole' | 'changed'>;
+
+/** Stores what the model will read of an outcome. Returns it with its ref. */
+export async function storeObservation(
+  blobs: BlobStore,
+  outcome: Outcome,
+  about: About,
+): Promise<{ readonly ref: Ref; readonly text: string }> {
+  const { ok, exitCode, changed } = outcome;
+  const shown = await toShown(outcome, blobs);
+  const stored: Observation = {
+    ...{ v: 1, ...about, ok, changed, text: shown.text },
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(shown.whole === undefined ? {} : { whole: shown.whole }),
+  };
+  return { ref: await blobs.putJson(stored), text: shown.text };
+}
+
+/** What the model sees of an outcome, and where all of it is. */
+async function toShown(
+  { text, whole }: Outcome,
+  blobs: BlobStore,
+): Promise<{ text: string; whole?: string }> {
+  if (whole !== undefined) return { text, whole };
+  const short = capText(text);
+  if (short === text) return { text };
+  const ref = await blobs.put(text);
+  return { text: capText(text, undefined, ref), whole: ref };
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { createTransactions } from '../../activities/tools/transactions.ts';
+import type { Attempt, CallOrder, Transactions } from '../../activities/tools/transactions.ts';
+import { LeaseLost, WorkspaceBusy, createLeases } from '../../activities/workspace/lease.ts';
+
+const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-transactions-')));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+let rooms = 0;
+
+interface Room {
+  readonly workspace: string;
+  readonly transactions: Transactions;
+  /** The same store, as a worker started later would open it. */
+  readonly next: () => Transactions;
+  readonly order: (seq: number, more?: Partial<CallOrder>) => CallOrder;
+  readonly attempts: Attempt[];
+  readonly log: () => string;
+  /** `echo x >> log`: a repeated or lost one shows. */
+  readonly append: () => Promise<{ outcome: string }>;
+}
+
+function createRoom(): Room {
+  rooms += 1;
+  const workspace = join(root, `w${rooms}`);
+  const state = join(root, `s${rooms}`);
+  mkdirSync(workspace);
+  const attempts: Attempt[] = [];
+  const next = (): Transactions =>
+    createTransactions(createLeases(join(state, 'leases')), join(state, 'snapshots'));
+  return {
+    ...{ workspace, attempts, next, transactions: next() },
+    order: (seq, more = {}) => ({
+      ...{ workspace, run: 'r', seq, digest: `d${seq}`, repeatable: true },
+      signal: new AbortController().signal,
+      isTakenBack: () => false,
+      begin: (attempt) => {
+        attempts.push(attempt);
+        return Promise.resolve();
+      },
+      ...more,
+    }),
+    log: () =>
+      existsSync(join(workspace, 'log')) ? readFileSync(join(workspace, 'log'), 'utf8') : '',
+    append: () => {
+      appendFileSync(join(workspace, 'log'), 'x\n');
+      return Promise.resolve({ outcome: 'appended' });
+    },
+  };
+}
+
+const settle = (outcome: string): Promise<{ said: string }> => Promise.resolve({ said: outcome });
+const isTakenBack = (error: unknown) => (error as Error).message === 'refused';
+const crash = (): Promise<never> => Promise.reject(new Error('killed'));
+
+test('a committed call is not run again, and its result is kept', async () => {
+  const { transactions, next, order, append, log } = createRoom();
+  const first = await transactions.transact(order(1), append, settle);
+  const again = await next().transact(order(1), append, settle);
+  assert.deepEqual(first, { state: 'committed', result: { said: 'appended' } });
+  assert.deepEqual(again, { state: 'stored', result: { said: 'appended' } });
+  assert.equal(log(), 'x\n');
+});
+
+test('the same action again is another call', async () => {
+  const { transactions, order, append, log } = createRoom();
+  await transactions.transact(order(1, { digest: 'same' }), append, settle);
+  await transactions.transact(order(2, { digest: 'same' }), append, settle);
+  assert.equal(log(), 'x\nx\n');
+});
+
+test('a call cut short is taken back, what it left is kept, and it runs once', async () => {
+  const { transactions, next, order, append, log, attempts } = createRoom();
+  await transactions.transact(order(1), append, settle);
+  const cut = async (): Promise<never> => {
+    await append();
+    return await crash();
+  };
+  await assert.rejects(transactions.transact(order(2), cut, settle), /killed/);
+  assert.equal(log(), 'x\nx\n');
+  const ended = await next().transact(order(2), append, settle);
+  assert.equal(ended.state, 'committed');
+  assert.equal(log(), 'x\nx\n');
+  assert.equal(attempts.at(-1)?.again, true);
+  assert.match(attempts.at(-1)?.cut ?? '', /^[0-9a-f]{40}$/);
+});
+
+test('what reaches beyond the workspace is never repeated: a person says what became of it', async () => {
+  for (const [settled, expected] of [
+    ['happened', 'x\n'],
+    ['not', ''],
+  ] as const) {
+    const { transactions, next, order, append, log } = createRoom();
+    const external = (more: Partial<CallOrder> = {}) => order(1, { repeatable: false, ...more });
+    const cut = async (): Promise<never> => {
+      await append();
+      return await crash();
+    };
+    await assert.rejects(transactions.transact(external(), cut, settle));
+    const asked = await next().transact(external(), append, settle);
+    assert.equal(asked.state, 'unknown');
+    assert.equal(log(), 'x\n');
+    const answered = await next().transact(
+      external({ settled }),
+      () => Promise.resolve({ outcome: settled }),
+      settle,
+    );
+    assert.deepEqual(answered, { state: 'committed', result: { said: settled } });
+    assert.equal(log(), expected);
+  }
+});
+
+test('one number with two actions is refused', async () => {
+  const { transactions, order, append } = createRoom();
+  await transactions.transact(order(1), append, settle);
+  await assert.rejects(transactions.transact(order(1, { digest: 'other' }), append, settle), {
+    name: 'IdentityMismatch',
+  });
+});
+
+test('a cancelled call is taken back', async () => {
+  const { transactions, order, append, log } = createRoom();
+  const abort = new AbortController();
+  const stopped = transactions.transact(
+    order(1, { signal: abort.signal }),
+    async () => {
+      await append();
+      abort.abort(new Error('CANCELLED'));
+      return { outcome: 'late' };
+    },
+    settle,
+  );
+  await assert.rejects(stopped, /CANCELLED/);
+  assert.equal(log(), '');
+});
+
+test('a refusal on the way takes back what was done and leaves the number free', async () => {
+  const { transactions, order, append, log } = createRoom();
+  const refused = async (): Promise<never> => {
+    await append();
+    throw new Error('refused');
+  };
+  await assert.rejects(
+    transactions.transact(order(1, { isTakenBack }), refused, settle),
+    /refused/,
+  );
+  assert.equal(log(), '');
+  assert.equal((await transactions.transact(order(1), append, settle)).state, 'committed');
+});
+
+test('an attempt Temporal gave up on is stopped before the next one starts', async () => {
+  const { transactions, order, append, log } = createRoom();
+  let zombie: Promise<unknown> = Promise.resolve();
+  await new Promise<void>((started) => {
+    zombie = transactions.transact(
+      order(1),
+      (signal) =>
+        new Promise((_, reject) => {
+          started();
+          signal.addEventListener('abort', () => {
+            void append().then(() => reject(signal.reason as Error));
+          });
+        }),
+      settle,
+    );
+    zombie.catch(() => undefined);
+  });
+  const ended = await transactions.transact(order(1), append, settle);
+  await assert.rejects(zombie, /superseded/);
+  assert.equal(ended.state, 'committed');
+  assert.equal(log(), 'x\n');
+});
+
+test('who lost the lease cannot commit', async () => {
+  const { workspace, transactions, order, append, log } = createRoom();
+  await transactions.transact(order(1), append, settle);
+  const lost = transactions.transact(
+    order(2),
+    async () => {
+      // Another worker took over: its lease has a later epoch.
+      const [name = ''] = readdirSync(join(workspace, `../s${rooms}/leases`));
+      const file = join(workspace, `../s${rooms}/leases`, name);
+      const lease = JSON.parse(readFileSync(file, 'utf8')) as { epoch: number };
+      writeFileSync(file, JSON.stringify({ ...lease, epoch: lease.epoch + 1 }));
+      return await append();
+    },
+    settle,
+  );
+  await assert.rejects(lost, LeaseLost);
+  const again = await transactions.transact(order(2), append, settle);
+  assert.equal(again.state, 'committed');
+  assert.equal(log(), 'x\nx\n');
+});
+
+test('two runs cannot have one folder, nor a folder and one inside it', async () => {
+  const { workspace } = createRoom();
+  const leases = createLeases(join(root, `s${rooms}`, 'leases'));
+  const isOpen = (run: string) => Promise.resolve(run !== 'over');
+  mkdirSync(join(workspace, 'inner'));
+  await leases.claim(workspace, 'one', isOpen);
+  await leases.claim(workspace, 'one', isOpen);
+  await assert.rejects(leases.claim(workspace, 'two', isOpen), WorkspaceBusy);
+  await assert.rejects(leases.claim(join(workspace, 'inner'), 'two', isOpen), /in use by run one/);
+  await leases.release('one');
+  await leases.claim(workspace, 'over', isOpen);
+  await leases.claim(workspace, 'two', isOpen);
+  assert.deepEqual(
+    leases.list().map(({ run }) => run),
+    ['two'],
+  );
+});

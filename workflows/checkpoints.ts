@@ -1,0 +1,125 @@
+/** Snapshots at the starts of steps: what a run can go back to, be forked from and be restored from. */
+import { condition, setHandler } from '@temporalio/workflow';
+import type { DriftPolicy, EnsureResult } from '../activities/contract.ts';
+import { waitForAnswer } from './approvals.ts';
+import { rewindRun } from './contract.ts';
+import type { RewindOrder } from './contract.ts';
+import { enter } from './show.ts';
+import type { Run, RunState, StepRecord } from './state.ts';
+
+/** Makes sure of the workspace before a step, and notes where the run stands. Runs without snapshots skip it. */
+export async function beginStep(run: Run, step: StepRecord): Promise<void> {
+  const { state } = run;
+  if (state.tree === undefined) return;
+  const ensured = await ensure(run, step);
+  state.tree = ensured.tree;
+  state.begun = (state.begun ?? 0) + 1;
+  step.before ??= {
+    order: state.begun,
+    tree: ensured.tree,
+    ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
+  };
+}
+
+async function ensure(run: Run, step: StepRecord): Promise<EnsureResult> {
+  const checkpoint = { step: step.id, state: toCheckpoint(run.state) };
+  const first = await ensureTree(run, `workspace before ${step.id}`, { checkpoint });
+  if (first.done !== 'ask') return first;
+  const { drift = [], tree } = first;
+  const { answer } = await waitForAnswer(run, {
+    kind: 'drift',
+    step: step.id,
+    tool: 'workspace',
+    preview: `changed since the last step: ${drift.join(', ')}`.slice(0, 160),
+    rule: 'workspace.drift',
+    reason:
+      'Somebody changed files between two steps. Approve to go on with them, deny to take them back.',
+    digest: tree,
+  });
+  return await ensureTree(run, `workspace before ${step.id}`, {
+    drift: answer === 'approve' ? 'adopt' : 'restore',
+  });
+}
+
+async function ensureTree(
+  { input, state, activities }: Run,
+  summary: string,
+  more: { drift?: DriftPolicy; checkpoint?: { step: string; state: unknown } },
+): Promise<EnsureResult> {
+  const tree = state.tree ?? '';
+  return await activities.hands.ensureWorkspace.executeWithOptions({ summary }, [
+    { run: input.run, workspace: input.workspace, tree, ...more },
+  ]);
+}
+
+/** The state without what only matters to the moment; claims shortened, for it travels in history at each step. */
+const toCheckpoint = (state: RunState): RunState => ({
+  ...state,
+  said: [],
+  thought: '',
+  steps: state.steps.map((step) => ({
+    ...toFresh(step),
+    ...{ state: step.state, attempts: step.attempts },
+    ...(step.before === undefined ? {} : { before: step.before }),
+    ...(step.claim === undefined ? {} : { claim: step.claim.slice(0, 200) }),
+  })),
+});
+
+/** Answers the order to go back to the start of a step. */
+export function registerRewind(run: Run): void {
+  setHandler(
+    rewindRun,
+    async (order) => {
+      run.state.rewind = order;
+      run.interrupt?.();
+      await condition(() => run.state.rewind === undefined);
+      return {
+        steps: run.state.steps.filter(({ before }) => before === undefined).map(({ id }) => id),
+      };
+    },
+    { validator: (order) => validate(run, order) },
+  );
+}
+
+function validate({ state, now, input }: Run, { step }: RewindOrder): void {
+  const found = state.steps.find(({ id }) => id === step);
+  const begun = state.steps.filter(({ before }) => before !== undefined).map(({ id }) => id);
+  if (now.phase === 'closing' || now.phase === 'closed')
+    throw new Error(
+      `Run ${input.run} is over. Start anew from a step: agent fork ${input.run} --step ${step}`,
+    );
+  if (state.rewind !== undefined)
+    throw new Error(`Run ${input.run} is on its way back to ${state.rewind.step} already.`);
+  if (found?.before === undefined) {
+    const known = begun.length === 0 ? 'none has begun' : `begun are ${begun.join(', ')}`;
+    throw new Error(
+      `Run ${input.run} cannot go back to step ${step}: in the plan in force ${known}.`,
+    );
+  }
+}
+
+/** Takes workspace and state back to where the step began. Called with nothing else under way. */
+export async function goBack(run: Run): Promise<void> {
+  const { state } = run;
+  const target = state.steps.find(({ id }) => id === state.rewind?.step);
+  const before = target?.before;
+  if (before !== undefined) {
+    enter(run, { phase: 'opening' });
+    state.tree = before.tree;
+    await ensureTree(run, `back to before ${target?.id ?? ''}`, { drift: 'restore' });
+    state.steps = state.steps.map((step) =>
+      (step.before?.order ?? 0) >= before.order ? toFresh(step) : step,
+    );
+    if (before.evidence === undefined) delete state.evidence;
+    else state.evidence = before.evidence;
+    state.repeat = { key: '', count: 0 };
+    state.denials = 0;
+  }
+  delete state.rewind;
+}
+
+const toFresh = ({ id, title, dependsOn }: StepRecord): StepRecord => ({
+  ...{ id, title, dependsOn, state: 'waiting', attempts: 0, turns: 0 },
+  observations: [],
+  notes: [],
+});
