@@ -77,7 +77,8 @@ export function createPart(spec: PartSpec): Part {
     process = undefined;
     reason = `${signal === null ? `exit ${code}` : signal}: ${spec.log.lastLine()}`.slice(0, 500);
     spec.log.write(`[supervisor] ${spec.name} ended, ${signal ?? `exit ${code}`}\n`);
-    if (Date.now() - startedAt > steadyMs) failures = 0;
+    // Ended from outside while it did its work is no failing either.
+    if (Date.now() - startedAt > steadyMs || (signal !== null && state === 'up')) failures = 0;
     if (stopping.signal.aborted) return spec.onChange();
     set(code === configurationExit ? 'failed' : 'restarting');
     spec.onChange();

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { failpoint } from '../../audit/failpoint.ts';
 
 /** Finished answers, stored before the activity completes: a crash in between neither pays for nor changes an answer. */
 export interface Answers {
@@ -23,11 +24,13 @@ export const createAnswers = (folder: string): Answers => {
       }
     },
     write(key, answer) {
+      failpoint('answer.before');
       const file = fileOf(key);
       // Not synced: it outlives a killed process, and what the loss of the machine takes is asked for again.
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       writeFileSync(`${file}.tmp`, JSON.stringify(answer), { mode: 0o600 });
       renameSync(`${file}.tmp`, file);
+      failpoint('answer.after');
     },
   };
 };

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { failpoint } from '../../audit/failpoint.ts';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
@@ -64,6 +65,7 @@ export function startProcess({ argv, sandbox, view, stdio, marks }: Start): Chil
     const pipe = child.stdio[4] as NodeJS.WritableStream | null | undefined;
     pipe?.on('error', () => undefined);
     pipe?.end(args.map((arg) => `${arg}\0`).join(''));
+    failpoint('spawn.after');
     return child;
   } finally {
     if (filter !== undefined) closeSync(filter);

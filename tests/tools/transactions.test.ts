@@ -65,6 +65,7 @@ function createRoom(): Room {
 
 const settle = (outcome: string): Promise<{ said: string }> => Promise.resolve({ said: outcome });
 const isTakenBack = (error: unknown) => (error as Error).message === 'refused';
+const isOpen = (run: string): Promise<boolean> => Promise.resolve(run !== 'over');
 const crash = (): Promise<never> => Promise.reject(new Error('killed'));
 
 test('a committed call is not run again, and its result is kept', async () => {
@@ -209,7 +210,6 @@ test('who lost the lease cannot commit', async () => {
 test('two runs cannot have one folder, nor a folder and one inside it', async () => {
   const { workspace } = createRoom();
   const leases = createLeases(join(root, `s${rooms}`, 'leases'));
-  const isOpen = (run: string) => Promise.resolve(run !== 'over');
   mkdirSync(join(workspace, 'inner'));
   await leases.claim(workspace, 'one', isOpen);
   await leases.claim(workspace, 'one', isOpen);
