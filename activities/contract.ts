@@ -196,6 +196,8 @@ export interface OpenRequest {
   readonly workspace: string;
   /** Set by runs that hold their workspace by a lease and keep snapshots of it. */
   readonly lease?: true;
+  /** Where the run comes from: its workspace is brought to this snapshot, and made as a copy if it is another folder. */
+  readonly from?: { readonly workspace: string; readonly tree: SnapshotId };
 }
 
 export type OpenResult =

@@ -11,14 +11,16 @@ import {
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { SignalDefinition } from '@temporalio/common';
-import type { ApprovalAnswer, RunInput, RunView } from '../workflows/contract.ts';
+import type { ApprovalAnswer, RewindOrder, RunInput, RunView } from '../workflows/contract.ts';
 import {
   answerApproval,
   fromWorkflowId,
+  rewindRun,
   runView,
   toWorkflowId,
   workflowType,
 } from '../workflows/contract.ts';
+import type { RunState } from '../workflows/state.ts';
 import { CliError, takenId, usageError } from './errors.ts';
 import type { HistoryPage } from './history.ts';
 
@@ -49,7 +51,9 @@ export type HistoryEvent = NonNullable<
 export interface RunClient {
   readonly address: string;
   /** @throws CliError exit 2 when the id is taken. */
-  start(input: RunInput, taskQueue: string): Promise<void>;
+  start(input: RunInput, taskQueue: string, carried?: RunState): Promise<void>;
+  /** Takes the run back to the start of a step. @throws CliError exit 2 with the workflow's reason when it is refused. */
+  rewind(run: string, order: RewindOrder): Promise<{ readonly steps: readonly string[] }>;
   /** Needs the server only, no worker. False when the run is not open. */
   signal<Args extends unknown[]>(
     run: string,
@@ -137,14 +141,14 @@ function createRunClient(connection: Connection, namespace: string, address: str
 
   return {
     address,
-    async start(input, taskQueue) {
+    async start(input, taskQueue, carried) {
       const head = input.goal.replace(/\s+/g, ' ').trim();
       try {
         await bounded(() =>
           client.workflow.start(workflowType, {
             workflowId: toWorkflowId(input.run),
             taskQueue,
-            args: [input],
+            args: carried === undefined ? [input] : [input, carried],
             workflowIdConflictPolicy: 'FAIL',
             workflowIdReusePolicy: 'REJECT_DUPLICATE',
             staticSummary: head.slice(0, 200),
@@ -192,6 +196,23 @@ function createRunClient(connection: Connection, namespace: string, address: str
           throw usageError((error.cause ?? error).message);
         }
         if (error instanceof WorkflowNotFoundError) throw notWaiting(run);
+        throw error;
+      }
+    },
+    async rewind(run, order) {
+      try {
+        return await bounded(
+          () => handle(run).executeUpdate(rewindRun, { args: [order] }),
+          120_000,
+        );
+      } catch (error) {
+        if (error instanceof WorkflowUpdateFailedError)
+          throw usageError((error.cause ?? error).message);
+        if (error instanceof WorkflowNotFoundError) {
+          throw usageError(
+            `Run ${run} is over. Start anew from one of its steps: agent fork ${run} --step ${order.step}`,
+          );
+        }
         throw error;
       }
     },

@@ -38,8 +38,10 @@ const runOptions: Readonly<Record<string, Option>> = {
   'max-minutes': { value: 'n', help: 'stop after n minutes of work' },
   'max-tool-calls': { value: 'n', help: 'stop after n tool calls' },
   id: { value: 'name', help: 'name of the run instead of a made-up one' },
+  wait: { help: 'wait while another run has the workspace' },
   yes: { help: 'accept / or your home folder as workspace' },
 };
+const step: Option = { value: 'k', help: 'the step, such as 2 or s2' };
 const demo = 'brave-otter-4f2a';
 
 /** Every command, in the order of the help. */
@@ -136,6 +138,52 @@ export const commands: readonly Command[] = [
     options: { reason: { value: 'text', help: 'why; the model reads it' } },
     example: `agent deny ${demo} --reason "not on main"`,
     load: async () => (await import('./commands/answer.ts')).denyAction,
+  },
+  {
+    name: 'diff',
+    args: ['run'],
+    summary: 'what a run changed in the workspace',
+    options: { step: { ...step, help: 'only this step, such as 2 or s2' } },
+    example: `agent diff ${demo} --step 2`,
+    load: async () => (await import('./commands/diff.ts')).showDiff,
+  },
+  {
+    name: 'undo',
+    args: ['run'],
+    summary: 'take the changes of an ended run back; files changed since stay',
+    options: {},
+    example: `agent undo ${demo}`,
+    load: async () => (await import('./commands/undo.ts')).undoRun,
+  },
+  {
+    name: 'rewind',
+    args: ['run'],
+    summary: 'take an open run and its workspace back to the start of a step',
+    options: { step },
+    example: `agent rewind ${demo} --step 2`,
+    load: async () => (await import('./commands/rewind.ts')).rewindRun,
+  },
+  {
+    name: 'fork',
+    args: ['run', '["goal"]'],
+    summary: 'a new run from the start of a step, in a copy of the workspace',
+    options: {
+      ...{ step, ...runOptions },
+      directory: { value: 'dir', short: 'C', help: 'folder of the copy; must not exist' },
+    },
+    example: `agent fork ${demo} --step 2 -m qwen3 "the same, but in TypeScript"`,
+    quote: true,
+    streams: true,
+    load: async () => (await import('./commands/fork.ts')).forkRun,
+  },
+  {
+    name: 'restore',
+    args: ['run|file'],
+    summary: 'continue a run from its log when the Temporal server has lost it',
+    options: runOptions,
+    example: `agent restore run-${demo}.jsonl`,
+    streams: true,
+    load: async () => (await import('./commands/restore.ts')).restoreRun,
   },
   {
     name: 'tools list',

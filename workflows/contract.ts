@@ -43,8 +43,21 @@ export interface RunInput {
   readonly started: string;
   /** Events after which the run goes on in a fresh history; 2,000 if absent. */
   readonly historyLimit?: number;
+  /** The run this one was forked or restored from; its state comes along as the second argument. */
+  readonly from?: RunOrigin;
   /** Waits while another run has the workspace, instead of ending at once. */
   readonly wait?: true;
+}
+
+/** Where a forked or restored run comes from. */
+export interface RunOrigin {
+  readonly kind: 'fork' | 'restore';
+  readonly run: string;
+  /** Step at whose start the run was forked. */
+  readonly step?: string;
+  readonly workspace: string;
+  /** Snapshot the workspace is brought to; absent when the run had none yet. */
+  readonly tree?: string;
 }
 
 /** How a run ends; the same words in JSON, search attributes and the dashboard. */

@@ -1,5 +1,6 @@
 import { patched, sleep } from '@temporalio/workflow';
-import type { RunResult } from './contract.ts';
+import type { OpenRequest } from '../activities/contract.ts';
+import type { RunInput, RunResult } from './contract.ts';
 import { exitCodes } from './contract.ts';
 import { RunEnd } from './failures.ts';
 import { enter } from './show.ts';
@@ -11,13 +12,14 @@ const longestWaitMs = 30_000;
 /** Looks at the workspace once; a run that was carried over has looked already. */
 export async function openRun(run: Run): Promise<void> {
   const { state, input } = run;
-  if (state.facts !== undefined) return;
+  const isNew = state.facts === undefined || (input.from !== undefined && !state.arrived);
+  if (!isNew) return;
   enter(run, { phase: 'opening' });
   const lease = patched('snapshots') ? { lease: true as const } : {};
   for (let waits = 0; ; waits++) {
     const opened = await run.activities.folder.openWorkspace.executeWithOptions(
       { summary: 'look at the workspace' },
-      [{ run: input.run, workspace: input.workspace, ...lease }],
+      [{ run: input.run, workspace: input.workspace, ...lease, ...toOrigin(input) }],
     );
     if (opened.ok) {
       state.facts = opened.facts;
@@ -25,6 +27,7 @@ export async function openRun(run: Run): Promise<void> {
       if (opened.tree === undefined) return;
       state.base = opened.tree;
       state.tree = opened.tree;
+      if (input.from !== undefined) state.arrived = true;
       return;
     }
     if (opened.busy === undefined) throw new RunEnd('failed', opened.reason);
@@ -33,6 +36,9 @@ export async function openRun(run: Run): Promise<void> {
     await sleep(Math.min(firstWaitMs * 2 ** Math.min(waits, 10), longestWaitMs));
   }
 }
+
+const toOrigin = ({ from }: RunInput): Pick<OpenRequest, 'from'> =>
+  from?.tree === undefined ? {} : { from: { workspace: from.workspace, tree: from.tree } };
 
 /** Stores the report and gives the run its typed result. */
 export async function closeRun(run: Run, { status, message }: RunEnd): Promise<RunResult> {

@@ -46,6 +46,8 @@ export interface RunState {
   base?: SnapshotId;
   /** What the workspace holds as far as the run knows. */
   tree?: SnapshotId;
+  /** True once a forked or restored run has its workspace. */
+  arrived?: true;
   /** Steps begun so far; orders them. */
   begun?: number;
   /** Set from the order to go back until that is done. */

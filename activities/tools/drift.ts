@@ -29,6 +29,11 @@ async function settle(
     know(tree);
     return { tree };
   }
+  // A log restored on another machine: its snapshots are not here.
+  if (!(await snapshots.has(tree))) {
+    know(found);
+    return { tree: found, drift: [], done: 'adopt' };
+  }
   const changes = await snapshots.compare(tree, found);
   // Only git's own notes differ, as after somebody's `git status`: nobody's work.
   if (changes.length === 0 && drift !== 'restore') {

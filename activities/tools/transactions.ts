@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { failpoint } from '../../audit/failpoint.ts';
+import { copyWorkspace } from '../workspace/copies.ts';
 import type { Lease, Leases } from '../workspace/lease.ts';
 import { openSnapshots } from '../workspace/snapshots/snapshots.ts';
 import type { Snapshots } from '../workspace/snapshots/snapshots.ts';
@@ -64,6 +65,10 @@ export interface Transactions {
     perform: (signal: AbortSignal, mark: string) => Promise<Performed<T>>,
     settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
   ): Promise<Transacted<R>>;
+  /** Snapshots of a workspace, to read in them only. */
+  peek(workspace: string): { readonly snapshots: Snapshots };
+  /** Makes a copy of a workspace that shares its snapshots. Returns its path, free of links. */
+  copy(original: string, copy: string): Promise<string>;
   /** Works on a workspace with nothing else at work there: a call under way is stopped first. */
   exclusive<T>(workspace: string, run: string, work: (opened: Opened) => Promise<T>): Promise<T>;
 }
@@ -193,6 +198,11 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
   return {
     leases,
     transact,
+    peek(workspace) {
+      mkdirSync(snapshotsDir, { recursive: true, mode: 0o700 });
+      return { snapshots: openSnapshots(snapshotsDir, workspace, undefined) };
+    },
+    copy: (original, copy) => copyWorkspace(snapshotsDir, original, copy),
     exclusive: (workspace, run, work) =>
       alone(workspace, async () => {
         const session = await enter(workspace, run);

@@ -7,6 +7,7 @@ import type {
   Observation,
   OpenResult,
   Ref,
+  SnapshotId,
   WorkspaceActivities,
 } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
@@ -49,13 +50,15 @@ export function createWorkspaceActivities(
   const { blobs, policy, sandbox, transactions } = dependencies;
   const { leases } = transactions;
   return {
-    openWorkspace: ({ run, workspace, lease }) =>
+    openWorkspace: ({ run, workspace, lease, from }) =>
       withPulse(async (): Promise<OpenResult> => {
+        if (from !== undefined && from.workspace !== workspace)
+          await transactions.copy(from.workspace, workspace);
         const problem = findProblem(workspace) ?? (lease ? await findGitProblem() : undefined);
         if (problem !== undefined) return { ok: false, reason: problem };
         const root = realpathSync(workspace);
         const bundle = policy();
-        const found = lease ? await takeWorkspace(root, run) : {};
+        const found = lease ? await takeWorkspace(root, run, from?.tree) : {};
         if ('reason' in found) return found;
         return {
           ok: true,
@@ -103,6 +106,7 @@ export function createWorkspaceActivities(
   async function takeWorkspace(
     root: string,
     run: string,
+    wanted: SnapshotId | undefined,
   ): Promise<Extract<OpenResult, { ok: false }> | Pick<Opened, 'tree' | 'uncovered'>> {
     try {
       await leases.claim(root, run, dependencies.isRunOpen);
@@ -112,6 +116,10 @@ export function createWorkspaceActivities(
         'Wait until it ends (agent run --wait), end it, or choose another folder (-C).';
       return { ok: false, reason: `${error.message} ${advice}`, busy: error.run };
     }
+    if (wanted !== undefined)
+      await ensureTree(transactions, {
+        ...{ workspace: root, run, tree: wanted, drift: 'restore' },
+      });
     const { tree, uncovered } = await transactions.exclusive(
       root,
       run,

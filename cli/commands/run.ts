@@ -1,18 +1,11 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Settings } from '../../config/environment.ts';
-import { readSettings } from '../../config/environment.ts';
+import { existsSync } from 'node:fs';
 import { toRunLog } from '../../config/folders.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
-import type { RunInput } from '../../workflows/contract.ts';
 import type { Invocation } from '../arguments.ts';
-import type { RunClient } from '../client.ts';
-import { takenId, usageError } from '../errors.ts';
-import { requireModelServer } from '../model-server.ts';
-import { printJson, printText } from '../output.ts';
+import { takenId } from '../errors.ts';
+import { launchRun, readRunSettings } from '../launch.ts';
 import {
   parseApprove,
-  parseFolder,
   parseGoal,
   parseLimits,
   parseRunId,
@@ -20,8 +13,7 @@ import {
   readGoal,
   textOf,
 } from '../run-options.ts';
-import { printProgress, readUser, toCluster } from '../session.ts';
-import { ensureStack, handKey, readStack, startDemo } from '../stack.ts';
+import { printProgress } from '../session.ts';
 
 /** `agent run`: starts a run and, unless detached, watches it to its end. */
 export async function startRun({ args, flags }: Invocation): Promise<number> {
@@ -38,135 +30,12 @@ export async function startRun({ args, flags }: Invocation): Promise<number> {
   if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);
   prepareStateFolder(settings.folders.root);
   for (const notice of settings.notices) printProgress(`Note: ${notice}`);
-
-  const place = await prepare(settings, flags['demo'] === true);
-  const input: RunInput = {
-    run,
-    goal,
-    workspace,
-    queues: { model: place.queues.model, workspace: place.queues.workspace },
-    models: toModels(settings, place.baseUrl, flags['demo'] === true),
-    limits,
-    approve,
-    by: readUser(),
-    started: new Date().toISOString(),
-  };
-  try {
-    await startAnnounced(settings, run, () => place.client.start(input, place.queues.run));
-    if (flags['detach'] === true) {
-      if (flags['json'] === true) printJson({ run, workspace, webUi: place.webUi });
-      else printText(run);
-      return 0;
-    }
-    printProgress(`Run ${run}${place.webUi === undefined ? '' : ` · ${place.webUi}`}`);
-    const { watchRun } = await import('../watch.ts');
-    return await watchRun({
-      client: place.client,
-      settings,
-      run,
-      json: flags['json'] === true,
-      from: 1,
-    });
-  } finally {
-    await place.client.close();
-  }
-}
-
-/** `-m` is about every role; what the environment says about single roles steps back. */
-function readRunSettings(flags: Invocation['flags']): Settings {
-  const model = textOf(flags, 'model');
-  const directory = textOf(flags, 'directory');
-  return readSettings({
-    flags: {
-      ...(model === undefined ? {} : { model, plannerModel: model, reviewerModel: model }),
-      ...(directory === undefined ? {} : { workspace: parseFolder(directory) }),
-    },
-  });
+  const wait = flags['wait'] === true ? { wait: true as const } : {};
+  return await launchRun(settings, flags, { run, goal, workspace, limits, approve, ...wait });
 }
 
 async function takeGoal(given: string): Promise<string> {
   if (given !== '-') return parseGoal(given);
   if (process.stdin.isTTY) printProgress('Type the goal, then Ctrl-D.');
   return parseGoal(await readGoal(process.stdin));
-}
-
-interface Place {
-  readonly client: RunClient;
-  readonly queues: { readonly run: string; readonly model: string; readonly workspace: string };
-  /** Absent on a cluster: its workers know their own model server. */
-  readonly baseUrl?: string;
-  readonly webUi?: string;
-}
-
-/** Everything a run needs before it can start; what does not depend on each other is done at the same time. */
-async function prepare(settings: Settings, demo: boolean): Promise<Place> {
-  const loading = import('../client.ts');
-  // Loaded late for its price: it brings Temporal's workflow package.
-  const contract = import('../../workflows/contract.ts');
-  const cluster = toCluster(settings);
-  if (cluster !== undefined) {
-    if (demo) {
-      throw usageError(
-        '--demo needs the local stack. Unset TEMPORAL_ADDRESS, or leave out --demo.',
-      );
-    }
-    const client = await (await loading).connectClient(cluster);
-    return { client, queues: (await contract).toQueues(settings.queue, settings.host) };
-  }
-  const checkModel = async (): Promise<void> => {
-    if (!demo) await requireModelServer(settings.baseUrl, settings.apiKey);
-  };
-  const checking = checkModel();
-  // A stack is not started for a run that cannot begin; one that runs already is asked at the same time.
-  if (readStack(settings) === undefined) await checking;
-  const [stack] = await Promise.all([
-    ensureStack(settings, { onProgress: printProgress }),
-    checking,
-  ]);
-  const [client, baseUrl] = await Promise.all([
-    loading.then(({ connectClient }) =>
-      connectClient({ address: stack.temporal, namespace: stack.namespace }),
-    ),
-    demo ? startDemo(stack).then((server) => server.baseUrl) : settings.baseUrl,
-    demo || settings.apiKey === undefined
-      ? undefined
-      : handKey(stack, settings.baseUrl, settings.apiKey),
-  ]);
-  const queues = (await contract).toQueues(stack.queue, stack.host);
-  return { client, queues, baseUrl, webUi: stack.webUi };
-}
-
-function toModels(
-  settings: Settings,
-  baseUrl: string | undefined,
-  demo: boolean,
-): RunInput['models'] {
-  const choose = (model: string): RunInput['models']['planner'] => ({
-    model: demo ? 'demo' : model,
-    ...(baseUrl === undefined ? {} : { baseUrl }),
-    ...(settings.forceChat ? { forceChat: true } : {}),
-  });
-  return {
-    planner: choose(settings.plannerModel),
-    executor: choose(settings.model),
-    reviewer: choose(settings.reviewerModel),
-  };
-}
-
-/** Tells the mirror about the run before it exists, so that not even its first event is late. */
-async function startAnnounced(
-  { folders }: Settings,
-  run: string,
-  start: () => Promise<void>,
-): Promise<void> {
-  mkdirSync(folders.mirror, { recursive: true, mode: 0o700 });
-  const { toWorkflowId } = await import('../../workflows/contract.ts');
-  const notice = join(folders.mirror, toWorkflowId(run));
-  writeFileSync(notice, '', { mode: 0o600 });
-  try {
-    await start();
-  } catch (error) {
-    rmSync(notice, { force: true });
-    throw error;
-  }
 }

@@ -107,7 +107,7 @@ async function waitForClose({ state }: Machine, id: string): Promise<void> {
       if (record['kind'] !== 'event') continue;
       const execution = String(record['execution']);
       assert.equal(record['id'], (seen.get(execution) ?? 0) + 1, `event ids of ${id}`);
-      seen.set(execution, Number(record['id']));
+      seen.set(execution, record['id']);
     }
     if (closed) return;
     if (Date.now() > deadline) throw new Error(`The mirror of ${id} is not closed.`);

@@ -33,6 +33,8 @@ export interface Captured {
 
 export interface Shadow {
   readonly repository: string;
+  /** Start of the names of this workspace's indexes; copies of a workspace share a repository. */
+  readonly prefix: string;
   /** Absolute path of the workspace. */
   readonly workspace: string;
   readonly git: Git;
@@ -42,7 +44,7 @@ export interface Shadow {
 }
 
 export const toView = (
-  { repository, workspace }: Shadow,
+  { repository, workspace, prefix }: Shadow,
   path: BytePath,
   part: 'files' | 'git',
 ): View => {
@@ -50,7 +52,7 @@ export const toView = (
   const folder = path === '' ? workspace : join(workspace, toText(path));
   return {
     repository,
-    index: `index-${path === '' ? 'root' : name}-${part}`,
+    index: `${prefix}-${path === '' ? 'root' : name}-${part}`,
     folder: part === 'files' ? folder : join(folder, '.git'),
   };
 };

@@ -53,12 +53,16 @@ const settings = `[core]
 /** info/attributes beats every .gitattributes of the workspace. */
 const attributes = '* -text -filter -ident -eol -working-tree-encoding -crlf -export-subst\n';
 
-/** Makes the shadow repository, or finds it there; what a killed git left locked is unlocked. The caller holds the lease. */
-export function openRepository(repository: string): void {
+/**
+ * Makes the shadow repository, or finds it there; indexes with this prefix that a killed git left locked are unlocked. The
+ * caller holds the lease of their workspace, or gives no prefix.
+ */
+export function openRepository(repository: string, prefix: string | undefined): void {
   for (const folder of ['objects/info', 'objects/pack', 'refs/agent', 'info'])
     mkdirSync(join(repository, folder), { recursive: true, mode: 0o700 });
   for (const name of readdirSync(repository))
-    if (name.endsWith('.lock')) rmSync(join(repository, name), { force: true });
+    if (prefix !== undefined && name.startsWith(prefix) && name.endsWith('.lock'))
+      rmSync(join(repository, name), { force: true });
   // HEAD last: a folder without it is no repository yet.
   writeFileSync(join(repository, 'config'), settings, { mode: 0o600 });
   writeFileSync(join(repository, 'info/attributes'), attributes, { mode: 0o600 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { captureWorkspace, readParts, toView } from './capture.ts';
+import { captureWorkspace, readParts } from './capture.ts';
 import type { Captured, Shadow } from './capture.ts';
 import { createGit, openRepository } from './git.ts';
 import { createObjects, createPackReader } from './objects.ts';
@@ -9,6 +10,8 @@ import type { Refs } from './refs.ts';
 import { compareTrees, restoreWorkspace } from './restore.ts';
 import type { Change } from './restore.ts';
 import { toText } from './scan.ts';
+import { undoChange } from './undo.ts';
+import type { Undone, UndoneChange } from './undo.ts';
 import { updateSnapshot } from './update.ts';
 
 export type { Captured } from './capture.ts';
@@ -35,6 +38,13 @@ export interface Snapshots {
   update(tree: string, paths: readonly string[]): Promise<string>;
   /** @throws RestoreError */
   restore(tree: string): Promise<void>;
+  /** Whether the store has the snapshot. */
+  has(tree: string): Promise<boolean>;
+  /**
+   * The workspace as `current` without what came between `before` and `after`; what was changed since is kept.
+   * Nothing on disk changes.
+   */
+  without(change: UndoneChange): Promise<Undone>;
   /** Files that differ, in the workspace and in repositories inside it. */
   compare(before: string, after: string): Promise<FileChange[]>;
   /** Unified diff of them. */
@@ -48,17 +58,43 @@ export interface Snapshots {
 export const toWorkspaceName = (workspace: string): string =>
   createHash('sha256').update(workspace).digest('hex').slice(0, 16);
 
+const toFamilyFile = (root: string, name: string): string => join(root, `${name}.family`);
+
+function readFamily(root: string, name: string): string | undefined {
+  try {
+    return readFileSync(toFamilyFile(root, name), 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Lets a copy keep its snapshots with those of the workspace it was made from, so that each can be brought to the other's. */
+export function joinFamily(root: string, copy: string, original: string): void {
+  const name = toWorkspaceName(original);
+  writeFileSync(toFamilyFile(root, toWorkspaceName(copy)), readFamily(root, name) ?? name, {
+    mode: 0o600,
+  });
+}
+
 /**
  * Opens the snapshots of a workspace (absolute, free of links) below `root`. `mark` is put into the environment of every
- * process started for them.
+ * process started for them; without one, nothing may be captured or restored, only read.
  */
-export function openSnapshots(root: string, workspace: string, mark: string): Snapshots {
-  const repository = join(root, `${toWorkspaceName(workspace)}.git`);
-  openRepository(repository);
-  const git = createGit(mark);
+export function openSnapshots(
+  root: string,
+  workspace: string,
+  mark: string | undefined,
+): Snapshots {
+  const name = toWorkspaceName(workspace);
+  const repository = join(root, `${readFamily(root, name) ?? name}.git`);
+  const prefix = `index-${name}`;
+  openRepository(repository, mark === undefined ? undefined : prefix);
+  const git = createGit(mark ?? 'reader');
   const objects = createObjects(repository, createPackReader(git, repository));
-  const shadow: Shadow = { repository, workspace, git, objects, memories: new Map() };
-  const view = toView(shadow, '', 'files');
+  const shadow: Shadow = { repository, prefix, workspace, git, objects, memories: new Map() };
+  // Not the workspace itself, which may be gone.
+  const view = { repository, index: `${prefix}-none`, folder: repository };
 
   const compare = async (before: string, after: string): Promise<FileChange[]> => {
     if (before === after) return [];
@@ -89,6 +125,16 @@ export function openSnapshots(root: string, workspace: string, mark: string): Sn
     update: (tree, paths) => updateSnapshot(shadow, tree, paths),
     restore: (tree) => restoreWorkspace(shadow, tree),
     compare,
+    has: (tree) =>
+      objects.read(tree).then(
+        () => true,
+        () => false,
+      ),
+    async without(change) {
+      const undone = await undoChange(shadow, change);
+      await objects.flush();
+      return undone;
+    },
     async renderDiff(before, after) {
       const [old, fresh] = [await readParts(objects, before), await readParts(objects, after)];
       const options = ['--no-ext-diff', '--no-textconv', '--no-color', '-M'];

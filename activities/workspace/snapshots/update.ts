@@ -68,19 +68,23 @@ function readEntry(
 }
 
 /** The tree with one entry put in or taken out; undefined when nothing is left in it. */
-async function replaceIn(
-  shadow: Shadow,
+export async function replaceIn(
+  { objects }: Pick<Shadow, 'objects'>,
   tree: string | undefined,
   [name = '', ...rest]: readonly string[],
   entry: TreeEntry | undefined,
 ): Promise<string | undefined> {
-  const { objects } = shadow;
   const entries = tree === undefined ? [] : await objects.readTree(tree);
   const old = entries.find((candidate) => candidate.name === name);
   const others = entries.filter((candidate) => candidate !== old);
   let fresh = entry;
   if (rest.length > 0) {
-    const id = await replaceIn(shadow, old?.mode === '40000' ? old.id : undefined, rest, entry);
+    const id = await replaceIn(
+      { objects },
+      old?.mode === '40000' ? old.id : undefined,
+      rest,
+      entry,
+    );
     fresh = id === undefined ? undefined : { mode: '40000', name, id };
   }
   const all = fresh === undefined ? others : [...others, fresh];

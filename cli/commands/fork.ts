@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { toRunLog } from '../../config/folders.ts';
+import type { RunState } from '../../workflows/state.ts';
+import type { Invocation } from '../arguments.ts';
+import { takenId, usageError } from '../errors.ts';
+import { launchRun, readRunSettings } from '../launch.ts';
+import { parseApprove, parseGoal, parseLimits, parseRunId, textOf } from '../run-options.ts';
+import { parseRun, printProgress } from '../session.ts';
+import { findStep, readRunTrail } from '../trail.ts';
+
+/** `agent fork`: a new run from the start of a step, in a copy of the workspace; the old one is left alone. */
+export async function forkRun({ args, flags }: Invocation): Promise<number> {
+  const origin = parseRun(args[0]);
+  const typed = textOf(flags, 'step');
+  if (typed === undefined) throw usageError(`From which step? agent fork ${origin} --step 2`);
+  const { directory: given, ...others } = flags;
+  const settings = readRunSettings(others);
+  const trail = await readRunTrail(settings, origin);
+  const step = findStep(trail, typed);
+  const run = parseRunId(textOf(flags, 'id'));
+  if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);
+  const { input } = trail;
+  const workspace =
+    typeof given === 'string'
+      ? join(process.cwd(), given)
+      : join(dirname(input.workspace), `${basename(input.workspace)}-${run}`);
+  if (existsSync(workspace))
+    throw usageError(`${workspace} exists. Choose a folder for the copy that does not: -C dir`);
+  const goal = args[1] === undefined ? undefined : parseGoal(args[1]);
+  printProgress(`Copy ${workspace}, from the start of ${step.id} (${step.title})`);
+  const model = textOf(flags, 'model') === undefined && flags['demo'] !== true;
+  return await launchRun(settings, flags, {
+    ...{ run, workspace, goal: goal ?? input.goal },
+    limits: { ...input.limits, ...parseLimits(flags) },
+    approve: parseApprove(textOf(flags, 'approve')),
+    // Without another model wanted, the same one goes on.
+    ...(model ? { models: input.models } : {}),
+    from: {
+      ...{ kind: 'fork', run: origin, step: step.id, workspace: input.workspace },
+      tree: step.before,
+    },
+    carried: goal === undefined ? toStart(step.state, step.id) : toNewPlan(step.state),
+  });
+}
+
+/** The state with the step, and what began after it, still to be done. */
+const toStart = (state: RunState, id: string): RunState => ({
+  ...withoutOrigin(state),
+  steps: state.steps.map((step) =>
+    step.state === 'done' && step.id !== id ? step : toWaiting(step),
+  ),
+});
+
+/** Another goal needs another plan; what is done is told to the planner. */
+const toNewPlan = (state: RunState): RunState => {
+  const rest = withoutOrigin(state);
+  delete rest.plan;
+  const done = state.steps.flatMap(({ title, claim }) =>
+    claim === undefined ? [] : [`${title}: ${claim}`],
+  );
+  return { ...rest, steps: [], achieved: [...state.achieved, ...done] };
+};
+
+function withoutOrigin(state: RunState): RunState {
+  const copy = { ...state };
+  delete copy.arrived;
+  delete copy.rewind;
+  return copy;
+}
+
+const toWaiting = ({ id, title, dependsOn }: RunState['steps'][number]) => ({
+  ...{ id, title, dependsOn, state: 'waiting' as const, attempts: 0, turns: 0 },
+  observations: [],
+  notes: [],
+});

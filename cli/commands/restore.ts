@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { toRunLog } from '../../config/folders.ts';
+import { toStateFolders } from '../../config/folders.ts';
+import { prepareStateFolder } from '../../config/state-folder.ts';
+import type { Trail } from '../../audit/trail.ts';
+import type { Invocation } from '../arguments.ts';
+import { CliError, usageError } from '../errors.ts';
+import { launchRun, readRunSettings } from '../launch.ts';
+import { parseApprove, textOf } from '../run-options.ts';
+import { connectRunning, printProgress, withClient } from '../session.ts';
+
+/**
+ * `agent restore`: continues a run from its log and blobs alone, on whatever Temporal server there is now. It goes on as a run
+ * of another name, so that the old log stays as it is.
+ */
+export async function restoreRun({ args, flags }: Invocation): Promise<number> {
+  const settings = readRunSettings(flags);
+  const { root } = settings.folders;
+  const file = toFile(root, args[0] ?? '');
+  const trail = await readVerified(file);
+  const { input, point, ended } = trail;
+  if (ended) {
+    throw usageError(
+      `Run ${input.run} has ended; there is nothing to go on with. From one of its steps: agent fork ${input.run} --step 1`,
+    );
+  }
+  const client = await connectRunning(settings);
+  if (client !== undefined) {
+    const known = await withClient(client, () => client.describe(input.run));
+    if (known?.open === true) {
+      throw usageError(
+        `Run ${input.run} is open on the Temporal server at ${client.address}. Watch it: agent attach ${input.run}`,
+      );
+    }
+  }
+  prepareStateFolder(root);
+  const run = toNewName(root, input.run);
+  printProgress(`Run ${input.run} goes on as ${run}`);
+  const otherModel = textOf(flags, 'model') !== undefined || flags['demo'] === true;
+  return await launchRun(settings, flags, {
+    ...{ run, goal: input.goal, workspace: textOf(flags, 'directory') ?? input.workspace },
+    limits: input.limits,
+    approve:
+      flags['approve'] === undefined ? input.approve : parseApprove(textOf(flags, 'approve')),
+    ...(otherModel ? {} : { models: input.models }),
+    from: {
+      ...{ kind: 'restore', run: input.run, workspace: input.workspace },
+      ...(point?.tree === undefined ? {} : { tree: point.tree }),
+    },
+    ...(point === undefined ? {} : { carried: point }),
+  });
+}
+
+/** A file, or the name of a run with a log. */
+function toFile(root: string, typed: string): string {
+  const log = toRunLog(root, typed);
+  if (/^[a-z0-9-]+$/.test(typed) && existsSync(log)) return log;
+  if (existsSync(typed)) return resolve(typed);
+  throw usageError(
+    `"${typed}" is neither a log (run-<id>.jsonl) nor a run with one in ${toStateFolders(root).root}.`,
+  );
+}
+
+async function readVerified(file: string): Promise<Trail> {
+  const [{ verifyChain }, { readTrail }] = await Promise.all([
+    import('../../audit/chain.ts'),
+    import('../../audit/trail.ts'),
+  ]);
+  const trail = await readTrail(file);
+  if (trail === undefined) throw usageError(`${file} holds no start of a run.`);
+  const verified = await verifyChain(file, `run ${trail.input.run}`);
+  if (verified.ok) return trail;
+  throw new CliError(
+    `${file}:${verified.line} ${verified.why}. A log that is not as it was written is not continued.`,
+    1,
+  );
+}
+
+function toNewName(root: string, run: string): string {
+  const base = run.replace(/-r\d+$/, '').slice(0, 36);
+  for (let number = 2; ; number++) {
+    const name = `${base}-r${number}`;
+    if (!existsSync(toRunLog(root, name))) return name;
+  }
+}

@@ -1,0 +1,26 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Invocation } from '../arguments.ts';
+import { usageError } from '../errors.ts';
+import { printJson, printText } from '../output.ts';
+import { textOf } from '../run-options.ts';
+import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+
+/** `agent rewind`: takes an open run and its workspace back to the start of a step; from there it goes on. */
+export async function rewindRun({ args, flags }: Invocation): Promise<number> {
+  const run = parseRun(args[0]);
+  const typed = textOf(flags, 'step');
+  if (typed === undefined) throw usageError(`Which step? agent rewind ${run} --step 2`);
+  const step = /^\d+$/.test(typed) ? `s${typed}` : typed;
+  const settings = readSettings();
+  const client = await connectFor(settings, run);
+  return await withClient(client, async () => {
+    if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
+    const { steps } = await client.rewind(run, { step, by: readUser() });
+    if (flags['json'] === true) printJson({ run, step, again: steps });
+    else {
+      printText(`Run ${run} is back at the start of ${step}; done again: ${steps.join(', ')}.`);
+      printText(`Watch it: agent attach ${run}`);
+    }
+    return 0;
+  });
+}

@@ -1,0 +1,30 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import { usageError } from '../errors.ts';
+import { printJson, printText } from '../output.ts';
+import { parseRun } from '../session.ts';
+import { askSnapshots } from '../snapshots.ts';
+import { readRunTrail } from '../trail.ts';
+
+/** `agent undo`: takes a run's changes back; files that were changed since stay and are named. */
+export async function undoRun({ args, flags }: Invocation): Promise<number> {
+  const run = parseRun(args[0]);
+  const trail = await readRunTrail(readSettings(), run);
+  if (!trail.ended) {
+    throw usageError(
+      `Run ${run} still goes on. End it first (agent cancel ${run}), or take it back to a step: agent rewind ${run} --step 1`,
+    );
+  }
+  const before = trail.base ?? '';
+  const { undone, kept } = await askSnapshots({
+    ...{ what: 'undo', run, workspace: trail.input.workspace, before, after: trail.tree ?? before },
+  });
+  if (flags['json'] === true) printJson({ run, undone, kept });
+  else {
+    for (const path of undone) printText(toLine(`↩ ${path}`, 400));
+    for (const path of kept) printText(toLine(`! ${path} was changed since and stays`, 400));
+    if (undone.length === 0 && kept.length === 0) printText('There is nothing to take back.');
+  }
+  return 0;
+}

@@ -1,0 +1,13 @@
+import type { SnapshotAnswer, SnapshotOrder } from '../workers/snapshots.ts';
+import { runProject } from './child.ts';
+import { stripControls } from './clean.ts';
+import { CliError } from './errors.ts';
+
+/** Asks the snapshots of a workspace, in a process of its own: nothing in the CLI does the work. @throws CliError */
+export async function askSnapshots(order: SnapshotOrder): Promise<SnapshotAnswer> {
+  const { code, stdout, stderr } = await runProject('workers/snapshots.ts', [], {
+    input: JSON.stringify(order),
+  });
+  if (code === 0) return JSON.parse(stdout) as SnapshotAnswer;
+  throw new CliError(stripControls(stderr).trim(), code ?? 1);
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { manySteps } from '../model-server/scripts.ts';
+import { startModelServer } from '../model-server/server.ts';
+import type { ModelServer } from '../model-server/server.ts';
+import { createMachine } from '../setup/cli.ts';
+import type { Machine, Started } from '../setup/cli.ts';
+
+const write = (path: string, content: string) => ({
+  call: [{ name: 'write_file', args: { path, content } }],
+});
+
+const story = manySteps({
+  s1: [
+    write('one.txt', '1\n'),
+    { call: [{ name: 'run_command', args: { command: 'echo a >> log' } }] },
+  ],
+  s2: [write('one.txt', '2\n'), { ask: 'Go on?' }],
+  s3: [write('three.txt', '3\n')],
+});
+
+suite('time travel from the command line', () => {
+  let model: ModelServer;
+  let machine: Machine;
+  let workspace: string;
+  const read = (path: string): Promise<string> => readFile(join(workspace, path), 'utf8');
+  const start = async (id: string): Promise<Started> => {
+    workspace = join(machine.root, id);
+    await mkdir(workspace);
+    await writeFile(join(workspace, 'mine.txt'), 'mine\n');
+    const run = machine.start('run', '--json', '--id', id, '-C', workspace, 'Do it');
+    await run.waitFor(({ type }) => type === 'input.requested');
+    return run;
+  };
+  const ok = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await machine.run(...args);
+    assert.equal(code, 0, `agent ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  before(async () => {
+    model = await startModelServer(story);
+    machine = createMachine({ OPENAI_BASE_URL: model.baseUrl });
+  });
+  after(async () => {
+    await machine.stop();
+    await model.close();
+  });
+
+  test('diff shows what a run, or one step of it, changed', async () => {
+    const run = await start('seen');
+    await ok('say', 'seen', 'yes');
+    assert.equal((await run.ended).code, 0);
+    const whole = await ok('diff', 'seen');
+    assert.match(whole, /\+\+\+ b\/three\.txt/);
+    assert.match(whole, /^\+2$/m);
+    const first = await ok('diff', 'seen', '--step', '1');
+    assert.match(first, /^\+1$/m);
+    assert.doesNotMatch(first, /three\.txt/);
+    const wrong = await machine.run('diff', 'seen', '--step', '9');
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /has not begun a step "9"; begun are s1, s2, s3/);
+  });
+
+  test('undo takes the changes back and keeps what a person changed since', async () => {
+    await writeFile(join(workspace, 'three.txt'), 'mine now\n');
+    const text = await ok('undo', 'seen');
+    assert.match(text, /three\.txt was changed since and stays/);
+    assert.ok(!existsSync(join(workspace, 'one.txt')));
+    assert.ok(!existsSync(join(workspace, 'log')));
+    assert.equal(await read('three.txt'), 'mine now\n');
+    assert.equal(await read('mine.txt'), 'mine\n');
+    assert.match(await ok('undo', 'seen'), /nothing to take back|stays/);
+  });
+
+  test('rewind does steps again in the same run', async () => {
+    const run = await start('back');
+    assert.equal((await machine.run('undo', 'back')).code, 2);
+    assert.match(await ok('rewind', 'back', '--step', '2'), /back at the start of s2/);
+    await run.waitFor((event) => event.type === 'input.requested' && event.request === 'q2');
+    await ok('say', 'back', 'yes');
+    assert.equal((await run.ended).code, 0);
+    assert.equal(await read('log'), 'a\n');
+  });
+
+  test('fork leaves the old run alone and goes on in a copy', async () => {
+    const run = await start('old');
+    const forked = machine.start('fork', 'old', '--step', '2', '--id', 'young', '--json');
+    await forked.waitFor(({ type }) => type === 'input.requested');
+    const copy = join(machine.root, 'old-young');
+    assert.equal(await readFile(join(copy, 'log'), 'utf8'), 'a\n');
+    assert.equal(await readFile(join(copy, 'mine.txt'), 'utf8'), 'mine\n');
+    await writeFile(join(copy, 'mine.txt'), 'changed in the copy\n');
+    await ok('say', 'young', 'yes');
+    assert.equal((await forked.ended).code, 0);
+    assert.ok(existsSync(join(copy, 'three.txt')));
+    assert.ok(!existsSync(join(workspace, 'three.txt')));
+    await ok('say', 'old', 'yes');
+    assert.equal((await run.ended).code, 0);
+    assert.equal(await read('mine.txt'), 'mine\n');
+    assert.equal(await read('three.txt'), '3\n');
+  });
+
+  test('restore goes on after the loss of the database, from log and blobs alone', async () => {
+    await start('lost');
+    await ok('down');
+    for (const name of ['temporal.db', 'temporal.db-wal', 'temporal.db-shm'])
+      rmSync(join(machine.state, name), { force: true });
+    // Half a call, as the loss may leave it: not known to the log.
+    await writeFile(join(workspace, 'log'), 'a\nhalf');
+    const restored = machine.start('restore', 'lost', '--json');
+    await restored.waitFor(({ type }) => type === 'input.requested');
+    assert.equal(await read('log'), 'a\n');
+    await ok('say', 'lost-r2', 'yes');
+    assert.equal((await restored.ended).code, 0);
+    assert.equal(await read('one.txt'), '2\n');
+    assert.equal(await read('three.txt'), '3\n');
+    assert.equal((await machine.run('audit', 'verify')).code, 0);
+  });
+
+  test('two runs cannot have the same folder; --wait waits', async () => {
+    const first = await start('first');
+    const refused = await machine.run('run', '-C', workspace, '--id', 'second', 'Do it');
+    assert.match(refused.stderr + refused.stdout, /in use by run first/);
+    const waiting = machine.start(
+      'run',
+      '--json',
+      '--wait',
+      '--id',
+      'third',
+      '-C',
+      workspace,
+      'Do it',
+    );
+    await ok('say', 'first', 'yes');
+    assert.equal((await first.ended).code, 0);
+    await waiting.waitFor(({ type }) => type === 'input.requested');
+    await ok('say', 'third', 'yes');
+    assert.equal((await waiting.ended).code, 0);
+  });
+});

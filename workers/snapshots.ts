@@ -1,0 +1,81 @@
+/** Process entry: answers one question about a workspace's snapshots, read from stdin, or takes a run's changes back. */
+import { existsSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { createTransactions } from '../activities/tools/transactions.ts';
+import { WorkspaceBusy, createLeases } from '../activities/workspace/lease.ts';
+import { findGitProblem } from '../activities/workspace/snapshots/git.ts';
+import type { FileChange } from '../activities/workspace/snapshots/snapshots.ts';
+import { isAlive } from '../audit/lock.ts';
+import { readSettings } from '../config/environment.ts';
+
+export interface SnapshotOrder {
+  readonly what: 'diff' | 'undo';
+  readonly run: string;
+  /** Absolute, free of links. */
+  readonly workspace: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export interface SnapshotAnswer {
+  readonly changes: readonly FileChange[];
+  readonly diff: string;
+  readonly undone: readonly string[];
+  readonly kept: readonly string[];
+}
+
+const fail = (message: string, exitCode: number): never => {
+  process.stderr.write(`${message}\n`);
+  process.exit(exitCode);
+};
+
+const order = JSON.parse(await text(process.stdin)) as SnapshotOrder;
+const { folders } = readSettings();
+const problem = await findGitProblem();
+if (problem !== undefined) fail(problem, 69);
+const leases = createLeases(folders.leases);
+const transactions = createTransactions(leases, folders.snapshots);
+const nothing: SnapshotAnswer = { changes: [], diff: '', undone: [], kept: [] };
+
+async function showDiff(): Promise<SnapshotAnswer> {
+  const { snapshots } = transactions.peek(order.workspace);
+  if (!(await snapshots.has(order.before)) || !(await snapshots.has(order.after)))
+    return fail(`The snapshots of run ${order.run} are not in ${folders.snapshots}.`, 1);
+  const [changes, diff] = await Promise.all([
+    snapshots.compare(order.before, order.after),
+    snapshots.renderDiff(order.before, order.after),
+  ]);
+  return { ...nothing, changes, diff };
+}
+
+/** Nobody is asked: a run whose worker is at work has its workspace, any other has left it. */
+const isOpen = (run: string): Promise<boolean> =>
+  Promise.resolve(leases.list().some((lease) => lease.run === run && isAlive(lease.owner ?? '')));
+
+async function undo(): Promise<SnapshotAnswer> {
+  const { workspace, before, after } = order;
+  if (!existsSync(workspace)) return fail(`The workspace ${workspace} is not there any more.`, 1);
+  const name = `undo-${order.run}`;
+  try {
+    await leases.claim(workspace, name, isOpen);
+  } catch (error) {
+    if (error instanceof WorkspaceBusy) return fail(`${error.message} Wait until it ends.`, 75);
+    throw error;
+  }
+  try {
+    return await transactions.exclusive(workspace, name, async ({ snapshots }) => {
+      const { tree: current } = await snapshots.capture();
+      const { tree, undone, kept } = await snapshots.without({ before, after, current });
+      // What was there is kept in the store, under a ref of the run.
+      const commit = await snapshots.commit({ tree: current, message: '{}' });
+      snapshots.refs.create(`${order.run}/undo/${commit}`, commit);
+      await snapshots.restore(tree);
+      return { ...nothing, undone, kept };
+    });
+  } finally {
+    await leases.release(name);
+  }
+}
+
+const answer = order.what === 'diff' ? await showDiff() : await undo();
+process.stdout.write(JSON.stringify(answer));
