@@ -2,6 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { Effect, Verdict } from '../policies/action.ts';
+import type { Anchors } from './anchor.ts';
+import { createAnchors } from './anchors.ts';
 import { readChain } from './chain.ts';
 import type { Head } from './line.ts';
 import { releaseLock, waitForLock } from './lock.ts';
@@ -111,11 +113,11 @@ export const readDays = async (dir: string): Promise<string[]> =>
 /** Identity of a day's chain, from its file name. */
 export const toDayIdentity = (name: string): string => `audit ${name.slice(0, 10)}`;
 
-const openDay = (dir: string, name: string): Promise<ChainWriter> =>
-  openWriter(join(dir, name), toDayIdentity(name));
+const openDay = (dir: string, name: string, anchors: Anchors): Promise<ChainWriter> =>
+  openWriter(join(dir, name), toDayIdentity(name), anchors.of(name));
 
-const readLink = async (dir: string, previous: string): Promise<LinkRecord> => {
-  const writer = await openDay(dir, previous);
+const readLink = async (dir: string, previous: string, anchors: Anchors): Promise<LinkRecord> => {
+  const writer = await openDay(dir, previous, anchors);
   try {
     await writer.catchUp();
     return { kind: 'link', previous, head: writer.head.hash };
@@ -124,8 +126,12 @@ const readLink = async (dir: string, previous: string): Promise<LinkRecord> => {
   }
 };
 
-/** Opens nothing until the first append. `now` gives the day (UTC). */
-export const createAuditLog = (dir: string, now: () => Date = () => new Date()): AuditLog => {
+/** Opens nothing until the first append. `now` gives the day (UTC); anchors are kept beside the folder. */
+export const createAuditLog = (
+  dir: string,
+  now: () => Date = () => new Date(),
+  anchors: Anchors = createAnchors(dirname(dir)),
+): AuditLog => {
   // One lock for all days: no entry can reach a day's file once the next day has linked to its head.
   const lock = `${dir}.lock`;
   let day: { readonly name: string; readonly writer: ChainWriter } | undefined;
@@ -146,7 +152,7 @@ export const createAuditLog = (dir: string, now: () => Date = () => new Date()):
     const days = await readDays(dir);
     // A clock set back does not reopen a day that the next one has linked to.
     const name = [today, ...days].toSorted().at(-1) ?? today;
-    day = { name, writer: await openDay(dir, name) };
+    day = { name, writer: await openDay(dir, name, anchors) };
     return day.writer;
   };
 
@@ -159,7 +165,7 @@ export const createAuditLog = (dir: string, now: () => Date = () => new Date()):
       if (writer.hasRecords) return await writer.append(entries);
       const previous = (await readDays(dir)).filter((name) => name < (day?.name ?? '')).at(-1);
       if (previous === undefined) return await writer.append(entries);
-      return (await writer.append([await readLink(dir, previous), ...entries])).slice(1);
+      return (await writer.append([await readLink(dir, previous, anchors), ...entries])).slice(1);
     } catch (error) {
       // Whatever is wrong with the file is looked at afresh by the next append.
       await leaveDay();

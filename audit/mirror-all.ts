@@ -2,6 +2,7 @@ import { existsSync, watch } from 'node:fs';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toRunLog } from '../config/folders.ts';
+import type { Anchors } from './anchor.ts';
 import { ChainError, ChainLockedError } from './chain.ts';
 import type { HistoryService, MirrorLog } from './mirror.ts';
 import { MirrorMismatch, mirrorRun, pause, retryDelay } from './mirror.ts';
@@ -29,6 +30,7 @@ export interface MirrorAll {
   readonly signal: AbortSignal;
   readonly log: MirrorLog;
   readonly version: string;
+  readonly anchors: Anchors;
 }
 
 const sweepMs = 10_000;

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { openChain } from './chain.ts';
+import type { Anchors } from './anchor.ts';
 import type { Chain } from './chain.ts';
 import { advance, enterExecution, readCursor, takeFresh } from './cursor.ts';
 import type { Cursor } from './cursor.ts';
@@ -42,6 +43,7 @@ export interface MirrorRun {
   readonly log: MirrorLog;
   /** Written into the header. */
   readonly version: string;
+  readonly anchors: Anchors;
   /** Called once the header is on disk. */
   readonly onOpen?: () => void;
 }
@@ -64,7 +66,7 @@ const now = (): string => new Date().toISOString();
 export async function mirrorRun(options: MirrorRun): Promise<void> {
   const { workflowId, file, namespace, version, signal } = options;
   const found = existsSync(file) ? undefined : await findStart(options);
-  const chain = await openChain(file, `run ${runOf(workflowId)}`);
+  const chain = await openChain(file, `run ${runOf(workflowId)}`, options.anchors);
   try {
     const cursor = await readCursor(file);
     if (!cursor.header) {

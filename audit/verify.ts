@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 import { toStateFolders } from '../config/folders.ts';
 import { createBlobStore } from './blobs.ts';
-import { verifyChain } from './chain.ts';
-import type { Verification } from './chain.ts';
-import type { ChainRecord } from './line.ts';
+import { readAnchors } from './anchors-state.ts';
+import { cutOff, scanChain } from './chain.ts';
+import type { ChainRecord, Head } from './line.ts';
 import { readDays, toDayIdentity } from './log.ts';
+import type { Scan } from './scan.ts';
+import { toKeyFile } from './signing-key.ts';
 
 /** Something that is not as it was written. `file` is relative to the state folder. */
 export interface Finding {
@@ -23,6 +25,8 @@ export interface StateVerification {
   readonly files: number;
   readonly records: number;
   readonly findings: readonly Finding[];
+  /** What the reader should know and what is not wrong. */
+  readonly notes: readonly Finding[];
 }
 
 interface Mention {
@@ -74,36 +78,83 @@ const judgeLink = (
   return `links to another end of ${previous} than it has: records were removed or added there`;
 };
 
+interface Judgement {
+  readonly finding?: Omit<Finding, 'file'>;
+  readonly note?: Omit<Finding, 'file'>;
+}
+
+/** What the end of a log means, given its anchor. */
+const judgeEnd = (found: Scan, anchor: Head | undefined, rewritten: boolean): Judgement => {
+  if (found.kind === 'bad') return { finding: { line: found.line, what: found.why } };
+  const { seq } = found.head;
+  if (rewritten) {
+    const what = 'is another one than was anchored: the log was rewritten, with new hashes';
+    return { finding: { line: anchor?.seq ?? seq, what } };
+  }
+  if (anchor !== undefined && seq < anchor.seq) {
+    const what = `is gone: the log was cut, it had at least ${anchor.seq} records`;
+    return { finding: { line: seq + 1, what } };
+  }
+  if (found.kind === 'torn') {
+    const line = seq + 1;
+    // Everything that was acknowledged is there: a writer was killed at work, and the next one puts it right.
+    return anchor !== undefined || seq === 0
+      ? { note: { line, what: 'was begun and not finished; the next writer cuts it' } }
+      : { finding: { line, what: cutOff } };
+  }
+  return anchor === undefined
+    ? { note: { what: 'has no anchor: nobody can say that its end is there' } }
+    : {};
+};
+
 /**
- * Verifies the mirrors of all runs (or of `run`), the audit log with the links between its days, and every blob
- * that their records name (with `run`: that the run's records name). Changes nothing.
+ * Verifies the mirrors of all runs (or of `run`), the audit log with the links between its days, their anchors, and every
+ * blob that their records name (with `run`: that the run's records name). Changes nothing.
  */
 export const verifyState = async (
   root: string,
-  { run }: { readonly run?: string | undefined } = {},
+  {
+    run,
+    keyFile = toKeyFile(),
+  }: { readonly run?: string | undefined; readonly keyFile?: string } = {},
 ): Promise<StateVerification> => {
   const folders = toStateFolders(root);
   const findings: Finding[] = [];
+  const notes: Finding[] = [];
   const mentions = new Map<string, Mention>();
   let files = 0;
   let records = 0;
 
+  // Read first: what is anchored was in its log before.
+  const anchors = await readAnchors(root, keyFile);
+  const isWanted = (log: string): boolean =>
+    run === undefined || !log.startsWith('run-') || log === `run-${run}.jsonl`;
+  findings.push(...anchors.findings);
+  notes.push(...anchors.notes);
+
+  /** The hash of the last record, of a log that is whole. */
   const verifyFile = async (
     file: string,
     identity: string,
     see?: (record: ChainRecord) => void,
-  ): Promise<Verification> => {
+  ): Promise<string | undefined> => {
     files++;
-    const result = await verifyChain(join(root, file), identity, (record, text, line) => {
+    const anchor = anchors.heads.get(basename(file));
+    let rewritten = false;
+    const found = await scanChain(join(root, file), identity, (record, text, line) => {
       records++;
+      rewritten ||= record.seq === anchor?.seq && record.hash !== anchor.hash;
       see?.(record);
       if (run !== undefined && record['run'] !== run && identity !== `run ${run}`) return;
+      if (!text.includes('"sha256:')) return;
       for (const [, ref] of text.matchAll(refInLine)) {
         if (ref !== undefined && !mentions.has(ref)) mentions.set(ref, { file, line });
       }
     });
-    if (!result.ok) findings.push({ file, line: result.line, what: result.why });
-    return result;
+    const judgement = judgeEnd(found, anchor, rewritten);
+    if (judgement.finding !== undefined) findings.push({ file, ...judgement.finding });
+    if (judgement.note !== undefined) notes.push({ file, ...judgement.note });
+    return found.kind === 'good' ? found.head.hash : undefined;
   };
 
   const runLogs = (await readNames(root, readdir)).filter((name) =>
@@ -116,17 +167,26 @@ export const verifyState = async (
     await verifyFile(name, `run ${name.slice('run-'.length, -'.jsonl'.length)}`);
   }
 
+  const days = await readNames(folders.audit, readDays);
   let previous: { readonly name: string; readonly head: string | undefined } | undefined;
-  for (const name of await readNames(folders.audit, readDays)) {
+  for (const name of days) {
     const file = `audit/${name}`;
     let first: ChainRecord | undefined;
-    const result = await verifyFile(file, toDayIdentity(name), (record) => {
+    const head = await verifyFile(file, toDayIdentity(name), (record) => {
       // A day whose very first write was cut off begins with its repair.
       if (record['kind'] !== 'repair') first ??= record;
     });
     const what = judgeLink(first, previous?.name, previous?.head);
     if (what !== undefined) findings.push({ file, line: 1, what });
-    previous = { name, head: result.ok ? result.head.hash : undefined };
+    previous = { name, head };
+  }
+
+  const present = new Set([...runLogs, ...days]);
+  for (const [log, head] of anchors.heads) {
+    if (present.has(log) || !isWanted(log)) continue;
+    const file = log.startsWith('run-') ? log : `audit/${log}`;
+    if (run !== undefined && file === `run-${run}.jsonl`) continue; // Said above.
+    findings.push({ file, what: `is gone: it had at least ${head.seq} records, says its anchor` });
   }
 
   const blobs = createBlobStore(folders.blobs);
@@ -134,5 +194,5 @@ export const verifyState = async (
     const what = await judgeBlob(blobs.pathOf(ref), ref);
     if (what !== undefined) findings.push({ file, line, what });
   }
-  return { files, records, findings };
+  return { files, records, findings, notes };
 };

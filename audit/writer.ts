@@ -2,27 +2,13 @@ import { constants } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import type { LogAnchor } from './anchor.ts';
 import { hashOf } from './blobs.ts';
+import { ChainError } from './chain-error.ts';
 import { toGenesis, toLine } from './line.ts';
 import type { Head } from './line.ts';
 import { scan } from './scan.ts';
 import type { Place } from './scan.ts';
-
-/** A chained file holds a line that is not what was written. Nothing was changed. */
-export class ChainError extends Error {
-  override readonly name = 'ChainError';
-  readonly line: number;
-  readonly why: string;
-
-  constructor(file: string, line: number, why: string) {
-    super(
-      `${file}: line ${line} ${why}. The file was changed after it was written and is not continued. ` +
-        'Keep it as evidence: move it to another folder, and the next record begins a new file.',
-    );
-    this.line = line;
-    this.why = why;
-  }
-}
 
 /** Appends to a chained file. The caller holds its lock whenever it calls. */
 export interface ChainWriter {
@@ -38,7 +24,8 @@ export interface ChainWriter {
   close(): Promise<void>;
 }
 
-const syncFolder = async (folder: string): Promise<void> => {
+/** Makes names in a folder durable. */
+export const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());
 };
@@ -49,8 +36,15 @@ export const createFolder = async (folder: string): Promise<void> => {
   if (first !== undefined) await syncFolder(dirname(first));
 };
 
-/** Opens or creates the file. Reads nothing yet: `catchUp` does. */
-export const openWriter = async (file: string, identity: string): Promise<ChainWriter> => {
+/**
+ * Opens or creates the file. Reads nothing yet: `catchUp` does. With an anchor, the file must hold what was anchored, and
+ * the anchor follows each append.
+ */
+export const openWriter = async (
+  file: string,
+  identity: string,
+  anchor?: LogAnchor,
+): Promise<ChainWriter> => {
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   await syncFolder(dirname(file));
   let place: Place = { head: toGenesis(identity), position: 0 };
@@ -85,7 +79,31 @@ export const openWriter = async (file: string, identity: string): Promise<ChainW
     }
     place = { head, position: place.position + bytes.length };
     records.forEach(see);
+    await anchor?.keep(head);
     return heads;
+  };
+
+  /** Verifies from the last place on, and that the file still has what was anchored. */
+  const look = async (anchored: Head | undefined): Promise<Buffer | undefined> => {
+    if (anchored?.seq === place.head.seq && anchored.hash !== place.head.hash) {
+      throw new ChainError(file, anchored.seq, 'is another one than was anchored');
+    }
+    const found = await scan(handle, place, (record) => {
+      see(record);
+      if (record.seq === anchored?.seq && record.hash !== anchored.hash) {
+        throw new ChainError(file, record.seq, 'is another one than was anchored');
+      }
+    });
+    if (found.kind === 'bad') throw new ChainError(file, found.line, found.why);
+    if (found.head.seq < (anchored?.seq ?? 0)) {
+      throw new ChainError(
+        file,
+        found.head.seq + 1,
+        `is gone: the file had ${anchored?.seq} records when its anchor was written`,
+      );
+    }
+    place = { head: found.head, position: found.position };
+    return found.kind === 'torn' ? found.tail : undefined;
   };
 
   /** Truncates before all else: on a full disk the copy may fail, the repair must not. */
@@ -105,15 +123,21 @@ export const openWriter = async (file: string, identity: string): Promise<ChainW
     },
     append,
     async catchUp() {
+      // Read before the file: an anchor is never ahead of what the file then holds.
+      let anchored = await anchor?.read();
       const { size } = await handle.stat();
-      if (size === place.position) return;
       if (size < place.position) {
         throw new ChainError(file, place.head.seq, 'is gone: the file is shorter than it was');
       }
-      const found = await scan(handle, place, see);
-      if (found.kind === 'bad') throw new ChainError(file, found.line, found.why);
-      place = { head: found.head, position: found.position };
-      if (found.kind === 'torn') await repair(found.tail);
+      if (size === 0 && anchored !== undefined) {
+        await anchor?.lose(anchored, 'was deleted or emptied');
+        anchored = undefined;
+      }
+      const isKnown = anchored === undefined || anchored.hash === place.head.hash;
+      if (size === place.position && isKnown) return;
+      const tail = await look(anchored);
+      if (tail !== undefined) await repair(tail);
+      else if (anchored === undefined && place.head.seq > 0) await anchor?.keep(place.head);
     },
     isGone: async () => (await handle.stat()).nlink === 0,
     close: () => handle.close(),

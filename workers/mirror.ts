@@ -1,5 +1,6 @@
 /** Process entry of the mirror: copies the history of every run into its chained file, until it is told to stop. */
 import { Connection } from '@temporalio/client';
+import { createAnchors } from '../audit/anchors.ts';
 import { mirrorAll } from '../audit/mirror-all.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
@@ -34,6 +35,7 @@ await connection.withAbortSignal(signal, () =>
     signal,
     log,
     version: readVersion(),
+    anchors: createAnchors(folders.root),
   }),
 );
 await connection.close();

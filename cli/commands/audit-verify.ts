@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { verifyState } from '../../audit/verify.ts';
+import type { Finding } from '../../audit/verify.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
@@ -15,14 +16,12 @@ export async function verifyAudit({ args, flags }: Invocation): Promise<number> 
   if (run !== undefined && !existsSync(toRunLog(root, run))) {
     throw await toUnknownRun(settings, run);
   }
-  const { files, records, findings } = await verifyState(root, { run });
+  const { files, records, findings, notes } = await verifyState(root, { run });
   const sound = findings.length === 0;
-  if (flags['json'] === true) printJson({ ok: sound, files, records, findings });
+  if (flags['json'] === true) printJson({ ok: sound, files, records, findings, notes });
   else {
-    for (const { file, line, what } of findings) {
-      const place = line === undefined ? file : `${file}:${line}`;
-      printText(stripControls(`✗ ${place}: ${what}`));
-    }
+    for (const note of notes) printText(toText('·', note));
+    for (const finding of findings) printText(toText('✗', finding));
     const looked = `${records} records in ${files} files of ${root}`;
     printText(
       sound ? `✓ ${looked} are as they were written.` : `${looked}: ${findings.length} findings.`,
@@ -30,3 +29,6 @@ export async function verifyAudit({ args, flags }: Invocation): Promise<number> 
   }
   return sound ? 0 : 1;
 }
+
+const toText = (mark: string, { file, line, what }: Finding): string =>
+  stripControls(`${mark} ${line === undefined ? file : `${file}:${line}`}: ${what}`);

@@ -1,6 +1,9 @@
 /** Child process of the tests: appends one record after the other and prints each once it is acknowledged. */
 import { writeSync } from 'node:fs';
 
+import { dirname } from 'node:path';
+
+import { createAnchors } from '../../audit/anchors.ts';
 import { openChain } from '../../audit/chain.ts';
 import { createAuditLog } from '../../audit/log.ts';
 
@@ -11,7 +14,7 @@ const say = (text: string): void => {
 };
 
 if (what === 'chain') {
-  const chain = await openChain(path, 'test');
+  const chain = await openChain(path, 'test', createAnchors(dirname(path)));
   for (let n = 1; n <= Number(count); n++) {
     const [head] = await chain.append([
       { kind: 'event', writer: name, n, fill: 'x'.repeat(n % 5000) },

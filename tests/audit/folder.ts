@@ -1,3 +1,4 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,11 @@ import type { TestContext } from 'node:test';
 
 import { readChain } from '../../audit/chain.ts';
 import type { ChainRecord } from '../../audit/chain.ts';
+
+// Logs are anchored with a key beside the configuration: not that of whoever runs the tests.
+const config = mkdtempSync(join(tmpdir(), 'dev-agent-config-'));
+process.env['XDG_CONFIG_HOME'] = config;
+process.on('exit', () => rmSync(config, { recursive: true, force: true }));
 
 /** A folder that is removed when the test ends. */
 export const createFolder = async (t: TestContext): Promise<string> => {

@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 
+import { createAnchors } from '../../audit/anchors.ts';
 import { mirrorAll } from '../../audit/mirror-all.ts';
 import { limitPolls } from '../../audit/polls.ts';
 import { createFolder, readAll } from './folder.ts';
@@ -46,6 +47,7 @@ const start = async (
     signal: stop.signal,
     log: { info: () => undefined, warn: (facts, message) => warnings.push({ facts, message }) },
     version: '1.2.3',
+    anchors: createAnchors(root),
   });
   const end = async (): Promise<void> => {
     stop.abort();

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 
 import { verifyChain } from '../../audit/chain.ts';
+import { createAnchors } from '../../audit/anchors.ts';
 import { MirrorMismatch, mirrorRun } from '../../audit/mirror.ts';
 import { createFolder, readAll } from './folder.ts';
 import { playService, toEvent, toServerError, toStart } from './played-service.ts';
@@ -25,6 +26,7 @@ const mirror = async (file: string, answers: readonly Answer[]) => {
     signal: stop.signal,
     log: quiet,
     version: '1.2.3',
+    anchors: createAnchors(dirname(file)),
   });
   const ended = mirroring.then(
     () => undefined,

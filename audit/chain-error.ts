@@ -1,0 +1,15 @@
+/** A chained file holds a line that is not what was written. Nothing was changed. */
+export class ChainError extends Error {
+  override readonly name = 'ChainError';
+  readonly line: number;
+  readonly why: string;
+
+  constructor(file: string, line: number, why: string) {
+    super(
+      `${file}: line ${line} ${why}. The file was changed after it was written and is not continued. ` +
+        'Keep it as evidence: move it to another folder, and the next record begins a new file.',
+    );
+    this.line = line;
+    this.why = why;
+  }
+}
