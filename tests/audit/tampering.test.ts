@@ -84,6 +84,22 @@ for (const [what, line, why, edit] of edits) {
   });
 }
 
+test('a hash moved to another place of its line is found', async (t) => {
+  const file = join(await createFolder(t), 'chain.jsonl');
+  const chain = await openChain(file, 'test');
+  const [head] = await chain.append([{ 5: 'a', 7: { x: 'y,z' }, aa: 1, kind: 'event' }]);
+  await chain.close();
+  const line = await readFile(file, 'utf8');
+  const member = `,"hash":"${head?.hash}"`;
+  assert.ok(line.includes(member));
+  const bare = line.replace(member, '');
+  for (let at = 0; at <= bare.length; at++) {
+    const moved = bare.slice(0, at) + member + bare.slice(at);
+    await writeFile(file, moved);
+    assert.equal((await verifyChain(file, 'test')).ok, moved === line, moved);
+  }
+});
+
 test('any flipped bit is found', async (t) => {
   const file = join(await createFolder(t), 'chain.jsonl');
   const chain = await openChain(file, 'test');

@@ -1,5 +1,6 @@
 /** `npm run bench [word…]`: ratios against a baseline of the same run, as a table and as one line of JSON. */
 import { createMachine } from '../setup/cli.ts';
+import { measureAudit } from './audit.ts';
 import type { Row } from './measure.ts';
 import { renderTable } from './measure.ts';
 import { measureOutput } from './output.ts';
@@ -19,6 +20,7 @@ try {
     turn: () => measureTurn(temporal),
     history: () => measureHistory(temporal),
     output: measureOutput,
+    audit: measureAudit,
     runs: async () => {
       await machine.run('down');
       return await measureRuns();
