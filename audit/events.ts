@@ -2,6 +2,8 @@
  * Temporal history → run events. A pure fold over the durable events of a run, across the histories it went on in: every
  * reader, live or from a mirror file, computes the same events with the same numbers.
  */
+import { basename } from 'node:path';
+
 import type {
   ActRequest,
   ActResult,
@@ -19,7 +21,7 @@ import type {
   RunStatus,
   RunUsage,
 } from '../workflows/contract.ts';
-import { readChain } from './chain.ts';
+import { readCurrentHistory } from './executions.ts';
 import { attributesOf, decodePayloads } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
 import { toResume } from './resume.ts';
@@ -344,12 +346,11 @@ function finish(state: State, result: RunResult): RunEventBody[] {
   ];
 }
 
-/** The events of a run from its mirror file. Verifies nothing: `agent audit verify` does. */
+/**
+ * The events of a run from its mirror file; after a reset, those of the history it has now. Verifies nothing:
+ * `agent audit verify` does.
+ */
 export async function* readRunEvents(file: string): AsyncGenerator<RunEvent> {
-  let projection: Projection | undefined;
-  for await (const record of readChain(file)) {
-    if (record['kind'] === 'header') projection = createProjection(String(record['run']));
-    if (record['kind'] === 'event')
-      yield* projection?.apply(record['event'] as HistoryEventJson) ?? [];
-  }
+  const projection = createProjection(basename(file, '.jsonl').replace(/^run-/, ''));
+  for await (const event of readCurrentHistory(file)) yield* projection.apply(event);
 }

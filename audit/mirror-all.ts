@@ -15,7 +15,11 @@ export interface ListService extends HistoryService {
     query: string;
     nextPageToken?: Uint8Array;
   }): Promise<{
-    executions?: readonly { execution?: { workflowId?: string | null } | null }[] | null;
+    executions?:
+      | readonly {
+          execution?: { workflowId?: string | null; runId?: string | null } | null;
+        }[]
+      | null;
     nextPageToken?: Uint8Array | null;
   }>;
 }
@@ -30,6 +34,8 @@ export interface MirrorAll {
   readonly signal: AbortSignal;
   readonly log: MirrorLog;
   readonly version: string;
+  readonly sdk?: string;
+  readonly readServerVersion?: () => Promise<string | undefined>;
   readonly anchors: Anchors;
 }
 
@@ -50,16 +56,19 @@ export async function mirrorAll(given: MirrorAll): Promise<void> {
   const options = { ...given, history };
   await mkdir(inbox, { recursive: true, mode: 0o700 });
   const tails = new Map<string, Promise<unknown>>();
-  const done = new Set<string>();
-  const start = (workflowId: string): void => {
-    if (tails.has(workflowId) || done.has(workflowId)) return;
+  /** Runs with nothing more to do, and the execution that visibility showed then: a reset brings another. */
+  const done = new Map<string, string | undefined>();
+  const isDone = (workflowId: string, latest: string | undefined): boolean =>
+    done.has(workflowId) && (latest === undefined || done.get(workflowId) === latest);
+  const start = (workflowId: string, latest?: string): void => {
+    if (tails.has(workflowId) || isDone(workflowId, latest)) return;
     if (!workflowIdPattern.test(workflowId)) {
       log.warn({ workflowId: workflowId.slice(0, 200) }, 'run has no name for a file');
-      done.add(workflowId);
+      done.set(workflowId, latest);
       return;
     }
-    const tail = tailRun(options, workflowId)
-      .then((ended) => (ended ? done.add(workflowId) : done))
+    const tail = tailRun(options, workflowId, latest)
+      .then((ended) => (ended ? done.set(workflowId, latest) : done))
       .catch((error: unknown) => log.warn({ workflowId, error }, 'run is not mirrored'))
       .finally(() => tails.delete(workflowId));
     tails.set(workflowId, tail);
@@ -79,7 +88,7 @@ export async function mirrorAll(given: MirrorAll): Promise<void> {
     for (let failures = 0; !signal.aborted;) {
       try {
         await takeInbox();
-        for await (const workflowId of listRuns(options)) start(workflowId);
+        for (const [workflowId, latest] of await listRuns(options)) start(workflowId, latest);
         failures = 0;
         await pause(sweepMs, signal);
       } catch (error) {
@@ -94,7 +103,9 @@ export async function mirrorAll(given: MirrorAll): Promise<void> {
   }
 }
 
-async function* listRuns({ service, namespace }: MirrorAll): AsyncGenerator<string> {
+/** Every run with its latest execution: visibility shows open ones first, then those that ended last. */
+async function listRuns({ service, namespace }: MirrorAll): Promise<Map<string, string>> {
+  const runs = new Map<string, string>();
   let token: Uint8Array | undefined;
   do {
     const page = await service.listWorkflowExecutions({
@@ -103,16 +114,20 @@ async function* listRuns({ service, namespace }: MirrorAll): AsyncGenerator<stri
       query: "WorkflowType = 'agentRun'",
       ...(token === undefined ? {} : { nextPageToken: token }),
     });
-    for (const { execution } of page.executions ?? [])
-      if (execution?.workflowId) yield execution.workflowId;
+    for (const { execution } of page.executions ?? []) {
+      const { workflowId, runId } = execution ?? {};
+      if (workflowId && !runs.has(workflowId)) runs.set(workflowId, runId ?? '');
+    }
     token = page.nextPageToken?.length ? page.nextPageToken : undefined;
   } while (token !== undefined);
+  return runs;
 }
 
 /** True when there is nothing more to do about this run. */
 async function tailRun(
   options: MirrorAll & { readonly history: HistoryService },
   workflowId: string,
+  latest: string | undefined,
 ): Promise<boolean> {
   const { root, inbox, signal, log, history: service } = options;
   const file = toRunLog(root, workflowId.replace(/^run-/, ''));
@@ -121,7 +136,8 @@ async function tailRun(
       log.warn({ error, workflowId }, 'inbox file stays'),
     );
   };
-  if (await isClosed(file)) {
+  const closed = await readClose(file);
+  if (closed !== undefined && [undefined, closed.execution].includes(latest || undefined)) {
     leaveInbox();
     return true;
   }
@@ -131,7 +147,10 @@ async function tailRun(
         leaveInbox();
         failures = 0;
       };
-      await mirrorRun({ ...options, service, workflowId, file, onOpen });
+      await mirrorRun({
+        ...{ ...options, service, workflowId, file, onOpen },
+        ...(latest ? { latest } : {}),
+      });
       log.info({ workflowId }, 'run mirrored');
       return !signal.aborted;
     } catch (error) {
@@ -161,18 +180,19 @@ const isNotFound = (error: unknown): boolean => (error as { code?: unknown }).co
 
 const closeBytes = 4 * 1024;
 
-/** Looks at the last line only: a `close` is short, and there may be thousands of files. */
-async function isClosed(file: string): Promise<boolean> {
-  if (!existsSync(file)) return false;
+/** The record that closed a log. Looks at the last line only: a `close` is short, and there may be thousands of files. */
+async function readClose(file: string): Promise<{ readonly execution?: string } | undefined> {
+  if (!existsSync(file)) return undefined;
   const handle = await open(file, 'r');
   try {
     const { size } = await handle.stat();
     const bytes = Buffer.alloc(Math.min(size, closeBytes));
     await handle.read(bytes, 0, bytes.length, size - bytes.length);
     const line = bytes.toString('utf8').split('\n').at(-2) ?? '';
-    return (JSON.parse(line) as { kind?: unknown }).kind === 'close' && bytes.at(-1) === 0x0a;
+    const record = JSON.parse(line) as { kind?: unknown; execution?: string };
+    return record.kind === 'close' && bytes.at(-1) === 0x0a ? record : undefined;
   } catch {
-    return false; // No whole line in there: nothing that short was written last.
+    return undefined; // No whole line in there: nothing that short was written last.
   } finally {
     await handle.close();
   }

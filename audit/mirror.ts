@@ -8,10 +8,20 @@ import { setTimeout } from 'node:timers/promises';
 import { openChain } from './chain.ts';
 import type { Anchors } from './anchor.ts';
 import type { Chain } from './chain.ts';
-import { advance, enterExecution, readCursor, takeFresh } from './cursor.ts';
+import {
+  advance,
+  enterCopy,
+  enterExecution,
+  readCursor,
+  readHashes,
+  takeFresh,
+  toMismatch,
+} from './cursor.ts';
 import type { Cursor } from './cursor.ts';
 import { toHistoryJson } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
+import { findOnward, readOrigin, readPages, toReset } from './origin.ts';
+import type { Origin } from './origin.ts';
 
 export { MirrorMismatch } from './cursor.ts';
 
@@ -43,7 +53,11 @@ export interface MirrorRun {
   readonly log: MirrorLog;
   /** Written into the header. */
   readonly version: string;
+  readonly sdk?: string;
+  readonly readServerVersion?: () => Promise<string | undefined>;
   readonly anchors: Anchors;
+  /** The run's latest execution, where it is known: a run that was closed and reset goes on in it. */
+  readonly latest?: string;
   /** Called once the header is on disk. */
   readonly onOpen?: () => void;
 }
@@ -71,12 +85,14 @@ export async function mirrorRun(options: MirrorRun): Promise<void> {
     const cursor = await readCursor(file);
     if (!cursor.header) {
       const run = runOf(workflowId);
+      const server = await options.readServerVersion?.();
+      const versions = { version, server, sdk: options.sdk, node: process.versions.node };
       await chain.append([
-        { kind: 'header', v: 1, run, workflowId, namespace, version, time: now() },
+        { kind: 'header', v: 1, run, workflowId, namespace, ...versions, time: now() },
       ]);
     }
     options.onOpen?.();
-    if (cursor.last === 'close') return;
+    if (cursor.last === 'close' && !mayGoOn(cursor, options.latest)) return;
     let page: Page | undefined;
     if (cursor.execution === undefined) {
       const start = found ?? (await findStart(options));
@@ -87,16 +103,69 @@ export async function mirrorRun(options: MirrorRun): Promise<void> {
     while (!signal.aborted) {
       if (!(await mirrorExecution(options, chain, cursor, page))) return;
       page = undefined;
-      const { execution: from, next: to, events } = cursor;
-      if (to === undefined) {
-        await chain.append([{ kind: 'close', events, time: now() }]);
-        return;
-      }
-      await chain.append([{ kind: 'link', from, to, time: now() }]);
-      enterExecution(cursor, to);
+      if (!(await goOn(options, chain, cursor))) return;
     }
   } finally {
     await chain.close();
+  }
+}
+
+/** A closed log goes on only after a reset, in an execution that it does not have. */
+const mayGoOn = ({ ended, executions }: Cursor, latest: string | undefined): boolean =>
+  ended && latest !== undefined && !executions.has(latest);
+
+const toClose = ({ execution, events }: Cursor): object => ({
+  kind: 'close',
+  execution,
+  events,
+  time: now(),
+});
+
+/** Links to the execution that the run goes on in; closes the log, and is false, when there is none. */
+async function goOn(options: MirrorRun, chain: Chain, cursor: Cursor): Promise<boolean> {
+  const { execution: from, next } = cursor;
+  if (next !== undefined) {
+    await chain.append([{ kind: 'link', from, to: next, time: now() }]);
+    enterExecution(cursor, next);
+    return true;
+  }
+  const mayBeReset = cursor.terminated || mayGoOn(cursor, options.latest);
+  const onward = mayBeReset ? await findReset(options, cursor) : undefined;
+  if (onward === undefined) {
+    if (cursor.last !== 'close') await chain.append([toClose(cursor)]);
+    return false;
+  }
+  const { execution: to, reset, copied } = onward;
+  if (reset === undefined) {
+    await chain.append([{ kind: 'link', from, to, time: now() }]);
+    enterExecution(cursor, to);
+    return true;
+  }
+  const { base, baseId } = reset;
+  const hashes = await readHashes(options.file, base);
+  for (const [id, hash] of copied) {
+    if ((hashes.get(id) ?? hash) !== hash) throw toMismatch(id, to);
+  }
+  const baseHash = copied.get(baseId);
+  await chain.append([
+    { kind: 'link', reason: 'reset', from, to, base, baseId, baseHash, time: now() },
+  ]);
+  enterExecution(cursor, to);
+  enterCopy(cursor, hashes, baseId);
+  return true;
+}
+
+/** The execution that a reset made of one of the file; undefined when there is none, or it is gone. */
+async function findReset(options: MirrorRun, cursor: Cursor): Promise<Origin | undefined> {
+  const { service, namespace, workflowId } = options;
+  try {
+    return await findOnward(
+      (execution) => readOrigin(readPages(service, namespace, workflowId, execution)),
+      cursor.executions,
+    );
+  } catch (error) {
+    if (isHistoryGone(error)) return undefined;
+    throw error;
   }
 }
 
@@ -125,14 +194,17 @@ interface Start {
 /** The run's first execution: the server answers with the latest, which may be one that the run went on in. */
 async function findStart(options: MirrorRun): Promise<Start> {
   const page = await ask(options);
-  const { originalExecutionRunId: execution, firstExecutionRunId: first = execution } = (page
+  const { originalExecutionRunId: original, firstExecutionRunId: first = original } = (page
     .events[0]?.['workflowExecutionStartedEventAttributes'] ?? {}) as {
     readonly originalExecutionRunId?: string;
     readonly firstExecutionRunId?: string;
   };
-  if (execution === undefined || first === undefined) {
+  if (original === undefined || first === undefined) {
     throw new Error(`The history of ${options.workflowId} does not begin with its start.`);
   }
+  // The start of a reset is a copy and names its base: only the mark of the reset says whose history this is.
+  const execution =
+    page.events.map(toReset).findLast((reset) => reset !== undefined)?.to ?? original;
   if (first === execution) return { execution, page };
   try {
     return { execution: first, page: await ask(options, first) };
@@ -160,10 +232,9 @@ async function mirrorExecution(
       page ??= await ask(options, execution, token);
     } catch (error) {
       if (cursor.events === 0 || !isHistoryGone(error)) throw error;
-      // Said once: nothing new is known when the file is opened again.
-      if (cursor.last !== 'gap') {
-        await chain.append([toGap(execution, cursor.eventId + 1, 'not found')]);
-      }
+      // A process killed between the two has said the first already.
+      const gap = cursor.last === 'gap' ? [] : [toGap(execution, cursor.eventId + 1, 'not found')];
+      await chain.append([...gap, toClose(cursor)]);
       return false;
     }
     const { fresh, hole } = takeFresh(page.events, cursor);

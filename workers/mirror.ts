@@ -1,4 +1,5 @@
 /** Process entry of the mirror: copies the history of every run into its chained file, until it is told to stop. */
+import { createRequire } from 'node:module';
 import { Connection } from '@temporalio/client';
 import { createAnchors } from '../audit/anchors.ts';
 import { mirrorAll } from '../audit/mirror-all.ts';
@@ -9,6 +10,9 @@ import { connectPatiently } from './connection.ts';
 import { readConnectionOptions } from './connection-options.ts';
 import { createLogger } from './logger.ts';
 
+const { version: sdk } = createRequire(import.meta.url)('@temporalio/client/package.json') as {
+  version: string;
+};
 const log = createLogger('mirror');
 const settings = readSettings();
 const { folders } = settings;
@@ -35,6 +39,9 @@ await connection.withAbortSignal(signal, () =>
     signal,
     log,
     version: readVersion(),
+    sdk,
+    readServerVersion: async () =>
+      (await connection.workflowService.getSystemInfo({})).serverVersion,
     anchors: createAnchors(folders.root),
   }),
 );

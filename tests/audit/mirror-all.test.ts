@@ -11,7 +11,7 @@ import { mirrorAll } from '../../audit/mirror-all.ts';
 import { limitPolls } from '../../audit/polls.ts';
 import { createFolder, readAll } from './folder.ts';
 import { playService, toEvent, toServerError, toStart } from './played-service.ts';
-import type { Answer } from './played-service.ts';
+import type { Answer, PlayedService } from './played-service.ts';
 
 const complete: Answer = {
   events: [toStart('e1'), toEvent(2, 'WORKFLOW_EXECUTION_COMPLETED')],
@@ -31,7 +31,7 @@ const start = async (
   t: TestContext,
   root: string,
   answers: readonly Answer[],
-  listed: string[],
+  listed: PlayedService['listed'],
 ) => {
   const stop = new AbortController();
   const service = playService(answers, stop.signal);
@@ -89,7 +89,7 @@ test('an unfinished mirror of a run the server forgot gets its gap at the next s
   await first.service.drained;
   await first.end();
   await start(t, root, [gone], []);
-  await waitFor(async () => (await readKinds(file)) === 'header event gap');
+  await waitFor(async () => (await readKinds(file)) === 'header event gap close');
 });
 
 test('a complete mirror is not asked about again', async (t) => {
@@ -103,6 +103,33 @@ test('a complete mirror is not asked about again', async (t) => {
   await waitFor(() => !existsSync(join(inbox, 'run-a')));
   await end();
   assert.deepEqual(service.requests, []);
+});
+
+test('a run that was reset after its mirror was complete is mirrored again', async (t) => {
+  const root = await createFolder(t);
+  const file = join(root, 'run-a.jsonl');
+  const first = await start(t, root, [complete], [['run-a', 'e1']]);
+  await waitFor(async () => (await readKinds(file)) === 'header event event close');
+  await first.end();
+  const mark = toEvent(2, 'WORKFLOW_TASK_FAILED', {
+    cause: 'WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW',
+    baseRunId: 'e1',
+    newRunId: 'e2',
+  });
+  const events = [toStart('e1'), mark, toEvent(3, 'WORKFLOW_EXECUTION_COMPLETED')];
+  const again: Answer = { events, open: false };
+  await start(
+    t,
+    root,
+    [again, again],
+    [
+      ['run-a', 'e2'],
+      ['run-a', 'e1'],
+    ],
+  );
+  await waitFor(
+    async () => (await readKinds(file)) === 'header event event close link event event close',
+  );
 });
 
 test('a workflow id cannot name a file outside the state folder', async (t) => {

@@ -14,6 +14,7 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 
 import { verifyChain } from '../../audit/chain.ts';
 import { readRunEvents } from '../../audit/events.ts';
+import { readExecutions } from '../../audit/executions.ts';
 import type { HistoryEventJson } from '../../audit/history-json.ts';
 import { toHistoryJson } from '../../audit/history-json.ts';
 import { toRunLog } from '../../config/folders.ts';
@@ -175,4 +176,61 @@ test('a mirror goes on when the server was killed during its long poll', async (
     ],
   );
   assert.equal((await verifyChain(file, 'run kept')).ok, true);
+});
+
+test('a reset is mirrored with a link, and the copied events are those of its base', async (t) => {
+  const root = await createFolder(t);
+  const address = process.env['TEMPORAL_TEST_ADDRESS'] ?? '';
+  const connection = await Connection.connect({ address });
+  t.after(() => connection.close());
+  const client = new Client({ connection });
+  const { workflowService: service } = connection;
+  const namespace = 'default';
+  const workflowId = `run-reset-${process.pid}`;
+  const taskQueue = { name: workflowId };
+  const { firstExecutionRunId: base } = await client.workflow.start('agentRun', {
+    workflowId,
+    taskQueue: workflowId,
+  });
+  // A workflow task that decides nothing: something to reset to.
+  const { taskToken } = await connection.withDeadline(Date.now() + 20_000, () =>
+    service.pollWorkflowTaskQueue({ namespace, taskQueue }),
+  );
+  await service.respondWorkflowTaskCompleted({ namespace, taskToken, commands: [] });
+  const handle = client.workflow.getHandle(workflowId);
+  await handle.signal(sayToRun, 'again', 'tester');
+
+  const run = fromWorkflowId(workflowId);
+  const file = toRunLog(root, run);
+  await mkdir(join(root, 'mirror'));
+  await writeFile(join(root, 'mirror', workflowId), '');
+  const { end } = startMirror(t, address, root);
+  await waitFor(() => countLines(file) >= 6);
+  const answer = (await service.resetWorkflowExecution({
+    ...{ namespace, workflowExecution: { workflowId, runId: base } },
+    // The type asks for a Long; a number is encoded alike.
+    ...{ workflowTaskFinishEventId: 4 as never, reason: 'again', requestId: workflowId },
+  })) as unknown as { readonly runId: string };
+  const reset = answer.runId;
+  await waitFor(async () => (await readAll(file)).some(({ kind }) => kind === 'link'));
+  await handle.terminate('enough');
+  await waitFor(() => isComplete(file));
+  await end('SIGTERM');
+
+  const records = await readAll(file);
+  const link = records.find(({ kind }) => kind === 'link');
+  assert.ok(link !== undefined);
+  const { reason, base: of, baseId, to } = link;
+  assert.deepEqual([reason, of, baseId, to], ['reset', base, 3, reset]);
+  const [header] = records;
+  assert.match(String(header?.['server']), /^\d+\./);
+  assert.match(String(header?.['sdk']), /^\d+\./);
+  const executions = await readExecutions(file, (event) => event);
+  for (const execution of [base, reset]) {
+    assert.deepEqual(
+      [...(executions.get(execution)?.values() ?? [])],
+      await fetchHistory(client, workflowId, execution),
+    );
+  }
+  assert.equal((await verifyChain(file, `run ${run}`)).ok, true);
 });

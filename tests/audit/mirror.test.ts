@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 
+import { hashOf } from '../../audit/blobs.ts';
+import { toCanonical } from '../../audit/canonical.ts';
+import { readCurrentHistory, readExecutions } from '../../audit/executions.ts';
 import { verifyChain } from '../../audit/chain.ts';
 import { createAnchors } from '../../audit/anchors.ts';
 import { MirrorMismatch, mirrorRun } from '../../audit/mirror.ts';
@@ -15,7 +18,7 @@ import type { Answer } from './played-service.ts';
 const quiet = { info: () => undefined, warn: () => undefined };
 
 /** Mirrors run `a` from these answers; until it is complete, or until they are used up. */
-const mirror = async (file: string, answers: readonly Answer[]) => {
+const mirror = async (file: string, answers: readonly Answer[], latest?: string) => {
   const stop = new AbortController();
   const service = playService(answers, stop.signal);
   const mirroring = mirrorRun({
@@ -26,6 +29,9 @@ const mirror = async (file: string, answers: readonly Answer[]) => {
     signal: stop.signal,
     log: quiet,
     version: '1.2.3',
+    sdk: '4.5.6',
+    readServerVersion: () => Promise.resolve('7.8.9'),
+    ...(latest === undefined ? {} : { latest }),
     anchors: createAnchors(dirname(file)),
   });
   const ended = mirroring.then(
@@ -61,7 +67,12 @@ test('a complete history has header, events and close, and verifies', async (t) 
   assert.equal((await verifyChain(file, 'run a')).ok, true);
   const [header, first] = await readAll(file);
   assert.equal(header?.['workflowId'], 'run-a');
-  assert.equal(header?.['version'], '1.2.3');
+  assert.ok(header !== undefined);
+  const { version, sdk, server, node } = header;
+  assert.deepEqual(
+    [version, sdk, server, node],
+    ['1.2.3', '4.5.6', '7.8.9', process.versions.node],
+  );
   assert.deepEqual(first?.['event'], started);
 });
 
@@ -139,14 +150,27 @@ test('a hole that the server has itself is recorded as a gap', async (t) => {
   assert.deepEqual([gap?.['execution'], gap?.['from'], gap?.['to']], ['e1', 3, 4]);
 });
 
-test('a history the server no longer has ends in one gap', async (t) => {
+test('a history the server no longer has ends in one gap, which closes the mirror', async (t) => {
   const file = await createFile(t);
   await mirror(file, [page(true, started, scheduled)]);
   const gone = toServerError(5, 'workflow execution not found');
-  for (let times = 1; times <= 2; times++) await mirror(file, [gone]);
-  assert.equal(await readShape(file), 'header 1 2 gap');
-  await mirror(file, [page(false, started, scheduled, completed(3))]);
-  assert.equal(await readShape(file), 'header 1 2 gap 3 close');
+  await mirror(file, [gone]);
+  assert.equal(await readShape(file), 'header 1 2 gap close');
+  const service = await mirror(file, [page(false, started, scheduled, completed(3))], 'e2');
+  assert.deepEqual(service.requests, []);
+  assert.equal(await readShape(file), 'header 1 2 gap close');
+});
+
+test('a mirror killed between a gap and its close says the gap once', async (t) => {
+  const file = await createFile(t);
+  await mirror(file, [page(true, started, scheduled)]);
+  const gone = toServerError(5, 'workflow execution not found');
+  await mirror(file, [gone]);
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  await writeFile(file, `${lines.slice(0, -2).join('\n')}\n`);
+  await rm(join(dirname(file), 'anchors'), { recursive: true });
+  await mirror(file, [gone]);
+  assert.equal(await readShape(file), 'header 1 2 gap close');
 });
 
 test('a namespace that is not there says nothing about the history', async (t) => {
@@ -215,4 +239,129 @@ test('a first execution the server no longer has leaves a gap', async (t) => {
   const gone = toServerError(5, 'workflow execution not found');
   await mirror(file, [page(false, second, completed(2)), gone]);
   assert.equal(await readShape(file), 'header gap 1 2 close');
+});
+
+const unnumbered = (event: ReturnType<typeof toEvent>) => ({ ...event, taskId: '0' });
+
+test('of a server without task ids, a workflow task is held back until another event follows', async (t) => {
+  const file = await createFile(t);
+  const [one, two] = [unnumbered(started), unnumbered(scheduled)];
+  const three = unnumbered(toEvent(3, 'WORKFLOW_TASK_STARTED'));
+  await mirror(file, [page(true, one, two), page(true, three)]);
+  assert.equal(await readShape(file), 'header 1');
+  // Handed out again from the start, and on from a token; taken back for a signal.
+  await mirror(file, [
+    page(true, one, two),
+    page(true),
+    page(true, three),
+    page(true, unnumbered(signalled(3))),
+  ]);
+  assert.equal(await readShape(file), 'header 1');
+  await mirror(file, [
+    page(true, one, two),
+    page(true, unnumbered(signalled(3))),
+    page(false, unnumbered(completed(4))),
+  ]);
+  assert.equal(await readShape(file), 'header 1 2 3 4 close');
+});
+
+const terminated = (id: number) => toEvent(id, 'WORKFLOW_EXECUTION_TERMINATED', {});
+const resetMark = (id: number, baseRunId: string, newRunId: string) =>
+  toEvent(
+    id,
+    'WORKFLOW_TASK_FAILED',
+    { cause: 'WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW', baseRunId, newRunId },
+    String(2_000_000 + id),
+  );
+
+const scheduled4 = () => toEvent(4, 'WORKFLOW_TASK_SCHEDULED');
+const base = page(false, started, scheduled, signalled(3), terminated(4));
+const reset = [started, scheduled, resetMark(3, 'e1', 'e2')];
+
+test('a reset is followed with a link, and what it copied is not written again', async (t) => {
+  const file = await createFile(t);
+  await mirror(file, [
+    base,
+    page(false, ...reset),
+    page(false, ...reset, signalled(4), completed(5)),
+  ]);
+  assert.equal(await readShape(file), 'header 1 2 3 4 link 3 4 5 close');
+  const link = (await readAll(file)).find((record) => record['kind'] === 'link');
+  assert.ok(link !== undefined);
+  const { reason, from, to, base: of, baseId, baseHash } = link;
+  assert.deepEqual([reason, from, to, of, baseId], ['reset', 'e1', 'e2', 'e1', 2]);
+  assert.equal(baseHash, hashOf(toCanonical(scheduled)));
+
+  const executions = await readExecutions(file, (event) => event);
+  assert.deepEqual(
+    [...(executions.get('e2') ?? [])],
+    [...[...reset, signalled(4), completed(5)].map((event, at) => [at + 1, event])],
+  );
+  const current: unknown[] = [];
+  for await (const event of readCurrentHistory(file)) current.push(event);
+  assert.deepEqual(current, [...reset, signalled(4), completed(5)]);
+});
+
+test('a reset is gone on with wherever the mirror was cut off', async (t) => {
+  const file = await createFile(t);
+  await mirror(file, [base, page(false, ...reset)]);
+  assert.equal(await readShape(file), 'header 1 2 3 4 link');
+  await mirror(file, [page(true, ...reset)]);
+  await mirror(file, [page(false, ...reset, completed(4))]);
+  assert.equal(await readShape(file), 'header 1 2 3 4 link 3 4 close');
+});
+
+test('a reset that copied other events than the mirror has is reported and not followed', async (t) => {
+  const file = await createFile(t);
+  const other = toEvent(2, 'WORKFLOW_TASK_SCHEDULED', { attempt: 7 });
+  await assert.rejects(
+    mirror(file, [base, page(false, started, other, resetMark(3, 'e1', 'e2'))]),
+    MirrorMismatch,
+  );
+  assert.equal(await readShape(file), 'header 1 2 3 4');
+});
+
+test('a termination that was no reset closes the mirror', async (t) => {
+  const file = await createFile(t);
+  await mirror(file, [base, base]);
+  assert.equal(await readShape(file), 'header 1 2 3 4 close');
+});
+
+test('a completed run that is reset later goes on after its close', async (t) => {
+  const file = await createFile(t);
+  await mirror(file, [page(false, started, scheduled, signalled(3), completed(4))]);
+  const again = page(false, ...reset, completed(4));
+  const service = await mirror(file, [again, again], 'e2');
+  assert.equal(service.requests.length, 2);
+  assert.equal(await readShape(file), 'header 1 2 3 4 close link 3 4 close');
+  assert.deepEqual((await mirror(file, [], 'e2')).requests, []);
+});
+
+test('a reset of a reset, before its own mark, is linked to its base', async (t) => {
+  const file = await createFile(t);
+  const second = [started, scheduled, resetMark(3, 'e1', 'e2'), scheduled4(), terminated(5)];
+  const third = [...second.slice(0, 3), resetMark(4, 'e2', 'e3')];
+  await mirror(file, [
+    base,
+    page(false, ...third),
+    page(false, ...second),
+    page(false, ...second),
+    page(false, ...third),
+    page(false, ...third, completed(5)),
+  ]);
+  assert.equal(await readShape(file), 'header 1 2 3 4 link 3 4 5 link 4 5 close');
+  const current: unknown[] = [];
+  for await (const event of readCurrentHistory(file)) current.push(event);
+  assert.deepEqual(current, [...third, completed(5)]);
+});
+
+test('a mirror that comes after a reset begins with its base, or with a gap where that is gone', async (t) => {
+  const file = await createFile(t);
+  const first = page(false, ...reset, completed(4));
+  await mirror(file, [first, base, first, first]);
+  assert.equal(await readShape(file), 'header 1 2 3 4 link 3 4 close');
+  const late = await createFile(t);
+  await mirror(late, [first, toServerError(5, 'workflow execution not found')]);
+  assert.equal(await readShape(late), 'header gap 1 2 3 4 close');
+  assert.equal((await readAll(late)).at(2)?.['execution'], 'e2');
 });

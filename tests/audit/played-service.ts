@@ -13,7 +13,7 @@ export type Answer =
 export interface PlayedService extends ListService {
   readonly requests: readonly Request[];
   /** What visibility shows. */
-  listed: readonly string[];
+  listed: readonly (string | readonly [workflowId: string, runId: string])[];
   /** Resolves when every answer was given and the next request waits. */
   readonly drained: Promise<void>;
 }
@@ -44,7 +44,10 @@ export const playService = (answers: readonly Answer[], signal: AbortSignal): Pl
       };
     },
     async listWorkflowExecutions() {
-      const executions = this.listed.map((workflowId) => ({ execution: { workflowId } }));
+      const executions = this.listed.map((of) => {
+        const [workflowId, runId] = typeof of === 'string' ? [of] : of;
+        return { execution: { workflowId, ...(runId === undefined ? {} : { runId }) } };
+      });
       return { executions, nextPageToken: new Uint8Array() };
     },
   };
@@ -59,7 +62,9 @@ const attributes: Readonly<Record<string, string>> = {
   WORKFLOW_TASK_SCHEDULED: 'workflowTaskScheduled',
   WORKFLOW_TASK_STARTED: 'workflowTaskStarted',
   WORKFLOW_EXECUTION_SIGNALED: 'workflowExecutionSignaled',
+  WORKFLOW_TASK_FAILED: 'workflowTaskFailed',
   WORKFLOW_EXECUTION_COMPLETED: 'workflowExecutionCompleted',
+  WORKFLOW_EXECUTION_TERMINATED: 'workflowExecutionTerminated',
   WORKFLOW_EXECUTION_CONTINUED_AS_NEW: 'workflowExecutionContinuedAsNew',
 };
 
