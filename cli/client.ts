@@ -11,6 +11,8 @@ import {
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { SignalDefinition } from '@temporalio/common';
+import type { HistoryEventJson } from '../audit/history-json.ts';
+import { readPages } from '../audit/origin.ts';
 import type { ApprovalAnswer, RewindOrder, RunInput, RunView } from '../workflows/contract.ts';
 import {
   answerApproval,
@@ -75,6 +77,11 @@ export interface RunClient {
     token: Uint8Array | undefined,
     options: { readonly signal: AbortSignal; readonly wait: boolean },
   ): Promise<HistoryPage<HistoryEvent>>;
+  /** An execution as it is now (the latest, without `runId`); undefined when the server does not have it. */
+  fetchHistory(
+    run: string,
+    runId?: string,
+  ): Promise<AsyncIterable<readonly HistoryEventJson[]> | undefined>;
   close(): Promise<void>;
 }
 
@@ -254,8 +261,32 @@ function createRunClient(connection: Connection, namespace: string, address: str
       const next = more === undefined || more === null || more.length === 0 ? undefined : more;
       return { events: answer.history?.events ?? [], next };
     },
+    async fetchHistory(run, runId) {
+      const pages = readPages(
+        {
+          getWorkflowExecutionHistory: (request) =>
+            bounded(() => service.getWorkflowExecutionHistory(request), 60_000),
+        },
+        namespace,
+        toWorkflowId(run),
+        runId,
+      );
+      try {
+        const first = await pages.next();
+        return first.done === true ? undefined : prepend(first.value, pages);
+      } catch (error) {
+        // Not found, or an id that is none.
+        if (isGrpcServiceError(error) && [3, 5].includes(error.code)) return undefined;
+        throw error;
+      }
+    },
     close: () => connection.close(),
   };
+}
+
+async function* prepend<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
 }
 
 const keys = {

@@ -247,6 +247,14 @@ export const commands: readonly Command[] = [
     load: async () => (await import('./commands/audit-verify.ts')).verifyAudit,
   },
   {
+    name: 'audit reconcile',
+    args: ['run'],
+    summary: 'compare the record of a run with Temporal, event by event',
+    options: {},
+    example: `agent audit reconcile ${demo}`,
+    load: async () => (await import('./commands/audit-reconcile.ts')).reconcileAudit,
+  },
+  {
     name: 'audit tail',
     args: [],
     summary: 'the newest entries of the audit log',

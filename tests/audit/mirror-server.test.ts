@@ -20,6 +20,7 @@ import { toHistoryJson } from '../../audit/history-json.ts';
 import { toRunLog } from '../../config/folders.ts';
 import { isServing } from '../../workers/serving.ts';
 import { fromWorkflowId, resumeRun, sayToRun } from '../../workflows/contract.ts';
+import { runAgent } from '../cli/program.ts';
 import { happy } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import { startTemporal } from '../setup/temporal.ts';
@@ -233,4 +234,10 @@ test('a reset is mirrored with a link, and the copied events are those of its ba
     );
   }
   assert.equal((await verifyChain(file, `run ${run}`)).ok, true);
+
+  const env = { AGENT_STATE_DIR: root, TEMPORAL_ADDRESS: address };
+  const equal = await runAgent(['audit', 'reconcile', run, '--json'], { env });
+  assert.equal(equal.code, 0, equal.stdout + equal.stderr);
+  const { ok, executions: compared } = JSON.parse(equal.stdout) as Record<string, unknown>;
+  assert.deepEqual([ok, compared], [true, 2]);
 });

@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs';
+import type { Discrepancy } from '../../audit/reconcile.ts';
+import { reconcileRun } from '../../audit/reconcile.ts';
+import { readSettings } from '../../config/environment.ts';
+import { toRunLog } from '../../config/folders.ts';
+import type { Invocation } from '../arguments.ts';
+import { stripControls } from '../clean.ts';
+import { printJson, printText } from '../output.ts';
+import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
+
+const said = {
+  missing: 'is missing from the mirror',
+  extra: 'is in the mirror and not in Temporal',
+  different: 'is another one in Temporal than in the mirror',
+} as const satisfies Record<Discrepancy['kind'], string>;
+
+/** `agent audit reconcile`: compares the mirror of a run with Temporal, event by event. Exit 1 when they differ. */
+export async function reconcileAudit({ args, flags }: Invocation): Promise<number> {
+  const settings = readSettings();
+  const run = parseRun(args[0]);
+  const file = toRunLog(settings.folders.root, run);
+  if (!existsSync(file)) throw await toUnknownRun(settings, run);
+  const client = await connectFor(settings, run);
+  const result = await withClient(client, () =>
+    reconcileRun({ file, readHistory: (execution) => client.fetchHistory(run, execution) }),
+  );
+  const { executions, compared, findings, notes } = result;
+  const equal = findings.length === 0;
+  if (flags['json'] === true) printJson({ ok: equal, run, ...result });
+  else {
+    for (const note of notes) printText(stripControls(`· ${note}`));
+    for (const { kind, execution, event, type } of findings) {
+      printText(stripControls(`✗ execution ${execution}, event ${event} ${type} ${said[kind]}`));
+    }
+    const looked = `${compared} events in ${executions} executions of run ${run}`;
+    printText(
+      equal
+        ? `✓ ${looked} are the same in Temporal and in the mirror.`
+        : `${looked} compared: ${findings.length} findings.`,
+    );
+  }
+  return equal ? 0 : 1;
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { openChain } from '../../audit/chain.ts';
+import { createAnchors } from '../../audit/anchors.ts';
+import { toKeyFile } from '../../audit/signing-key.ts';
+import { toRunLog } from '../../config/folders.ts';
+import type { Place } from './program.ts';
+import { createPlace, runAgent } from './program.ts';
+
+let place: Place;
+before(async () => {
+  place = await createPlace();
+  await mkdir(place.state, { recursive: true });
+  const anchors = createAnchors(place.state, toKeyFile(place.env));
+  const chain = await openChain(toRunLog(place.state, 'kept'), 'run kept', anchors);
+  await chain.append([{ kind: 'header', run: 'kept' }]);
+  await chain.append([{ kind: 'close' }]);
+  await chain.close();
+});
+after(() => place.remove());
+
+test('a record that cannot be compared because Temporal is away: exit 69 and its address', async () => {
+  const env = { ...place.env, TEMPORAL_ADDRESS: '127.0.0.1:1' };
+  const { code, stdout, stderr } = await runAgent(['audit', 'reconcile', 'kept'], { env });
+  assert.equal(code, 69);
+  assert.equal(stdout, '');
+  assert.match(stderr, /127\.0\.0\.1:1 does not answer/);
+});
+
+test('a run nobody knows cannot be compared', async () => {
+  const { code, stderr } = await runAgent(['audit', 'reconcile', 'kapt'], { env: place.env });
+  assert.equal(code, 2);
+  assert.match(stderr, /no run "kapt".*Did you mean kept/);
+});
+
+test('verify names a cut log and exits 1', async () => {
+  assert.equal((await runAgent(['audit', 'verify', 'kept'], { env: place.env })).code, 0);
+  const file = toRunLog(place.state, 'kept');
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, `${text.split('\n')[0]}\n`);
+  const { code, stdout } = await runAgent(['audit', 'verify', 'kept'], { env: place.env });
+  await writeFile(file, text);
+  assert.equal(code, 1);
+  assert.match(stdout, /✗ run-kept.jsonl:2: is gone: the log was cut/);
+});
