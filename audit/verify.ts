@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 import { toStateFolders } from '../config/folders.ts';
-import { createBlobStore } from './blobs.ts';
+import { createBlobStore, isRef } from './blobs.ts';
 import { readAnchors } from './anchors-state.ts';
 import { cutOff, scanChain } from './chain.ts';
 import type { ChainRecord, Head } from './line.ts';
 import { readDays, toDayIdentity } from './log.ts';
+import { findRefs } from './refs.ts';
 import type { Scan } from './scan.ts';
 import { toKeyFile } from './signing-key.ts';
 
@@ -34,9 +35,6 @@ interface Mention {
   readonly line: number;
 }
 
-// A whole JSON string only: text that quotes a digest, such as that of a container image, is no reference.
-const refInLine = /(?<!\\)(?<!"(?:digest|policy)":)"(sha256:[0-9a-f]{64})"/g;
-
 const readNames = async (folder: string, read: (folder: string) => Promise<string[]>) =>
   read(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -55,6 +53,17 @@ const judgeBlob = async (file: string, ref: string): Promise<string | undefined>
   return `sha256:${found}` === ref
     ? undefined
     : `blob ${ref} was changed: hashes to sha256:${found}`;
+};
+
+/** Every blob of the store, by its file's name. */
+const readRefs = async (folder: string): Promise<string[]> => {
+  const refs: string[] = [];
+  for (const first of await readNames(join(folder, 'sha256'), readdir)) {
+    for (const rest of await readNames(join(folder, 'sha256', first), readdir)) {
+      if (isRef(`sha256:${first}${rest}`)) refs.push(`sha256:${first}${rest}`);
+    }
+  }
+  return refs;
 };
 
 /** What the first record of a day must be, given the day before it. */
@@ -146,10 +155,7 @@ export const verifyState = async (
       rewritten ||= record.seq === anchor?.seq && record.hash !== anchor.hash;
       see?.(record);
       if (run !== undefined && record['run'] !== run && identity !== `run ${run}`) return;
-      if (!text.includes('"sha256:')) return;
-      for (const [, ref] of text.matchAll(refInLine)) {
-        if (ref !== undefined && !mentions.has(ref)) mentions.set(ref, { file, line });
-      }
+      for (const ref of findRefs(text)) if (!mentions.has(ref)) mentions.set(ref, { file, line });
     });
     const judgement = judgeEnd(found, anchor, rewritten);
     if (judgement.finding !== undefined) findings.push({ file, ...judgement.finding });
@@ -193,6 +199,14 @@ export const verifyState = async (
   for (const [ref, { file, line }] of mentions) {
     const what = await judgeBlob(blobs.pathOf(ref), ref);
     if (what !== undefined) findings.push({ file, line, what });
+  }
+  if (run === undefined) {
+    // Blobs name blobs: what no record names is checked by its own name.
+    for (const ref of await readRefs(folders.blobs)) {
+      const what = mentions.has(ref) ? undefined : await judgeBlob(blobs.pathOf(ref), ref);
+      const file = relative(root, blobs.pathOf(ref));
+      if (what !== undefined) findings.push({ file, what });
+    }
   }
   return { files, records, findings, notes };
 };

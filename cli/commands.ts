@@ -240,8 +240,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'audit verify',
-    args: ['[run]'],
-    summary: 'check the hash chains of the record, offline',
+    args: ['[run|file.tgz]'],
+    summary: 'check the hash chains of the record, or an export, offline',
     options: {},
     example: 'agent audit verify',
     load: async () => (await import('./commands/audit-verify.ts')).verifyAudit,
@@ -253,6 +253,16 @@ export const commands: readonly Command[] = [
     options: {},
     example: `agent audit reconcile ${demo}`,
     load: async () => (await import('./commands/audit-reconcile.ts')).reconcileAudit,
+  },
+  {
+    name: 'audit export',
+    args: ['run'],
+    summary: 'write the whole record of a run into one signed file',
+    options: {
+      output: { value: 'file', short: 'o', help: 'default: <run>.agent-export.tgz' },
+    },
+    example: `agent audit export ${demo}`,
+    load: async () => (await import('./commands/audit-export.ts')).exportAudit,
   },
   {
     name: 'audit tail',

@@ -1,15 +1,19 @@
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { readSigningKey, toKeyFile } from '../../audit/signing-key.ts';
 import { verifyState } from '../../audit/verify.ts';
 import type { Finding } from '../../audit/verify.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
+import { usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
 import { parseRun, toUnknownRun } from '../session.ts';
 
 /** `agent audit verify`: recomputes every hash of the record. Exit 1 when something is not as it was written. */
 export async function verifyAudit({ args, flags }: Invocation): Promise<number> {
+  if (args[0] !== undefined && /[./]/.test(args[0])) return await verifyFile(args[0], flags);
   const settings = readSettings();
   const { root } = settings.folders;
   const run = args[0] === undefined ? undefined : parseRun(args[0]);
@@ -32,3 +36,27 @@ export async function verifyAudit({ args, flags }: Invocation): Promise<number> 
 
 const toText = (mark: string, { file, line, what }: Finding): string =>
   stripControls(`${mark} ${line === undefined ? file : `${file}:${line}`}: ${what}`);
+
+/** An export needs nothing but itself: no state folder, no server. */
+async function verifyFile(file: string, flags: Invocation['flags']): Promise<number> {
+  if (!existsSync(file)) throw usageError(`There is no file ${file}. Make one: agent audit export`);
+  const { verifyExport } = await import('../../audit/import.ts');
+  const { manifest, key, findings } = await verifyExport(file, tmpdir());
+  const sound = findings.length === 0;
+  const own = readSigningKey(toKeyFile())?.id === key;
+  if (flags['json'] === true) {
+    printJson({ ok: sound, file, run: manifest?.run, key, ownKey: own, findings });
+    return sound ? 0 : 1;
+  }
+  for (const finding of findings) printText(toText('✗', finding));
+  if (!sound) printText(`${file}: ${findings.length} findings.`);
+  else {
+    const whose = own
+      ? 'your key'
+      : `key ${key}, which is not yours: ask its owner for this number`;
+    printText(
+      `✓ ${file} is as it was exported: run ${manifest?.run}, ${manifest?.created}, signed by ${whose}.`,
+    );
+  }
+  return sound ? 0 : 1;
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openChain } from '../../audit/chain.ts';
 import { createAnchors } from '../../audit/anchors.ts';
@@ -43,4 +44,32 @@ test('verify names a cut log and exits 1', async () => {
   await writeFile(file, text);
   assert.equal(code, 1);
   assert.match(stdout, /✗ run-kept.jsonl:2: is gone: the log was cut/);
+});
+
+test('an export is verified by its file alone, and a changed one exits 1', async () => {
+  const out = join(place.root, 'kept.tgz');
+  const made = await runAgent(['audit', 'export', 'kept', '-o', out, '--json'], { env: place.env });
+  assert.equal(made.code, 0, made.stderr);
+  const { manifest } = JSON.parse(made.stdout) as { manifest: { files: { path: string }[] } };
+  assert.deepEqual(
+    manifest.files.map(({ path }) => path),
+    [
+      ...['policies/network.yaml', 'policies/paths.yaml', 'policies/tools.yaml'],
+      ...['run-kept.jsonl', 'tools.json'],
+    ],
+  );
+  const elsewhere = { XDG_CONFIG_HOME: join(place.root, 'elsewhere') };
+  const good = await runAgent(['audit', 'verify', out], { env: elsewhere });
+  assert.equal(good.code, 0, good.stdout);
+  assert.match(good.stdout, /run kept.*which is not yours/);
+  assert.match((await runAgent(['audit', 'verify', out], { env: place.env })).stdout, /your key/);
+  const bytes = await readFile(out);
+  bytes[200] = (bytes[200] ?? 0) ^ 1;
+  await writeFile(out, bytes);
+  const bad = await runAgent(['audit', 'verify', out, '--json'], { env: place.env });
+  assert.equal(bad.code, 1);
+  const { ok, findings } = JSON.parse(bad.stdout) as { ok: boolean; findings: unknown[] };
+  assert.ok(!ok && findings.length > 0);
+  const none = await runAgent(['audit', 'verify', './none.tgz'], { env: place.env });
+  assert.equal(none.code, 2);
 });

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { exportRun } from '../../audit/export.ts';
+import { readSettings } from '../../config/environment.ts';
+import { toRunLog } from '../../config/folders.ts';
+import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
+import type { PolicyBundle } from '../../config/policies.ts';
+import { readVersion } from '../../config/version.ts';
+import type { Invocation } from '../arguments.ts';
+import { runProject } from '../child.ts';
+import { printJson, printText } from '../output.ts';
+import { textOf } from '../run-options.ts';
+import { parseRun, printProgress, toUnknownRun } from '../session.ts';
+
+/** `agent audit export`: the log, audit lines, blobs, policy and tools of a run in one signed file. */
+export async function exportAudit({ args, flags }: Invocation): Promise<number> {
+  const settings = readSettings();
+  const { root } = settings.folders;
+  const run = parseRun(args[0]);
+  if (!existsSync(toRunLog(root, run))) throw await toUnknownRun(settings, run);
+  const out = resolve(textOf(flags, 'output') ?? `${run}.agent-export.tgz`);
+  const [policy, tools] = await Promise.all([readPolicy(settings.policiesDir), readTools()]);
+  const { manifest, bytes, key } = await exportRun({
+    ...{ root, run, out },
+    versions: { agent: readVersion(), node: process.versions.node },
+    ...(policy === undefined ? {} : { policy }),
+    ...(tools === undefined ? {} : { tools }),
+  });
+  if (flags['json'] === true) printJson({ run, file: out, bytes, key, manifest });
+  else {
+    printText(`${out}: ${manifest.files.length} files, ${bytes} bytes, signed by key ${key}.`);
+    printProgress(`Check it anywhere: agent audit verify ${out}`);
+  }
+  return 0;
+}
+
+/** A policy that cannot be put in force is no reason to keep the record of a run back. */
+async function readPolicy(folder: string): Promise<PolicyBundle | undefined> {
+  try {
+    return await readPolicyBundle(folder);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    printProgress(`The policy in ${folder} is left out: see agent policies validate`);
+    return undefined;
+  }
+}
+
+async function readTools(): Promise<string | undefined> {
+  const { code, stdout } = await runProject('workers/invoke.ts', ['--list']);
+  if (code === 0) return stdout;
+  printProgress('The tools are left out, they cannot be listed: see agent tools list');
+  return undefined;
+}
