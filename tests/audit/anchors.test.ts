@@ -260,13 +260,16 @@ test('writers killed at any moment never make a finding', async (t) => {
   const appender = join(import.meta.dirname, 'appender.ts');
   const { audit } = toStateFolders(root);
   for (let round = 0; round < 12; round++) {
-    const children = ['a', 'b'].map((name) =>
-      spawn(process.execPath, [appender, 'log', audit, name, '100000'], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      }),
+    const commands = [
+      ['log', audit, 'a', '100000'],
+      ['log', audit, 'b', '100000'],
+      ['chain', toRunLog(root, 'k'), 'k', '100000', 'run k'],
+    ];
+    const children = commands.map((args) =>
+      spawn(process.execPath, [appender, ...args], { stdio: ['ignore', 'pipe', 'inherit'] }),
     );
     const ended = children.map((child) => once(child, 'exit'));
-    await once(children[round % 2]!.stdout, 'data');
+    await once(children[round % 3]!.stdout, 'data');
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
     // Also while they write.
     assert.deepEqual((await verifyState(root)).findings, []);

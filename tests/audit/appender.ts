@@ -7,14 +7,14 @@ import { createAnchors } from '../../audit/anchors.ts';
 import { openChain } from '../../audit/chain.ts';
 import { createAuditLog } from '../../audit/log.ts';
 
-const [what, path = '', name = '', count = '0'] = process.argv.slice(2);
+const [what, path = '', name = '', count = '0', identity = 'test'] = process.argv.slice(2);
 
 const say = (text: string): void => {
   writeSync(1, `${text}\n`);
 };
 
 if (what === 'chain') {
-  const chain = await openChain(path, 'test', createAnchors(dirname(path)));
+  const chain = await openChain(path, identity, createAnchors(dirname(path)));
   for (let n = 1; n <= Number(count); n++) {
     const [head] = await chain.append([
       { kind: 'event', writer: name, n, fill: 'x'.repeat(n % 5000) },

@@ -14,6 +14,9 @@ import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 
 import { verifyChain } from '../../audit/chain.ts';
 import { readRunEvents } from '../../audit/events.ts';
+import { exportRun } from '../../audit/export.ts';
+import { verifyExport } from '../../audit/import.ts';
+import { verifyState } from '../../audit/verify.ts';
 import { readExecutions } from '../../audit/executions.ts';
 import type { HistoryEventJson } from '../../audit/history-json.ts';
 import { toHistoryJson } from '../../audit/history-json.ts';
@@ -116,6 +119,13 @@ test('a mirror killed again and again keeps each event of a run once, over all i
   for await (const event of readRunEvents(file)) told.push(event);
   assert.deepEqual(told, await agent.events(handle));
   assert.equal(told.at(-1)?.type, 'run.finished');
+
+  // Blobs that only payloads name are found and there.
+  assert.deepEqual((await verifyState(root)).findings, []);
+  const out = join(root, 'run.tgz');
+  const { manifest } = await exportRun({ root, run, out, versions: {} });
+  assert.ok(manifest.files.filter(({ path }) => path.startsWith('blobs/')).length >= 3);
+  assert.deepEqual((await verifyExport(out, root)).findings, []);
 });
 
 test('a mirror goes on when the server was killed during its long poll', async (t) => {

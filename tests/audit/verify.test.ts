@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
 
 import { createAnchors } from '../../audit/anchors.ts';
@@ -124,6 +124,51 @@ for (const [what, file, expected, damage] of damages) {
     assert.match(finding?.what ?? '', expected, JSON.stringify(findings));
   });
 }
+
+test('the files of two runs that changed places are found, and named', async (t) => {
+  const root = await createFolder(t);
+  await createState(root);
+  const [a, b] = [toRunLog(root, 'a'), toRunLog(root, 'b')];
+  const [ofA, ofB] = [await readFile(a), await readFile(b)];
+  await writeFile(a, ofB);
+  await writeFile(b, ofA);
+  const { findings } = await verifyState(root);
+  assert.deepEqual(
+    findings.map(({ file, line }) => [file, line]),
+    [
+      ['run-a.jsonl', 1],
+      ['run-b.jsonl', 1],
+    ],
+  );
+});
+
+test('any changed byte of a log, the register or a blob is found, and its file named', async (t) => {
+  const root = await createFolder(t);
+  const { refs, pathOf, folders } = await createState(root);
+  const { blobs } = folders;
+  const unnamed = pathOf(await createBlobStore(blobs).put('named by no record'));
+  for (const [path, named] of [
+    [toRunLog(root, 'a'), 'run-a.jsonl'],
+    [join(folders.audit, '2026-03-02.jsonl'), 'audit/2026-03-02.jsonl'],
+    [join(root, 'anchors/register.jsonl'), 'anchors/register.jsonl'],
+    [pathOf(refs.b), 'run-b.jsonl'],
+    [unnamed, relative(root, unnamed)],
+  ] as const) {
+    const bytes = await readFile(path);
+    for (let at = 0; at < bytes.length; at += 7) {
+      const changed = Buffer.from(bytes);
+      changed[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
+      await writeFile(path, changed);
+      const { findings } = await verifyState(root);
+      assert.ok(
+        findings.some(({ file }) => file === named),
+        `byte ${at} of ${named}`,
+      );
+    }
+    await writeFile(path, bytes);
+  }
+  assert.deepEqual((await verifyState(root)).findings, []);
+});
 
 test('a day written without its link is found', async (t) => {
   const root = await createFolder(t);
