@@ -3,7 +3,9 @@
  * `npm test -- policies audit` runs only files whose path contains one of the words.
  */
 import { globSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { startTemporal } from './setup/temporal.ts';
@@ -46,6 +48,9 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   });
 }
 
+// Keys that tests make are not the developer's.
+const config = mkdtempSync(join(tmpdir(), 'dev-agent-config-'));
+process.env['XDG_CONFIG_HOME'] = config;
 const temporal = await startTemporal();
 process.env['TEMPORAL_TEST_ADDRESS'] = temporal.address;
 process.env['AGENT_TEMPORAL_CLI'] = temporal.cli;
@@ -60,6 +65,7 @@ try {
     await runFiles(files, concurrency);
   }
 } finally {
+  rmSync(config, { recursive: true, force: true });
   await temporal.stop();
 }
 if (skipped > 0) console.log(`${skipped} skipped`);

@@ -31,7 +31,12 @@ suite('time travel from the command line', () => {
     workspace = join(machine.root, id);
     await mkdir(workspace);
     await writeFile(join(workspace, 'mine.txt'), 'mine\n');
-    const run = machine.start('run', '--json', '--id', id, '-C', workspace, 'Do it');
+    return await begin(id, 'run', '--id', id, '-C', workspace, 'Do it');
+  };
+  /** Starts without a terminal, which would end at the question, and waits for it. */
+  const begin = async (id: string, ...args: string[]): Promise<Started> => {
+    await ok(...args, '--detach');
+    const run = machine.start('logs', id, '-f', '--json');
     await run.waitFor(({ type }) => type === 'input.requested');
     return run;
   };
@@ -87,8 +92,7 @@ suite('time travel from the command line', () => {
 
   test('fork leaves the old run alone and goes on in a copy', async () => {
     const run = await start('old');
-    const forked = machine.start('fork', 'old', '--step', '2', '--id', 'young', '--json');
-    await forked.waitFor(({ type }) => type === 'input.requested');
+    const forked = await begin('young', 'fork', 'old', '--step', '2', '--id', 'young');
     const copy = join(machine.root, 'old-young');
     assert.equal(await readFile(join(copy, 'log'), 'utf8'), 'a\n');
     assert.equal(await readFile(join(copy, 'mine.txt'), 'utf8'), 'mine\n');
@@ -110,8 +114,7 @@ suite('time travel from the command line', () => {
       rmSync(join(machine.state, name), { force: true });
     // Half a call, as the loss may leave it: not known to the log.
     await writeFile(join(workspace, 'log'), 'a\nhalf');
-    const restored = machine.start('restore', 'lost', '--json');
-    await restored.waitFor(({ type }) => type === 'input.requested');
+    const restored = await begin('lost-r2', 'restore', 'lost');
     assert.equal(await read('log'), 'a\n');
     await ok('say', 'lost-r2', 'yes');
     assert.equal((await restored.ended).code, 0);
@@ -124,20 +127,12 @@ suite('time travel from the command line', () => {
     const first = await start('first');
     const refused = await machine.run('run', '-C', workspace, '--id', 'second', 'Do it');
     assert.match(refused.stderr + refused.stdout, /in use by run first/);
-    const waiting = machine.start(
-      'run',
-      '--json',
-      '--wait',
-      '--id',
-      'third',
-      '-C',
-      workspace,
-      'Do it',
-    );
+    await ok('run', '--wait', '--detach', '--id', 'third', '-C', workspace, 'Do it');
     await ok('say', 'first', 'yes');
     assert.equal((await first.ended).code, 0);
-    await waiting.waitFor(({ type }) => type === 'input.requested');
+    const third = machine.start('logs', 'third', '-f', '--json');
+    await third.waitFor(({ type }) => type === 'input.requested');
     await ok('say', 'third', 'yes');
-    assert.equal((await waiting.ended).code, 0);
+    assert.equal((await third.ended).code, 0);
   });
 });
