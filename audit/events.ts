@@ -7,6 +7,8 @@ import { basename } from 'node:path';
 import type {
   ActRequest,
   ActResult,
+  EnsureRequest,
+  EnsureResult,
   ModelOutcome,
   PlanAnswer,
   ReviewAnswer,
@@ -16,11 +18,13 @@ import type {
 } from '../activities/contract.ts';
 import type {
   ApprovalAnswer,
+  RewindOrder,
   RunInput,
   RunResult,
   RunStatus,
   RunUsage,
 } from '../workflows/contract.ts';
+import type { RunState } from '../workflows/state.ts';
 import { readCurrentHistory } from './executions.ts';
 import { attributesOf, decodePayloads } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
@@ -49,8 +53,8 @@ interface State {
   questions: number;
   titles: Map<string, string>;
   attempts: Map<string, number>;
-  /** The step thought about last; empty when the next thought begins one. */
-  current: string;
+  /** Steps begun and not reviewed; a thought about any other begins one. */
+  open: Set<string>;
   usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
   /** Activities under way in this execution, by the event that scheduled them. */
   activities: Map<string, { readonly type: string; readonly request: unknown }>;
@@ -69,7 +73,7 @@ export function createProjection(run: string): Projection {
     questions: 0,
     titles: new Map(),
     attempts: new Map(),
-    current: '',
+    open: new Set(),
     usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
     activities: new Map(),
   };
@@ -151,12 +155,38 @@ function fold(state: State, event: HistoryEventJson): RunEventBody[] {
 
 function foldStart(state: State, attributes: Readonly<Record<string, unknown>>): RunEventBody[] {
   state.activities.clear();
-  const [input] = decodePayloads(attributes['input']) as [RunInput | undefined];
+  const [input, carried] = decodePayloads(attributes['input']) as [
+    RunInput | undefined,
+    RunState | undefined,
+  ];
   if (state.input !== undefined || input === undefined) return [];
   state.input = input;
   const { goal, workspace, by, approve, limits, models } = input;
   return [
     { type: 'run.started', goal, workspace, by, approve, limits, model: models.executor.model },
+    ...(carried === undefined ? [] : takeOver(state, input, carried)),
+  ];
+}
+
+/** A forked or restored run begins with the plan and the counts of another. */
+function takeOver(state: State, { from }: RunInput, carried: RunState): RunEventBody[] {
+  state.asks = carried.asks;
+  state.questions = carried.questions;
+  state.round = carried.round;
+  state.usage = { ...carried.usage };
+  if (carried.plan === undefined) return [];
+  state.titles = new Map(carried.steps.map(({ id, title }) => [id, title]));
+  const steps = carried.steps.map(({ id, title, dependsOn }) => ({ id, title, dependsOn }));
+  const approach = `Goes on from run ${from?.run ?? 'before'}.`;
+  const done = carried.steps.filter((step) => step.state === 'done');
+  return [
+    { type: 'plan.updated', round: carried.round, approach, steps, plan: carried.plan },
+    ...done.map(({ id }): RunEventBody => ({
+      type: 'review',
+      step: id,
+      verdict: 'accept',
+      notes: 'Done before.',
+    })),
   ];
 }
 
@@ -164,15 +194,16 @@ function foldScheduled(state: State, type: string, request: unknown): RunEventBo
   if (request === undefined) return [];
   if (type === 'think') {
     const { step } = request as ThinkRequest;
-    if (state.current === step) return [];
-    state.current = step;
+    if (state.open.has(step)) return [];
+    state.open.add(step);
     const attempt = (state.attempts.get(step) ?? 0) + 1;
     state.attempts.set(step, attempt);
     state.usage.steps += 1;
     return [{ type: 'step.started', step, title: state.titles.get(step) ?? step, attempt }];
   }
   if (type !== 'act') return [];
-  const { call, seq, step, approval } = request as ActRequest;
+  const { call, seq, step, approval, settled } = request as ActRequest;
+  if (settled !== undefined) return [];
   // Asked for once; with the answer it is only tried again. A standing order leaves no update to tell of.
   if (approval !== undefined) return foldApproval(state, approval);
   return [{ type: 'tool.requested', step, call: seq, tool: call.tool, preview: call.preview }];
@@ -184,6 +215,8 @@ function foldCompleted(
   result: unknown,
 ): RunEventBody[] {
   if (type === 'act') return foldAct(state, request as ActRequest, result as ActResult);
+  if (type === 'ensureWorkspace')
+    return foldDrift(state, request as EnsureRequest, result as EnsureResult);
   if (type !== 'plan' && type !== 'think' && type !== 'review') return [];
   const outcome = result as ModelOutcome<unknown>;
   if (outcome.kind === 'unavailable') {
@@ -203,13 +236,14 @@ function foldAnswer(state: State, type: string, request: unknown, answer: unknow
     state.round += 1;
     state.titles = new Map(steps.map(({ id, title }) => [id, title]));
     state.attempts.clear();
-    state.current = '';
+    state.open.clear();
     return [{ type: 'plan.updated', round: state.round, approach, steps, plan }];
   }
   if (type === 'review') {
     const { step } = request as ReviewRequest;
     const { verdict, head } = answer as ReviewAnswer;
-    state.current = '';
+    if (step === undefined) state.open.clear();
+    else state.open.delete(step);
     return [{ type: 'review', verdict, notes: head, ...(step === undefined ? {} : { step }) }];
   }
   const { step } = request as ThinkRequest;
@@ -237,7 +271,11 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
     const request = `a${state.asks}`;
     return [
       decision,
-      { type: 'approval.requested', ...of, request, preview: call.preview, rule, reason, digest },
+      {
+        ...{ type: 'approval.requested', ...of, request, preview: call.preview },
+        ...{ rule, reason, digest },
+        ...(result.unknown === undefined ? {} : { kind: 'unknown' }),
+      },
     ];
   }
   state.usage.toolCalls += 1;
@@ -250,6 +288,27 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
     { type: 'tool.output', ...of, text: head, bytes, observation: observation ?? '' },
     { type: 'tool.finished', ...of, preview: call.preview, ok, ms, ...exit },
     { type: 'budget', usage: { ...state.usage } },
+  ];
+}
+
+function foldDrift(
+  state: State,
+  { checkpoint }: EnsureRequest,
+  { drift, done, tree }: EnsureResult,
+): RunEventBody[] {
+  if (drift === undefined || drift.length === 0 || done === undefined) return [];
+  const changed: RunEventBody = { type: 'workspace.drift', paths: drift, done };
+  if (done !== 'ask') return [changed];
+  state.asks += 1;
+  const preview = `changed since the last step: ${drift.join(', ')}`.slice(0, 160);
+  const reason = 'Approve to go on with what is there, deny to take it back.';
+  return [
+    changed,
+    {
+      ...{ type: 'approval.requested', kind: 'drift', request: `a${state.asks}` },
+      ...{ step: checkpoint?.step ?? '', call: 0, tool: 'workspace', preview },
+      ...{ rule: 'workspace.drift', reason, digest: tree },
+    },
   ];
 }
 
@@ -300,6 +359,11 @@ function foldUpdate(state: State, attributes: Readonly<Record<string, unknown>>)
   const { input } = (attributes['acceptedRequest'] ?? {}) as {
     input?: { name?: string; args?: unknown };
   };
+  if (input?.name === 'rewind') {
+    const [order] = decodePayloads(input.args) as [RewindOrder | undefined];
+    state.open.clear();
+    return order === undefined ? [] : [{ type: 'run.rewound', step: order.step, by: order.by }];
+  }
   if (input?.name !== 'answerApproval') return [];
   const [answer] = decodePayloads(input.args) as [ApprovalAnswer | undefined];
   return answer === undefined ? [] : foldApproval(state, answer);

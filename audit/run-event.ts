@@ -52,6 +52,8 @@ export type RunEvent =
   | (Common<'approval.requested'> &
       OfCall & {
         readonly request: string;
+        /** Absent for an action the policy asks about. */
+        readonly kind?: 'unknown' | 'drift';
         readonly preview: string;
         readonly rule: string;
         readonly reason: string;
@@ -86,6 +88,13 @@ export type RunEvent =
     })
   | (Common<'budget'> & { readonly usage: RunUsage })
   | (Common<'model.waiting'> & { readonly address: string; readonly reason: string })
+  /** Somebody changed files between two steps; `ask`: nothing is done about it yet. */
+  | (Common<'workspace.drift'> & {
+      readonly paths: readonly string[];
+      readonly done: 'adopt' | 'restore' | 'ask';
+    })
+  /** Taken back to the start of a step; it and what began after it is done again. */
+  | (Common<'run.rewound'> & { readonly step: string; readonly by: string })
   | (Common<'run.paused'> & { readonly by: string })
   | (Common<'run.resumed'> & { readonly by: string })
   | (Common<'run.finished'> & {

@@ -37,6 +37,18 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       const word = event.answer === 'approve' ? 'approved' : 'denied';
       return [`  ${toLine(event.request, 20)} ${word} by ${toLine(event.by, 40)}${why}`];
     }
+    case 'workspace.drift': {
+      const done = { adopt: 'taken as they are', restore: 'taken back', ask: 'asked about' }[
+        event.done
+      ];
+      return [
+        `  ${style.yellow('changed by somebody')}, ${done}: ${toLine(event.paths.join(', '), width)}`,
+      ];
+    }
+    case 'run.rewound':
+      return [
+        `${style.bold('Back')} to the start of ${toLine(event.step, 8)}, by ${toLine(event.by, 40)}`,
+      ];
     case 'input.requested':
       return [`  ${style.yellow('question')} ${toLine(event.question, 500)}`];
     case 'said':

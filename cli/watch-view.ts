@@ -88,6 +88,13 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     }
     case 'model.waiting':
       return { ...view, waitingFor: event };
+    case 'run.rewound': {
+      const at = view.steps.findIndex(({ id }) => id === event.step);
+      const steps = view.steps.map((step, index) =>
+        index < at ? step : { ...step, state: 'waiting' as const },
+      );
+      return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), steps };
+    }
     case 'run.paused':
       return { ...view, paused: true };
     case 'run.resumed':
@@ -97,6 +104,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'decision':
     case 'tool.started':
     case 'tool.output':
+    case 'workspace.drift':
       return view;
   }
 }

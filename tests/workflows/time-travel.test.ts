@@ -48,7 +48,7 @@ suite('going back in an open run', () => {
     await agent.waitFor(handle, 'awaiting-input');
     await assert.rejects(
       handle.executeUpdate(rewindRun, { args: [{ step: 's3', by: 'tester' }] }),
-      (error: Error) => /begun are s1, s2/.test(String((error.cause as Error).message)),
+      (error: Error) => /begun are s1, s2/.test((error.cause as Error).message),
     );
     await handle.signal(sayToRun, 'yes', 'tester');
     await handle.result();
