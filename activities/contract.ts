@@ -211,6 +211,8 @@ export type OpenResult =
       tree?: SnapshotId;
       /** Paths that snapshots leave out, at most 20. */
       uncovered?: readonly string[];
+      /** Independent steps the policy lets run at once; 1 if absent. */
+      parallelSteps?: number;
     }
   /** `busy`: the run that has the workspace; it may be free later. */
   | { ok: false; reason: string; busy?: string };
@@ -245,6 +247,36 @@ export interface EnsureResult {
   readonly done?: DriftPolicy;
 }
 
+/** A step that runs beside others works in a copy of the workspace. */
+export interface LaneRequest {
+  readonly run: string;
+  readonly workspace: string;
+  /** Names the copy within the run. */
+  readonly lane: string;
+  readonly tree: SnapshotId;
+}
+
+export interface LaneResult {
+  /** Absolute path of the copy. */
+  readonly workspace: string;
+  readonly tree: SnapshotId;
+}
+
+/** Brings what a lane did into the workspace. */
+export interface MergeRequest extends LaneRequest {
+  readonly laneWorkspace: string;
+  /** Snapshot both began from; `tree` is what the workspace holds now. */
+  readonly base: SnapshotId;
+  readonly theirs: SnapshotId;
+  /** Heads of the chains of observations: both began from `from`; the lane's goes behind the run's. */
+  readonly evidence: { readonly from?: Ref; readonly ours?: Ref; readonly theirs?: Ref };
+}
+
+export type MergeResult =
+  | { readonly ok: true; readonly tree: SnapshotId; readonly evidence?: Ref }
+  /** Nothing was merged. `notes` has both diffs, for the planner. */
+  | { readonly ok: false; readonly paths: readonly string[]; readonly notes: Ref };
+
 export interface CloseRequest {
   readonly run: string;
   readonly workspace: string;
@@ -273,6 +305,8 @@ export interface ModelActivities {
 export interface WorkspaceActivities {
   openWorkspace(request: OpenRequest): Promise<OpenResult>;
   ensureWorkspace(request: EnsureRequest): Promise<EnsureResult>;
+  openLane(request: LaneRequest): Promise<LaneResult>;
+  mergeLane(request: MergeRequest): Promise<MergeResult>;
   act(request: ActRequest): Promise<ActResult>;
   closeRun(request: CloseRequest): Promise<CloseResult>;
 }

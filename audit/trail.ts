@@ -4,6 +4,8 @@ import type {
   ActResult,
   EnsureRequest,
   EnsureResult,
+  LaneRequest,
+  MergeResult,
   ModelOutcome,
   OpenResult,
   PlannedStep,
@@ -20,6 +22,8 @@ export interface TrailStep extends Pick<PlannedStep, 'id' | 'title'> {
   readonly round: number;
   /** Snapshot from its start. */
   readonly before: string;
+  /** Snapshot after its last call so far. */
+  readonly after: string;
   /** The run's state at its start. */
   readonly state: RunState;
 }
@@ -47,6 +51,8 @@ interface Folded {
   /** As of now; `point` is a copy of it from the start of a turn. */
   now?: RunState;
   ended: boolean;
+  /** Steps that run beside others, in copies; what they do is the run's only when it is merged. */
+  lanes: Set<string>;
   activities: Map<string, { readonly type: string; readonly request: unknown }>;
 }
 
@@ -54,7 +60,7 @@ const end = /^EVENT_TYPE_WORKFLOW_EXECUTION_(?:COMPLETED|FAILED|TIMED_OUT|CANCEL
 
 /** Reads the log of a run. Undefined when it holds no start of one. */
 export async function readTrail(file: string): Promise<Trail | undefined> {
-  const folded: Folded = { steps: [], ended: false, activities: new Map() };
+  const folded: Folded = { steps: [], ended: false, lanes: new Set(), activities: new Map() };
   for await (const record of readChain(file))
     if (record['kind'] === 'event') fold(folded, record['event'] as HistoryEventJson);
   const { input, base, tree, steps, point, ended } = folded;
@@ -112,6 +118,15 @@ function complete(folded: Folded, type: string, request: unknown, result: unknow
       }
       break;
     }
+    case 'openLane':
+      folded.lanes.add(toStep(request as LaneRequest));
+      break;
+    case 'mergeLane': {
+      const merged = result as MergeResult;
+      folded.lanes.delete(toStep(request as LaneRequest));
+      if (merged.ok) folded.tree = merged.tree;
+      break;
+    }
     case 'ensureWorkspace':
       ensure(folded, request as EnsureRequest, result as EnsureResult);
       break;
@@ -127,10 +142,20 @@ function complete(folded: Folded, type: string, request: unknown, result: unknow
   }
 }
 
+/** Lanes are named `<round>-<step>`. */
+const toStep = ({ lane }: LaneRequest): string => lane.slice(lane.indexOf('-') + 1);
+
 function ensure(folded: Folded, { checkpoint }: EnsureRequest, { tree }: EnsureResult): void {
-  folded.tree = tree;
+  const isLane = checkpoint !== undefined && folded.lanes.has(checkpoint.step);
+  if (!isLane) folded.tree = tree;
   if (checkpoint === undefined) return;
   const state: RunState = { ...(checkpoint.state as RunState), tree };
+  if (isLane) {
+    // The copies are lost with the server: the batch begins anew.
+    state.steps = state.steps.map((step) =>
+      step.state === 'done' ? step : { ...step, state: 'waiting', attempts: 0, turns: 0 },
+    );
+  }
   folded.now = structuredClone(state);
   folded.point = structuredClone(state);
   const step = state.steps.find(({ id }) => id === checkpoint.step);
@@ -138,14 +163,15 @@ function ensure(folded: Folded, { checkpoint }: EnsureRequest, { tree }: EnsureR
   if (step === undefined || (step.attempts > 1 && step.before !== undefined)) return;
   const { round } = state;
   folded.steps = folded.steps.filter(({ id, round: of }) => id !== step.id || of !== round);
-  folded.steps.push({ id: step.id, title: step.title, round, before: tree, state });
+  const { id, title } = step;
+  folded.steps.push({ id, title, round, before: tree, after: tree, state });
 }
 
 /** The turn's request holds the step's conversation so far: together with the counts, all that is needed to ask again. */
 function beginTurn(folded: Folded, request: ThinkRequest): void {
   const { now } = folded;
   const step = now?.steps.find(({ id }) => id === request.step);
-  if (now === undefined || step === undefined) return;
+  if (now === undefined || step === undefined || folded.lanes.has(request.step)) return;
   Object.assign(step, {
     state: 'running',
     observations: [...request.observations],
@@ -157,8 +183,15 @@ function beginTurn(folded: Folded, request: ThinkRequest): void {
   step.turns += 1;
 }
 
-function act(folded: Folded, { seq }: ActRequest, result: ActResult): void {
-  if (result.tree !== undefined) folded.tree = result.tree;
+function act(folded: Folded, { seq, step }: ActRequest, result: ActResult): void {
+  if (result.tree !== undefined) {
+    if (!folded.lanes.has(step)) folded.tree = result.tree;
+    folded.steps = folded.steps.map((of, index) =>
+      of.id === step && index === folded.steps.findLastIndex(({ id }) => id === step)
+        ? { ...of, after: result.tree ?? of.after }
+        : of,
+    );
+  }
   const { now } = folded;
   if (now === undefined) return;
   now.actions = Math.max(now.actions, seq);

@@ -29,8 +29,3 @@ export function findStep({ steps, input }: Trail, typed: string): TrailStep {
       : `Run ${input.run} has not begun a step "${typed}"; begun are ${known}.`,
   );
 }
-
-/** Snapshot from the end of a step: the start of the next one, or what the run left. */
-export function toEnd({ steps, tree, base }: Trail, step: TrailStep): string {
-  return steps[steps.indexOf(step) + 1]?.before ?? tree ?? base ?? step.before;
-}

@@ -56,6 +56,7 @@ export async function readWorkspaceDependencies(
     audit: createAuditLog(folders.audit),
     policy: () => bundle,
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
+    copiesDir: folders.copies,
     spillDir: join(folders.root, 'spill'),
     sandbox,
   };
@@ -76,6 +77,8 @@ export const modelNames = ['plan', 'think', 'review'] as const satisfies (keyof 
 export const workspaceNames = [
   'openWorkspace',
   'ensureWorkspace',
+  'openLane',
+  'mergeLane',
   'act',
   'closeRun',
 ] as const satisfies (keyof WorkspaceActivities)[];

@@ -158,6 +158,8 @@ export interface RunView {
   readonly usage: RunUsage;
   readonly limits: Limits;
   readonly thought: string;
+  /** Every request that waits for an answer; several steps may ask at once. */
+  readonly waiting?: readonly ApprovalRequest[];
 }
 
 export interface ApprovalAnswer {

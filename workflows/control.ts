@@ -45,6 +45,8 @@ export async function waitWhilePaused(run: Run): Promise<void> {
  * Only between turns, when nothing is under way.
  */
 export async function continueWhenLong(run: Run): Promise<void> {
+  // One of several steps cannot go on elsewhere while the others are under way.
+  if (run.isLane) return;
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < (run.input.historyLimit ?? 2_000) && !continueAsNewSuggested) return;
   await condition(allHandlersFinished);

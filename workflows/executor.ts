@@ -80,15 +80,17 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   await waitWhilePaused(run);
   checkBudget(run, 'toolCalls', 'minutes');
   state.actions += 1;
+  const seq = state.actions;
   let approval: Approval | undefined;
-  let result = await tryAct(run, step, call);
+  const order = { step, call, seq };
+  let result = await tryAct(run, order);
   // The digest may have changed between question and answer; then the new action is asked about.
   while (result.verdict === 'ask') {
     const answer = await waitForAnswer(run, toQuestion(step, call, result));
     // What was approved stays approved while its unknown outcome is cleared up.
     if (result.unknown === undefined) approval = answer;
     const settled = result.unknown === undefined ? undefined : toSettlement(answer);
-    result = await tryAct(run, step, call, approval, settled);
+    result = await tryAct(run, order, approval, settled);
   }
   if (result.tree !== undefined) state.tree = result.tree;
   countAction(run, result.ms);
@@ -102,8 +104,7 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
 
 async function tryAct(
   run: Run,
-  step: StepRecord,
-  call: Call,
+  { step, call, seq }: { readonly step: StepRecord; readonly call: Call; readonly seq: number },
   approval?: Approval,
   settled?: Settlement,
 ): Promise<ActResult> {
@@ -115,7 +116,7 @@ async function tryAct(
       {
         run: input.run,
         step: step.id,
-        seq: state.actions,
+        seq,
         workspace: input.workspace,
         call,
         ...(approval === undefined ? {} : { approval }),

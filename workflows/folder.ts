@@ -27,6 +27,7 @@ export async function openRun(run: Run): Promise<void> {
       if (opened.tree === undefined) return;
       state.base = opened.tree;
       state.tree = opened.tree;
+      if (opened.parallelSteps !== undefined) state.parallel = opened.parallelSteps;
       if (input.from !== undefined) state.arrived = true;
       return;
     }

@@ -1,4 +1,4 @@
-import type { ReviewAnswer } from '../activities/contract.ts';
+import type { Ref, ReviewAnswer } from '../activities/contract.ts';
 import { askModel } from './model.ts';
 import type { Run, StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
@@ -20,14 +20,16 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
     delete step.claim;
     return;
   }
-  giveUpPlan(run, review);
+  run.state.achieved.push(...claimsOf(run.state, 150));
+  giveUpPlan(run, review.notes);
 }
 
 /** Judges the whole work. Returns the summary when it is accepted; otherwise the next round begins. */
 export async function reviewWork(run: Run): Promise<string | undefined> {
   const review = await askReviewer(run);
   if (review.verdict !== 'accept') {
-    giveUpPlan(run, review);
+    run.state.achieved.push(...claimsOf(run.state, 150));
+    giveUpPlan(run, review.notes);
     return undefined;
   }
   const { steps } = run.state;
@@ -35,9 +37,9 @@ export async function reviewWork(run: Run): Promise<string | undefined> {
   return only ?? claimsOf(run.state, 500).join('\n');
 }
 
-function giveUpPlan({ state }: Run, review: ReviewAnswer): void {
-  state.achieved.push(...claimsOf(state, 150));
-  state.planNotes.push(review.notes);
+/** The next round begins with another plan; `notes` says why. */
+export function giveUpPlan({ state }: Run, notes: Ref): void {
+  state.planNotes.push(notes);
   delete state.plan;
   state.steps = [];
 }

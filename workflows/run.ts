@@ -7,23 +7,34 @@ import { runView } from './contract.ts';
 import { executeStep } from './executor.ts';
 import { RunEnd, toRunEnd } from './failures.ts';
 import { closeRun, openRun } from './folder.ts';
+import { executeBatch, nextBatch } from './parallel.ts';
 import { planGoal } from './planner.ts';
 import { reviewStep, reviewWork } from './reviewer.ts';
 import type { Run, RunState } from './state.ts';
-import { createRun, nextStep, toView } from './state.ts';
+import { createRun, readySteps, toView } from './state.ts';
 
 /** Plans the goal, executes the plan step by step, and repeats with the reviewer's notes until the work is accepted. */
 async function carryOut(run: Run): Promise<string> {
   await openRun(run);
   for (;;) {
     if (run.state.plan === undefined) await planGoal(run);
-    for (let step = nextStep(run.state); step !== undefined; step = nextStep(run.state)) {
-      await executeStep(run, step);
-      await reviewStep(run, step);
-    }
+    await executePlan(run);
     if (run.state.plan === undefined) continue;
     const summary = await reviewWork(run);
     if (summary !== undefined) return summary;
+  }
+}
+
+/** Every step of the plan, in the order of their dependencies. */
+async function executePlan(run: Run): Promise<void> {
+  for (let [step] = readySteps(run.state); step !== undefined; [step] = readySteps(run.state)) {
+    const batch = nextBatch(run);
+    if (batch.length > 1) {
+      await executeBatch(run, batch);
+      continue;
+    }
+    await executeStep(run, step);
+    await reviewStep(run, step);
   }
 }
 

@@ -48,6 +48,8 @@ export interface RunState {
   tree?: SnapshotId;
   /** True once a forked or restored run has its workspace. */
   arrived?: true;
+  /** Independent steps that may run at once; 1 if absent. */
+  parallel?: number;
   /** Steps begun so far; orders them. */
   begun?: number;
   /** Set from the order to go back until that is done. */
@@ -79,6 +81,8 @@ export interface Run {
   readonly activities: Activities;
   now: RunPhase;
   pending: { request: ApprovalRequest; answer?: ApprovalAnswer }[];
+  /** True for one of several steps that run at once. */
+  readonly isLane?: true;
   /** Ends what is under way, for a rewind. */
   interrupt?: () => void;
   /** Last search attribute values, so that only changes are written. */
@@ -110,10 +114,10 @@ export function createRun(input: RunInput, carried?: RunState): Run {
   };
 }
 
-/** First step, in plan order, that is not done and whose dependencies are. */
-export function nextStep({ steps }: RunState): StepRecord | undefined {
+/** Steps, in plan order, that are not done and whose dependencies are. */
+export function readySteps({ steps }: RunState): StepRecord[] {
   const done = new Set(steps.filter((step) => step.state === 'done').map((step) => step.id));
-  return steps.find((step) => !done.has(step.id) && step.dependsOn.every((id) => done.has(id)));
+  return steps.filter((step) => !done.has(step.id) && step.dependsOn.every((id) => done.has(id)));
 }
 
 /** What finished steps achieved, one line each, short enough to travel in history. */
@@ -161,5 +165,6 @@ export function toView(run: Run): RunView {
     usage: { ...state.usage },
     limits: limitsOf(run),
     thought: state.thought,
+    waiting: run.pending.flatMap(({ request, answer }) => (answer === undefined ? [request] : [])),
   };
 }

@@ -19,6 +19,7 @@ import { PathRefused } from '../workspace/walk.ts';
 import type { ActDependencies } from './act.ts';
 import { performAction } from './act.ts';
 import { ensureTree } from './drift.ts';
+import { mergeLane, openLane, removeLanes } from './lanes.ts';
 
 const heartbeatMs = 1_000;
 const factsEntries = 300;
@@ -41,6 +42,8 @@ async function withPulse<T>(work: () => Promise<T>): Promise<T> {
 export interface WorkspaceDependencies extends ActDependencies {
   /** Whether a run still goes on, so that what a terminated one held is free. */
   readonly isRunOpen: (run: string) => Promise<boolean>;
+  /** Copies of workspaces, for steps that run beside each other. */
+  readonly copiesDir: string;
 }
 
 /** The activities that touch the folder. */
@@ -49,6 +52,7 @@ export function createWorkspaceActivities(
 ): WorkspaceActivities {
   const { blobs, policy, sandbox, transactions } = dependencies;
   const { leases } = transactions;
+  const lanes = { blobs, transactions, copiesDir: dependencies.copiesDir };
   return {
     openWorkspace: ({ run, workspace, lease, from }) =>
       withPulse(async (): Promise<OpenResult> => {
@@ -67,6 +71,9 @@ export function createWorkspaceActivities(
           policy: bundle.sha256,
           sandbox: sandbox.kind,
           ...found,
+          ...(lease && bundle.policy.workspace.parallelSteps > 1
+            ? { parallelSteps: bundle.policy.workspace.parallelSteps }
+            : {}),
         };
       }),
 
@@ -77,6 +84,9 @@ export function createWorkspaceActivities(
           drift: drift ?? policy().policy.workspace.drift,
         }),
       ),
+
+    openLane: (request) => withPulse(() => openLane(lanes, request)),
+    mergeLane: (request) => withPulse(() => mergeLane(lanes, request)),
 
     act: ({ call, ...request }) =>
       withPulse(async () => {
@@ -98,6 +108,7 @@ export function createWorkspaceActivities(
           ...(trees === undefined ? {} : { trees }),
           actions: actions.map(toReported),
         });
+        removeLanes(dependencies.copiesDir, run);
         await leases.release(run);
         return { report, changes: changes.slice(0, mostChanges) };
       }),

@@ -62,12 +62,18 @@ async function findRequest(
       `Run ${run} waits for an answer in words: ${toLine(view.now.question, 200)}\nAnswer with: agent say ${run} "…"`,
     );
   }
-  if (view.now.phase !== 'awaiting-approval') {
+  if (view.now.phase !== 'awaiting-approval' && (view.waiting ?? []).length === 0) {
     throw usageError(`No approval is waiting in run ${run}; it is ${view.now.phase}.`);
   }
-  const { request } = view.now;
-  if (wanted !== undefined && wanted !== request.id) {
-    throw usageError(`Request ${wanted} is not waiting in run ${run}; waiting: ${request.id}.`);
-  }
-  return request;
+  const waiting =
+    view.waiting ?? (view.now.phase === 'awaiting-approval' ? [view.now.request] : []);
+  const ids = waiting.map(({ id }) => id).join(', ');
+  const found = wanted === undefined ? waiting[0] : waiting.find(({ id }) => id === wanted);
+  if (wanted === undefined && waiting.length > 1)
+    throw usageError(
+      `Several requests wait in run ${run}: ${ids}. Name one: agent approve ${run} ${ids.split(',')[0] ?? ''}`,
+    );
+  if (found === undefined)
+    throw usageError(`Request ${wanted ?? ''} is not waiting in run ${run}; waiting: ${ids}.`);
+  return found;
 }

@@ -5,7 +5,7 @@ import { printJson, printText } from '../output.ts';
 import { textOf } from '../run-options.ts';
 import { parseRun, printProgress } from '../session.ts';
 import { askSnapshots } from '../snapshots.ts';
-import { findStep, readRunTrail, toEnd } from '../trail.ts';
+import { findStep, readRunTrail } from '../trail.ts';
 
 /** `agent diff`: what a run, or one of its steps, changed in the workspace. */
 export async function showDiff({ args, flags }: Invocation): Promise<number> {
@@ -15,7 +15,7 @@ export async function showDiff({ args, flags }: Invocation): Promise<number> {
   const typed = textOf(flags, 'step');
   const step = typed === undefined ? undefined : findStep(trail, typed);
   const before = step?.before ?? trail.base ?? '';
-  const after = step === undefined ? (trail.tree ?? before) : toEnd(trail, step);
+  const after = step?.after ?? trail.tree ?? before;
   const { changes, diff } = await askSnapshots({
     ...{ what: 'diff', run, workspace: trail.input.workspace, before, after },
   });

@@ -127,6 +127,7 @@ export async function startAgent(
     ...{ blobs, audit, sandbox },
     policy: () => bundle,
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
+    copiesDir: folders.copies,
     isRunOpen: createOpenCheck(native.workflowService, 'default'),
     spillDir: join(folders.root, 'spill'),
   });

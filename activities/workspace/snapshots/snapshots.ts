@@ -10,6 +10,8 @@ import type { Refs } from './refs.ts';
 import { compareTrees, restoreWorkspace } from './restore.ts';
 import type { Change } from './restore.ts';
 import { toText } from './scan.ts';
+import { mergeSnapshots } from './merge.ts';
+import type { Merged, ThreeTrees } from './merge.ts';
 import { undoChange } from './undo.ts';
 import type { Undone, UndoneChange } from './undo.ts';
 import { updateSnapshot } from './update.ts';
@@ -45,6 +47,8 @@ export interface Snapshots {
    * Nothing on disk changes.
    */
   without(change: UndoneChange): Promise<Undone>;
+  /** What both sides make together; nothing on disk changes. */
+  merge(trees: ThreeTrees): Promise<Merged>;
   /** Files that differ, in the workspace and in repositories inside it. */
   compare(before: string, after: string): Promise<FileChange[]>;
   /** Unified diff of them. */
@@ -119,12 +123,26 @@ export function openSnapshots(
     return id;
   };
 
+  const commit: Snapshots['commit'] = async ({ tree, message }, parent) => {
+    const who = 'dev-agent <dev-agent@localhost> 0 +0000';
+    const lines = [
+      `tree ${tree}`,
+      ...(parent === undefined ? [] : [`parent ${parent}`]),
+      ...[`author ${who}`, `committer ${who}`, '', message],
+    ];
+    const id = objects.add('commit', Buffer.from(lines.join('\n')));
+    await objects.flush();
+    return id;
+  };
+
   return {
     refs: createRefs(repository),
     capture: () => captureWorkspace(shadow),
     update: (tree, paths) => updateSnapshot(shadow, tree, paths),
     restore: (tree) => restoreWorkspace(shadow, tree),
     compare,
+    merge: (trees) =>
+      mergeSnapshots(shadow, (tree, parent) => commit({ tree, message: '' }, parent), trees),
     has: (tree) =>
       objects.read(tree).then(
         () => true,
@@ -141,17 +159,7 @@ export function openSnapshots(
       const text = await git(view, ['diff', ...options, old.files, fresh.files]);
       return Buffer.from(text, 'latin1').toString('utf8');
     },
-    async commit({ tree, message }, parent) {
-      const who = 'dev-agent <dev-agent@localhost> 0 +0000';
-      const lines = [
-        `tree ${tree}`,
-        ...(parent === undefined ? [] : [`parent ${parent}`]),
-        ...[`author ${who}`, `committer ${who}`, '', message],
-      ];
-      const id = objects.add('commit', Buffer.from(lines.join('\n')));
-      await objects.flush();
-      return id;
-    },
+    commit,
     async readCommit(id) {
       const text = (await objects.read(id)).toString('utf8');
       const end = text.indexOf('\n\n');

@@ -1,0 +1,78 @@
+import { addParts, readParts } from './capture.ts';
+import type { Shadow } from './capture.ts';
+import { GitError } from './git.ts';
+import type { BytePath } from './scan.ts';
+import { toText } from './scan.ts';
+
+export interface ThreeTrees {
+  /** Snapshot both sides began from. */
+  readonly base: string;
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+export type Merged =
+  | { readonly ok: true; readonly tree: string }
+  /** Paths both sides changed, each in its own way. */
+  | { readonly ok: false; readonly paths: readonly string[] };
+
+/** Three-way merge of snapshots: files as git merges them, git folders and repositories inside whole or not at all. */
+export async function mergeSnapshots(
+  shadow: Shadow,
+  commitOf: (tree: string, parent?: string) => Promise<string>,
+  { base, ours, theirs }: ThreeTrees,
+): Promise<Merged> {
+  if (theirs === base || theirs === ours) return { ok: true, tree: ours };
+  if (ours === base) return { ok: true, tree: theirs };
+  const { objects } = shadow;
+  const [from, we, they] = [
+    await readParts(objects, base),
+    await readParts(objects, ours),
+    await readParts(objects, theirs),
+  ];
+  const conflicts: string[] = [];
+  const whole = <T>(name: string, was: T, own: T, other: T): T => {
+    if (other === was || other === own) return own;
+    if (own !== was) conflicts.push(name);
+    return other;
+  };
+  const git = whole('.git', from.git, we.git, they.git);
+  const nested = new Map<BytePath, string>();
+  for (const path of new Set([...we.nested.keys(), ...they.nested.keys()])) {
+    const sides = [from, we, they].map((parts) => parts.nested.get(path));
+    const tree = whole(`${toText(path)}/`, ...(sides as [string?, string?, string?]));
+    if (tree !== undefined) nested.set(path, tree);
+  }
+  const files = await mergeFiles(shadow, commitOf, {
+    base: from.files,
+    ours: we.files,
+    theirs: they.files,
+  });
+  if (!files.ok) return { ok: false, paths: [...conflicts, ...files.paths] };
+  if (conflicts.length > 0) return { ok: false, paths: conflicts };
+  const gone = (path: BytePath): boolean =>
+    from.empty.includes(path) && !(we.empty.includes(path) && they.empty.includes(path));
+  const empty = [...new Set([...we.empty, ...they.empty])].filter((path) => !gone(path)).toSorted();
+  const tree = addParts(objects, {
+    ...{ files: files.tree, empty, nested },
+    ...(git === undefined ? {} : { git }),
+  });
+  await objects.flush();
+  return { ok: true, tree };
+}
+
+async function mergeFiles(
+  { git, repository, prefix }: Shadow,
+  commitOf: (tree: string, parent?: string) => Promise<string>,
+  { base, ours, theirs }: ThreeTrees,
+): Promise<Merged> {
+  const parent = await commitOf(base);
+  const [own, other] = [await commitOf(ours, parent), await commitOf(theirs, parent)];
+  const view = { repository, index: `${prefix}-none`, folder: repository };
+  const args = ['merge-tree', '--write-tree', '-z', '--name-only', '--no-messages', own, other];
+  const [tree = '', ...paths] = (await git(view, args, { accept: [0, 1] })).split('\0');
+  if (!/^[0-9a-f]{40}$/.test(tree))
+    throw new GitError(`git merge-tree answered ${tree.slice(0, 200)}`);
+  const conflicting = paths.filter((path) => path !== '').map((path) => toText(path));
+  return conflicting.length === 0 ? { ok: true, tree } : { ok: false, paths: conflicting };
+}
