@@ -8,7 +8,7 @@ import { toHistoryJson } from '../../audit/history-json.ts';
 import type { TestAgent, RunHandle } from '../setup/agent.ts';
 import { startAgent } from '../setup/agent.ts';
 import { startTemporal } from '../setup/temporal.ts';
-import { scenarios } from '../workflows/scenarios.ts';
+import { scenarios, toOptions } from '../workflows/scenarios.ts';
 
 const folder = new URL('../histories/', import.meta.url);
 
@@ -29,10 +29,11 @@ const wanted = process.argv.slice(2);
 const temporal = await startTemporal();
 process.env['TEMPORAL_TEST_ADDRESS'] = temporal.address;
 try {
-  for (const { name, script, input, files, drive, check } of scenarios) {
+  for (const scenario of scenarios) {
+    const { name, script, input, drive, check } = scenario;
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     if (existsSync(new URL(`${name}.json`, folder))) continue;
-    const agent = await startAgent(script, files === undefined ? {} : { files });
+    const agent = await startAgent(script, toOptions(scenario));
     try {
       const handle = await agent.start(name, { run: name, ...input });
       await drive?.(agent, handle);

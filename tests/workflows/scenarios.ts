@@ -1,16 +1,30 @@
 /** Runs that between them use every command of the workflow. Tests check how they end; `tests/replay/record.ts` keeps their histories. */
 import { strict as assert } from 'node:assert';
+import { existsSync, readFileSync } from 'node:fs';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   answerApproval,
   cancelRun,
   pauseRun,
   resumeRun,
+  rewindRun,
   sayToRun,
 } from '../../workflows/contract.ts';
 import type { ApprovalAnswer, RunInput, RunResult } from '../../workflows/contract.ts';
-import { callsInTurn, happy, loop, oneStep, tellStory } from '../model-server/scripts.ts';
+import {
+  callsInTurn,
+  countTurns,
+  findStepId,
+  happy,
+  loop,
+  manySteps,
+  oneStep,
+  tellStory,
+} from '../model-server/scripts.ts';
 import type { PureScript } from '../model-server/scripts.ts';
-import type { RunHandle, TestAgent } from '../setup/agent.ts';
+import type { RunHandle, TestAgent, TestAgentOptions } from '../setup/agent.ts';
 
 export interface Scenario {
   /** Kebab-case; the file name of its history. */
@@ -18,6 +32,8 @@ export interface Scenario {
   readonly script: PureScript;
   readonly input?: Partial<RunInput>;
   readonly files?: Readonly<Record<string, string>>;
+  /** Replaced text of the shipped policies/tools.yaml: [from, to]. */
+  readonly tools?: readonly [from: string, to: string];
   /** What people do while it runs. */
   readonly drive?: (agent: TestAgent, handle: RunHandle) => Promise<void>;
   readonly check: (result: RunResult, agent: TestAgent, handle: RunHandle) => Promise<void> | void;
@@ -40,6 +56,31 @@ export async function answer(
   await handle.executeUpdate(answerApproval, {
     args: [{ request: id, digest, answer: 'approve', by: 'tester', ...given }],
   });
+}
+
+/** How the agent of a scenario is started. */
+export function toOptions({ files, tools }: Scenario): TestAgentOptions {
+  const options = files === undefined ? {} : { files };
+  if (tools === undefined) return options;
+  const shipped = readFileSync(new URL('../../policies/tools.yaml', import.meta.url), 'utf8');
+  assert.ok(shipped.includes(tools[0]), `policies/tools.yaml has ${tools[0]}`);
+  return { ...options, policies: { 'tools.yaml': shipped.replace(...tools) } };
+}
+
+/** Takes the lease of the workspace as another worker would: the call under way cannot commit any more. */
+async function takeOverLease({ folders }: TestAgent): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    for (const name of await readdir(folders.leases)) {
+      const file = join(folders.leases, name);
+      if (!name.endsWith('.json')) continue;
+      const lease = JSON.parse(await readFile(file, 'utf8')) as { epoch: number; owner?: string };
+      if (lease.owner === undefined) continue;
+      await writeFile(file, JSON.stringify({ ...lease, epoch: lease.epoch + 1 }));
+      return;
+    }
+    await setTimeout(10);
+  }
+  throw new Error('Nobody holds the lease.');
 }
 
 const done = (result: RunResult): void => assert.equal(result.status, 'done', result.summary);
@@ -236,6 +277,115 @@ export const scenarios: readonly Scenario[] = [
     async check(result, agent) {
       done(result);
       assert.equal(await agent.read('AGENTS.md'), 'Be kind.\n');
+    },
+  },
+  {
+    name: 'rewind-to-the-first-step',
+    script: manySteps({
+      s1: [{ call: [{ name: 'run_command', args: { command: 'echo a >> log' } }] }],
+      s2: [
+        { call: [{ name: 'run_command', args: { command: 'echo b >> log' } }] },
+        { ask: 'Go on?' },
+      ],
+    }),
+    async drive(agent, handle) {
+      await agent.waitFor(handle, 'awaiting-input');
+      await handle.executeUpdate(rewindRun, { args: [{ step: 's1', by: 'tester' }] });
+      await agent.waitFor(handle, 'awaiting-input');
+      await handle.signal(sayToRun, 'yes', 'tester');
+    },
+    async check(result, agent, handle) {
+      done(result);
+      assert.equal(await agent.read('log'), 'a\nb\n');
+      const events = await agent.events(handle);
+      assert.ok(events.some(({ type }) => type === 'run.rewound'));
+    },
+  },
+  {
+    name: 'unknown-outcome',
+    script: callsInTurn([{ name: 'run_command', args: { command: 'mkdir -p made && sleep 1' } }]),
+    // As if it reached beyond the workspace, so that it may not be repeated.
+    tools: ['  mkdir:\n    effect: workspace', '  mkdir:\n    effect: external'],
+    async drive(agent, handle) {
+      while (!existsSync(join(agent.workspace, 'made'))) await setTimeout(10);
+      await takeOverLease(agent);
+      const { now } = await agent.waitFor(handle, 'awaiting-approval');
+      assert.equal(now.phase === 'awaiting-approval' && now.request.kind, 'unknown');
+      await answer(agent, handle, { reason: 'the folder is there' });
+    },
+    async check(result, agent) {
+      done(result);
+      const told = JSON.stringify(agent.model.requests.at(-2)?.messages);
+      assert.match(told, /tester says that it happened \(the folder is there\)/);
+    },
+  },
+  {
+    name: 'drift-asked-about',
+    script: manySteps({
+      s1: [
+        { call: [{ name: 'write_file', args: { path: 'a.txt', content: 'a' } }] },
+        { ask: 'Go on?' },
+      ],
+      s2: [{ call: [{ name: 'write_file', args: { path: 'b.txt', content: 'b' } }] }],
+    }),
+    tools: ['  drift: adopt', '  drift: ask'],
+    async drive(agent, handle) {
+      await agent.waitFor(handle, 'awaiting-input');
+      await writeFile(join(agent.workspace, 'mine.txt'), 'not wanted');
+      await handle.signal(sayToRun, 'yes', 'tester');
+      await answer(agent, handle, { answer: 'deny' });
+    },
+    async check(result, agent, handle) {
+      done(result);
+      await assert.rejects(agent.read('mine.txt'), { code: 'ENOENT' });
+      assert.equal(await agent.read('b.txt'), 'b');
+      const drift = (await agent.events(handle)).filter(({ type }) => type === 'workspace.drift');
+      assert.equal(drift.length, 2);
+    },
+  },
+  {
+    name: 'parallel-steps',
+    script: (request, seen) =>
+      tellStory({
+        plan: {
+          steps: [
+            { id: 's1', title: 'One' },
+            { id: 's2', title: 'Two' },
+            { id: 's3', title: 'Three', dependsOn: ['s1', 's2'] },
+          ],
+        },
+        act: (asked) =>
+          countTurns(asked) > 0
+            ? { finish: { summary: 'Done.' } }
+            : {
+                call: [
+                  {
+                    name: 'write_file',
+                    args: { path: `${findStepId(asked) ?? ''}.txt`, content: 'x' },
+                  },
+                ],
+              },
+      })(request, seen),
+    tools: ['  parallel_steps: 1', '  parallel_steps: 2'],
+    check(result) {
+      done(result);
+      assert.deepEqual(result.changes, ['s1.txt', 's2.txt', 's3.txt']);
+    },
+  },
+  {
+    name: 'continue-as-new-with-changes',
+    script: callsInTurn(
+      Array.from({ length: 20 }, (_, index) => ({
+        name: 'run_command',
+        args: { command: `echo ${index} >> log` },
+      })),
+    ),
+    input: { historyLimit: 80 },
+    async check(result, agent) {
+      done(result);
+      const expected = Array.from({ length: 20 }, (_, index) => `${index}\n`).join('');
+      assert.equal(await agent.read('log'), expected);
+      assert.deepEqual(result.changes, ['log']);
     },
   },
   {
