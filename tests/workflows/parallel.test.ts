@@ -20,6 +20,11 @@ const write = (path: string, content: string): ScriptedCall => ({
 });
 const run = (command: string): ScriptedCall => ({ name: 'run_command', args: { command } });
 
+const both = (from: string, to: string): ScriptedCall => ({
+  name: 'edit_file',
+  args: { path: 'both.txt', old: from, new: to },
+});
+
 /** Independent steps, and one after them; a second plan, if asked for, has one step. */
 const story = (lanes: Readonly<Record<string, readonly ScriptedCall[]>>): PureScript => {
   const ids = Object.keys(lanes);
@@ -53,10 +58,6 @@ suite('independent steps at once', () => {
 
   test('each works in a copy, and their changes are merged in plan order', async () => {
     const lines = Array.from({ length: 20 }, (_, index) => `line ${index + 1}`);
-    const both = (from: string, to: string): ScriptedCall => ({
-      name: 'edit_file',
-      args: { path: 'both.txt', old: from, new: to },
-    });
     await begin(
       {
         s1: [write('a.txt', 'a'), both('line 1\n', 'first\n'), run('sleep 1')],
