@@ -227,6 +227,8 @@ export interface EnsureRequest {
   readonly tree: SnapshotId;
   /** Overrides the policy: what a person answered, or what a rewind needs. */
   readonly drift?: DriftPolicy;
+  /** True when the run goes back to an earlier step: what is taken back is its own. */
+  readonly rewind?: true;
   /** The step that is about to begin, and where the run stands: from here it can be forked and restored. */
   readonly checkpoint?: Checkpoint;
 }

@@ -293,9 +293,10 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
 
 function foldDrift(
   state: State,
-  { checkpoint }: EnsureRequest,
+  { checkpoint, rewind }: EnsureRequest,
   { drift, done, tree }: EnsureResult,
 ): RunEventBody[] {
+  if (rewind) return [];
   if (drift === undefined || drift.length === 0 || done === undefined) return [];
   const changed: RunEventBody = { type: 'workspace.drift', paths: drift, done };
   if (done !== 'ask') return [changed];

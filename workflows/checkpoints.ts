@@ -44,7 +44,7 @@ async function ensure(run: Run, step: StepRecord): Promise<EnsureResult> {
 async function ensureTree(
   { input, state, activities }: Run,
   summary: string,
-  more: { drift?: DriftPolicy; checkpoint?: { step: string; state: unknown } },
+  more: { drift?: DriftPolicy; rewind?: true; checkpoint?: { step: string; state: unknown } },
 ): Promise<EnsureResult> {
   const tree = state.tree ?? '';
   return await activities.hands.ensureWorkspace.executeWithOptions({ summary }, [
@@ -106,7 +106,10 @@ export async function goBack(run: Run): Promise<void> {
   if (before !== undefined) {
     enter(run, { phase: 'opening' });
     state.tree = before.tree;
-    await ensureTree(run, `back to before ${target?.id ?? ''}`, { drift: 'restore' });
+    await ensureTree(run, `back to before ${target?.id ?? ''}`, {
+      drift: 'restore',
+      rewind: true,
+    });
     state.steps = state.steps.map((step) =>
       (step.before?.order ?? 0) >= before.order ? toFresh(step) : step,
     );

@@ -167,7 +167,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
   const { verdict, rule, effect } = decision;
   const started = performance.now();
   const elapsed = (): number => Math.round(performance.now() - started);
-  const line = { time: now(), ...base, verdict, rule, effect };
+  const line = () => ({ time: now(), ...base, verdict, rule, effect });
   try {
     const ended = await transactions.transact<Outcome, ActResult>(
       {
@@ -180,11 +180,11 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
           if (again)
             await audit.append({
               kind: 'rollback',
-              ...line,
+              ...line(),
               ...(cut === undefined ? {} : { cut }),
             });
           // Synced before the effect: whatever happens next, the log says that it was about to.
-          if (settled === undefined) await audit.append({ kind: 'intent', ...line });
+          if (settled === undefined) await audit.append({ kind: 'intent', ...line() });
           failpoint('intent.after');
         },
       },
