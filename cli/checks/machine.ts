@@ -52,14 +52,18 @@ function checkTemporalCli(settings: Settings): Check {
     : ok(name, found);
 }
 
+/** Snapshots need `git merge-tree --write-tree`. */
+const oldestGit = [2, 38] as const;
+
 function checkGit(): Promise<Check> {
+  const needed = `Install git ${oldestGit.join('.')} or newer: without it no run can keep its workspace safe.`;
   return new Promise((resolve) => {
     execFile('git', ['--version'], { timeout: 5_000 }, (error, output) => {
-      resolve(
-        error === null
-          ? ok('git', output.trim().replace(/^git version /, ''))
-          : warn('git', 'not found', 'Install git: without it no command of the agent can use it.'),
-      );
+      if (error !== null) return resolve(fail('git', 'not found', needed));
+      const version = output.trim().replace(/^git version /, '');
+      const [major = 0, minor = 0] = version.split('.').map(Number);
+      const isNew = major > oldestGit[0] || (major === oldestGit[0] && minor >= oldestGit[1]);
+      resolve(isNew ? ok('git', version) : fail('git', version, needed));
     });
   });
 }

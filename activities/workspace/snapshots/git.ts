@@ -75,7 +75,7 @@ export const markName = 'DEV_AGENT_LEASE';
 
 function toEnvironment({ repository, index, folder }: View, mark: string): NodeJS.ProcessEnv {
   return {
-    PATH: '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin',
+    PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     HOME: '/nonexistent',
     LC_ALL: 'C',
     GIT_DIR: repository,
