@@ -18,6 +18,7 @@ import {
   toMismatch,
 } from './cursor.ts';
 import type { Cursor } from './cursor.ts';
+import { failpoint } from './failpoint.ts';
 import { toHistoryJson } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
 import { findOnward, readOrigin, readPages, toReset } from './origin.ts';
@@ -237,6 +238,7 @@ async function mirrorExecution(
       await chain.append([...gap, toClose(cursor)]);
       return false;
     }
+    failpoint('mirror.fetched');
     const { fresh, hole } = takeFresh(page.events, cursor);
     if (fresh.length > 0) await chain.append(fresh.map((event) => toRecord(event, execution)));
     for (const event of fresh) advance(cursor, event);

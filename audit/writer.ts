@@ -1,10 +1,11 @@
-import { constants } from 'node:fs';
+import { constants, writeSync } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import type { LogAnchor } from './anchor.ts';
 import { hashOf } from './blobs.ts';
 import { ChainError } from './chain-error.ts';
+import { failpoint } from './failpoint.ts';
 import { toGenesis, toLine } from './line.ts';
 import type { Head } from './line.ts';
 import { scan } from './scan.ts';
@@ -47,6 +48,7 @@ export const openWriter = async (
 ): Promise<ChainWriter> => {
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
   await syncFolder(dirname(file));
+  const who = identity.startsWith('run ') ? 'mirror' : 'audit';
   let place: Place = { head: toGenesis(identity), position: 0 };
   let hasRecords = false;
   const see = (record: object): void => {
@@ -65,13 +67,18 @@ export const openWriter = async (
       heads.push(head);
     }
     const bytes = Buffer.from(text);
+    failpoint(`${who}.half-written`, () =>
+      writeSync(handle.fd, bytes, 0, bytes.length >> 1, place.position),
+    );
     try {
       // A single call writes less than asked only when it cannot go on, and the next call then says why.
       for (let done = 0; done < bytes.length;) {
         const { bytesWritten } = await handle.write(bytes, done, undefined, place.position + done);
         done += bytesWritten;
       }
+      failpoint(`${who}.written`);
       await handle.datasync();
+      failpoint(`${who}.synced`);
     } catch (error) {
       // Should this fail as well, the next catchUp finds the tail.
       await handle.truncate(place.position).catch(() => {});

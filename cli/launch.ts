@@ -1,6 +1,7 @@
 /** Starting a run: the stack, the model server, the announcement to the mirror, and the view of it. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { failpoint } from '../audit/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import { readSettings } from '../config/environment.ts';
 import type { RunInput } from '../workflows/contract.ts';
@@ -39,7 +40,9 @@ export async function launchRun(
     started: new Date().toISOString(),
   };
   try {
+    failpoint('cli.connected');
     await startAnnounced(settings, run, () => place.client.start(input, place.queues.run, carried));
+    failpoint('cli.started');
     if (flags['detach'] === true) {
       if (flags['json'] === true) printJson({ run, workspace, webUi: place.webUi });
       else printText(run);

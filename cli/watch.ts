@@ -1,4 +1,5 @@
 import type { RunEvent } from '../audit/events.ts';
+import { failpoint } from '../audit/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import type { RunClient } from './client.ts';
 import { CliError } from './errors.ts';
@@ -84,6 +85,7 @@ async function followToEnd(
   })) {
     view = events.reduce(foldEvent, view);
     viewer.show(events, view);
+    failpoint('cli.watching');
     if (!viewer.answers && (await isWaiting(client, run, view))) return { view, why: 'nobody' };
   }
   if (view.finished === undefined && !signal.aborted) {

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { ChildProcess } from 'node:child_process';
+import { failpoint } from '../audit/failpoint.ts';
 import type { StackPart } from '../config/stack.ts';
 import { endProcess, readMemory, readStartTime } from '../config/process.ts';
 import type { ProcessId } from '../config/process.ts';
@@ -70,9 +71,11 @@ export function createPart(spec: PartSpec): Part {
     await setTimeout(delay, undefined, { signal: stopping.signal });
     restarts += 1;
     run();
+    failpoint('supervisor.part-restarted');
   };
 
   const end = (code: number | null, signal: NodeJS.Signals | null, startedAt: number): void => {
+    failpoint('supervisor.part-ended');
     child = undefined;
     process = undefined;
     reason = `${signal === null ? `exit ${code}` : signal}: ${spec.log.lastLine()}`.slice(0, 500);

@@ -1,5 +1,6 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { createLeases } from '../activities/workspace/lease.ts';
+import { failpoint } from '../audit/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import { resetStickyQueues } from './open-runs.ts';
 import { takeLeftTasks } from './open-tasks.ts';
@@ -17,6 +18,7 @@ export async function recover(
 ): Promise<void> {
   try {
     const tokens = takeLeftTasks(folders.leases);
+    failpoint('recover.taken');
     const swept = await createLeases(folders.leases).sweep();
     const failing = tokens.map((token) =>
       workflowService
@@ -40,6 +42,7 @@ export async function recover(
         .catch(() => undefined),
     );
     await Promise.all(failing);
+    failpoint('recover.given-back');
     await resetStickyQueues(workflowService, namespace);
     if (tokens.length > 0 || swept > 0)
       log.info({ tasks: tokens.length, leases: swept }, 'took over');

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { failpoint } from '../audit/failpoint.ts';
 import { readSettings } from '../config/environment.ts';
 import { chooseAddresses } from './addresses.ts';
 import { claimFolder } from './claim.ts';
@@ -21,11 +22,13 @@ mkdirSync(folders.logs, { recursive: true, mode: 0o700 });
 const claim = claimFolder(folders.root);
 // Another command was quicker: both will use its stack.
 if (claim === undefined) process.exit(0);
+failpoint('supervisor.claimed');
 
 const log = createLogFile(join(folders.logs, 'supervisor.log'));
 const say = (text: string): void => log.write(`${new Date().toISOString()} ${text}\n`);
 
 await endOrphans(folders.stackFile, workerGraceMs);
+failpoint('supervisor.orphans-ended');
 const addresses = await chooseAddresses(folders.root);
 const board = createStartBoard();
 const stack = createStack(settings, addresses);
@@ -43,6 +46,7 @@ const stop = async (exitCode: number): Promise<void> => {
   board.set('stopping');
   say('stopping');
   await stack.stop();
+  failpoint('supervisor.parts-stopped');
   for (const file of [folders.stackFile, folders.tokenFile]) rmSync(file, { force: true });
   claim.release();
   say('stopped');
@@ -82,7 +86,9 @@ setInterval(look, lookMs);
 writePrivate(folders.tokenFile, token);
 control.listen(addresses.control, '127.0.0.1');
 await once(control, 'listening');
+failpoint('supervisor.listening');
 stack.start();
+failpoint('supervisor.worker-started');
 say(`started, pid ${process.pid}, Temporal on port ${addresses.temporal}`);
 
 const search = {
@@ -98,6 +104,7 @@ try {
       board.say(line);
     }));
   await stack.startTemporal(cli);
+  failpoint('supervisor.temporal-up');
   if (!stopping) board.set('serving');
 } catch (error) {
   if (!(error instanceof CliMissingError)) throw error;

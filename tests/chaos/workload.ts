@@ -2,14 +2,18 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { manySteps } from '../model-server/scripts.ts';
+import { countTurns, lastResult, manySteps } from '../model-server/scripts.ts';
+import type { PureScript } from '../model-server/scripts.ts';
 import type { ScriptedCall, Turn } from '../model-server/turns.ts';
+
+/** `cut` is `quick` over connections that break; `stubborn` tries again while the disk is full. */
+export type Workload = 'quick' | 'slow' | 'cut' | 'stubborn';
 
 const run = (command: string): ScriptedCall => ({ name: 'run_command', args: { command } });
 const turns = (...calls: readonly ScriptedCall[]): Turn[] =>
   calls.map((call) => ({ call: [call] }));
 
-export const script = manySteps({
+const quick = manySteps({
   s1: turns(
     { name: 'write_file', args: { path: 'src/a.txt', content: 'one\n' } },
     run('echo x >> log'),
@@ -31,8 +35,45 @@ export const script = manySteps({
   ],
 });
 
-/** Mutating calls among them. */
-export const mutations = 9;
+/** Writes once a second, and longer than a heartbeat may stay out. */
+const slowCommand = Array.from({ length: 14 }, () => 'echo tick >> log && sleep 1').join(' && ');
+const slow = manySteps({
+  s1: turns({ name: 'write_file', args: { path: 'a.txt', content: 'one\n' } }, run(slowCommand), {
+    name: 'edit_file',
+    args: { path: 'a.txt', old: 'one', new: 'two' },
+  }),
+});
+
+/** Does not fit beside what fills the small disk. */
+const big = { name: 'write_file', args: { path: 'big.txt', content: 'b'.repeat(256 * 1024) } };
+const stubbornTurns = manySteps({ s1: turns(big, run('echo x >> log')) });
+const stubborn: PureScript = (request, seen) => {
+  if (request.role !== 'executor' || !/no space|ENOSPC|disk is full/i.test(lastResult(request)))
+    return stubbornTurns(request, seen);
+  return countTurns(request) % 2 === 1
+    ? { call: [run('sleep 2')] }
+    : { call: [big], text: 'Once more.' };
+};
+
+const scripts: Readonly<Record<Workload, PureScript>> = {
+  ...{ quick, slow, stubborn },
+  cut: (request, seen) =>
+    seen === 0 ? { ...quick(request, seen), cut: 'stream' } : quick(request, seen),
+};
+
+export const toGoal = (workload: Workload): string => `Do the ${workload} work`;
+
+/** One server for all of them: the goal says which. */
+export const script: PureScript = (request, seen) => {
+  const text = request.messages.map((message) => message.text).join('\n');
+  const name = /Do the (\w+) work/.exec(text)?.[1] as Workload | undefined;
+  return scripts[name ?? 'quick'](request, seen);
+};
+
+/** Mutating calls; how many `stubborn` needs depends on the disk. */
+export const mutations: Readonly<Record<Workload, number | undefined>> = {
+  ...{ quick: 9, cut: 9, slow: 3, stubborn: undefined },
+};
 
 /** A folder to do it in: a repository with a commit and a file to delete. */
 export function prepareWorkspace(folder: string): void {

@@ -1,101 +1,225 @@
 /** A machine under fault injection: the real CLI and stack, armed failpoints, and what must hold after every fault. */
 import assert from 'node:assert/strict';
-import {
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { readChain } from '../../audit/chain.ts';
 import type { RunEvent } from '../../audit/events.ts';
+import type { StackFile, StackPart } from '../../config/stack.ts';
 import { startModelServer } from '../model-server/server.ts';
-import type { ModelServer } from '../model-server/server.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine, Started } from '../setup/cli.ts';
-import { describeWorkspace, mutations, prepareWorkspace, script } from './workload.ts';
+import { checkLeft, checkOutcomes, checkRest, waitForMirror } from './checks.ts';
+import { describeWorkspace, mutations, prepareWorkspace, script, toGoal } from './workload.ts';
+import type { Workload } from './workload.ts';
+
+export type Victim = StackPart['name'] | 'terminal';
 
 export interface World {
   readonly machine: Machine;
-  readonly model: ModelServer;
   /** Ends the process that passes the point next; `after` passes are survived. */
   arm(point: string, after?: number): void;
-  /** True once the armed point has ended a process. */
-  hasHit(point: string): boolean;
-  /** Starts the workload in a fresh folder. */
-  begin(id: string): Running;
+  /** When the armed point has ended a process; undefined if it has not. */
+  hitAt(point: string): number | undefined;
+  /** Takes back every armed point and forgets what was hit. */
+  disarm(): void;
+  /** Starts the workload in a fresh folder, or in `workspace`. */
+  begin(id: string, workload?: Workload, workspace?: string): Running;
+  /** Does a workload without faults, to know what it leaves. */
+  learn(workload: Workload): Promise<void>;
+  /** Pid of a part of the stack, as `stack.json` says; undefined when it does not run. */
+  pidOf(name: StackPart['name']): number | undefined;
+  /** Closes the model server, and opens it again at the same address. */
+  closeModel(): Promise<void>;
+  openModel(): Promise<void>;
+  /** Ends the stack, checks that nothing of it is left, and removes the folder. */
   stop(): Promise<void>;
+  /** Ends the stack and keeps the folder for a look. */
+  keep(): Promise<string>;
+  /** Another world that knows the same results. */
+  another(options?: WorldOptions): Promise<World>;
 }
 
 export interface Running {
   readonly id: string;
   readonly workspace: string;
+  /** The terminal that began it. */
   readonly started: Started;
-  /** Waits for the run's end, if need be by another terminal, and checks every invariant. */
-  check(): Promise<void>;
+  /** Waits until so many tool calls have finished; at once when the terminal is gone. */
+  progress(calls: number): Promise<void>;
+  /** Waits for the run's end, if need be by another terminal, and returns its last event. */
+  finish(patienceMs?: number): Promise<RunEvent>;
+  /** Waits for the run's end and checks every invariant. */
+  check(patienceMs?: number): Promise<void>;
+  /** Seconds from a moment to the run's next step forward. Asked after its end. */
+  recovery(from: number): Promise<number>;
 }
 
-const patienceMs = 90_000;
+export interface WorldOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called before the first command. */
+  readonly before?: (machine: Machine) => void;
+}
 
-export async function createWorld(): Promise<World> {
-  const model = await startModelServer(script);
-  const points = join(process.env['TMPDIR'] ?? '/tmp', `chaos-points-${process.pid}-${Date.now()}`);
-  mkdirSync(points, { recursive: true });
-  const machine = createMachine({ OPENAI_BASE_URL: model.baseUrl, AGENT_FAILPOINTS: points });
-  const expected = join(machine.root, 'expected');
+const usualPatienceMs = 90_000;
 
-  const begin = (id: string): Running => {
-    const workspace = join(machine.root, id);
-    prepareWorkspace(workspace);
-    const started = machine.start('run', '--json', '--id', id, '-C', workspace, 'Do the work');
-    return { id, workspace, started, check: () => check({ id, workspace, started }) };
+/** What a run without faults leaves, by workload. */
+type Expected = Map<Workload, string>;
+
+export async function createWorld(
+  { env = {}, before }: WorldOptions = {},
+  expected: Expected = new Map(),
+): Promise<World> {
+  let model = await startModelServer(script);
+  const points = mkdtempSync(join(tmpdir(), 'chaos-points-'));
+  const machine = createMachine({
+    ...{ OPENAI_BASE_URL: model.baseUrl, AGENT_FAILPOINTS: points },
+    ...env,
+  });
+  before?.(machine);
+
+  const end = async (): Promise<void> => {
+    const down = await machine.run('down');
+    await model.close();
+    rmSync(points, { recursive: true, force: true });
+    assert.equal(down.code, 0, `agent down: ${down.stderr}`);
   };
 
-  /** The run's last event, whatever became of the terminal that started it. */
-  async function finish({ id, started }: Omit<Running, 'check'>): Promise<RunEvent | undefined> {
-    const late = setTimeout(patienceMs, 'late' as const, { ref: false });
-    const ended = await Promise.race([started.ended, late]);
-    if (ended === 'late')
-      throw new Error(`Run ${id} does not end: ${JSON.stringify(started.events.at(-1))}`);
-    if (started.events.at(-1)?.type === 'run.finished') return started.events.at(-1);
-    const again = machine.start('attach', id, '--json');
-    const attached = await Promise.race([again.ended, late]);
-    if (attached === 'late') throw new Error(`Run ${id} does not end.`);
-    assert.equal(attached.code, 0, `attach ${id}: ${attached.stderr}`);
-    return again.events.at(-1);
-  }
-
-  async function check(running: Omit<Running, 'check'>): Promise<void> {
-    const { id, workspace } = running;
-    const last = await finish(running);
-    assert.equal(last?.type, 'run.finished');
-    assert.equal(last.status, 'done', JSON.stringify(last));
-    if (id !== 'expected') {
-      assert.equal(describeWorkspace(workspace), describeWorkspace(expected), `workspace of ${id}`);
-    }
-    await waitForClose(machine, id);
-    await checkOutcomes(machine, id);
-    const verified = await machine.run('audit', 'verify');
-    assert.equal(verified.code, 0, verified.stdout);
-    checkLeft(machine, workspace);
-  }
-
-  const first = begin('expected');
-  await first.check();
-  return {
-    ...{ machine, model, begin },
+  const world: World = {
+    machine,
     arm: (point, passes = 0) => writeFileSync(join(points, point), String(passes)),
-    hasHit: (point) => existsSync(join(points, `${point}.hit`)),
-    async stop() {
-      await machine.stop();
+    hitAt(point) {
+      const hit = join(points, `${point}.hit`);
+      return existsSync(hit) ? Number(readFileSync(hit, 'utf8')) : undefined;
+    },
+    disarm() {
+      rmSync(points, { recursive: true, force: true });
+      mkdirSync(points);
+    },
+    begin: (id, workload = 'quick', workspace = join(machine.root, id)) => {
+      prepareWorkspace(workspace);
+      return createRunning({ machine, expected }, id, workload, workspace);
+    },
+    async learn(workload) {
+      if (expected.has(workload)) return;
+      const faultless = world.begin(`faultless-${workload}`, workload);
+      const last = await faultless.finish();
+      assert.ok(last.type === 'run.finished' && last.status === 'done', JSON.stringify(last));
+      const left = describeWorkspace(faultless.workspace);
+      expected.set(workload, left);
+      if (workload === 'quick') expected.set('cut', left);
+      await faultless.check();
+    },
+    pidOf: (name) => readPid(machine, name),
+    async closeModel() {
       await model.close();
+    },
+    async openModel() {
+      model = await startModelServer(script, { port: model.port });
+    },
+    async stop() {
+      await end();
+      checkRest(machine);
+      await machine.stop();
+    },
+    async keep() {
+      await end().catch(() => undefined);
+      return machine.root;
+    },
+    another: (options) => createWorld(options, expected),
+  };
+  await world.learn('quick');
+  return world;
+}
+
+function readPid({ state }: Machine, name: StackPart['name']): number | undefined {
+  try {
+    const stack = JSON.parse(readFileSync(join(state, 'stack.json'), 'utf8')) as StackFile;
+    const pid =
+      name === 'supervisor' ? stack.pid : stack.parts?.find((part) => part.name === name)?.pid;
+    return pid !== undefined && existsSync(`/proc/${pid}`) ? pid : undefined;
+  } catch {
+    return undefined; // No stack, or one that is just starting.
+  }
+}
+
+interface Place {
+  readonly machine: Machine;
+  readonly expected: Expected;
+}
+
+/** A run can be begun and attached to so often before something is wrong. */
+const mostTerminals = 6;
+
+function createRunning(
+  { machine, expected }: Place,
+  id: string,
+  workload: Workload,
+  workspace: string,
+): Running {
+  const begin = (): Started =>
+    machine.start('run', '--json', '--id', id, '-C', workspace, toGoal(workload));
+  const started = begin();
+
+  const finish = async (patienceMs = usualPatienceMs): Promise<RunEvent> => {
+    const patience = new AbortController();
+    const late = setTimeout(patienceMs, 'late' as const, {
+      signal: patience.signal,
+      ref: false,
+    }).catch(() => 'late' as const);
+    let terminal = started;
+    try {
+      for (let count = 1; ; count++) {
+        const ended = await Promise.race([terminal.ended, late]);
+        const last = terminal.events.at(-1);
+        if (ended === 'late') {
+          terminal.child.kill('SIGKILL');
+          throw new Error(
+            `Run ${id} does not end within ${patienceMs / 1000} s: ${JSON.stringify(last)}`,
+          );
+        }
+        if (last?.type === 'run.finished') return last;
+        if (count === mostTerminals)
+          throw new Error(`Run ${id} ends without a result, ${ended.code}: ${ended.stderr}`);
+        const unknown = /There is no run/.test(ended.stderr);
+        terminal = unknown ? begin() : machine.start('attach', id, '--json');
+      }
+    } finally {
+      patience.abort();
+    }
+  };
+
+  const check = async (patienceMs?: number): Promise<void> => {
+    const last = await finish(patienceMs);
+    assert.ok(last.type === 'run.finished');
+    assert.equal(last.status, 'done', JSON.stringify(last));
+    const wanted = expected.get(workload);
+    assert.ok(wanted !== undefined, `nobody knows what ${workload} leaves`);
+    assert.equal(describeWorkspace(workspace), wanted, `workspace of ${id}`);
+    await waitForMirror(machine, id);
+    await checkOutcomes(machine, id, mutations[workload]);
+    for (const command of [['verify'], ...(await readReconcile(machine, id))]) {
+      const { code, stdout } = await machine.run('audit', ...command);
+      assert.equal(code, 0, `audit ${command.join(' ')}: ${stdout}`);
+    }
+    checkLeft(machine, workspace);
+  };
+
+  return {
+    ...{ id, workspace, started, finish, check },
+    progress: (calls) => waitForCalls(started, calls),
+    async recovery(from) {
+      const events = await waitForMirror(machine, id);
+      const next = events
+        .filter(({ type }) => /COMPLETED/.test(String(type)))
+        .map(({ time }) => Date.parse(String(time)))
+        .find((time) => time > from);
+      return next === undefined ? 0 : (next - from) / 1000;
     },
   };
 }
 
+<<<<<<< HEAD
 /** The mirror has seen the run to its end, and holds each event once and in order. */
 async function waitForClose({ state }: Machine, id: string): Promise<void> {
   const deadline = Date.now() + 30_000;
@@ -113,46 +237,25 @@ async function waitForClose({ state }: Machine, id: string): Promise<void> {
     if (Date.now() > deadline) throw new Error(`The mirror of ${id} is not closed.`);
     await setTimeout(50);
   }
+=======
+async function waitForCalls(started: Started, calls: number): Promise<void> {
+  let finished = 0;
+  const seen = new Set<number>();
+  await started
+    .waitFor((event) => {
+      if (event.type !== 'tool.finished' || seen.has(event.seq)) return false;
+      seen.add(event.seq);
+      finished += 1;
+      return finished >= calls;
+    })
+    .catch(() => undefined);
+>>>>>>> dee7156 (Try every failpoint three times, and faults from outside)
 }
 
-/** Each mutating call has one outcome in the audit log, and an intent before it. */
-async function checkOutcomes({ state }: Machine, id: string): Promise<void> {
-  const outcomes = new Map<number, number>();
-  const intents = new Set<number>();
-  for (const day of readdirSync(join(state, 'audit')).filter((name) => name.endsWith('.jsonl'))) {
-    for await (const record of readChain(join(state, 'audit', day))) {
-      if (record['run'] !== id || record['effect'] === 'pure') continue;
-      const action = Number(record['action']);
-      if (record['kind'] === 'intent') intents.add(action);
-      if (record['kind'] !== 'outcome') continue;
-      assert.ok(intents.has(action), `intent of action ${action} of ${id}`);
-      outcomes.set(action, (outcomes.get(action) ?? 0) + 1);
-    }
-  }
-  assert.deepEqual(
-    [...outcomes.entries()].toSorted(([a], [b]) => a - b),
-    Array.from({ length: mutations }, (_, index) => [index + 1, 1]),
-    `outcomes of ${id}`,
-  );
-}
+let hasReconcile: boolean | undefined;
 
-/** No process in the workspace, no lease of the run, no temporary file. */
-function checkLeft({ state }: Machine, workspace: string): void {
-  const leases = readdirSync(join(state, 'leases')).filter((name) => name.endsWith('.json'));
-  const left = leases.filter((name) =>
-    readFileSync(join(state, 'leases', name), 'utf8').includes(JSON.stringify(workspace)),
-  );
-  assert.deepEqual(left, [], 'leases left');
-  const processes = readdirSync('/proc').filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`).startsWith(workspace);
-    } catch {
-      return false;
-    }
-  });
-  assert.deepEqual(processes, [], 'processes left');
-  const temporary = readdirSync(workspace, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /(?:\.tmp|\.lock)$|tmp_obj/.test(name),
-  );
-  assert.deepEqual(temporary, [], 'temporary files left');
+/** Arguments of the comparison of log and history, where this version has it. */
+async function readReconcile(machine: Machine, id: string): Promise<string[][]> {
+  hasReconcile ??= /audit reconcile/.test((await machine.run('--help')).stdout);
+  return hasReconcile ? [['reconcile', id]] : [];
 }

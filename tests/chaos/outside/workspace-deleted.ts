@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { waitForMirror } from '../checks.ts';
+import type { Fault } from '../fault.ts';
+
+/** The folder vanishes between two calls, or under a running command: the run ends, says why, and touches nothing else. */
+export const workspaceDeleted: Fault = {
+  ...{ name: 'workspace-deleted', where: 'rm -rf of the workspace in mid-run', occasions: 2 },
+  async strike(world, id, occasion) {
+    const home = join(world.machine.root, `${id}-home`);
+    mkdirSync(home);
+    const neighbour = join(home, 'neighbour.txt');
+    writeFileSync(neighbour, 'untouched\n');
+    const run = world.begin(id, occasion === 0 ? 'quick' : 'slow', join(home, 'workspace'));
+    if (occasion === 0) await run.progress(1);
+    else while (!existsSync(join(run.workspace, 'log'))) await setTimeout(50);
+    const at = Date.now();
+    rmSync(run.workspace, { recursive: true, force: true });
+    const last = await run.finish();
+    assert.ok(last.type === 'run.finished');
+    assert.notEqual(last.status, 'done', JSON.stringify(last));
+    assert.match(last.summary, /workspace/i);
+    assert.equal(existsSync(run.workspace), false, 'the workspace is back');
+    assert.equal(readFileSync(neighbour, 'utf8'), 'untouched\n');
+    await waitForMirror(world.machine, id);
+    const verified = await world.machine.run('audit', 'verify');
+    assert.equal(verified.code, 0, verified.stdout);
+    return (Date.now() - at) / 1000;
+  },
+};
