@@ -4,23 +4,33 @@ import { measureAudit } from './audit.ts';
 import type { Row } from './measure.ts';
 import { renderTable } from './measure.ts';
 import { measureOutput } from './output.ts';
+import { measureSnapshots } from './snapshots.ts';
 import { measureCommands, measureRuns } from './start-up.ts';
 import { measureHistory, measureTurn } from './steps.ts';
 
 const words = process.argv.slice(2);
 const machine = createMachine();
 const rows: Row[] = [];
-try {
-  const up = await machine.run('up');
-  if (up.code !== 0) throw new Error(up.stderr);
+
+/** Starts the stack, for the parts that need it. Returns Temporal's address. */
+async function up(): Promise<string> {
+  const started = await machine.run('up');
+  if (started.code !== 0) throw new Error(started.stderr);
   const { stdout } = await machine.run('ps', '--json');
-  const { temporal } = JSON.parse(stdout) as { temporal: string };
+  return (JSON.parse(stdout) as { temporal: string }).temporal;
+}
+
+try {
   const parts: Readonly<Record<string, () => Promise<Row[]>>> = {
-    commands: () => measureCommands(machine),
-    turn: () => measureTurn(temporal),
-    history: () => measureHistory(temporal),
+    commands: async () => {
+      await up();
+      return await measureCommands(machine);
+    },
+    turn: async () => measureTurn(await up()),
+    history: async () => measureHistory(await up()),
     output: measureOutput,
     audit: measureAudit,
+    snapshots: measureSnapshots,
     runs: async () => {
       await machine.run('down');
       return await measureRuns();

@@ -7,9 +7,11 @@ export interface Row {
   readonly ours: number;
   /** What it is compared with, measured in the same run. */
   readonly baseline: number;
-  readonly unit: 'ms' | 'bytes' | 'MB';
-  /** Largest `ours / baseline` that meets the goal. */
-  readonly limit: number;
+  readonly unit: 'ms' | 'bytes' | 'MB' | 'steps/s';
+  /** Largest `ours / baseline` that meets the goal; absent where a figure is only reported. */
+  readonly limit?: number;
+  /** `at least` where more is better. */
+  readonly direction?: 'at least';
   readonly note?: string;
 }
 
@@ -33,32 +35,56 @@ export async function timeProcess(
   return performance.now() - started;
 }
 
-/** Two measurements in turn, so that a drifting machine hits both; medians after one warm-up of each. */
-export async function pair(
+type Measure = () => Promise<number>;
+
+/** Measurements in turn, so that a drifting machine hits all of them; medians after one warm-up of each. */
+export async function inTurn<const T extends readonly Measure[]>(
   times: number,
-  a: () => Promise<number>,
-  b: () => Promise<number>,
-): Promise<[number, number]> {
-  const ours: number[] = [];
-  const baseline: number[] = [];
-  await a();
-  await b();
-  for (let index = 0; index < times; index++) {
-    ours.push(await a());
-    baseline.push(await b());
+  measures: T,
+): Promise<{ [K in keyof T]: number }> {
+  const found: number[][] = measures.map(() => []);
+  for (let index = 0; index <= times; index++) {
+    for (const [at, measure] of measures.entries()) {
+      const ms = await measure();
+      if (index > 0) found[at]?.push(ms);
+    }
   }
-  return [median(ours), median(baseline)];
+  return found.map(median) as { [K in keyof T]: number };
+}
+
+/** Ours and its baseline in turn. */
+export const pair = (times: number, a: Measure, b: Measure): Promise<readonly [number, number]> =>
+  inTurn(times, [a, b]);
+
+/** Milliseconds that work takes. */
+export async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+/** The value that 95 of 100 do not exceed. */
+export function p95(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * 0.95) - 1] ?? Number.NaN;
+}
+
+function judge({ ours, baseline, limit, direction }: Row): string {
+  if (limit === undefined) return '';
+  const ratio = ours / baseline;
+  if (direction === 'at least') return ratio >= limit ? 'ok' : 'under';
+  return ratio <= limit ? 'ok' : 'over';
 }
 
 export function renderTable(rows: readonly Row[]): string {
-  const cells = rows.map(({ name, ours, baseline, unit, limit, note }) => [
-    name,
-    `${ours.toFixed(1)} ${unit}`,
-    `${baseline.toFixed(1)} ${unit}`,
-    (ours / baseline).toFixed(2),
-    limit.toFixed(2),
-    ours / baseline <= limit ? 'ok' : 'over',
-    note ?? '',
+  const cells = rows.map((row) => [
+    row.name,
+    `${row.ours.toFixed(1)} ${row.unit}`,
+    `${row.baseline.toFixed(1)} ${row.unit}`,
+    (row.ours / row.baseline).toFixed(2),
+    row.limit?.toFixed(2) ?? '',
+    judge(row),
+    row.note ?? '',
   ]);
   const all = [['what', 'ours', 'baseline', 'ratio', 'limit', '', 'note'], ...cells];
   const widths = (all[0] ?? []).map((_, column) =>
