@@ -147,6 +147,7 @@ async function startAnnounced(
   const { toWorkflowId } = await import('../workflows/contract.ts');
   const notice = join(folders.mirror, toWorkflowId(run));
   writeFileSync(notice, '', { mode: 0o600 });
+  failpoint('cli.announced');
   try {
     await start();
   } catch (error) {

@@ -219,25 +219,6 @@ function createRunning(
   };
 }
 
-<<<<<<< HEAD
-/** The mirror has seen the run to its end, and holds each event once and in order. */
-async function waitForClose({ state }: Machine, id: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    const seen = new Map<string, number>();
-    let closed = false;
-    for await (const record of readChain(join(state, `run-${id}.jsonl`))) {
-      if (record['kind'] === 'close') closed = true;
-      if (record['kind'] !== 'event') continue;
-      const execution = String(record['execution']);
-      assert.equal(record['id'], (seen.get(execution) ?? 0) + 1, `event ids of ${id}`);
-      seen.set(execution, record['id']);
-    }
-    if (closed) return;
-    if (Date.now() > deadline) throw new Error(`The mirror of ${id} is not closed.`);
-    await setTimeout(50);
-  }
-=======
 async function waitForCalls(started: Started, calls: number): Promise<void> {
   let finished = 0;
   const seen = new Set<number>();
@@ -249,7 +230,6 @@ async function waitForCalls(started: Started, calls: number): Promise<void> {
       return finished >= calls;
     })
     .catch(() => undefined);
->>>>>>> dee7156 (Try every failpoint three times, and faults from outside)
 }
 
 let hasReconcile: boolean | undefined;

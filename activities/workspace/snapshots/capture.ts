@@ -3,8 +3,10 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Git, View } from './git.ts';
 import type { Objects, TreeEntry } from './objects.ts';
-import { gitFolderCoverage, scanFolder, toText, workspaceCoverage } from './scan.ts';
-import type { BytePath } from './scan.ts';
+import { toText } from './byte-path.ts';
+import type { BytePath } from './byte-path.ts';
+import { gitFolderCoverage, scanFolder, workspaceCoverage } from './scan.ts';
+import type { Held } from './scan.ts';
 import { stampFolder } from './stamp.ts';
 
 /**
@@ -21,8 +23,8 @@ export interface Parts {
 
 /** What the scans of one repository found last, so that the next one can be short. */
 export interface Memory {
-  files?: string;
-  git?: { stamp: string; tree: string };
+  files?: Held;
+  git?: { stamp: string; tree: string; held: Held };
 }
 
 export interface Captured {
@@ -74,10 +76,10 @@ async function captureRepository(
   shadow.memories.set(path, memory);
   const view = toView(shadow, path, 'files');
   const [scan, gitTree] = await Promise.all([
-    scanFolder(shadow.git, view, workspaceCoverage, memory.files),
+    scanFolder(shadow, view, workspaceCoverage, memory.files),
     captureGitFolder(shadow, path, memory),
   ]);
-  memory.files = scan.tree;
+  memory.files = scan.held;
   const below = (inner: BytePath): BytePath => (path === '' ? inner : `${path}/${inner}`);
   uncovered.push(...scan.uncovered.map((inner) => toText(below(inner))));
   const nested = new Map<BytePath, string>();
@@ -101,9 +103,9 @@ async function captureGitFolder(
   if (lstatSync(view.folder, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
   const stamp = stampFolder(view.folder, gitFolderCoverage);
   if (memory.git?.stamp === stamp) return memory.git.tree;
-  const { tree, empty } = await scanFolder(shadow.git, view, gitFolderCoverage, undefined);
+  const { tree, empty, held } = await scanFolder(shadow, view, gitFolderCoverage, memory.git?.held);
   const whole = addParts(shadow.objects, { files: tree, empty, nested: new Map() });
-  memory.git = { stamp, tree: whole };
+  memory.git = { stamp, tree: whole, held };
   return whole;
 }
 

@@ -1,8 +1,8 @@
 import { addParts, readParts } from './capture.ts';
 import type { Shadow } from './capture.ts';
 import { GitError } from './git.ts';
-import type { BytePath } from './scan.ts';
-import { toText } from './scan.ts';
+import type { BytePath } from './byte-path.ts';
+import { toText } from './byte-path.ts';
 
 export interface ThreeTrees {
   /** Snapshot both sides began from. */

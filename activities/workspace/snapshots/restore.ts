@@ -4,8 +4,8 @@ import type { Parts, Shadow } from './capture.ts';
 import type { View } from './git.ts';
 import { splitNul } from './git.ts';
 import { emptyTree } from './objects.ts';
-import type { BytePath } from './scan.ts';
-import { toFile, toText } from './scan.ts';
+import type { BytePath } from './byte-path.ts';
+import { toFile, toText } from './byte-path.ts';
 
 /** The folder cannot be brought to the snapshot; nothing more was tried. */
 export class RestoreError extends Error {

@@ -1,21 +1,16 @@
 import { constants, existsSync, lstatSync, readdirSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Git, View } from './git.ts';
 import { splitNul } from './git.ts';
+import { toFile } from './byte-path.ts';
+import type { BytePath } from './byte-path.ts';
+import { overlay, statPath } from './entries.ts';
+import type { Objects } from './objects.ts';
 
 const run = promisify(execFile);
-
-/** A path inside a folder, one character a byte: file names need not be text. */
-export type BytePath = string;
-
-/** The path for the file system. */
-export const toFile = (folder: string, path: BytePath): Buffer =>
-  Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, 'latin1')]);
-
-/** The path for people. */
-export const toText = (path: BytePath): string => Buffer.from(path, 'latin1').toString('utf8');
 
 /** What a scan does not look into. */
 export interface Coverage {
@@ -74,6 +69,19 @@ export interface Scan {
   readonly nested: readonly BytePath[];
   /** What is there and not in the tree. */
   readonly uncovered: readonly BytePath[];
+  readonly held: Held;
+}
+
+/** What an index holds, so that a small change need not go through it. */
+export interface Held {
+  readonly tree: string;
+  /** Of the index's file: another one holds something else. */
+  readonly stamp: string;
+}
+
+function stampIndex({ repository, index }: View): string {
+  const stat = lstatSync(join(repository, index), { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
 }
 
 interface Found {
@@ -84,14 +92,14 @@ interface Found {
 }
 
 /**
- * Brings the index up to date with the folder and writes its tree. Two git processes look at once, one at what is known and one
- * for what is new; where nothing changed since `last`, that is all.
+ * The tree of the folder. Two git processes look at once, one at what the index knows and one for what is new. A small
+ * difference is put over what the index is known to hold, and found again by the next scan; a larger one goes into the index.
  */
 export async function scanFolder(
-  git: Git,
+  { git, objects }: { readonly git: Git; readonly objects: Objects },
   view: View,
   coverage: Coverage,
-  last?: string,
+  last?: Held,
 ): Promise<Scan> {
   const [known, fresh] = await Promise.all([
     git(view, ['diff-files', '-z', '--name-only', '--no-renames', '--ignore-submodules=all']),
@@ -105,19 +113,27 @@ export async function scanFolder(
     if (entry.endsWith('/')) lookInto(view.folder, entry.slice(0, -1), coverage, found);
     else found.files.push(entry);
   }
+  lookBehind(view.folder, leaveOutCovered(splitNul(known), new Set(found.files)), coverage, found);
   const files = await leaveOutLarge(git, view, coverage, found);
-  const paths = await leaveOutUnreadable(view, [...splitNul(known), ...files], found);
-  if (paths.length > 0) await addToIndex(git, view, paths);
-  const tree =
-    paths.length === 0 && last !== undefined
-      ? last
-      : (await git(view, ['write-tree', '--missing-ok'])).trim();
+  const rest = leaveOutCovered(splitNul(known), new Set(files));
+  const paths = await leaveOutUnreadable(view, [...rest, ...files], found);
+  const trees = await toTree();
   return {
-    tree,
+    ...trees,
     empty: found.empty.toSorted(),
     nested: found.nested.toSorted(),
     uncovered: found.uncovered.toSorted(),
   };
+
+  async function toTree(): Promise<Pick<Scan, 'tree' | 'held'>> {
+    if (last !== undefined && last.stamp === stampIndex(view)) {
+      const tree = await overlay(objects, view.folder, last.tree, paths);
+      if (tree !== undefined) return { tree, held: last };
+    }
+    if (paths.length > 0) await addToIndex(git, view, paths);
+    const tree = (await git(view, ['write-tree', '--missing-ok'])).trim();
+    return { tree, held: { tree, stamp: stampIndex(view) } };
+  }
 }
 
 /** Above this many new objects, syncing the whole file system once is quicker than each of them. */
@@ -130,6 +146,27 @@ async function addToIndex(git: Git, view: View, paths: readonly BytePath[]): Pro
     input: paths.map((path) => `${path}\0`).join(''),
   });
   if (many) await run('sync', ['-f', view.repository]);
+}
+
+/** What git does not name because of what the index has: a folder where it has a file, and one whose files are all gone. */
+function lookBehind(
+  root: string,
+  known: readonly BytePath[],
+  coverage: Coverage,
+  found: Found,
+): void {
+  const emptied = new Set<BytePath>();
+  for (const path of known) {
+    const stat = statPath(toFile(root, path));
+    if (stat?.isDirectory() === true) {
+      if (coverage.isExcluded(path)) found.uncovered.push(path);
+      else lookInto(root, path, coverage, found);
+    } else if (stat === undefined) {
+      const folder = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+      if (folder !== '' && readFolder(root, folder)?.length === 0) emptied.add(folder);
+    }
+  }
+  found.empty.push(...emptied);
 }
 
 /** Lists a folder git knows nothing of; git would name only the folder. */
@@ -205,6 +242,14 @@ async function leaveOutLarge(
   found.uncovered.push(...large);
   return found.files.filter((path) => !large.has(path));
 }
+
+/** Without what was in a folder where there is a new file or link: that takes the folder's place, and git looks beyond no link. */
+const leaveOutCovered = (known: readonly BytePath[], files: ReadonlySet<BytePath>): BytePath[] =>
+  known.filter((path) => {
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
+      if (files.has(path.slice(0, end))) return false;
+    return true;
+  });
 
 async function leaveOutUnreadable(
   { folder }: View,

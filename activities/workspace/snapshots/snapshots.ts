@@ -9,7 +9,7 @@ import { createRefs } from './refs.ts';
 import type { Refs } from './refs.ts';
 import { compareTrees, restoreWorkspace } from './restore.ts';
 import type { Change } from './restore.ts';
-import { toText } from './scan.ts';
+import { toText } from './byte-path.ts';
 import { mergeSnapshots } from './merge.ts';
 import type { Merged, ThreeTrees } from './merge.ts';
 import { undoChange } from './undo.ts';

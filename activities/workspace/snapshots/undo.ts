@@ -3,9 +3,9 @@ import type { Parts, Shadow } from './capture.ts';
 import type { Objects, TreeEntry } from './objects.ts';
 import { emptyTree } from './objects.ts';
 import { compareTrees } from './restore.ts';
-import type { BytePath } from './scan.ts';
-import { toText } from './scan.ts';
-import { replaceIn } from './update.ts';
+import type { BytePath } from './byte-path.ts';
+import { toText } from './byte-path.ts';
+import { replaceIn } from './entries.ts';
 
 export interface UndoneChange {
   readonly before: string;
@@ -39,7 +39,7 @@ export async function undoChange(shadow: Shadow, change: UndoneChange): Promise<
     const names = path.split('/');
     const now = await findEntry(objects, files, names);
     if (isSame(now, await findEntry(objects, after.files, names))) {
-      files = await replaceIn(shadow, files, names, await findEntry(objects, before.files, names));
+      files = await replaceIn(objects, files, names, await findEntry(objects, before.files, names));
       undone.push(toText(path));
     } else if (!isSame(now, await findEntry(objects, before.files, names))) kept.push(toText(path));
   }

@@ -1,0 +1,9 @@
+/** A path inside a folder, one character a byte: file names need not be text. */
+export type BytePath = string;
+
+/** The path for the file system. */
+export const toFile = (folder: string, path: BytePath): Buffer =>
+  Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, 'latin1')]);
+
+/** The path for people. */
+export const toText = (path: BytePath): string => Buffer.from(path, 'latin1').toString('utf8');

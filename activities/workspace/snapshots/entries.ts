@@ -1,0 +1,69 @@
+/** Entries of a tree of files, put in and taken out in this process. */
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import type { Objects, TreeEntry } from './objects.ts';
+import { emptyTree } from './objects.ts';
+import { toFile } from './byte-path.ts';
+import type { BytePath } from './byte-path.ts';
+
+/** What is at a path; undefined when there is nothing, also where a folder on the way is a file now. */
+export function statPath(file: Buffer): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** The entry of a file or link as it is on disk now; undefined for everything else. */
+export function readEntry(objects: Objects, root: string, path: BytePath): TreeEntry | undefined {
+  const file = toFile(root, path);
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const stat = statPath(file);
+  if (stat?.isSymbolicLink() === true)
+    return { mode: '120000', name, id: objects.add('blob', readlinkSync(file, 'buffer')) };
+  if (stat?.isFile() !== true) return undefined;
+  const mode = (stat.mode & 0o100) === 0 ? '100644' : '100755';
+  return { mode, name, id: objects.add('blob', readFileSync(file)) };
+}
+
+/** The tree with one entry put in or taken out; undefined when nothing is left in it. */
+export async function replaceIn(
+  objects: Objects,
+  tree: string | undefined,
+  [name = '', ...rest]: readonly string[],
+  entry: TreeEntry | undefined,
+): Promise<string | undefined> {
+  const entries = tree === undefined ? [] : await objects.readTree(tree);
+  const old = entries.find((candidate) => candidate.name === name);
+  const others = entries.filter((candidate) => candidate !== old);
+  let fresh = entry;
+  if (rest.length > 0) {
+    const id = await replaceIn(objects, old?.mode === '40000' ? old.id : undefined, rest, entry);
+    fresh = id === undefined ? undefined : { mode: '40000', name, id };
+  }
+  const all = fresh === undefined ? others : [...others, fresh];
+  return all.length === 0 ? undefined : objects.addTree(all);
+}
+
+/** Reading and hashing more than this here would hold up everything else in the process. */
+const mostPaths = 32;
+const mostBytes = 1024 * 1024;
+
+/** The tree with these paths as they are on disk now; undefined where that is better left to git: many or large files. */
+export async function overlay(
+  objects: Objects,
+  root: string,
+  tree: string,
+  paths: readonly BytePath[],
+): Promise<string | undefined> {
+  if (paths.length > mostPaths) return undefined;
+  const sizes = paths.map((path) => statPath(toFile(root, path))?.size ?? 0);
+  if (sizes.reduce((sum, size) => sum + size, 0) > mostBytes) return undefined;
+  let result: string | undefined = tree;
+  // A folder in place of a file: the file goes before what is in the folder comes.
+  for (const path of paths.toSorted())
+    result = await replaceIn(objects, result, path.split('/'), readEntry(objects, root, path));
+  return result ?? emptyTree;
+}
