@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { readExecutions } from '../audit/executions.ts';
 
 /** One execution of a workflow as it was recorded. */
 export interface RecordedHistory {
@@ -29,6 +30,15 @@ const workflowIdOf = (events: readonly RecordedEvent[]): string | undefined => {
 };
 
 const isFirst = (event: RecordedEvent): boolean => Number(event.eventId) === 1;
+
+/** A run's log: each execution whole, with what a reset copied from the one before. */
+async function readLog(file: string): Promise<RecordedHistory[]> {
+  const executions = await readExecutions(file, (event) => event as RecordedEvent);
+  return [...executions.values()]
+    .map((events) => [...events].toSorted(([a], [b]) => a - b).map(([, event]) => event))
+    .filter((events) => events.length > 0)
+    .map((events) => ({ workflowId: workflowIdOf(events) ?? file, events }));
+}
 
 /** One record a line; each execution begins with an event number 1. */
 const parseLog = (file: string, text: string): RecordedHistory[] => {
@@ -63,7 +73,8 @@ export async function readHistories(file: string): Promise<readonly RecordedHist
     throw new HistoryError(`${file} cannot be read: ${error.code ?? error.message}.`);
   });
   if (file.endsWith('.jsonl')) {
-    const histories = parseLog(file, text);
+    const isReset = text.includes('"reason":"reset"');
+    const histories = isReset ? await readLog(file) : parseLog(file, text);
     if (histories.length > 0) return histories;
   } else {
     let whole: { events?: unknown };

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { toRunLog } from '../../config/folders.ts';
-import { toStateFolders } from '../../config/folders.ts';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import type { Trail } from '../../audit/trail.ts';
 import type { Invocation } from '../arguments.ts';
@@ -17,8 +18,8 @@ import { connectRunning, printProgress, withClient } from '../session.ts';
 export async function restoreRun({ args, flags }: Invocation): Promise<number> {
   const settings = readRunSettings(flags);
   const { root } = settings.folders;
-  const file = toFile(root, args[0] ?? '');
-  const trail = await readVerified(file);
+  const given = toFile(root, args[0] ?? '');
+  const trail = given.endsWith('.tgz') ? await readBundle(root, given) : await readVerified(given);
   const { input, point, ended } = trail;
   if (ended) {
     throw usageError(
@@ -39,7 +40,11 @@ export async function restoreRun({ args, flags }: Invocation): Promise<number> {
   printProgress(`Run ${input.run} goes on as ${run}`);
   const otherModel = textOf(flags, 'model') !== undefined || flags['demo'] === true;
   return await launchRun(settings, flags, {
-    ...{ run, goal: input.goal, workspace: textOf(flags, 'directory') ?? input.workspace },
+    ...{
+      run,
+      goal: input.goal,
+      workspace: flags['directory'] === undefined ? input.workspace : settings.workspace,
+    },
     limits: input.limits,
     approve:
       flags['approve'] === undefined ? input.approve : parseApprove(textOf(flags, 'approve')),
@@ -58,9 +63,36 @@ function toFile(root: string, typed: string): string {
   if (/^[a-z0-9-]+$/.test(typed) && existsSync(log)) return log;
   if (existsSync(typed)) return resolve(typed);
   throw usageError(
-    `"${typed}" is neither a log (run-<id>.jsonl) nor a run with one in ${toStateFolders(root).root}.`,
+    `"${typed}" is neither a log (run-<id>.jsonl), an export (.tgz), nor a run with a log in ${toStateFolders(root).root}.`,
   );
 }
+
+/** A bundle of `agent audit export`: verified, its blobs put beside those that are here. */
+async function readBundle(root: string, file: string): Promise<Trail> {
+  const [{ readExport }, { createBlobStore, hashOf }] = await Promise.all([
+    import('../../audit/export.ts'),
+    import('../../audit/blobs.ts'),
+  ]);
+  const temp = await mkdtemp(join(tmpdir(), 'dev-agent-restore-'));
+  const folder = join(temp, 'bundle');
+  try {
+    const { manifest } = await readExport(file, folder);
+    const blobs = createBlobStore(toStateFolders(root).blobs);
+    for (const { path } of manifest.files) {
+      if (!path.startsWith('blobs/')) continue;
+      const content = await readFile(join(folder, path));
+      if (`blobs/${blobPath(hashOf(content))}` === path) await blobs.put(content);
+    }
+    return await readVerified(join(folder, `run-${manifest.run}.jsonl`));
+  } catch (error) {
+    if ((error as Error).name === 'BundleError') throw new CliError((error as Error).message, 1);
+    throw error;
+  } finally {
+    await rm(temp, { recursive: true, force: true });
+  }
+}
+
+const blobPath = (sha256: string): string => `sha256/${sha256.slice(0, 2)}/${sha256.slice(2)}`;
 
 async function readVerified(file: string): Promise<Trail> {
   const [{ verifyChain }, { readTrail }] = await Promise.all([

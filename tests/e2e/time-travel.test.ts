@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { manySteps } from '../model-server/scripts.ts';
@@ -121,6 +121,25 @@ suite('time travel from the command line', () => {
     assert.equal(await read('one.txt'), '2\n');
     assert.equal(await read('three.txt'), '3\n');
     assert.equal((await machine.run('audit', 'verify')).code, 0);
+  });
+
+  test('restore goes on from an export, on a machine that never saw the run', async () => {
+    await start('moved');
+    const file = join(machine.root, 'moved.tgz');
+    await ok('audit', 'export', 'moved', '-o', file);
+    const other = createMachine({ OPENAI_BASE_URL: model.baseUrl });
+    after(() => other.stop());
+    const copy = join(other.root, 'copy');
+    await cp(workspace, copy, { recursive: true });
+    const { code, stderr } = await other.run('restore', file, '-C', copy, '--detach');
+    assert.equal(code, 0, stderr);
+    const restored = other.start('logs', 'moved-r2', '-f', '--json');
+    await restored.waitFor(({ type }) => type === 'input.requested');
+    await other.run('say', 'moved-r2', 'yes');
+    assert.equal((await restored.ended).code, 0);
+    assert.equal(await readFile(join(copy, 'log'), 'utf8'), 'a\n');
+    assert.equal(await readFile(join(copy, 'three.txt'), 'utf8'), '3\n');
+    await ok('cancel', 'moved');
   });
 
   test('two runs cannot have the same folder; --wait waits', async () => {
