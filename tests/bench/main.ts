@@ -3,7 +3,9 @@ import { createMachine } from '../setup/cli.ts';
 import { measureAudit } from './audit.ts';
 import type { Row } from './measure.ts';
 import { renderTable } from './measure.ts';
+import { measureCalls } from './calls.ts';
 import { measureOutput } from './output.ts';
+import { measureRecovery } from './recovery.ts';
 import { measureSnapshots } from './snapshots.ts';
 import { measureCommands, measureRuns } from './start-up.ts';
 import { measureHistory, measureTurn } from './steps.ts';
@@ -31,6 +33,8 @@ try {
     output: measureOutput,
     audit: measureAudit,
     snapshots: measureSnapshots,
+    calls: measureCalls,
+    recovery: measureRecovery,
     runs: async () => {
       await machine.run('down');
       return await measureRuns();
