@@ -246,6 +246,19 @@ test('the store is a sound git repository', async () => {
   assert.equal(log.trim(), '{"ok":true}');
 });
 
+test('the snapshots of a deleted folder can be compared, and nothing is taken for an empty folder', async () => {
+  const { workspace, snapshots, write } = createRoom();
+  write('a', '1');
+  const one = (await snapshots.capture()).tree;
+  write('b', '2');
+  const two = (await snapshots.capture()).tree;
+  rmSync(workspace, { recursive: true });
+  assert.deepEqual(await snapshots.compare(one, two), [{ kind: 'added', path: 'b' }]);
+  assert.match(await snapshots.renderDiff(one, two), /\+2/);
+  await assert.rejects(snapshots.capture());
+  assert.equal(existsSync(workspace), false);
+});
+
 test('a tampered-with index or a lock left by a killed git does not keep it from working', async () => {
   const { workspace, store, snapshots, write } = createRoom();
   write('a', '1');

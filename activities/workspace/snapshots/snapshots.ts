@@ -98,12 +98,12 @@ export function openSnapshots(
   const objects = createObjects(repository, createPackReader(git, repository));
   const shadow: Shadow = { repository, prefix, workspace, git, objects, memories: new Map() };
   // Not the workspace itself, which may be gone.
-  const view = { repository, index: `${prefix}-none`, folder: repository };
+  const stored = { repository, index: `${prefix}-none`, folder: repository };
 
   const compare = async (before: string, after: string): Promise<FileChange[]> => {
     if (before === after) return [];
     const [old, fresh] = [await readParts(objects, before), await readParts(objects, after)];
-    const changes = (await compareTrees(shadow, view, old.files, fresh.files)).map(
+    const changes = (await compareTrees(shadow, stored, old.files, fresh.files)).map(
       ({ kind, path }) => ({ kind, path: toText(path) }),
     );
     for (const path of new Set([...old.nested.keys(), ...fresh.nested.keys()])) {
@@ -156,7 +156,7 @@ export function openSnapshots(
     async renderDiff(before, after) {
       const [old, fresh] = [await readParts(objects, before), await readParts(objects, after)];
       const options = ['--no-ext-diff', '--no-textconv', '--no-color', '-M'];
-      const text = await git(view, ['diff', ...options, old.files, fresh.files]);
+      const text = await git(stored, ['diff', ...options, old.files, fresh.files]);
       return Buffer.from(text, 'latin1').toString('utf8');
     },
     commit,
