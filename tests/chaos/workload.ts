@@ -46,13 +46,16 @@ const slow = manySteps({
 
 /** Does not fit beside what fills the small disk. */
 const big = { name: 'write_file', args: { path: 'big.txt', content: 'b'.repeat(256 * 1024) } };
-const stubbornTurns = manySteps({ s1: turns(big, run('echo x >> log')) });
+const pause = run('sleep 1');
+const note = run('echo x >> log');
+const stubbornPlan = manySteps({ s1: turns(big) });
 const stubborn: PureScript = (request, seen) => {
-  if (request.role !== 'executor' || !/no space|ENOSPC|disk is full/i.test(lastResult(request)))
-    return stubbornTurns(request, seen);
-  return countTurns(request) % 2 === 1
-    ? { call: [run('sleep 2')] }
-    : { call: [big], text: 'Once more.' };
+  if (request.role !== 'executor' || countTurns(request) === 0) return stubbornPlan(request, seen);
+  if (/no space|ENOSPC|disk is full/i.test(lastResult(request))) return { call: [pause] };
+  const last = request.messages.findLast((message) => message.role === 'assistant')?.calls.at(-1);
+  if (last?.name === 'write_file') return { call: [note] };
+  if (last?.args.includes('sleep') === true) return { call: [big] };
+  return { finish: { summary: 'Written.' } };
 };
 
 const scripts: Readonly<Record<Workload, PureScript>> = {

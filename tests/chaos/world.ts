@@ -59,6 +59,8 @@ export interface WorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Called before the first command. */
   readonly before?: (machine: Machine) => void;
+  /** Called when the stack has ended and all is well. */
+  readonly after?: (machine: Machine) => void;
 }
 
 const usualPatienceMs = 90_000;
@@ -67,7 +69,7 @@ const usualPatienceMs = 90_000;
 type Expected = Map<Workload, string>;
 
 export async function createWorld(
-  { env = {}, before }: WorldOptions = {},
+  { env = {}, before, after }: WorldOptions = {},
   expected: Expected = new Map(),
 ): Promise<World> {
   let model = await startModelServer(script);
@@ -120,6 +122,7 @@ export async function createWorld(
     async stop() {
       await end();
       checkRest(machine);
+      after?.(machine);
       await machine.stop();
     },
     async keep() {

@@ -83,7 +83,11 @@ async function within(
 export const diskFullState: Fault = {
   ...{ name: 'disk-full-state', where: 'state folder, for 6 s', occasions: 3, ...findProblem() },
   async strike(world, id, occasion) {
-    return await within(world, { before: ({ state }) => mount(state, 96) }, async (own) => {
+    const options: WorldOptions = {
+      before: ({ state }) => mount(state, 96),
+      after: ({ state }) => unmount(state),
+    };
+    return await within(world, options, async (own) => {
       const run = own.begin(id);
       await run.progress(occasion * 3 + 1);
       return await fillFor(own.machine.state, run);
