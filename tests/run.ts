@@ -18,7 +18,7 @@ const stages: readonly { name: string; folders: readonly string[]; concurrency: 
   },
   { name: 'workflow', folders: ['workflows'], concurrency: 1 },
   { name: 'replay', folders: ['replay'], concurrency: 1 },
-  { name: 'end to end', folders: ['workers', 'e2e'], concurrency: 1 },
+  { name: 'end to end', folders: ['workers', 'e2e', 'chaos'], concurrency: 1 },
 ];
 
 const words = process.argv.slice(2);

@@ -37,6 +37,8 @@ const flags = readFlags();
 const chosen = chooseFaults(flags);
 const started = performance.now();
 const session = await createSession();
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.once(name, () => void session.leave().finally(() => process.exit(130)));
 for (const fault of chosen) await session.tryFault(fault);
 if (flags.random) await tryRandom(session, flags.seed, flags.minutes);
 await session.end();

@@ -14,6 +14,8 @@ export interface Session {
     strike: (world: World, id: string) => Promise<number | undefined>,
   ): Promise<Attempted>;
   end(): Promise<void>;
+  /** Ends the stack at once and keeps everything. */
+  leave(): Promise<void>;
 }
 
 export type Attempted =
@@ -90,6 +92,9 @@ export async function createSession(): Promise<Session> {
         row.survived += 1;
         row.slowest = Math.max(row.slowest, end.seconds ?? 0);
       }
+    },
+    async leave() {
+      console.log(`kept: ${await world.keep()}`);
     },
     async end() {
       await world.stop().catch(async (error: unknown) => {

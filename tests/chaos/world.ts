@@ -34,7 +34,7 @@ export interface World {
   openModel(): Promise<void>;
   /** Ends the stack, checks that nothing of it is left, and removes the folder. */
   stop(): Promise<void>;
-  /** Ends the stack and keeps the folder for a look. */
+  /** Ends the stack and keeps the folder for a look, unless `stop` has removed it. */
   keep(): Promise<string>;
   /** Another world that knows the same results. */
   another(options?: WorldOptions): Promise<World>;
@@ -80,7 +80,9 @@ export async function createWorld(
   });
   before?.(machine);
 
+  let gone = false;
   const end = async (): Promise<void> => {
+    if (gone) return;
     const down = await machine.run('down');
     await model.close();
     rmSync(points, { recursive: true, force: true });
@@ -124,6 +126,7 @@ export async function createWorld(
       checkRest(machine);
       after?.(machine);
       await machine.stop();
+      gone = true;
     },
     async keep() {
       await end().catch(() => undefined);
