@@ -1,8 +1,12 @@
 /** Process entry of the mirror: copies the history of every run into its chained file, until it is told to stop. */
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { pruneAnswers } from '../activities/model/answers.ts';
+import { pruneSpool } from '../activities/model/spool.ts';
 import { createAnchors } from '../audit/anchors.ts';
 import { mirrorAll } from '../audit/mirror-all.ts';
+import { graceMs, keepSwept } from '../audit/sweep.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { readVersion } from '../config/version.ts';
@@ -28,6 +32,11 @@ const options = await readConnectionOptions(settings, process.send !== undefined
 const connection = await connectPatiently((to) => Connection.connect(to), options, log);
 process.send?.({ type: 'ready' });
 log.info({ root: folders.root }, 'ready');
+
+void keepSwept({ root: folders.root, signal, log }, async (closed) => {
+  await pruneAnswers(join(folders.root, 'answers'), Date.now() - graceMs);
+  await pruneSpool(folders.spool, (workflowId) => closed.has(workflowId.replace(/^run-/, '')));
+});
 
 // With the signal on each call, a long poll ends when we do and not 20 seconds later.
 await connection.withAbortSignal(signal, () =>

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failpoint } from '../../audit/failpoint.ts';
 
@@ -34,3 +34,12 @@ export const createAnswers = (folder: string): Answers => {
     },
   };
 };
+
+/** Removes answers written before a time: no activity that could ask for them is under way that long. */
+export async function pruneAnswers(folder: string, beforeMs: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const file = join(folder, name);
+    const found = await stat(file).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < beforeMs) await rm(file, { force: true });
+  }
+}

@@ -1,4 +1,4 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface Spool {
@@ -7,6 +7,7 @@ export interface Spool {
 }
 
 const batchMs = 60;
+const suffix = '.ndjson';
 
 /**
  * Text of a running model call, for whoever watches: `{"activity","attempt","text"}` lines in `<folder>/<workflowId>.ndjson`.
@@ -28,7 +29,7 @@ export function openSpool(
     waiting = '';
     writing = writing
       .then(() => mkdir(folder, { recursive: true, mode: 0o700 }))
-      .then(() => appendFile(join(folder, `${workflowId}.ndjson`), line, { mode: 0o600 }))
+      .then(() => appendFile(join(folder, `${workflowId}${suffix}`), line, { mode: 0o600 }))
       .catch(() => undefined);
   };
   return {
@@ -42,4 +43,15 @@ export function openSpool(
       await writing;
     },
   };
+}
+
+/** Removes what runs that are over have left. */
+export async function pruneSpool(
+  folder: string,
+  isOver: (workflowId: string) => boolean,
+): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (name.endsWith(suffix) && isOver(name.slice(0, -suffix.length)))
+      await rm(join(folder, name), { force: true });
+  }
 }

@@ -15,11 +15,11 @@ const story = callsInTurn([
   { name: 'run_command', args: { command: 'touch begun && sleep 3000', timeoutSeconds: 3_500 } },
 ]);
 
-/** Waits until the command begins: its first act is a file, which is taken back when it is cut short. */
+/** Waits until the command begins: its first act is a file, which is taken back when it is cut short. Returns its time of birth. */
 async function waitForBegin(file: string, before: bigint | undefined): Promise<bigint> {
   const deadline = Date.now() + 60_000;
   for (;;) {
-    const now = statSync(file, { bigint: true, throwIfNoEntry: false })?.mtimeNs;
+    const now = statSync(file, { bigint: true, throwIfNoEntry: false })?.birthtimeNs;
     if (now !== undefined && now !== before) return now;
     if (Date.now() > deadline) throw new Error(`${file} does not come: the command is not run.`);
     await sleep(5);
