@@ -6,7 +6,9 @@ import { WorkspaceBusy, createLeases } from '../activities/workspace/lease.ts';
 import { findGitProblem } from '../activities/workspace/snapshots/git.ts';
 import type { FileChange } from '../activities/workspace/snapshots/snapshots.ts';
 import { isAlive } from '../audit/lock.ts';
+import { readTrail } from '../audit/trail.ts';
 import { readSettings } from '../config/environment.ts';
+import { toRunLog } from '../config/folders.ts';
 
 export interface SnapshotOrder {
   readonly what: 'diff' | 'undo';
@@ -48,9 +50,12 @@ async function showDiff(): Promise<SnapshotAnswer> {
   return { ...nothing, changes, diff };
 }
 
-/** Nobody is asked: a run whose worker is at work has its workspace, any other has left it. */
-const isOpen = (run: string): Promise<boolean> =>
-  Promise.resolve(leases.list().some((lease) => lease.run === run && isAlive(lease.owner ?? '')));
+/** By its log, since the server may be down: a run that has not ended goes on some day. */
+async function isOpen(run: string): Promise<boolean> {
+  const file = toRunLog(folders.root, run);
+  if (existsSync(file)) return (await readTrail(file))?.ended === false;
+  return leases.list().some((lease) => lease.run === run && isAlive(lease.owner ?? ''));
+}
 
 async function undo(): Promise<SnapshotAnswer> {
   const { workspace, before, after } = order;
