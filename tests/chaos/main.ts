@@ -6,7 +6,9 @@ import type { Flags } from './flags.ts';
 import { toOutside } from './outside/all.ts';
 import { tryRandom } from './random.ts';
 import { renderFaults, writeReport } from './report.ts';
+import type { Tally } from './report.ts';
 import { createSession } from './session.ts';
+import type { Session } from './session.ts';
 
 function refuse(message: string): never {
   console.error(`${message}\n\n${usage}`);
@@ -36,14 +38,36 @@ function chooseFaults({ points, faults, only, all }: Flags): Fault[] {
 const flags = readFlags();
 const chosen = chooseFaults(flags);
 const started = performance.now();
-const session = await createSession();
+const tally: Tally = { rows: [], broken: [] };
+const sessions: Session[] = [];
 for (const name of ['SIGINT', 'SIGTERM'] as const)
-  process.once(name, () => void session.leave().finally(() => process.exit(130)));
-for (const fault of chosen) await session.tryFault(fault);
-if (flags.random) await tryRandom(session, flags.seed, flags.minutes);
-await session.end();
+  process.once(name, () => {
+    void Promise.all(sessions.map((session) => session.leave())).finally(() => process.exit(130));
+  });
 
-const { tally } = session;
+/** A machine of its own for each kind of fault, all at the same time: most of a fault is waiting. */
+async function inSession(work: (session: Session) => Promise<void>): Promise<void> {
+  const session = await createSession(tally);
+  sessions.push(session);
+  await work(session);
+  await session.end();
+}
+
+const tryAll = (faults: readonly Fault[]): Promise<void>[] =>
+  faults.length === 0
+    ? []
+    : [
+        inSession(async (session) => {
+          for (const fault of faults) await session.tryFault(fault);
+        }),
+      ];
+
+await Promise.all([
+  ...tryAll(chosen.filter((fault) => failpoints.includes(fault))),
+  ...tryAll(chosen.filter((fault) => !failpoints.includes(fault))),
+  ...(flags.random ? [inSession((session) => tryRandom(session, flags.seed, flags.minutes))] : []),
+]);
+
 if (tally.rows.length > 0) console.log(`\n${renderFaults(tally)}\n`);
 if (tally.random !== undefined) {
   const { tried, survived, minutes, seed } = tally.random;

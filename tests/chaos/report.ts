@@ -40,7 +40,9 @@ const sum = (rows: readonly Row[], of: (row: Row) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
 
 export function renderFaults({ rows }: Tally): string {
-  const tried = rows.filter((row) => row.tried > 0);
+  const tried = rows
+    .filter((row) => row.tried > 0)
+    .toSorted((a, b) => a.where.localeCompare(b.where));
   return table(
     ['fault', 'where', 'tried', 'survived', 'slowest recovery (s)'],
     [

@@ -24,8 +24,8 @@ export type Attempted =
 /** Each run makes the record longer that is verified after the next. */
 const runsPerWorld = 24;
 
-export async function createSession(): Promise<Session> {
-  const tally: Tally = { rows: [], broken: [] };
+/** Counts go to `tally`. */
+export async function createSession(tally: Tally): Promise<Session> {
   let world = await createWorld();
   let runs = 0;
   let count = 0;
