@@ -84,7 +84,7 @@ async function strikeAll(
   });
   await Promise.all(killing);
   // Without a supervisor nothing else comes back, until the next command.
-  if (world.pidOf('supervisor') === undefined) await bringUp(world);
+  if (timed.some(({ victim }) => victim === 'supervisor')) await bringUp(world);
   await run.check();
   for (const strike of strikes) {
     const at = 'point' in strike ? world.hitAt(strike.point) : undefined;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { RunEvent } from '../../audit/events.ts';
+import { readStartTime } from '../../config/process.ts';
 import type { StackFile, StackPart } from '../../config/stack.ts';
 import { startModelServer } from '../model-server/server.ts';
 import { createMachine } from '../setup/cli.ts';
@@ -143,7 +144,8 @@ function readPid({ state }: Machine, name: StackPart['name']): number | undefine
     const stack = JSON.parse(readFileSync(join(state, 'stack.json'), 'utf8')) as StackFile;
     const pid =
       name === 'supervisor' ? stack.pid : stack.parts?.find((part) => part.name === name)?.pid;
-    return pid !== undefined && existsSync(`/proc/${pid}`) ? pid : undefined;
+    // A zombie, whose parent has not looked yet, does not run any more.
+    return pid !== undefined && readStartTime(pid) !== undefined ? pid : undefined;
   } catch {
     return undefined; // No stack, or one that is just starting.
   }
