@@ -29,6 +29,8 @@ export interface Tally {
   readonly rows: Row[];
   readonly broken: string[];
   random?: RandomTally;
+  /** Set when somebody ended the suite before it was through. */
+  interrupted?: true;
 }
 
 const file = fileURLToPath(new URL('../../docs/reports/chaos.md', import.meta.url));
@@ -99,6 +101,7 @@ export function writeReport(tally: Tally, seconds: number): string {
       `- Commit: ${git('rev-parse', 'HEAD')}${changed}`,
       `- Machine: ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, kernel ${release()}, Node ${process.version}`,
       `- Broken invariants: ${broken.length}`,
+      ...(tally.interrupted ? ['- Interrupted: this is what was tried until then.'] : []),
     ].join('\n'),
     "After each fault: the workspace is that of the run without faults, each committed call is in the audit log exactly once, the log verifies, the mirror holds each event once, and no process, lease or temporary file is left. Recovery is the time from the fault to the run's next step forward.",
     '## Faults',

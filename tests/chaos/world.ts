@@ -75,10 +75,19 @@ export async function createWorld(
 ): Promise<World> {
   let model = await startModelServer(script);
   const points = mkdtempSync(join(tmpdir(), 'chaos-points-'));
-  const machine = createMachine({
+  const bare = createMachine({
     ...{ OPENAI_BASE_URL: model.baseUrl, AGENT_FAILPOINTS: points },
     ...env,
   });
+  const terminals: Started[] = [];
+  const machine: Machine = {
+    ...bare,
+    start(...words) {
+      const terminal = bare.start(...words);
+      terminals.push(terminal);
+      return terminal;
+    },
+  };
   before?.(machine);
 
   let gone = false;
@@ -130,6 +139,8 @@ export async function createWorld(
       gone = true;
     },
     async keep() {
+      // One that still watches would start the stack again.
+      for (const { child } of terminals) child.kill('SIGKILL');
       await end().catch(() => undefined);
       return machine.root;
     },
