@@ -168,7 +168,7 @@ interface Place {
 }
 
 /** A run can be begun and attached to so often before something is wrong. */
-const mostTerminals = 6;
+const againMs = 500;
 
 function createRunning(
   { machine, expected }: Place,
@@ -188,18 +188,19 @@ function createRunning(
     }).catch(() => 'late' as const);
     let terminal = started;
     try {
-      for (let count = 1; ; count++) {
+      for (const ends: string[] = []; ;) {
         const ended = await Promise.race([terminal.ended, late]);
         const last = terminal.events.at(-1);
         if (ended === 'late') {
           terminal.child.kill('SIGKILL');
           throw new Error(
-            `Run ${id} does not end within ${patienceMs / 1000} s: ${JSON.stringify(last)}`,
+            `Run ${id} does not end within ${patienceMs / 1000} s: ${JSON.stringify(last)}; ${ends.join(' | ')}`,
           );
         }
         if (last?.type === 'run.finished') return last;
-        if (count === mostTerminals)
-          throw new Error(`Run ${id} ends without a result, ${ended.code}: ${ended.stderr}`);
+        // A person would look again, too: what killed the terminal may have taken the stack with it.
+        ends.push(`${ended.code}: ${ended.stderr.slice(-200)}`);
+        await setTimeout(againMs);
         const unknown = /There is no run/.test(ended.stderr);
         terminal = unknown ? begin() : machine.start('attach', id, '--json');
       }
