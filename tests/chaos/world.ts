@@ -167,7 +167,7 @@ interface Place {
   readonly expected: Expected;
 }
 
-/** A run can be begun and attached to so often before something is wrong. */
+/** Rest before another terminal looks. */
 const againMs = 500;
 
 function createRunning(
