@@ -4,6 +4,9 @@ import { measureAudit } from './audit.ts';
 import type { Row } from './measure.ts';
 import { renderTable } from './measure.ts';
 import { measureCalls } from './calls.ts';
+import { measureLong } from './long.ts';
+import { measureMany } from './many.ts';
+import { measureMirror } from './mirror.ts';
 import { measureOutput } from './output.ts';
 import { measureRecovery } from './recovery.ts';
 import { measureSnapshots } from './snapshots.ts';
@@ -13,6 +16,8 @@ import { measureHistory, measureTurn } from './steps.ts';
 const words = process.argv.slice(2);
 const machine = createMachine();
 const rows: Row[] = [];
+/** Too long to be part of every bench. */
+const onlyNamed = new Set(['long']);
 
 /** Starts the stack, for the parts that need it. Returns Temporal's address. */
 async function up(): Promise<string> {
@@ -35,13 +40,16 @@ try {
     snapshots: measureSnapshots,
     calls: measureCalls,
     recovery: measureRecovery,
+    mirror: measureMirror,
+    many: measureMany,
+    long: async () => measureLong(await up()),
     runs: async () => {
       await machine.run('down');
       return await measureRuns();
     },
   };
   for (const [name, measure] of Object.entries(parts)) {
-    if (words.length > 0 && !words.includes(name)) continue;
+    if (words.length > 0 ? !words.includes(name) : onlyNamed.has(name)) continue;
     process.stderr.write(`measuring ${name} …\n`);
     rows.push(...(await measure()));
   }

@@ -7,7 +7,7 @@ export interface Row {
   readonly ours: number;
   /** What it is compared with, measured in the same run. */
   readonly baseline: number;
-  readonly unit: 'ms' | 'bytes' | 'MB' | 'steps/s';
+  readonly unit: 'ms' | 'bytes' | 'MB' | 'per second';
   /** Largest `ours / baseline` that meets the goal; absent where a figure is only reported. */
   readonly limit?: number;
   /** `at least` where more is better. */

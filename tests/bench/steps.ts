@@ -21,7 +21,7 @@ async function historyOf(agent: TestAgent, handle: RunHandle): Promise<HistoryEv
 }
 
 /** A model of no latency in a process of its own: it must not use the worker's. */
-async function startModel(count: number): Promise<{ baseUrl: string; stop: () => void }> {
+export async function startModel(count: number): Promise<{ baseUrl: string; stop: () => void }> {
   const child = spawn(
     process.execPath,
     [fileURLToPath(new URL('model.ts', import.meta.url)), String(count)],
