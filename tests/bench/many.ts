@@ -92,6 +92,10 @@ const rssOf = (pid: number): number =>
 const isWaiting = async (handle: Handles[number]): Promise<boolean> =>
   (await handle.query(runView)).now.phase === 'awaiting-approval';
 
+async function waitForAll(handles: Handles): Promise<void> {
+  for (const handle of handles) while (!(await isWaiting(handle))) await sleep(50);
+}
+
 /** Memory of the worker for each run that waits for an approval. */
 async function measureWaiting(machine: Machine, address: string): Promise<Row[]> {
   const model = await startModelServer(
@@ -105,9 +109,6 @@ async function measureWaiting(machine: Machine, address: string): Promise<Row[]>
     root: join(machine.root, 'waiting'),
   };
   const deadline = Date.now() + longestMs;
-  const waitForAll = async (handles: Handles): Promise<void> => {
-    for (const handle of handles) while (!(await isWaiting(handle))) await sleep(50);
-  };
   await waitForAll(await startCrowd(crowd, { name: 'warm', runs: 5, lines: 1 }));
   await sleep(2_000);
   const idle = rssOf(worker);
