@@ -22,6 +22,7 @@ export const startThrough =
     const queues = toQueues('dev-agent', hostname());
     const workflowId = toWorkflowId(run);
     // As the command does, so that the mirror need not find it.
+    mkdirSync(inbox, { recursive: true, mode: 0o700 });
     writeFileSync(join(inbox, workflowId), '');
     const input: RunInput = {
       ...{ run, workspace, queues, goal: 'measure', limits: {}, approve: 'ask', by: 'bench' },

@@ -15,7 +15,7 @@ import type { Row } from './measure.ts';
 import { startModel } from './steps.ts';
 
 const runs = 50;
-const turns = 8;
+const turns = 5;
 const rounds = 2;
 const lookMs = 10;
 
