@@ -93,11 +93,12 @@ export async function measureMirror(): Promise<Row[]> {
       });
       return ms;
     };
+    /** A log is locked as long as it is written. */
     const waitForMirror = async (name: string): Promise<void> => {
-      for (let index = 0; index < runs; index++)
-        while (!existsSync(join(machine.state, `run-${name}-${index}.jsonl`))) await sleep(50);
-      while (readdirSync(folders.mirror).length > 0) await sleep(50);
-      await sleep(2_000);
+      for (let index = 0; index < runs; index++) {
+        const file = join(machine.state, `run-${name}-${index}.jsonl`);
+        while (!existsSync(file) || existsSync(`${file}.lock`)) await sleep(50);
+      }
     };
     await runAll('warm');
     await waitForMirror('warm');
