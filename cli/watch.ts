@@ -7,7 +7,7 @@ import { followEvents } from './events.ts';
 import { printJson, printText } from './output.ts';
 import { renderEvent, renderSummary } from './render.ts';
 import { printProgress, toCluster, toUnknownRun } from './session.ts';
-import { ensureStack } from './stack.ts';
+import { ensureStack, readStack } from './stack.ts';
 import { createStyle } from './style.ts';
 import type { WatchView } from './watch-view.ts';
 import { emptyView, foldEvent } from './watch-view.ts';
@@ -55,6 +55,8 @@ export async function watchRun(watch: Watch): Promise<number> {
   }
 }
 
+const lookMs = 2_000;
+
 type End = { readonly view: WatchView; readonly why: 'finished' | 'nobody' };
 
 async function followToEnd(
@@ -64,17 +66,25 @@ async function followToEnd(
   signal: AbortSignal,
 ): Promise<End> {
   let view = emptyView;
+  const local = toCluster(settings) === undefined;
+  let starting: Promise<unknown> | undefined;
   const onAway = (): void => {
-    if (toCluster(settings) !== undefined) {
+    if (!local) {
       printProgress('Temporal does not answer; waiting for it. The run is not affected.');
       return;
     }
+    if (starting !== undefined) return;
     printProgress('The local stack does not answer; starting it again.');
     // Its ports stay the same, so the connection finds it by itself.
-    ensureStack(settings, { onProgress: printProgress }).catch((error: Error) =>
-      printProgress(error.message),
-    );
+    starting = ensureStack(settings, { onProgress: printProgress })
+      .catch((error: Error) => printProgress(error.message))
+      .finally(() => (starting = undefined));
   };
+  // A killed supervisor leaves a Temporal that answers and no worker: the run would stand still before our eyes.
+  const look = setInterval(() => {
+    if (local && readStack(settings) === undefined) onAway();
+  }, lookMs);
+  signal.addEventListener('abort', () => clearInterval(look));
   for await (const events of followEvents({
     client,
     run,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import type { Fault } from './fault.ts';
 import { failpoints } from './faults.ts';
-import { temporalKilled } from './outside/kills.ts';
+import { supervisorKilledWatched, temporalKilled } from './outside/kills.ts';
 import { toModelAway } from './outside/model.ts';
 import { createWorld } from './world.ts';
 import type { World } from './world.ts';
@@ -59,6 +59,11 @@ const cases: readonly Case[] = [
   {
     name: 'a supervisor that dies while it restarts the worker is replaced by the next command',
     fault: 'supervisor.part-ended',
+    occasion: 0,
+  },
+  {
+    name: 'a supervisor that is killed is replaced by the terminal that watches',
+    fault: supervisorKilledWatched,
     occasion: 0,
   },
   {

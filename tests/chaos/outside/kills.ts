@@ -30,9 +30,19 @@ const killingOne = (victim: Victim): Fault =>
 
 export const temporalKilled = killingOne('temporal');
 
+/** A stack that is down on purpose looks the same: whoever watches a run wants it to go on. */
+export const supervisorKilledWatched = killing(
+  'supervisor-killed-watched',
+  'SIGKILL in mid-run, and no other command',
+  (world, run) => {
+    kill(world, 'supervisor', run);
+  },
+);
+
 export const kills: readonly Fault[] = [
   temporalKilled,
   ...(['worker', 'mirror', 'supervisor', 'terminal'] as const).map(killingOne),
+  supervisorKilledWatched,
   killing('all-killed', 'SIGKILL of the whole stack and the terminal', async (world, run) => {
     kill(world, 'terminal', run);
     await restart(world);
