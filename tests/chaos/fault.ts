@@ -10,7 +10,7 @@ export interface Fault {
   /** Why it cannot be tried on this machine. */
   readonly untried?: string;
   /**
-   * Harms the run `id` in `world` (or in a world of its own) and checks it. Returns the seconds until the run went on, or
+   * Harms the run `id` in `world` (or in a world of its own) and checks it. Returns the seconds it stood still, or
    * undefined when the fault was never reached.
    */
   strike(world: World, id: string, occasion: number): Promise<number | undefined>;

@@ -35,6 +35,9 @@ export interface Tally {
 
 const file = fileURLToPath(new URL('../../docs/reports/chaos.md', import.meta.url));
 
+const clock =
+  '- A jump of the wall clock of Temporal and of its client library: theirs is that of the whole machine.';
+
 const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
@@ -103,13 +106,18 @@ export function writeReport(tally: Tally, seconds: number): string {
       `- Broken invariants: ${broken.length}`,
       ...(tally.interrupted ? ['- Interrupted: this is what was tried until then.'] : []),
     ].join('\n'),
-    "After each fault: the workspace is that of the run without faults, each committed call is in the audit log exactly once, the log verifies, the mirror holds each event once, and no process, lease or temporary file is left. Recovery is the time from the fault to the run's next step forward.",
+    'After each fault: the workspace is that of the run without faults, each committed call is in the audit log exactly once, the log verifies, the mirror holds each event once, and no process, lease or temporary file is left. Recovery is the longest time after the fault without a step forward of the run; a command that takes its time counts as well.',
     '## Faults',
     renderFaults(tally),
     '## Random kills',
     random === undefined ? 'None in this run.' : renderRandom(random),
     '## Not tried',
-    [...untried, ...missed].join('\n') || 'Nothing: every fault was tried.',
+    [
+      ...untried,
+      ...missed,
+      ...(tally.interrupted ? ['- The rest: it was interrupted.'] : []),
+      clock,
+    ].join('\n'),
     ...(broken.length === 0 ? [] : ['## Broken', broken.map((line) => `- ${line}`).join('\n')]),
   ];
   mkdirSync(dirname(file), { recursive: true });

@@ -8,7 +8,7 @@ export interface Session {
   readonly tally: Tally;
   /** Tries a fault on all its occasions. */
   tryFault(fault: Fault): Promise<void>;
-  /** Tries something once. Returns the seconds until the run went on, or the trouble. */
+  /** Tries something once. Returns the seconds the run stood still, or the trouble. */
   attempt(
     name: string,
     strike: (world: World, id: string) => Promise<number | undefined>,
