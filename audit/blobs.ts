@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
-  existsSync,
   fdatasyncSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
@@ -42,8 +42,20 @@ export const hashOf = (content: string | Uint8Array): string =>
 
 const smallBytes = 262_144;
 
+/** True for a blob that is there. It is young again: a sweep going on at this moment must not take it for an orphan. */
+function touch(file: string): boolean {
+  const now = new Date();
+  try {
+    utimesSync(file, now, now);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 function putNow(file: string, content: string | Uint8Array): void {
-  if (existsSync(file)) return;
+  if (touch(file)) return;
   const temp = `${file}.${randomUUID()}.tmp`;
   try {
     const fd = openNew(temp);
@@ -71,7 +83,7 @@ function openNew(temp: string): number {
 }
 
 async function putLater(file: string, content: string | Uint8Array): Promise<void> {
-  if (existsSync(file)) return;
+  if (touch(file)) return;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const temp = `${file}.${randomUUID()}.tmp`;
   try {
