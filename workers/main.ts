@@ -68,6 +68,9 @@ const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
     workflowBundle: { codePath },
     // About 1 MB each; beyond that a run is replayed when it goes on, which costs milliseconds.
     maxCachedWorkflows: 200,
+    // A task that was put on a dead worker's own queue before anybody could reset it waits this long (10 s by default).
+    // On a machine that is merely slow it costs a replay.
+    stickyQueueScheduleToStartTimeout: '3s',
   });
 const createActivityWorker = (taskQueue: string, activities: object): Promise<Worker> =>
   Worker.create({ ...common, taskQueue, activities });
