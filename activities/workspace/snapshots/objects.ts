@@ -3,7 +3,7 @@
  * git process for each would cost more than all the rest of the call. Format: gitformat-loose, git-mktree(1).
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
@@ -79,14 +79,20 @@ export function createObjects(
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // A name git itself gives to what is not finished, so that its own clean-up knows it.
     const temp = join(dirname(file), `tmp_obj_${randomUUID()}`);
-    const handle = await open(temp, 'wx', 0o400);
     try {
-      await handle.writeFile(deflateSync(whole, { level: 1 }));
-      await handle.datasync();
-    } finally {
-      await handle.close();
+      const handle = await open(temp, 'wx', 0o400);
+      try {
+        await handle.writeFile(deflateSync(whole, { level: 1 }));
+        await handle.datasync();
+      } finally {
+        await handle.close();
+      }
+      renameSync(temp, file);
+    } catch (error) {
+      // Such as a full disk, which this would keep full.
+      rmSync(temp, { force: true });
+      throw error;
     }
-    renameSync(temp, file);
   };
 
   const add = (kind: ObjectKind, content: Buffer): string => {
