@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { createTransactions } from '../activities/tools/transactions.ts';
-import { WorkspaceBusy, createLeases } from '../activities/workspace/lease.ts';
+import { WorkspaceBusy, byHand, createLeases } from '../activities/workspace/lease.ts';
 import { findGitProblem } from '../activities/workspace/snapshots/git.ts';
 import type { FileChange } from '../activities/workspace/snapshots/snapshots.ts';
 import { isAlive } from '../audit/lock.ts';
@@ -60,7 +60,7 @@ async function isOpen(run: string): Promise<boolean> {
 async function undo(): Promise<SnapshotAnswer> {
   const { workspace, before, after } = order;
   if (!existsSync(workspace)) return fail(`The workspace ${workspace} is not there any more.`, 1);
-  const name = `undo-${order.run}`;
+  const name = `${byHand}undo-${order.run}`;
   try {
     await leases.claim(workspace, name, isOpen);
   } catch (error) {

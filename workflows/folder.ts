@@ -41,6 +41,9 @@ export async function openRun(run: Run): Promise<void> {
 const toOrigin = ({ from }: RunInput): Pick<OpenRequest, 'from'> =>
   from?.tree === undefined ? {} : { from: { workspace: from.workspace, tree: from.tree } };
 
+/** A forked or restored run that never got its workspace: what it knows of trees is another run's. */
+const isElsewhere = ({ input, state }: Run): boolean => input.from !== undefined && !state.arrived;
+
 /** Stores the report and gives the run its typed result. */
 export async function closeRun(run: Run, { status, message }: RunEnd): Promise<RunResult> {
   const { state, input } = run;
@@ -55,7 +58,7 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
         status,
         summary,
         ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
-        ...(state.base === undefined || state.tree === undefined
+        ...(state.base === undefined || state.tree === undefined || isElsewhere(run)
           ? {}
           : { trees: { before: state.base, after: state.tree } }),
       },

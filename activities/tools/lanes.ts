@@ -41,7 +41,10 @@ export async function mergeLane(
 ): Promise<MergeResult> {
   const { run: id, workspace, laneWorkspace, base, tree, theirs, lane } = request;
   return await transactions.exclusive(workspace, id, async ({ snapshots, know }) => {
-    const merged = await snapshots.merge({ base, ours: tree, theirs });
+    // Somebody may have changed files meanwhile, or an earlier try was cut short: what is there now is our side.
+    const { tree: found } = await snapshots.capture();
+    const ours = (await snapshots.compare(tree, found)).length === 0 ? tree : found;
+    const merged = await snapshots.merge({ base, ours, theirs });
     if (!merged.ok) {
       const [own, other] = [
         await snapshots.renderDiff(base, tree),

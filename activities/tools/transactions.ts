@@ -98,6 +98,11 @@ interface Message<R> {
   readonly result?: R;
 }
 
+/** Why a call under way is stopped: another attempt of it has begun, and decides what becomes of it. */
+const superseded = new Error('superseded by another attempt');
+/** Nobody waits for it any more: the run was cancelled, or goes back. It is taken back. */
+const givenUp = new Error('given up by the run');
+
 /** `snapshotsDir` holds a repository for each workspace. */
 export function createTransactions(leases: Leases, snapshotsDir: string): Transactions {
   const sessions = new Map<string, Session>();
@@ -117,9 +122,10 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
   const alone = async <T>(
     workspace: string,
     work: (signal: AbortSignal) => Promise<T>,
+    reason = superseded,
   ): Promise<T> => {
     for (let other = running.get(workspace); other !== undefined; other = running.get(workspace)) {
-      other.abort.abort(new Error('superseded by another attempt'));
+      other.abort.abort(reason);
       await other.ended;
     }
     const abort = new AbortController();
@@ -138,9 +144,9 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
     perform: (signal: AbortSignal, mark: string) => Promise<Performed<T>>,
     settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
   ): Promise<Transacted<R>> =>
-    alone(order.workspace, async (superseded) => {
+    alone(order.workspace, async (interrupted) => {
       const { workspace, run } = order;
-      const signal = AbortSignal.any([order.signal, superseded]);
+      const signal = AbortSignal.any([order.signal, interrupted]);
       failpoint('lease.before');
       const session = await enter(workspace, run);
       failpoint('lease.after');
@@ -173,10 +179,14 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         signal.throwIfAborted();
       } catch (error) {
         // Stopped by a person, or refused on the way: what it had done is taken back, nothing half done is left.
-        if (!isCancelled(order.signal) && !order.isTakenBack(error)) throw error;
+        const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
+        if (!stopped && !order.isTakenBack(error)) throw error;
+        await keepCut(session, notes, pre);
         await snapshots.restore(pre);
         session.tree = pre;
-        if (order.isTakenBack(error)) snapshots.refs.remove(notes.nameOf(''));
+        // What may not be repeated has perhaps reached beyond already: it stays begun, and a person is asked.
+        if (order.isTakenBack(error) && order.repeatable)
+          snapshots.refs.remove(notes.nameOf('pre'));
         throw error;
       }
       const { outcome, changed } = performed;
@@ -204,18 +214,22 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
     },
     copy: (original, copy) => copyWorkspace(snapshotsDir, original, copy),
     exclusive: (workspace, run, work) =>
-      alone(workspace, async () => {
-        const session = await enter(workspace, run);
-        const { lease, snapshots } = session;
-        session.tree = undefined;
-        return await work({
-          lease,
-          snapshots,
-          know(tree) {
-            session.tree = tree;
-          },
-        });
-      }),
+      alone(
+        workspace,
+        async () => {
+          const session = await enter(workspace, run);
+          const { lease, snapshots } = session;
+          session.tree = undefined;
+          return await work({
+            lease,
+            snapshots,
+            know(tree) {
+              session.tree = tree;
+            },
+          });
+        },
+        givenUp,
+      ),
   };
 
   /** What was committed last, if nobody else has been at the workspace since; a look at it otherwise. */
@@ -227,13 +241,14 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
 
   /** What a cut attempt left may hold a person's work; it is taken out of the workspace, not thrown away. */
   async function keepCut(
-    { snapshots, lease }: Session,
+    { snapshots }: Session,
     notes: Notes<object>,
     pre: string,
   ): Promise<string | undefined> {
     const { tree } = await snapshots.capture();
     if (tree === pre) return undefined;
-    snapshots.refs.create(notes.nameOf(`cut-${lease.epoch}`), await notes.write(tree));
+    const commit = await notes.write(tree);
+    snapshots.refs.create(notes.nameOf(`cut-${commit}`), commit);
     return tree;
   }
 }

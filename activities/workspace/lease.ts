@@ -94,13 +94,13 @@ export function createLeases(root: string): Leases {
     async claim(workspace, run, isOpen) {
       for (const other of list()) {
         if (other.run === run || !overlaps(other.workspace, workspace)) continue;
-        if (await isOpen(other.run)) throw new WorkspaceBusy(other);
+        if (await isTaken(other, isOpen)) throw new WorkspaceBusy(other);
       }
       await locked(async () => {
         for (const other of list()) {
           if (other.run === run || !overlaps(other.workspace, workspace)) continue;
           // Open a moment ago or not, it was there first.
-          if (await isOpen(other.run)) throw new WorkspaceBusy(other);
+          if (await isTaken(other, isOpen)) throw new WorkspaceBusy(other);
           await killMarked(markName, other.mark);
           rmSync(fileOf(other.workspace), { force: true });
         }
@@ -153,6 +153,14 @@ function read(file: string): Lease | undefined {
     throw error;
   }
 }
+
+/** What a person does by hand, such as an undo, is no run that Temporal would know: it lasts as long as its process. */
+export const byHand = 'by-hand-';
+
+const isTaken = async (
+  { run, owner = '' }: Lease,
+  isOpen: (run: string) => Promise<boolean>,
+): Promise<boolean> => (run.startsWith(byHand) ? isAlive(owner) : await isOpen(run));
 
 const overlaps = (a: string, b: string): boolean =>
   a === b || `${a}${sep}`.startsWith(`${b}${sep}`) || `${b}${sep}`.startsWith(`${a}${sep}`);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { captureWorkspace, readParts } from './capture.ts';
 import type { Captured, Shadow } from './capture.ts';
@@ -76,9 +76,10 @@ function readFamily(root: string, name: string): string | undefined {
 /** Lets a copy keep its snapshots with those of the workspace it was made from, so that each can be brought to the other's. */
 export function joinFamily(root: string, copy: string, original: string): void {
   const name = toWorkspaceName(original);
-  writeFileSync(toFamilyFile(root, toWorkspaceName(copy)), readFamily(root, name) ?? name, {
-    mode: 0o600,
-  });
+  const own = toWorkspaceName(copy);
+  // A folder with snapshots of its own keeps them: other runs have worked in it.
+  if (existsSync(join(root, `${own}.git`)) || readFamily(root, own) !== undefined) return;
+  writeFileSync(toFamilyFile(root, own), readFamily(root, name) ?? name, { mode: 0o600 });
 }
 
 /**
