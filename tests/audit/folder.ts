@@ -10,12 +10,14 @@ import type { ChainRecord } from '../../audit/chain.ts';
 // Logs are anchored with a key beside the configuration: not that of whoever runs the tests.
 const config = mkdtempSync(join(tmpdir(), 'dev-agent-config-'));
 process.env['XDG_CONFIG_HOME'] = config;
-process.on('exit', () => rmSync(config, { recursive: true, force: true }));
+process.on('exit', () =>
+  rmSync(config, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }),
+);
 
 /** A folder that is removed when the test ends. */
 export const createFolder = async (t: TestContext): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), 'dev-agent-audit-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }));
   return folder;
 };
 

@@ -88,8 +88,9 @@ test('an unfinished mirror of a run the server forgot gets its gap at the next s
   const first = await start(t, root, [unfinished], ['run-a']);
   await first.service.drained;
   await first.end();
-  await start(t, root, [gone], []);
+  const second = await start(t, root, [gone], []);
   await waitFor(async () => (await readKinds(file)) === 'header event gap close');
+  await second.end();
 });
 
 test('a complete mirror is not asked about again', async (t) => {
