@@ -56,6 +56,8 @@ export interface Leases {
    * gone. Costs a read while nothing changed.
    */
   hold(workspace: string, run: string): Promise<Lease>;
+  /** Whether the lease still is the one given; another process may take it right after. @throws LeaseLost */
+  check(lease: Lease): void;
   /** Runs `commit` only while the lease is the one given; no other process can take it in between. @throws LeaseLost */
   guard<T>(lease: Lease, commit: () => T): Promise<T>;
   /** Gives up the run's leases. */
@@ -89,18 +91,32 @@ export function createLeases(root: string): Leases {
     }
   };
 
+  const check = (lease: Lease): void => {
+    const now = read(fileOf(lease.workspace));
+    if (now?.epoch !== lease.epoch || now.run !== lease.run) throw new LeaseLost(lease.workspace);
+  };
+
+  /** Leases of other runs in the way, none of them open. @throws WorkspaceBusy */
+  const findOver = async (
+    workspace: string,
+    run: string,
+    isOpen: (run: string) => Promise<boolean>,
+  ): Promise<Lease[]> => {
+    const inTheWay = list().filter(
+      (other) => other.run !== run && overlaps(other.workspace, workspace),
+    );
+    for (const other of inTheWay) if (await isTaken(other, isOpen)) throw new WorkspaceBusy(other);
+    return inTheWay;
+  };
+
   return {
     list,
+    check,
     async claim(workspace, run, isOpen) {
-      for (const other of list()) {
-        if (other.run === run || !overlaps(other.workspace, workspace)) continue;
-        if (await isTaken(other, isOpen)) throw new WorkspaceBusy(other);
-      }
+      // Asked before the lock is taken, which others wait for; a lease may come while that goes on, so asked again.
+      await findOver(workspace, run, isOpen);
       await locked(async () => {
-        for (const other of list()) {
-          if (other.run === run || !overlaps(other.workspace, workspace)) continue;
-          // Open a moment ago or not, it was there first.
-          if (await isTaken(other, isOpen)) throw new WorkspaceBusy(other);
+        for (const other of await findOver(workspace, run, isOpen)) {
           await killMarked(markName, other.mark);
           rmSync(fileOf(other.workspace), { force: true });
         }
@@ -127,9 +143,7 @@ export function createLeases(root: string): Leases {
     },
     guard: (lease, commit) =>
       locked(() => {
-        const now = read(fileOf(lease.workspace));
-        if (now?.epoch !== lease.epoch || now.run !== lease.run)
-          throw new LeaseLost(lease.workspace);
+        check(lease);
         return commit();
       }),
     release: (run) =>

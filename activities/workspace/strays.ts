@@ -5,15 +5,17 @@ const patienceMs = 10_000;
 
 /**
  * Ends what was left running in sessions and groups of its own: every process that has the mark in its environment. Repeats
- * until a look finds none, for a process may have a child while it is ended. Of a sandbox, its first process has the mark,
+ * until two looks find none: a child made during the first may stand where that look had been already. Of a sandbox, its first process has the mark,
  * and the kernel lets it go only when everything inside is gone.
  * @throws when some do not end within 10 seconds.
  */
 export async function killMarked(name: string, value: string): Promise<void> {
   if (process.platform !== 'linux') return;
+  let empty = 0;
   for (const deadline = Date.now() + patienceMs; ;) {
     const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isMarked(pid));
-    if (found.length === 0) return;
+    empty = found.length === 0 ? empty + 1 : 0;
+    if (empty === 2) return;
     if (Date.now() > deadline)
       throw new Error(`Processes ${found.join(', ')} of an earlier command do not end.`);
     for (const pid of found) {
