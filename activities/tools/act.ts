@@ -14,7 +14,7 @@ import type { Outcome } from './carry-out.ts';
 import { toPreview } from './catalogue.ts';
 import { judge, refusal, stopped, toSettled } from './judge.ts';
 import { storeObservation } from './observe.ts';
-import type { Attempt, Transactions } from './transactions.ts';
+import type { Attempt, Held, Transactions } from './transactions.ts';
 import { isCancelled } from './transactions.ts';
 
 export interface ActDependencies {
@@ -81,6 +81,11 @@ export async function performAction(
   const bundle = dependencies.policy();
   const action: Action = { tool, args, workspace: realpathSync(order.workspace) };
   const digest = hashOf(toCanonical(action));
+  // The store first: what is done is done, whatever the policy would say of it today.
+  const known =
+    seq === undefined
+      ? undefined
+      : await dependencies.transactions.recall<ActResult>({ ...toIdentity(order, seq), digest });
   failpoint('decide.before');
   const decision = judge(decide(bundle.policy, action), {
     ...{ action, digest, sandbox: dependencies.sandbox },
@@ -94,20 +99,56 @@ export async function performAction(
   };
   const way: Way = { dependencies, order, action, policy: bundle.policy, base };
   await logAnswers(way);
+  if (seq !== undefined && known?.state === 'committed')
+    return await giveAgain(way, seq, known.result);
+  if (seq !== undefined && known?.state === 'begun') {
+    const then = known.decision ?? decision;
+    // Not to be repeated, or a person has said what became of it: what allowed it then still stands.
+    if (then.effect === 'external' || order.settled !== undefined)
+      return await change(way, seq, then);
+    if (decision.verdict !== 'allow' || decision.effect === 'pure')
+      await takeBack(way, seq, decision);
+  }
   if (decision.verdict === 'ask') return await askPerson(way, decision);
   if (decision.verdict === 'deny') return await look(way, decision, () => refusal(decision));
   if (decision.effect !== 'pure' && seq !== undefined) return await change(way, seq, decision);
   return await look(way, decision, (signal) => carryOut(action, toSurroundings(way, signal)));
 }
 
+const toIdentity = ({ run, workspace }: Pick<ActOrder, 'run' | 'workspace'>, seq: number) => ({
+  ...{ run, seq, workspace: realpathSync(workspace) },
+});
+
+/** The result of a committed call. Only a crash between commit and log leaves it without its line. */
+async function giveAgain(way: Way, seq: number, result: ActResult): Promise<Acted> {
+  const { audit } = way.dependencies;
+  if (!(await audit.has({ kind: 'outcome', run: way.order.run, action: seq }))) {
+    const base = { ...way.base, policy: result.policy };
+    await logOutcome({ ...way, base }, result, result);
+  }
+  return { ...result, text: result.head };
+}
+
+/** Undoes an attempt that a crash cut short, and that is not to be made again. */
+async function takeBack(way: Way, seq: number, { verdict, rule, effect }: Decision): Promise<void> {
+  const { audit, transactions } = way.dependencies;
+  const call = { ...toIdentity(way.order, seq), digest: way.base.digest };
+  await transactions.takeBack(call, async ({ cut }) => {
+    const kept = cut === undefined ? {} : { cut };
+    await audit.append({
+      ...{ kind: 'rollback', time: now(), ...way.base, verdict, rule, effect, ...kept },
+    });
+  });
+}
+
 const toSurroundings = (
   { dependencies, policy, order }: Way,
   signal: AbortSignal,
-  mark?: string,
+  held?: Held,
 ) => ({
   ...dependencies,
   ...{ policy, signal, approved: order.approval !== undefined },
-  ...(mark === undefined ? {} : { mark }),
+  ...(held === undefined ? {} : { held }),
 });
 
 /** What people said of this action, before it is acted upon. */
@@ -128,19 +169,27 @@ async function logAnswers({ dependencies, order, base }: Way): Promise<void> {
   }
 }
 
+const createStopwatch = (): (() => number) => {
+  const started = performance.now();
+  return () => Math.round(performance.now() - started);
+};
+
+/** Keeps an outcome that no transaction does. */
+async function observe(way: Way, decision: Decision, outcome: Outcome, ms: number): Promise<Acted> {
+  const acted = await toActed(way, decision, outcome, ms);
+  await logOutcome(way, acted, decision);
+  return acted;
+}
+
 /** What changes nothing needs no transaction. */
 async function look(
   way: Way,
   decision: Decision,
   perform: (signal: AbortSignal) => Promise<Outcome> | Outcome,
 ): Promise<Acted> {
-  const started = performance.now();
-  const elapsed = (): number => Math.round(performance.now() - started);
-  const settle = async (outcome: Outcome, judged = decision): Promise<Acted> => {
-    const acted = await toActed(way, judged, outcome, elapsed());
-    await logOutcome(way, acted, judged);
-    return acted;
-  };
+  const elapsed = createStopwatch();
+  const settle = (outcome: Outcome, judged = decision): Promise<Acted> =>
+    observe(way, judged, outcome, elapsed());
   try {
     return await settle(await perform(way.order.signal));
   } catch (error) {
@@ -165,8 +214,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
   const { audit, transactions } = dependencies;
   const { run, settled } = order;
   const { verdict, rule, effect } = decision;
-  const started = performance.now();
-  const elapsed = (): number => Math.round(performance.now() - started);
+  const elapsed = createStopwatch();
   const line = () => ({ time: now(), ...base, verdict, rule, effect });
   try {
     const ended = await transactions.transact<Outcome, ActResult>(
@@ -174,7 +222,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         ...{ workspace: action.workspace, run, seq, digest: base.digest, signal: order.signal },
         ...(order.tree === undefined ? {} : { tree: order.tree }),
         ...(settled === undefined ? {} : { settled: settled.what }),
-        repeatable: effect !== 'external',
+        decision,
         isTakenBack: (error) => error instanceof Rejudged,
         async begin({ again, cut }: Attempt) {
           if (again)
@@ -188,9 +236,9 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
           failpoint('intent.after');
         },
       },
-      async (signal, mark) => {
+      async (signal, held) => {
         if (settled !== undefined) return { outcome: toSettled(settled) };
-        const outcome = await carryOut(action, toSurroundings(way, signal, mark));
+        const outcome = await carryOut(action, toSurroundings(way, signal, held));
         failpoint('exit.after');
         return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
       },
@@ -200,22 +248,15 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
       },
     );
     if (ended.state === 'unknown') return await askWhatHappened(way, decision, ended.pre);
-    // Only a crash between commit and log leaves a committed call without its line.
-    if (ended.state === 'committed' || !(await audit.has({ kind: 'outcome', run, action: seq })))
-      await logOutcome(way, ended.result, decision);
+    if (ended.state === 'stored') return await giveAgain(way, seq, ended.result);
+    await logOutcome(way, ended.result, decision);
     failpoint('completion.before');
     return { ...ended.result, text: ended.result.head };
   } catch (error) {
-    if (error instanceof Rejudged) {
-      const settle = async (outcome: Outcome, judged: Decision): Promise<Acted> => {
-        const acted = await toActed(way, judged, outcome, elapsed());
-        await logOutcome(way, acted, judged);
-        return acted;
-      };
-      return await rejudge(way, error, settle);
-    }
-    if (isCancelled(order.signal))
-      await logOutcome(way, await toActed(way, decision, stopped, elapsed()), decision);
+    const settle = (outcome: Outcome, judged = decision): Promise<Acted> =>
+      observe(way, judged, outcome, elapsed());
+    if (error instanceof Rejudged) return await rejudge(way, error, settle);
+    if (isCancelled(order.signal)) await settle(stopped);
     throw error;
   }
 }
@@ -273,7 +314,7 @@ async function toActed(
 async function logOutcome(
   { dependencies, base }: Way,
   { ok, ms, bytes, exitCode, observation, tree }: ActResult,
-  { verdict, rule, effect }: Decision,
+  { verdict, rule, effect }: Pick<Decision, 'verdict' | 'rule' | 'effect'>,
 ): Promise<void> {
   await dependencies.audit.append({
     kind: verdict === 'allow' ? 'outcome' : 'decision',

@@ -13,6 +13,7 @@ import { searchFiles } from '../workspace/search.ts';
 import { runCommandLine } from '../workspace/shell.ts';
 import { markName } from '../workspace/snapshots/git.ts';
 import { PathRefused, walk } from '../workspace/walk.ts';
+import type { Held } from './transactions.ts';
 
 export interface Surroundings {
   readonly blobs: BlobStore;
@@ -22,8 +23,8 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** A person approved exactly this action. */
   readonly approved: boolean;
-  /** Of the lease, for every process that is started. */
-  readonly mark?: string;
+  /** Absent outside of runs. */
+  readonly held?: Held;
 }
 
 /** What a tool came to. Failures are outcomes too: the model reads them and goes on. */
@@ -58,7 +59,7 @@ export async function carryOut(
   { tool, args, workspace }: Action,
   around: Surroundings,
 ): Promise<Outcome> {
-  const { policy, approved, blobs, sandbox, signal } = around;
+  const { policy, approved, blobs, sandbox, signal, held } = around;
   const authorize: Authorize = (operation, path) => {
     const decision = decidePath(policy, operation, path);
     if (decision.verdict === 'deny' || (decision.verdict === 'ask' && !approved))
@@ -67,7 +68,14 @@ export async function carryOut(
   const text = (key: string): string => args[key] as string;
   const path = typeof args['path'] === 'string' ? args['path'] : '.';
   const reading = { maxBytes: policy.paths.readBytes, authorize };
-  const writing = { maxBytes: policy.paths.writeBytes, authorize };
+  const writing = {
+    maxBytes: policy.paths.writeBytes,
+    // The last thing asked before a file is changed.
+    authorize: ((operation, at) => {
+      authorize(operation, at);
+      held?.check();
+    }) satisfies Authorize,
+  };
   try {
     switch (tool) {
       case 'list_files': {
@@ -145,7 +153,7 @@ async function runCommand(
   args: Action['args'],
   workspace: string,
   authorize: Authorize,
-  { policy, sandbox, signal, spillDir, blobs, mark }: Surroundings,
+  { policy, sandbox, signal, spillDir, blobs, held }: Surroundings,
 ): Promise<Outcome> {
   const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
   const outcome = await runCommandLine(toCommandLine(args, workspace), {
@@ -163,7 +171,9 @@ async function runCommand(
       (name) => decidePath(policy, 'read', name).verdict === 'deny',
     ),
     prepareArgv: (argv) => prepareArgv(policy, argv),
-    ...(mark === undefined ? {} : { marks: { [markName]: mark } }),
+    ...(held === undefined
+      ? {}
+      : { marks: { [markName]: held.mark }, beforeStart: () => held.check() }),
   });
   const { exitCode, timedOut, bytes, head, tail, whole } = outcome;
   const ref = whole === undefined ? undefined : await blobs.adopt(whole.file, whole.sha256);

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { failpoint } from '../../audit/failpoint.ts';
+import type { Decision } from '../../policies/action.ts';
 import { copyWorkspace } from '../workspace/copies.ts';
 import type { Lease, Leases } from '../workspace/lease.ts';
 import { openSnapshots } from '../workspace/snapshots/snapshots.ts';
@@ -21,8 +22,8 @@ export interface CallOrder extends CallIdentity {
   readonly signal: AbortSignal;
   /** Called before anything happens, also when an earlier attempt was taken back first. */
   readonly begin: (attempt: Attempt) => Promise<void>;
-  /** False for what may not be done twice: cut short, its outcome is unknown. */
-  readonly repeatable: boolean;
+  /** What allowed the call. What is `external` may not be done twice: cut short, its outcome is unknown. */
+  readonly decision: Decision;
   /** True for an error after which the call counts as never begun. */
   readonly isTakenBack: (error: unknown) => boolean;
   /** A person's word on an unknown outcome: nothing is run, the workspace is taken as it is or taken back. */
@@ -49,20 +50,38 @@ export type Transacted<R> =
   /** Begun by an earlier attempt, and not repeatable; nothing was run. */
   | { readonly state: 'unknown'; readonly pre: string };
 
+/** What the store knows of a call, before anything is decided of it again. */
+export type Recalled<R> =
+  | { readonly state: 'committed'; readonly result: R }
+  /** Cut short; `decision` is what allowed it then, absent for calls begun by older versions. */
+  | { readonly state: 'begun'; readonly decision: Decision | undefined };
+
 /** The same number with another action: history and store disagree, and nothing may be done. */
 export class IdentityMismatch extends Error {
   override readonly name = 'IdentityMismatch';
 }
 
+/** The lease a call works under. */
+export interface Held {
+  /** In the environment of every process started for the call. */
+  readonly mark: string;
+  /** To be called right before each effect: a worker that slept may have lost its place. @throws LeaseLost */
+  check(): void;
+}
+
 export interface Transactions {
   readonly leases: Leases;
+  /** What became of a call so far; undefined when it never began. Reads only. @throws IdentityMismatch */
+  recall<R extends object>(call: CallIdentity): Promise<Recalled<R> | undefined>;
+  /** Brings the workspace to where it was before a call that was cut short, and forgets the call. */
+  takeBack(call: CallIdentity, taken: (attempt: Attempt) => Promise<void>): Promise<void>;
   /**
    * Runs `perform` so that the workspace is what it was before or what it was after, never between, and that a call once
    * committed is not run again. `settle` turns the outcome into the result to keep; the snapshots are those before and after.
    */
   transact<T, R extends object>(
     order: CallOrder,
-    perform: (signal: AbortSignal, mark: string) => Promise<Performed<T>>,
+    perform: (signal: AbortSignal, held: Held) => Promise<Performed<T>>,
     settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
   ): Promise<Transacted<R>>;
   /** Snapshots of a workspace, to read in them only. */
@@ -95,6 +114,9 @@ interface Running {
 
 interface Message<R> {
   readonly digest: string;
+  /** Of the call's beginning. */
+  readonly decision?: Decision;
+  /** Of its end. */
   readonly result?: R;
 }
 
@@ -141,7 +163,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
 
   const transact = <T, R extends object>(
     order: CallOrder,
-    perform: (signal: AbortSignal, mark: string) => Promise<Performed<T>>,
+    perform: (signal: AbortSignal, held: Held) => Promise<Performed<T>>,
     settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
   ): Promise<Transacted<R>> =>
     alone(order.workspace, async (interrupted) => {
@@ -156,18 +178,26 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       const done = await notes.read('post');
       if (done?.result !== undefined) return { state: 'stored', result: done.result };
 
-      let pre = (await notes.read('pre'))?.tree;
-      if (pre === undefined) {
-        pre = await toPre(session, order.tree);
+      const before = await notes.read('pre');
+      const pre = before?.tree ?? (await toPre(session, order.tree));
+      const begin = async (): Promise<void> => {
         failpoint('pre-ref.before');
-        snapshots.refs.create(notes.nameOf('pre'), await notes.write(pre));
+        const commit = await notes.write(pre, { decision: order.decision });
+        snapshots.refs.create(notes.nameOf('pre'), commit);
         failpoint('pre-ref.after');
+      };
+      if (before === undefined) {
+        await begin();
         await order.begin({ again: false });
       } else if (order.settled !== 'happened') {
-        if (!order.repeatable && order.settled === undefined) return { state: 'unknown', pre };
-        session.tree = undefined;
-        const cut = await keepCut(session, notes, pre);
-        await snapshots.restore(pre);
+        const { effect } = before.decision ?? order.decision;
+        if (effect === 'external' && order.settled === undefined) return { state: 'unknown', pre };
+        const cut = await goBack(session, notes, pre);
+        if (effect !== order.decision.effect) {
+          // Judged otherwise by now: the next crash is to find what holds for this attempt.
+          snapshots.refs.remove(notes.nameOf('pre'));
+          await begin();
+        }
         await order.begin({ again: true, ...(cut === undefined ? {} : { cut }) });
       }
       // From here on the workspace is between two snapshots.
@@ -175,17 +205,19 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       signal.throwIfAborted();
       let performed: Performed<T>;
       try {
-        performed = await perform(signal, lease.mark);
+        const check = (): void => leases.check(lease);
+        performed = await perform(signal, { mark: lease.mark, check });
         signal.throwIfAborted();
+        // Whoever took over has ended what was running here: that is no outcome.
+        check();
       } catch (error) {
         // Stopped by a person, or refused on the way: what it had done is taken back, nothing half done is left.
         const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
         if (!stopped && !order.isTakenBack(error)) throw error;
-        await keepCut(session, notes, pre);
-        await snapshots.restore(pre);
+        await goBack(session, notes, pre);
         session.tree = pre;
         // What may not be repeated has perhaps reached beyond already: it stays begun, and a person is asked.
-        if (order.isTakenBack(error) && order.repeatable)
+        if (order.isTakenBack(error) && order.decision.effect !== 'external')
           snapshots.refs.remove(notes.nameOf('pre'));
         throw error;
       }
@@ -197,7 +229,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
           : await snapshots.update(pre, changed);
       failpoint('settle.before');
       const result = await settle(outcome, { pre, post });
-      const commit = await notes.write(post, result);
+      const commit = await notes.write(post, { result });
       failpoint('post-ref.before');
       await leases.guard(lease, () => snapshots.refs.create(notes.nameOf('post'), commit));
       failpoint('post-ref.after');
@@ -205,13 +237,34 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       return { state: 'committed', result };
     });
 
+  const peek = (workspace: string): { snapshots: Snapshots } => {
+    mkdirSync(snapshotsDir, { recursive: true, mode: 0o700 });
+    return { snapshots: openSnapshots(snapshotsDir, workspace, undefined) };
+  };
+
   return {
     leases,
     transact,
-    peek(workspace) {
-      mkdirSync(snapshotsDir, { recursive: true, mode: 0o700 });
-      return { snapshots: openSnapshots(snapshotsDir, workspace, undefined) };
+    peek,
+    async recall<R extends object>(call: CallIdentity): Promise<Recalled<R> | undefined> {
+      const { snapshots } = sessions.get(call.workspace) ?? peek(call.workspace);
+      const notes = createNotes<R>(snapshots, call);
+      const done = await notes.read('post');
+      if (done?.result !== undefined) return { state: 'committed', result: done.result };
+      const begun = await notes.read('pre');
+      return begun === undefined ? undefined : { state: 'begun', decision: begun.decision };
     },
+    takeBack: (call, taken) =>
+      alone(call.workspace, async () => {
+        const session = await enter(call.workspace, call.run);
+        const notes = createNotes<object>(session.snapshots, call);
+        const begun = await notes.read('pre');
+        if (begun === undefined || (await notes.read('post')) !== undefined) return;
+        const cut = await goBack(session, notes, begun.tree);
+        session.tree = begun.tree;
+        await taken({ again: true, ...(cut === undefined ? {} : { cut }) });
+        session.snapshots.refs.remove(notes.nameOf('pre'));
+      }),
     copy: (original, copy) => copyWorkspace(snapshotsDir, original, copy),
     exclusive: (workspace, run, work) =>
       alone(
@@ -239,16 +292,24 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
     return (await session.snapshots.capture()).tree;
   }
 
-  /** What a cut attempt left may hold a person's work; it is taken out of the workspace, not thrown away. */
-  async function keepCut(
-    { snapshots }: Session,
+  /**
+   * Takes back what a cut attempt did. What it left may hold a person's work; it is taken out of the workspace, not thrown
+   * away. Returns its snapshot, if there was anything.
+   */
+  async function goBack(
+    session: Session,
     notes: Notes<object>,
     pre: string,
   ): Promise<string | undefined> {
+    const { snapshots, lease } = session;
+    session.tree = undefined;
+    leases.check(lease);
     const { tree } = await snapshots.capture();
     if (tree === pre) return undefined;
     const commit = await notes.write(tree);
     snapshots.refs.create(notes.nameOf(`cut-${commit}`), commit);
+    leases.check(lease);
+    await snapshots.restore(pre);
     return tree;
   }
 }
@@ -259,7 +320,7 @@ interface Notes<R> {
   /** @throws IdentityMismatch */
   read(what: 'pre' | 'post'): Promise<(Message<R> & { readonly tree: string }) | undefined>;
   /** Stores a commit; a ref makes it count. */
-  write(tree: string, result?: R): Promise<string>;
+  write(tree: string, message?: Pick<Message<R>, 'decision' | 'result'>): Promise<string>;
 }
 
 function createNotes<R>(snapshots: Snapshots, { run, seq, digest }: CallIdentity): Notes<R> {
@@ -278,11 +339,8 @@ function createNotes<R>(snapshots: Snapshots, { run, seq, digest }: CallIdentity
       }
       return { ...parsed, tree };
     },
-    write: (tree, result) =>
-      snapshots.commit({
-        tree,
-        message: JSON.stringify({ digest, ...(result === undefined ? {} : { result }) }),
-      }),
+    write: (tree, message = {}) =>
+      snapshots.commit({ tree, message: JSON.stringify({ digest, ...message }) }),
   };
 }
 

@@ -38,6 +38,8 @@ export interface CommandOptions {
   readonly toolchain?: readonly string[];
   /** Set in the environment of every process, for whoever must find them later; commands in a sandbox do not see it. */
   readonly marks?: Readonly<Record<string, string>>;
+  /** Called right before each process; what it throws ends the whole line. */
+  readonly beforeStart?: () => void;
   /** Output as it comes; the chunk is only good until this returns. */
   readonly onOutput?: (chunk: Buffer) => void;
 }
@@ -236,6 +238,7 @@ function startOne(
     if (target === 'capture') return output;
     return target === 'pipe' ? (after ?? output) : target;
   };
+  options.beforeStart?.();
   try {
     const child = startProcess({
       argv: prepareArgv?.(argv) ?? argv,

@@ -15,10 +15,16 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createTransactions } from '../../activities/tools/transactions.ts';
 import type { Attempt, CallOrder, Transactions } from '../../activities/tools/transactions.ts';
+import type { Decision } from '../../policies/action.ts';
 import { LeaseLost, WorkspaceBusy, createLeases } from '../../activities/workspace/lease.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-transactions-')));
 after(() => rmSync(root, { recursive: true, force: true }));
+
+const inside: Decision = {
+  ...{ verdict: 'allow', rule: 'tools.test', reason: 'A test.', effect: 'workspace' },
+};
+const beyond: Decision = { ...inside, effect: 'external' };
 
 let rooms = 0;
 
@@ -45,7 +51,7 @@ function createRoom(): Room {
   return {
     ...{ workspace, attempts, next, transactions: next() },
     order: (seq, more = {}) => ({
-      ...{ workspace, run: 'r', seq, digest: `d${seq}`, repeatable: true },
+      ...{ workspace, run: 'r', seq, digest: `d${seq}`, decision: inside },
       signal: new AbortController().signal,
       isTakenBack: () => false,
       begin: (attempt) => {
@@ -106,7 +112,7 @@ test('what reaches beyond the workspace is never repeated: a person says what be
     ['not', ''],
   ] as const) {
     const { transactions, next, order, append, log } = createRoom();
-    const external = (more: Partial<CallOrder> = {}) => order(1, { repeatable: false, ...more });
+    const external = (more: Partial<CallOrder> = {}) => order(1, { decision: beyond, ...more });
     const cut = async (): Promise<never> => {
       await append();
       return await crash();
@@ -123,6 +129,43 @@ test('what reaches beyond the workspace is never repeated: a person says what be
     assert.deepEqual(answered, { state: 'committed', result: { said: settled } });
     assert.equal(log(), expected);
   }
+});
+
+test('a retry goes by the effect the call began with, and notes a stricter one', async () => {
+  const { transactions, next, order, append, log } = createRoom();
+  const cut = async (): Promise<never> => {
+    await append();
+    return await crash();
+  };
+  await assert.rejects(transactions.transact(order(1, { decision: beyond }), cut, settle));
+  assert.equal((await next().transact(order(1), append, settle)).state, 'unknown');
+  await assert.rejects(transactions.transact(order(2), cut, settle));
+  await assert.rejects(next().transact(order(2, { decision: beyond }), cut, settle), /killed/);
+  assert.equal((await next().transact(order(2), append, settle)).state, 'unknown');
+  assert.equal(log(), 'x\nx\n');
+});
+
+test('the store tells of a call before it is decided of again, and takes it back', async () => {
+  const { transactions, next, order, append, log, attempts } = createRoom();
+  assert.equal(await transactions.recall(order(1)), undefined);
+  await transactions.transact(order(1), append, settle);
+  assert.deepEqual(await next().recall(order(1)), {
+    ...{ state: 'committed', result: { said: 'appended' } },
+  });
+  const cut = async (): Promise<never> => {
+    await append();
+    return await crash();
+  };
+  await assert.rejects(transactions.transact(order(2), cut, settle));
+  const { begin, ...call } = order(2);
+  const later = next();
+  assert.deepEqual(await later.recall(call), { state: 'begun', decision: inside });
+  await later.takeBack(call, begin);
+  assert.equal(log(), 'x\n');
+  assert.match(attempts.at(-1)?.cut ?? '', /^[0-9a-f]{40}$/);
+  assert.equal(await later.recall(call), undefined);
+  await later.takeBack(order(1), begin);
+  assert.equal(log(), 'x\n');
 });
 
 test('one number with two actions is refused', async () => {
@@ -186,17 +229,23 @@ test('an attempt Temporal gave up on is stopped before the next one starts', asy
   assert.equal(log(), 'x\n');
 });
 
-test('who lost the lease cannot commit', async () => {
+const takeOver = (workspace: string): void => {
+  const folder = join(workspace, `../s${rooms}/leases`);
+  const [name = ''] = readdirSync(folder);
+  const file = join(folder, name);
+  const lease = JSON.parse(readFileSync(file, 'utf8')) as { epoch: number };
+  writeFileSync(file, JSON.stringify({ ...lease, epoch: lease.epoch + 1 }));
+};
+
+test('who lost the lease is told before the next effect, and cannot commit', async () => {
   const { workspace, transactions, order, append, log } = createRoom();
   await transactions.transact(order(1), append, settle);
   const lost = transactions.transact(
     order(2),
-    async () => {
-      // Another worker took over: its lease has a later epoch.
-      const [name = ''] = readdirSync(join(workspace, `../s${rooms}/leases`));
-      const file = join(workspace, `../s${rooms}/leases`, name);
-      const lease = JSON.parse(readFileSync(file, 'utf8')) as { epoch: number };
-      writeFileSync(file, JSON.stringify({ ...lease, epoch: lease.epoch + 1 }));
+    async (_, held) => {
+      held.check();
+      takeOver(workspace);
+      assert.throws(() => held.check(), LeaseLost);
       return await append();
     },
     settle,
@@ -205,6 +254,21 @@ test('who lost the lease cannot commit', async () => {
   const again = await transactions.transact(order(2), append, settle);
   assert.equal(again.state, 'committed');
   assert.equal(log(), 'x\nx\n');
+});
+
+test('who lost the lease takes nothing back: that is for the one who has it', async () => {
+  const { workspace, transactions, order, append, log } = createRoom();
+  const lost = transactions.transact(
+    order(1, { isTakenBack }),
+    async () => {
+      await append();
+      takeOver(workspace);
+      throw new Error('refused');
+    },
+    settle,
+  );
+  await assert.rejects(lost, LeaseLost);
+  assert.equal(log(), 'x\n');
 });
 
 test('two runs cannot have one folder, nor a folder and one inside it', async () => {
