@@ -47,6 +47,8 @@ const [connection, bundle] = await Promise.all([
   connectPatiently((to) => NativeConnection.connect(to), address, log),
   roles.has('run') ? readBundle(settings.cacheDir) : undefined,
 ]);
+// What a dead predecessor was at is handed out again, and waits in its queue by the time this process asks for work.
+void recover(connection, settings, log);
 
 const queues = toQueues(settings.queue, settings.host);
 const common = {
@@ -93,8 +95,6 @@ if (roles.has('model')) {
   starting.push(createActivityWorker(queues.model, toActivities(modelNames, side)));
 }
 const workers = await Promise.all(starting);
-// What a dead predecessor was at is handed out again at once.
-void recover(connection, settings, log);
 const runs = workers.map((worker) => worker.run());
 
 let stopping = false;

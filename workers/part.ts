@@ -42,11 +42,11 @@ export interface Part {
 
 const firstDelayMs = 200;
 const longestDelayMs = 30_000;
-/** A process that ran this long is not failing at its start: the next delay is the first again. */
+/** A process that ran this long is not failing at its start: the next start is at once again. */
 const steadyMs = 60_000;
 const configurationExit = 78;
 
-/** Keeps one process running: restarts it with a delay that doubles from 0.2 s to 30 s. */
+/** Keeps one process running: restarts it at once, then with a delay that doubles from 0.2 s to 30 s. */
 export function createPart(spec: PartSpec): Part {
   let child: ChildProcess | undefined;
   let process: ProcessId | undefined;
@@ -66,9 +66,10 @@ export function createPart(spec: PartSpec): Part {
   };
 
   const restart = async (): Promise<void> => {
-    const delay = Math.min(firstDelayMs * 2 ** failures, longestDelayMs);
+    // Whatever waits for a process that was killed at its work need not wait for a delay as well.
+    const delay = failures === 0 ? 0 : firstDelayMs * 2 ** (failures - 1);
     failures += 1;
-    await setTimeout(delay, undefined, { signal: stopping.signal });
+    await setTimeout(Math.min(delay, longestDelayMs), undefined, { signal: stopping.signal });
     restarts += 1;
     run();
     failpoint('supervisor.part-restarted');
