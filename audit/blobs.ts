@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
-  fdatasyncSync,
+  fdatasync,
   mkdirSync,
   openSync,
   renameSync,
@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** Content-addressed store: a blob is written once, by its sha256, and checked whenever it is read. */
 export interface BlobStore {
@@ -54,14 +55,20 @@ function touch(file: string): boolean {
   }
 }
 
-function putNow(file: string, content: string | Uint8Array): void {
+const sync = promisify(fdatasync);
+
+/**
+ * By direct calls, for seven hops through the thread pool cost more than the disk; only the wait for the disk is left to the
+ * pool, so that other runs go on meanwhile.
+ */
+async function putSmall(file: string, content: string | Uint8Array): Promise<void> {
   if (touch(file)) return;
   const temp = `${file}.${randomUUID()}.tmp`;
   try {
     const fd = openNew(temp);
     try {
       writeFileSync(fd, content);
-      fdatasyncSync(fd);
+      await sync(fd);
     } finally {
       closeSync(fd);
     }
@@ -82,7 +89,7 @@ function openNew(temp: string): number {
   }
 }
 
-async function putLater(file: string, content: string | Uint8Array): Promise<void> {
+async function putLarge(file: string, content: string | Uint8Array): Promise<void> {
   if (touch(file)) return;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const temp = `${file}.${randomUUID()}.tmp`;
@@ -116,9 +123,7 @@ export const createBlobStore = (root: string): BlobStore => {
     async put(content) {
       const ref = `sha256:${hashOf(content)}`;
       const file = pathOf(ref);
-      // Small blobs by direct calls: seven hops through the thread pool cost more than the disk.
-      if (content.length <= smallBytes) putNow(file, content);
-      else await putLater(file, content);
+      await (content.length <= smallBytes ? putSmall(file, content) : putLarge(file, content));
       return ref;
     },
     async adopt(file, sha256) {

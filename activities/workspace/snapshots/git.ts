@@ -130,8 +130,11 @@ export const createGit =
 
 const run = promisify(execFile);
 
-/** What keeps snapshots from working on this machine, if anything. */
+let works: boolean | undefined;
+
+/** What keeps snapshots from working on this machine, if anything. A git that was good enough is not asked again. */
 export async function findGitProblem(): Promise<string | undefined> {
+  if (works === true) return undefined;
   const needed = oldestGit.join('.');
   try {
     const { stdout } = await run('git', ['--version']);
@@ -140,6 +143,7 @@ export async function findGitProblem(): Promise<string | undefined> {
     const ok =
       Number(major) > wantedMajor ||
       (Number(major) === wantedMajor && Number(minor) >= wantedMinor);
+    works = ok;
     return ok ? undefined : `git ${needed} or newer is needed, found ${stdout.trim()}.`;
   } catch {
     return `git is not installed; ${needed} or newer is needed (apt-get install git).`;
