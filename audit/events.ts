@@ -48,6 +48,8 @@ interface State {
   paused: boolean;
   round: number;
   asks: number;
+  /** Actions told of whose end is not. */
+  requested: Set<number>;
   /** Requests that have their answer. */
   answered: Set<string>;
   questions: number;
@@ -69,6 +71,7 @@ export function createProjection(run: string): Projection {
     paused: false,
     round: 0,
     asks: 0,
+    requested: new Set(),
     answered: new Set(),
     questions: 0,
     titles: new Map(),
@@ -206,6 +209,9 @@ function foldScheduled(state: State, type: string, request: unknown): RunEventBo
   if (settled !== undefined) return [];
   // Asked for once; with the answer it is only tried again. A standing order leaves no update to tell of.
   if (approval !== undefined) return foldApproval(state, approval);
+  // Judged again after a change of policy.
+  if (state.requested.has(seq)) return [];
+  state.requested.add(seq);
   return [{ type: 'tool.requested', step, call: seq, tool: call.tool, preview: call.preview }];
 }
 
@@ -278,6 +284,7 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
       },
     ];
   }
+  state.requested.delete(seq);
   state.usage.toolCalls += 1;
   state.usage.workMs += ms;
   const exit = exitCode === undefined ? {} : { exitCode };
@@ -349,6 +356,8 @@ function foldSignal(
       if (!state.paused) return [];
       state.paused = false;
       return [{ type: 'run.resumed', by }];
+    case 'policyChanged':
+      return [{ type: 'policy.changed', policy: by, by: toText(second) }];
     case 'say':
       return [{ type: 'said', text: by, by: toText(second) }];
     default:

@@ -72,6 +72,10 @@ export type AuditEntry =
       readonly time: string;
       readonly sha256: string;
       readonly by: string;
+      /** Folder it was read from. */
+      readonly dir?: string;
+      /** sha256 of the bundle before it. */
+      readonly previous?: string;
     };
 
 /** First record of a day's file: what the day before ended with, so that no day can be dropped unseen. */

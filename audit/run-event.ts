@@ -95,6 +95,8 @@ export type RunEvent =
     })
   /** Taken back to the start of a step; it and what began after it is done again. */
   | (Common<'run.rewound'> & { readonly step: string; readonly by: string })
+  /** Every later decision goes by it; what waits for approval is judged again. */
+  | (Common<'policy.changed'> & { readonly policy: string; readonly by: string })
   | (Common<'run.paused'> & { readonly by: string })
   | (Common<'run.resumed'> & { readonly by: string })
   | (Common<'run.finished'> & {

@@ -68,6 +68,8 @@ export interface RunClient {
   answer(run: string, answer: ApprovalAnswer): Promise<void>;
   /** Newest first. */
   list(most: number): Promise<RunRow[]>;
+  /** Runs that wait for a person. */
+  listWaiting(): Promise<string[]>;
   /** Undefined when there is no such run. */
   describe(run: string): Promise<(RunRow & { readonly firstRunId: string }) | undefined>;
   /** One answer; with `wait` a long poll of about 20 s when all is read. @throws what `isAway` knows. */
@@ -234,6 +236,15 @@ function createRunClient(connection: Connection, namespace: string, address: str
         }
       });
       return rows.toSorted((a, b) => b.started.localeCompare(a.started));
+    },
+    async listWaiting() {
+      const query = `WorkflowType = '${workflowType}' AND ExecutionStatus = 'Running' AND AgentStatus = 'needs-approval'`;
+      const runs: string[] = [];
+      await bounded(async () => {
+        for await (const { workflowId } of client.workflow.list({ query, pageSize: 500 }))
+          runs.push(fromWorkflowId(workflowId));
+      });
+      return runs.toSorted();
     },
     async describe(run) {
       try {

@@ -218,6 +218,14 @@ export const commands: readonly Command[] = [
     load: async () => (await import('./commands/policies-show.ts')).showPolicies,
   },
   {
+    name: 'policies reload',
+    args: [],
+    summary: 'put the policy folder in force, for running runs too',
+    options: {},
+    example: 'agent policies reload',
+    load: async () => (await import('./commands/policies-reload.ts')).reloadPolicies,
+  },
+  {
     name: 'policies check',
     args: ['["command"]'],
     summary: 'what the policy says to a command, or to each case of a file',

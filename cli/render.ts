@@ -72,6 +72,8 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       return [
         `${style.yellow('Waiting for the model')} at ${toLine(event.address, 80)}: ${toLine(event.reason, width)}`,
       ];
+    case 'policy.changed':
+      return [`Policy ${toLine(event.policy, 12)} is in force, by ${toLine(event.by, 40)}`];
     case 'run.paused':
       return [`${style.yellow('Paused')} by ${toLine(event.by, 40)}`];
     case 'run.resumed':

@@ -69,6 +69,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'approval.requested':
       return view.started?.approve === 'ask' ? { ...view, approval: event } : view;
     case 'approval.answered':
+    case 'policy.changed':
       return without(view, 'approval');
     case 'input.requested':
       return { ...view, question: event };

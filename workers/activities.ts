@@ -4,6 +4,7 @@ import type { createWorkspaceActivities } from '../activities/tools/workspace-ac
 import { createBlobStore } from '../audit/blobs.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Log } from './logger.ts';
+import type { OpenPolicy } from './policy.ts';
 
 /**
  * The model side, which has the key and no workspace. Loaded only where the role is served.
@@ -31,30 +32,26 @@ export type WorkspaceDependencies = Parameters<typeof createWorkspaceActivities>
 export async function readWorkspaceDependencies(
   settings: Settings,
   log: Log,
+  openPolicy: OpenPolicy,
 ): Promise<Omit<WorkspaceDependencies, 'isRunOpen'>> {
-  const [
-    { readPolicyBundle },
-    { probeSandbox },
-    { createAuditLog },
-    { createTransactions },
-    { createLeases },
-  ] = await Promise.all([
-    import('../config/policies.ts'),
-    import('../activities/workspace/sandbox.ts'),
-    import('../audit/log.ts'),
-    import('../activities/tools/transactions.ts'),
-    import('../activities/workspace/lease.ts'),
-  ]);
+  const [{ probeSandbox }, { createAuditLog }, { createTransactions }, { createLeases }] =
+    await Promise.all([
+      import('../activities/workspace/sandbox.ts'),
+      import('../audit/log.ts'),
+      import('../activities/tools/transactions.ts'),
+      import('../activities/workspace/lease.ts'),
+    ]);
   const { folders } = settings;
-  const [bundle, sandbox] = await Promise.all([
-    readPolicyBundle(settings.policiesDir),
+  const audit = createAuditLog(folders.audit);
+  const [policy, sandbox] = await Promise.all([
+    openPolicy(settings, log, audit),
     probeSandbox(settings.sandbox, join(folders.root, 'sandbox')),
   ]);
   if (sandbox.kind !== 'bubblewrap') log.warn({ sandbox }, 'commands do not run in bubblewrap');
   return {
     blobs: createBlobStore(folders.blobs),
-    audit: createAuditLog(folders.audit),
-    policy: () => bundle,
+    audit,
+    policy,
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
     spillDir: join(folders.root, 'spill'),
@@ -67,10 +64,11 @@ export async function createWorkspaceSide(
   settings: Settings,
   log: Log,
   isRunOpen: WorkspaceDependencies['isRunOpen'],
+  openPolicy: OpenPolicy,
 ): Promise<WorkspaceActivities> {
   const { createWorkspaceActivities: create } =
     await import('../activities/tools/workspace-activities.ts');
-  return create({ ...(await readWorkspaceDependencies(settings, log)), isRunOpen });
+  return create({ ...(await readWorkspaceDependencies(settings, log, openPolicy)), isRunOpen });
 }
 
 export const modelNames = ['plan', 'think', 'review'] as const satisfies (keyof ModelActivities)[];

@@ -50,7 +50,9 @@ async function invoke(order: Order): Promise<number> {
   prepareStateFolder(settings.folders.root);
   const { invokeTool } = await import('../activities/tools/act.ts');
   const { readWorkspaceDependencies } = await import('./activities.ts');
-  const dependencies = await readWorkspaceDependencies(settings, createLogger('invoke', 'warn'));
+  const { openPolicyByHand } = await import('./policy.ts');
+  const log = createLogger('invoke', 'warn');
+  const dependencies = await readWorkspaceDependencies(settings, log, openPolicyByHand);
   const result = await invokeTool(dependencies, { run: 'tools-invoke', ...order });
   const { verdict, rule, reason, ok, exitCode } = result;
   const answer = {

@@ -21,6 +21,7 @@ import { createKeyring } from './keyring.ts';
 import { createLogger, toSdkLogger } from './logger.ts';
 import { noteOpenTasks } from './open-tasks.ts';
 import { createOpenCheck } from './open-runs.ts';
+import { openPolicyInForce } from './policy.ts';
 import { recover } from './recover.ts';
 import { parseRoles } from './roles.ts';
 import { addSearchAttributes } from './search-attributes.ts';
@@ -87,7 +88,8 @@ if (bundle !== undefined) {
 }
 if (roles.has('workspace')) {
   const isRunOpen = createOpenCheck(connection.workflowService, settings.temporalNamespace);
-  const side = createWorkspaceSide(settings, log, isRunOpen).catch(exitForConfiguration);
+  const policy = openPolicyInForce(supervised);
+  const side = createWorkspaceSide(settings, log, isRunOpen, policy).catch(exitForConfiguration);
   starting.push(createActivityWorker(queues.workspace, toActivities(workspaceNames, side)));
 }
 if (roles.has('model')) {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { failpoint } from '../audit/failpoint.ts';
 import { readSettings } from '../config/environment.ts';
+import { clearForceRecord } from '../config/policy-in-force.ts';
 import { chooseAddresses } from './addresses.ts';
 import { claimFolder } from './claim.ts';
 import { ControlError, createControl } from './control.ts';
@@ -23,6 +24,9 @@ const claim = claimFolder(folders.root);
 // Another command was quicker: both will use its stack.
 if (claim === undefined) process.exit(0);
 failpoint('supervisor.claimed');
+
+// A new stack begins with the policy folder as it is now.
+clearForceRecord(folders.root);
 
 const log = createLogFile(join(folders.logs, 'supervisor.log'));
 const say = (text: string): void => log.write(`${new Date().toISOString()} ${text}\n`);

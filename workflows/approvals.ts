@@ -1,7 +1,7 @@
 import { condition, setHandler } from '@temporalio/workflow';
 import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
 import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
-import { answerApproval } from './contract.ts';
+import { answerApproval, policyChanged } from './contract.ts';
 import { enter } from './show.ts';
 import type { Run, StepRecord } from './state.ts';
 
@@ -12,10 +12,14 @@ export function registerApprovals(run: Run): void {
     if (waiting !== undefined) waiting.answer ??= answer;
   };
   setHandler(answerApproval, take, { validator: (answer) => validate(run, answer) });
+  setHandler(policyChanged, () => {
+    // What the policy did not ask, it has no say in.
+    for (const entry of run.pending) if (entry.request.kind === undefined) entry.stale = true;
+  });
 }
 
 function validate(run: Run, { request, digest, answer }: ApprovalAnswer): void {
-  const open = run.pending.filter((entry) => entry.answer === undefined);
+  const open = run.pending.filter((entry) => entry.answer === undefined && entry.stale !== true);
   const waiting = open.find((entry) => entry.request.id === request);
   if (waiting === undefined) {
     const others = open.map((entry) => entry.request.id).join(', ');
@@ -37,12 +41,13 @@ function validate(run: Run, { request, digest, answer }: ApprovalAnswer): void {
 
 /**
  * Waits for the answer to a question: a person's, or the operator's standing order. There is no expiry: time-out is not
- * rejection. What a crash left unknown only a person can tell, so no standing order answers that.
+ * rejection. What a crash left unknown only a person can tell, so no standing order answers that. Without an answer when
+ * the policy changed meanwhile: then the action is to be judged again, and perhaps asked about anew.
  */
 export async function waitForAnswer(
   run: Run,
   question: Omit<ApprovalRequest, 'id'>,
-): Promise<Approval> {
+): Promise<Approval | undefined> {
   const { state, input } = run;
   const { digest } = question;
   state.asks += 1;
@@ -55,11 +60,12 @@ export async function waitForAnswer(
   run.pending.push(entry);
   enter(run, { phase: 'awaiting-approval', request: entry.request });
   try {
-    await condition(() => entry.answer !== undefined);
+    await condition(() => entry.answer !== undefined || entry.stale === true);
   } finally {
     run.pending.splice(run.pending.indexOf(entry), 1);
   }
-  const { answer, by, reason } = entry.answer as ApprovalAnswer;
+  if (entry.answer === undefined) return undefined;
+  const { answer, by, reason } = entry.answer;
   return { request: id, digest, answer, by, ...(reason === undefined ? {} : { reason }) };
 }
 

@@ -26,7 +26,7 @@ async function ensure(run: Run, step: StepRecord): Promise<EnsureResult> {
   const first = await ensureTree(run, `workspace before ${step.id}`, { checkpoint });
   if (first.done !== 'ask') return first;
   const { drift = [], tree } = first;
-  const { answer } = await waitForAnswer(run, {
+  const answer = await waitForAnswer(run, {
     kind: 'drift',
     step: step.id,
     tool: 'workspace',
@@ -37,7 +37,7 @@ async function ensure(run: Run, step: StepRecord): Promise<EnsureResult> {
     digest: tree,
   });
   return await ensureTree(run, `workspace before ${step.id}`, {
-    drift: answer === 'approve' ? 'adopt' : 'restore',
+    drift: answer?.answer === 'approve' ? 'adopt' : 'restore',
   });
 }
 

@@ -174,6 +174,8 @@ export interface ApprovalAnswer {
 export const pauseRun = defineSignal<[by: string]>('pause');
 export const resumeRun = defineSignal<[by: string]>('resume');
 export const cancelRun = defineSignal<[by: string]>('cancel');
+/** The policy changed: what waits for approval is judged again. */
+export const policyChanged = defineSignal<[sha256: string, by: string]>('policyChanged');
 export const sayToRun = defineSignal<[message: string, by: string]>('say');
 
 /** An update, so that a stale or wrong answer is refused without leaving an event. */

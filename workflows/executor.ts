@@ -89,7 +89,8 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
     const answer = await waitForAnswer(run, toQuestion(step, call, result));
     // What was approved stays approved while its unknown outcome is cleared up.
     if (result.unknown === undefined) approval = answer;
-    const settled = result.unknown === undefined ? undefined : toSettlement(answer);
+    const settled =
+      result.unknown === undefined || answer === undefined ? undefined : toSettlement(answer);
     result = await tryAct(run, order, approval, settled);
   }
   if (result.tree !== undefined) state.tree = result.tree;

@@ -80,7 +80,7 @@ export interface Run {
   readonly state: RunState;
   readonly activities: Activities;
   now: RunPhase;
-  pending: { request: ApprovalRequest; answer?: ApprovalAnswer }[];
+  pending: { request: ApprovalRequest; answer?: ApprovalAnswer; stale?: true }[];
   /** True for one of several steps that run at once. */
   readonly isLane?: true;
   /** Ends what is under way, for a rewind. */
@@ -165,6 +165,8 @@ export function toView(run: Run): RunView {
     usage: { ...state.usage },
     limits: limitsOf(run),
     thought: state.thought,
-    waiting: run.pending.flatMap(({ request, answer }) => (answer === undefined ? [request] : [])),
+    waiting: run.pending.flatMap(({ request, answer, stale }) =>
+      answer === undefined && stale !== true ? [request] : [],
+    ),
   };
 }

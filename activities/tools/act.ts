@@ -21,7 +21,7 @@ export interface ActDependencies {
   readonly blobs: BlobStore;
   readonly audit: AuditLog;
   /** The bundle in force: asked for at each action. */
-  readonly policy: () => { readonly policy: Policy; readonly sha256: string };
+  readonly policy: () => Promise<{ readonly policy: Policy; readonly sha256: string }>;
   readonly sandbox: Sandbox;
   readonly transactions: Transactions;
   /** For outputs while they grow. */
@@ -78,7 +78,7 @@ export async function performAction(
   order: ActOrder,
 ): Promise<Acted> {
   const { run, step, seq, tool, args, approval } = order;
-  const bundle = dependencies.policy();
+  const bundle = await dependencies.policy();
   const action: Action = { tool, args, workspace: realpathSync(order.workspace) };
   const digest = hashOf(toCanonical(action));
   // The store first: what is done is done, whatever the policy would say of it today.

@@ -1,7 +1,8 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { realpathSync, statSync } from 'node:fs';
-import { decidePath } from '../../policies/paths.ts';
 import { limitsOf } from '../../policies/decide.ts';
+import { decidePath } from '../../policies/paths.ts';
+import type { Policy } from '../../policies/schema.ts';
 import type {
   CloseRequest,
   Observation,
@@ -15,6 +16,7 @@ import { readText } from '../workspace/files.ts';
 import { listFiles } from '../workspace/list.ts';
 import { WorkspaceBusy } from '../workspace/lease.ts';
 import { findGitProblem } from '../workspace/snapshots/git.ts';
+import type { Sandbox } from '../workspace/sandbox.ts';
 import { PathRefused } from '../workspace/walk.ts';
 import type { ActDependencies } from './act.ts';
 import { performAction } from './act.ts';
@@ -61,12 +63,12 @@ export function createWorkspaceActivities(
         const problem = findProblem(workspace) ?? (lease ? await findGitProblem() : undefined);
         if (problem !== undefined) return { ok: false, reason: problem };
         const root = realpathSync(workspace);
-        const bundle = policy();
+        const bundle = await policy();
         const found = lease ? await takeWorkspace(root, run, from?.tree) : {};
         if ('reason' in found) return found;
         return {
           ok: true,
-          facts: await blobs.put(describe(root, dependencies)),
+          facts: await blobs.put(describe(root, bundle.policy, sandbox)),
           limits: limitsOf(bundle.policy),
           policy: bundle.sha256,
           sandbox: sandbox.kind,
@@ -78,10 +80,10 @@ export function createWorkspaceActivities(
       }),
 
     ensureWorkspace: ({ run, workspace, tree, drift }) =>
-      withPulse(() =>
+      withPulse(async () =>
         ensureTree(transactions, {
           ...{ run, tree, workspace: toPresent(workspace) },
-          drift: drift ?? policy().policy.workspace.drift,
+          drift: drift ?? (await policy()).policy.workspace.drift,
         }),
       ),
 
@@ -219,10 +221,9 @@ function findProblem(workspace: string): string | undefined {
 }
 
 /** What every role is told about the folder: the top of its tree, and the instructions its owner wrote for agents. */
-function describe(root: string, { policy, sandbox }: ActDependencies): string {
-  const bundle = policy().policy;
+function describe(root: string, policy: Policy, sandbox: Sandbox): string {
   const authorize = (operation: 'read' | 'write' | 'delete' | 'list', path: string): void => {
-    const { verdict, reason } = decidePath(bundle, operation, path);
+    const { verdict, reason } = decidePath(policy, operation, path);
     if (verdict !== 'allow') throw new PathRefused('policy', reason);
   };
   const parts = [

@@ -1,19 +1,23 @@
 import { verifyState } from '../../audit/verify.ts';
 import type { Settings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
+import { readForceRecord } from '../../config/policy-in-force.ts';
 import { testPolicy } from '../../policies/check.ts';
 import type { Check } from './check.ts';
-import { fail, ok } from './check.ts';
+import { fail, ok, warn } from './check.ts';
 
 /** The policy files: valid, and their rules do what their examples say. */
-export async function checkPolicies({ policiesDir }: Settings): Promise<Check[]> {
+export async function checkPolicies({ policiesDir, folders }: Settings): Promise<Check[]> {
   const name = 'policies';
   try {
     const { policy, sha256, dir } = await readPolicyBundle(policiesDir);
     const { examples, failures } = testPolicy(policy);
-    return failures.length === 0
-      ? [ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${examples} examples hold`)]
-      : [fail(name, `${failures.length} of ${examples} examples fail`, 'agent policies test')];
+    if (failures.length > 0)
+      return [fail(name, `${failures.length} of ${examples} examples fail`, 'agent policies test')];
+    const inForce = readForceRecord(folders.root);
+    if (inForce?.dir === dir && inForce.sha256 !== sha256)
+      return [warn(name, `${dir} was changed and is not in force yet`, 'agent policies reload')];
+    return [ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${examples} examples hold`)];
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     return [

@@ -88,7 +88,7 @@ export function renderEntry(entry: AuditEntry): string {
     case 'settlement':
       return toLine(`${head} ${entry.request} ${entry.what} by ${entry.by}`, 400);
     case 'policy':
-      return toLine(`${head} policy ${entry.sha256} by ${entry.by}`, 400);
+      return toLine(`${head} policy ${entry.sha256} in force, by ${entry.by}`, 400);
     default:
       return toLine(JSON.stringify(entry), 400);
   }

@@ -2,11 +2,11 @@ import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
 import { printJson, printText } from '../output.ts';
-import { readBundle } from '../policy.ts';
+import { readInForce } from '../policy.ts';
 
 /** `agent policies show`: the bundle in force, as it is written, and the sha256 it is known by in the record. */
 export async function showPolicies({ flags }: Invocation): Promise<number> {
-  const { dir, sha256, files } = await readBundle(readSettings());
+  const { dir, sha256, files } = await readInForce(readSettings());
   if (flags['json'] === true) printJson({ dir, sha256, files });
   else {
     printText(`# ${dir}\n# sha256 ${sha256}`);

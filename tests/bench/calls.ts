@@ -34,7 +34,7 @@ async function openRoom(root: string, files: number) {
   const dependencies: ActDependencies = {
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit, undefined, anchors),
-    policy: () => bundle,
+    policy: () => Promise.resolve(bundle),
     sandbox: await probeSandbox('auto', join(folders.root, 'sandbox')),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(folders.root, 'spill'),

@@ -125,7 +125,7 @@ export async function startAgent(
   });
   const workspaceSide = createWorkspaceActivities({
     ...{ blobs, audit, sandbox },
-    policy: () => bundle,
+    policy: () => Promise.resolve(bundle),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
     isRunOpen: createOpenCheck(native.workflowService, 'default'),

@@ -47,7 +47,7 @@ function createRoom() {
   /** A worker of its own, with a policy of its own. */
   const worker = (policy: Policy, sha256: string): ActDependencies => ({
     ...{ audit, spillDir: join(state, 'spill'), blobs: createBlobStore(join(state, 'blobs')) },
-    policy: () => ({ policy, sha256 }),
+    policy: () => Promise.resolve({ policy, sha256 }),
     sandbox: { kind: 'unavailable', reason: 'None is needed here.', fix: 'Nothing to do.' },
     transactions: createTransactions(createLeases(join(state, 'leases')), join(state, 'snapshots')),
   });

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PolicyBundle } from './policies.ts';
+import { readPolicyBundle } from './policies.ts';
+
+/**
+ * The policy this host goes by: what was put in force last, kept in the state folder as it was then. So the operator may edit
+ * the policy folder at leisure: nothing of it counts before `agent policies reload`, or the next start of the stack.
+ */
+export interface PolicyInForce {
+  /** The bundle of this moment. Costs a stat while nothing changed. */
+  current(): Promise<PolicyBundle>;
+}
+
+/** What the state folder says of the policy in force. */
+export interface ForceRecord {
+  readonly sha256: string;
+  /** Where it came from; absolute. */
+  readonly dir: string;
+  readonly by: string;
+  /** RFC 3339. */
+  readonly since: string;
+}
+
+export interface Activation {
+  readonly bundle: PolicyBundle;
+  /** What was in force before, if anything. */
+  readonly before?: ForceRecord;
+}
+
+const toFolder = (root: string): string => join(root, 'policy');
+const toRecordFile = (root: string): string => join(toFolder(root), 'in-force.json');
+
+/** What is in force in a state folder; undefined when nothing is, as before the first start. */
+export function readForceRecord(root: string): ForceRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(toRecordFile(root), 'utf8')) as ForceRecord;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Forgets what is in force, so that the next worker takes the policy folder as it is by then. */
+export const clearForceRecord = (root: string): void => rmSync(toRecordFile(root), { force: true });
+
+/**
+ * Puts the policy of a folder in force: validates all of it, keeps a copy, and switches in one step.
+ * @throws PolicyError with everything that is wrong; nothing has changed then.
+ */
+export async function putInForce(root: string, dir: string, by: string): Promise<Activation> {
+  const bundle = await readPolicyBundle(dir);
+  const before = readForceRecord(root);
+  const copy = join(toFolder(root), bundle.sha256);
+  await mkdir(copy, { recursive: true, mode: 0o700 });
+  for (const [name, text] of Object.entries(bundle.files))
+    await replaceFile(join(copy, `${name}.yaml`), text);
+  const record: ForceRecord = {
+    ...{ sha256: bundle.sha256, dir: bundle.dir, by, since: new Date().toISOString() },
+  };
+  await replaceFile(toRecordFile(root), JSON.stringify(record));
+  return { bundle, ...(before === undefined ? {} : { before }) };
+}
+
+/**
+ * Follows what is in force. `report` hears of a record that cannot be used; the last good bundle stays then.
+ * @throws Error when nothing is in force, or its copy was changed.
+ */
+export async function followPolicy(
+  root: string,
+  report: (error: unknown) => void,
+): Promise<PolicyInForce> {
+  let seen = stampOf(toRecordFile(root));
+  let bundle = await readCopy(root);
+  let reading = Promise.resolve();
+  const follow = async (): Promise<void> => {
+    try {
+      bundle = await readCopy(root);
+    } catch (error) {
+      report(error);
+    }
+  };
+  return {
+    async current() {
+      const now = stampOf(toRecordFile(root));
+      // No record: a stack that is going down. What was in force counts to its end.
+      if (now !== seen && now !== '') {
+        seen = now;
+        reading = reading.then(follow);
+      }
+      await reading;
+      return bundle;
+    },
+  };
+}
+
+/** The copy of the bundle in force. */
+async function readCopy(root: string): Promise<PolicyBundle> {
+  const record = readForceRecord(root);
+  if (record === undefined) throw new Error(`No policy is in force in ${root}.`);
+  const folder = join(toFolder(root), record.sha256);
+  const bundle = await readPolicyBundle(folder);
+  if (bundle.sha256 !== record.sha256)
+    throw new Error(
+      `The policy in ${folder} was changed: its sha256 is ${bundle.sha256}. Put the operator's in force again: agent policies reload`,
+    );
+  return { ...bundle, dir: record.dir };
+}
+
+function stampOf(file: string): string {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
+}
+
+/** Readers see the old file or the new one, also after a power cut. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  const temp = `${file}.${randomUUID()}.tmp`;
+  try {
+    const handle = await open(temp, 'wx', 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temp, file);
+  } catch (error) {
+    await rm(temp, { force: true });
+    throw error;
+  }
+}

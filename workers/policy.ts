@@ -1,0 +1,47 @@
+import type { AuditLog } from '../audit/log.ts';
+import type { Settings } from '../config/environment.ts';
+import type { WorkspaceDependencies } from './activities.ts';
+import type { Log } from './logger.ts';
+
+/** Finds the policy that tools go by. @throws PolicyError when a policy file is wrong. */
+export type OpenPolicy = (
+  settings: Settings,
+  log: Log,
+  audit: AuditLog,
+) => Promise<WorkspaceDependencies['policy']>;
+
+const follow = async (root: string, log: Log): Promise<WorkspaceDependencies['policy']> => {
+  const { followPolicy } = await import('../config/policy-in-force.ts');
+  const inForce = await followPolicy(root, (error) =>
+    log.error({ error }, 'the policy put in force cannot be read; the one before goes on'),
+  );
+  return () => inForce.current();
+};
+
+/**
+ * For a worker: what is in force, so that a restart in mid-run changes nothing. The operator's folder is put in force where
+ * nothing is, where another folder was, and in a worker that nobody supervises: its start is the operator's.
+ */
+export const openPolicyInForce =
+  (supervised: boolean): OpenPolicy =>
+  async ({ folders: { root }, policiesDir }, log, audit) => {
+    const { putInForce, readForceRecord } = await import('../config/policy-in-force.ts');
+    if (!supervised || readForceRecord(root)?.dir !== policiesDir) {
+      const { bundle, before } = await putInForce(root, policiesDir, 'start');
+      if (before?.sha256 !== bundle.sha256)
+        await audit.append({
+          ...{ kind: 'policy', time: new Date().toISOString(), by: 'start' },
+          ...{ sha256: bundle.sha256, dir: bundle.dir },
+        });
+    }
+    return await follow(root, log);
+  };
+
+/** For a call by hand: what runs of this policy folder go by, or the folder as it is. Puts nothing in force. */
+export const openPolicyByHand: OpenPolicy = async ({ folders: { root }, policiesDir }, log) => {
+  const { readForceRecord } = await import('../config/policy-in-force.ts');
+  if (readForceRecord(root)?.dir === policiesDir) return await follow(root, log);
+  const { readPolicyBundle } = await import('../config/policies.ts');
+  const bundle = await readPolicyBundle(policiesDir);
+  return () => Promise.resolve(bundle);
+};
