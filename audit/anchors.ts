@@ -21,7 +21,8 @@ import type { Head } from './line.ts';
 import { isRegistered, register } from './register.ts';
 import { ensureSigningKey, toKeyFile } from './signing-key.ts';
 import type { SigningKey } from './signing-key.ts';
-import { createFolder, syncFolder } from './writer.ts';
+import { syncFolder } from './sync-folder.ts';
+import { createFolder } from './writer.ts';
 
 const create = async (file: string, text: string, folder: string): Promise<void> => {
   await createFolder(folder);
@@ -34,7 +35,7 @@ const create = async (file: string, text: string, folder: string): Promise<void>
     await handle.close();
   }
   await rename(temp, file);
-  await syncFolder(folder);
+  syncFolder(folder);
 };
 
 /** Codes of a file system that has no place for the key: a read-only home, or none at all. */

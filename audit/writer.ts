@@ -10,6 +10,7 @@ import { toGenesis, toLine } from './line.ts';
 import type { Head } from './line.ts';
 import { scan } from './scan.ts';
 import type { Place } from './scan.ts';
+import { syncFolder } from './sync-folder.ts';
 
 /** Appends to a chained file. The caller holds its lock whenever it calls. */
 export interface ChainWriter {
@@ -25,16 +26,10 @@ export interface ChainWriter {
   close(): Promise<void>;
 }
 
-/** Makes names in a folder durable. */
-export const syncFolder = async (folder: string): Promise<void> => {
-  const handle = await open(folder, 'r');
-  await handle.sync().finally(() => handle.close());
-};
-
 /** Creates a private folder, durable like the files that will be in it. */
 export const createFolder = async (folder: string): Promise<void> => {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (first !== undefined) await syncFolder(dirname(first));
+  if (first !== undefined) syncFolder(dirname(first));
 };
 
 /**
@@ -47,7 +42,7 @@ export const openWriter = async (
   anchor?: LogAnchor,
 ): Promise<ChainWriter> => {
   const handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
-  await syncFolder(dirname(file));
+  syncFolder(dirname(file));
   const who = identity.startsWith('run ') ? 'mirror' : 'audit';
   let place: Place = { head: toGenesis(identity), position: 0 };
   let hasRecords = false;

@@ -72,8 +72,7 @@ async function undo(): Promise<SnapshotAnswer> {
       const { tree: current } = await snapshots.capture();
       const { tree, undone, kept } = await snapshots.without({ before, after, current });
       // What was there is kept in the store, under a ref of the run.
-      const commit = await snapshots.commit({ tree: current, message: '{}' });
-      snapshots.refs.create(`${order.run}/undo/${commit}`, commit);
+      await snapshots.keep(`${order.run}/undo/`, current);
       await snapshots.restore(tree);
       return { ...nothing, undone, kept };
     });

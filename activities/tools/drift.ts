@@ -44,8 +44,7 @@ async function settle(
   if (drift === 'ask') return { tree: found, drift: named, done: 'ask' };
   if (drift === 'restore') {
     // Whatever was there is kept in the store, under a ref of the run.
-    const commit = await snapshots.commit({ tree: found, message: '{}' });
-    snapshots.refs.create(`${run}/drift/${commit}`, commit);
+    await snapshots.keep(`${run}/drift/`, found);
     await snapshots.restore(tree);
   }
   const reached = drift === 'restore' ? tree : found;

@@ -306,8 +306,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
     leases.check(lease);
     const { tree } = await snapshots.capture();
     if (tree === pre) return undefined;
-    const commit = await notes.write(tree);
-    snapshots.refs.create(notes.nameOf(`cut-${commit}`), commit);
+    await snapshots.keep(notes.nameOf('cut-'), tree);
     leases.check(lease);
     await snapshots.restore(pre);
     return tree;

@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import { lstatSync, readlinkSync, unlinkSync } from 'node:fs';
+import { syncFolder } from '../../audit/sync-folder.ts';
 import { describeMissing, linesOf } from './mismatch.ts';
 import { hashRegular, readRegular, replaceFile, sha256Of } from './regular.ts';
 import type { Change } from './regular.ts';
-import { PathRefused, inside, syncFolder, walk } from './walk.ts';
+import { PathRefused, inside, walk } from './walk.ts';
 
 export type { Change } from './regular.ts';
 
@@ -141,12 +142,12 @@ export function deleteFile(
     if (lstatSync(at).isSymbolicLink()) {
       const before = sha256Of(Buffer.from(readlinkSync(at)));
       unlinkSync(at);
-      syncFolder(place.parent);
+      syncFolder(inside(place.parent, '.'));
       return { path: place.path, bytes: 0, before, after: null };
     }
     const old = hashRegular(place);
     unlinkSync(at);
-    syncFolder(place.parent);
+    syncFolder(inside(place.parent, '.'));
     return { path: place.path, bytes: old?.bytes ?? 0, before: old?.sha256 ?? null, after: null };
   });
 }

@@ -13,7 +13,8 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { PathRefused, inside, syncFolder } from './walk.ts';
+import { syncFolder } from '../../audit/sync-folder.ts';
+import { PathRefused, inside } from './walk.ts';
 import type { Place } from './walk.ts';
 
 /** What a changed file was and is: sha256 as hex, `null` where there was or is no file. */
@@ -122,7 +123,7 @@ export function replaceFile(place: Place, bytes: Buffer, old: OldFile | undefine
     rmSync(temp, { force: true });
     throw error;
   }
-  syncFolder(parent);
+  syncFolder(inside(parent, '.'));
   return { path, bytes: bytes.length, before: old?.sha256 ?? null, after: sha256Of(bytes) };
 }
 

@@ -1,4 +1,5 @@
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readlinkSync } from 'node:fs';
+import { syncFolder } from '../../audit/sync-folder.ts';
 
 export type RefusalCode =
   | 'invalid'
@@ -129,7 +130,7 @@ export function walk<T>(
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
-    syncFolder(top().fd);
+    syncFolder(inside(top().fd, '.'));
   };
   try {
     for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
@@ -174,16 +175,6 @@ function isMissing(at: string): boolean {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return true;
     throw error;
-  }
-}
-
-/** Makes the names in an open folder durable. */
-export function syncFolder(parent: number): void {
-  const fd = openSync(inside(parent, '.'), constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -3,6 +3,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Git, View } from './git.ts';
 import type { Objects, TreeEntry } from './objects.ts';
+import { emptyTree } from './objects.ts';
 import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { gitFolderCoverage, scanFolder, workspaceCoverage } from './scan.ts';
@@ -20,6 +21,9 @@ export interface Parts {
   /** Path of a repository inside → its snapshot. */
   readonly nested: ReadonlyMap<BytePath, string>;
 }
+
+/** Of a folder that is not there. */
+export const noParts: Parts = { files: emptyTree, empty: [], nested: new Map() };
 
 /** What the scans of one repository found last, so that the next one can be short. */
 export interface Memory {

@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '../../../audit/sync-folder.ts';
 
 /** Refs of the shadow repository, each made once and never moved: making one is the commit point of a call. */
 export interface Refs {
@@ -77,13 +78,4 @@ export function createRefs(repository: string): Refs {
     },
     remove: (prefix) => rmSync(join(root, prefix), { recursive: true, force: true }),
   };
-}
-
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -1,9 +1,8 @@
 import { lstatSync, mkdirSync, rmSync, rmdirSync, unlinkSync } from 'node:fs';
-import { addParts, captureWorkspace, readParts, toView } from './capture.ts';
+import { captureWorkspace, noParts, readParts, toView } from './capture.ts';
 import type { Parts, Shadow } from './capture.ts';
 import type { View } from './git.ts';
 import { splitNul } from './git.ts';
-import { emptyTree } from './objects.ts';
 import type { BytePath } from './byte-path.ts';
 import { toFile, toText } from './byte-path.ts';
 
@@ -79,11 +78,10 @@ async function restoreRepository(
     await restoreGitFolder(shadow, path, current.git, target.git);
   for (const [inner, tree] of target.nested) {
     const before = current.nested.get(inner);
-    const nothing = addParts(objects, { files: emptyTree, empty: [], nested: new Map() });
     await restoreRepository(
       shadow,
       below(inner),
-      await readParts(objects, before ?? nothing),
+      before === undefined ? noParts : await readParts(objects, before),
       await readParts(objects, tree),
     );
   }
@@ -106,12 +104,11 @@ async function restoreGitFolder(
     rmSync(view.folder, { recursive: true, force: true });
     return;
   }
-  const nothing: Parts = { files: emptyTree, empty: [], nested: new Map() };
   mkdirSync(`${view.folder}/objects`, { recursive: true });
   await restoreFiles(
     shadow,
     view,
-    current === undefined ? nothing : await readParts(shadow.objects, current),
+    current === undefined ? noParts : await readParts(shadow.objects, current),
     await readParts(shadow.objects, target),
   );
 }
@@ -123,7 +120,7 @@ async function removeRepository(shadow: Shadow, path: BytePath, tree: string): P
     await removeRepository(shadow, `${path}/${inner}`, nested);
   const view = toView(shadow, path, 'files');
   rmSync(toView(shadow, path, 'git').folder, { recursive: true, force: true });
-  await restoreFiles(shadow, view, parts, { files: emptyTree, empty: [], nested: new Map() });
+  await restoreFiles(shadow, view, parts, noParts);
   removeFolders(shadow.workspace, path, new Set());
   shadow.memories.delete(path);
 }

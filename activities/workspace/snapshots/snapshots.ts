@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { captureWorkspace, readParts } from './capture.ts';
+import { addParts, captureWorkspace, noParts, readParts } from './capture.ts';
 import type { Captured, Shadow } from './capture.ts';
 import { createGit, openRepository } from './git.ts';
 import { createObjects, createPackReader } from './objects.ts';
@@ -56,6 +56,8 @@ export interface Snapshots {
   /** Stores a commit and returns its id. Durable when it resolves. */
   commit(commit: Commit, parent?: string): Promise<string>;
   readCommit(id: string): Promise<Commit>;
+  /** Keeps a snapshot under a ref of its own: `ref` with the id of its commit behind it. */
+  keep(ref: string, tree: string): Promise<void>;
 }
 
 /** Name of a workspace in file names. */
@@ -109,7 +111,7 @@ export function openSnapshots(
     );
     for (const path of new Set([...old.nested.keys(), ...fresh.nested.keys()])) {
       const [from, to] = [old.nested.get(path), fresh.nested.get(path)];
-      const inner = await compare(from ?? (await emptySnapshot()), to ?? (await emptySnapshot()));
+      const inner = await compare(from ?? (await nothing()), to ?? (await nothing()));
       changes.push(
         ...inner.map((change) => ({ ...change, path: `${toText(path)}/${change.path}` })),
       );
@@ -117,9 +119,8 @@ export function openSnapshots(
     return changes;
   };
 
-  const emptySnapshot = async (): Promise<string> => {
-    const files = objects.addTree([]);
-    const id = objects.addTree([{ mode: '40000', name: 'files', id: files }]);
+  const nothing = async (): Promise<string> => {
+    const id = addParts(objects, noParts);
     await objects.flush();
     return id;
   };
@@ -136,8 +137,9 @@ export function openSnapshots(
     return id;
   };
 
+  const refs = createRefs(repository);
   return {
-    refs: createRefs(repository),
+    refs,
     capture: () => captureWorkspace(shadow),
     update: (tree, paths) => updateSnapshot(shadow, tree, paths),
     restore: (tree) => restoreWorkspace(shadow, tree),
@@ -161,6 +163,10 @@ export function openSnapshots(
       return Buffer.from(text, 'latin1').toString('utf8');
     },
     commit,
+    async keep(ref, tree) {
+      const id = await commit({ tree, message: '{}' });
+      refs.create(`${ref}${id}`, id);
+    },
     async readCommit(id) {
       const text = (await objects.read(id)).toString('utf8');
       const end = text.indexOf('\n\n');
