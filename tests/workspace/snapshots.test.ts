@@ -145,6 +145,37 @@ test('repositories inside are snapshots of their own and are never renamed', asy
   assert.equal(git('-C', 'vendor/lib', 'log', '--format=%s').trim(), 'lib');
 });
 
+test('what git notes of a look or an index is no conflict of two sides, a commit on both is', async () => {
+  const { snapshots, write, git } = createRoom();
+  git('init', '-q');
+  git('init', '-q', 'lib');
+  for (const path of ['a', 'b', 'lib/c']) write(path, '1');
+  git('add', 'a', 'b');
+  git('-C', 'lib', 'add', '-A');
+  for (const folder of ['.', 'lib']) git('-C', folder, 'commit', '-qm', 'first');
+  const base = (await snapshots.capture()).tree;
+  const side = async (path: string, commit: boolean): Promise<string> => {
+    await snapshots.restore(base);
+    write(path, 'changed');
+    git('add', 'a', 'b');
+    write('lib/.git/FETCH_HEAD', path);
+    if (commit) git('commit', '-qm', path);
+    return (await snapshots.capture()).tree;
+  };
+  const [ours, theirs] = [await side('a', false), await side('b', false)];
+  const merged = await snapshots.merge({ base, ours, theirs });
+  assert.ok(merged.ok);
+  await snapshots.restore(merged.tree);
+  assert.equal(git('status', '--porcelain', '-uno').trim(), 'M  a\n M b');
+  const committed = await side('b', true);
+  const joined = await snapshots.merge({ base, ours, theirs: committed });
+  assert.ok(joined.ok);
+  await snapshots.restore(joined.tree);
+  assert.equal(git('log', '-1', '--format=%s').trim(), 'b');
+  const both = await snapshots.merge({ base, ours: await side('a', true), theirs: committed });
+  assert.deepEqual(both, { ok: false, paths: ['.git'] });
+});
+
 test('small ignored files are covered, dependency folders and large ignored files are named instead', async () => {
   const { workspace, snapshots, write, read } = createRoom();
   write('.gitignore', '.env\nbig.bin\nnode_modules\n');

@@ -3,6 +3,7 @@ import type { Shadow } from './capture.ts';
 import { GitError } from './git.ts';
 import type { BytePath } from './byte-path.ts';
 import { toText } from './byte-path.ts';
+import { isSameGit, isSameWork } from './notes.ts';
 
 export interface ThreeTrees {
   /** Snapshot both sides began from. */
@@ -31,16 +32,22 @@ export async function mergeSnapshots(
     await readParts(objects, theirs),
   ];
   const conflicts: string[] = [];
-  const whole = <T>(name: string, was: T, own: T, other: T): T => {
-    if (other === was || other === own) return own;
-    if (own !== was) conflicts.push(name);
+  /** Where both sides changed only git's own notes, ours are kept: its index is of our folder. */
+  const whole = async (
+    name: string,
+    isSame: typeof isSameGit,
+    [was, own, other]: readonly (string | undefined)[],
+  ): Promise<string | undefined> => {
+    if (await isSame(shadow, was, other)) return own === was ? other : own;
+    if (await isSame(shadow, own, other)) return own;
+    if (!(await isSame(shadow, was, own))) conflicts.push(name);
     return other;
   };
-  const git = whole('.git', from.git, we.git, they.git);
+  const git = await whole('.git', isSameGit, [from.git, we.git, they.git]);
   const nested = new Map<BytePath, string>();
   for (const path of new Set([...we.nested.keys(), ...they.nested.keys()])) {
-    const sides = [from, we, they].map((parts) => parts.nested.get(path));
-    const tree = whole(`${toText(path)}/`, ...(sides as [string?, string?, string?]));
+    const [was, own, other] = [from, we, they].map((parts) => parts.nested.get(path));
+    const tree = await whole(`${toText(path)}/`, isSameWork, [was, own, other]);
     if (tree !== undefined) nested.set(path, tree);
   }
   const files = await mergeFiles(shadow, commitOf, {

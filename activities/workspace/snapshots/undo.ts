@@ -6,6 +6,7 @@ import { compareTrees } from './restore.ts';
 import type { BytePath } from './byte-path.ts';
 import { toText } from './byte-path.ts';
 import { replaceIn } from './entries.ts';
+import { isSameGit } from './notes.ts';
 
 export interface UndoneChange {
   readonly before: string;
@@ -76,23 +77,13 @@ interface Three<T> {
 const isNewIn = (path: BytePath, before: Parts, after: Parts): boolean =>
   after.empty.includes(path) && !before.empty.includes(path);
 
-/** git's own notes, which change when somebody only looks. */
-const notes = new Set(['index', 'ORIG_HEAD', 'FETCH_HEAD', 'COMMIT_EDITMSG']);
-
 async function undoGitFolder(
   shadow: Shadow,
   { before, after, current }: Three<Parts>,
 ): Promise<{ readonly tree?: string; readonly kept: boolean }> {
   const keep = { ...(current.git === undefined ? {} : { tree: current.git }), kept: false };
   if (before.git === after.git) return keep;
-  if (current.git !== after.git) {
-    if (current.git === undefined || after.git === undefined) return { ...keep, kept: true };
-    const { objects } = shadow;
-    const [was, is] = [await readParts(objects, after.git), await readParts(objects, current.git)];
-    const view = { ...toView(shadow, '', 'files'), folder: shadow.repository };
-    const changes = await compareTrees(shadow, view, was.files, is.files);
-    if (changes.some(({ path }) => !notes.has(path))) return { ...keep, kept: true };
-  }
+  if (!(await isSameGit(shadow, after.git, current.git))) return { ...keep, kept: true };
   return { ...(before.git === undefined ? {} : { tree: before.git }), kept: false };
 }
 

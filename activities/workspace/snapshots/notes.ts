@@ -1,0 +1,37 @@
+import { readParts, toView } from './capture.ts';
+import type { Shadow } from './capture.ts';
+import { compareTrees } from './restore.ts';
+
+/** git's own notes, which change when somebody only looks, or with every commit: nobody's work. */
+const notes = new Set(['index', 'ORIG_HEAD', 'FETCH_HEAD', 'COMMIT_EDITMSG']);
+
+/** Whether two git folders of snapshots differ in nothing but git's own notes. */
+export async function isSameGit(
+  shadow: Shadow,
+  one: string | undefined,
+  other: string | undefined,
+): Promise<boolean> {
+  if (one === other) return true;
+  if (one === undefined || other === undefined) return false;
+  const [was, is] = [await readParts(shadow.objects, one), await readParts(shadow.objects, other)];
+  // Not the workspace itself, which may be gone.
+  const view = { ...toView(shadow, '', 'files'), folder: shadow.repository };
+  const changes = await compareTrees(shadow, view, was.files, is.files);
+  return changes.every(({ path }) => notes.has(path));
+}
+
+/** Whether two snapshots of a repository differ in nothing but git's own notes. */
+export async function isSameWork(
+  shadow: Shadow,
+  one: string | undefined,
+  other: string | undefined,
+): Promise<boolean> {
+  if (one === other) return true;
+  if (one === undefined || other === undefined) return false;
+  const [was, is] = [await readParts(shadow.objects, one), await readParts(shadow.objects, other)];
+  if (was.files !== is.files || was.empty.join('\0') !== is.empty.join('\0')) return false;
+  if (!(await isSameGit(shadow, was.git, is.git))) return false;
+  for (const path of new Set([...was.nested.keys(), ...is.nested.keys()]))
+    if (!(await isSameWork(shadow, was.nested.get(path), is.nested.get(path)))) return false;
+  return true;
+}
