@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Git, View } from './git.ts';
 import type { Objects, TreeEntry } from './objects.ts';
 import { emptyTree } from './objects.ts';
 import { toText } from './byte-path.ts';
+import { readEntry } from './entries.ts';
 import type { BytePath } from './byte-path.ts';
 import { gitFolderCoverage, scanFolder, workspaceCoverage } from './scan.ts';
 import type { Held } from './scan.ts';
 import { stampFolder } from './stamp.ts';
 
 /**
- * A snapshot is one tree of these entries: `files` the folder, `git` its git folder without the objects, `empty` the folders
- * with nothing in them, `nested` a snapshot for each repository inside.
+ * A snapshot is one tree of these entries: `files` the folder, `git` its git folder without the objects or `pointer` the file
+ * that stands for it, `empty` the folders with nothing in them, `nested` a snapshot for each repository inside.
  */
 export interface Parts {
   readonly files: string;
   readonly git?: string;
+  /** `.git` where it is a file or link that says where the git folder is, as in a submodule or linked work tree. */
+  readonly pointer?: Pick<TreeEntry, 'mode' | 'id'>;
   readonly empty: readonly BytePath[];
   /** Path of a repository inside → its snapshot. */
   readonly nested: ReadonlyMap<BytePath, string>;
@@ -79,7 +82,7 @@ async function captureRepository(
   const memory = shadow.memories.get(path) ?? {};
   shadow.memories.set(path, memory);
   const view = toView(shadow, path, 'files');
-  const [scan, gitTree] = await Promise.all([
+  const [scan, git] = await Promise.all([
     scanFolder(shadow, view, workspaceCoverage, memory.files),
     captureGitFolder(shadow, path, memory),
   ]);
@@ -93,31 +96,39 @@ async function captureRepository(
     files: scan.tree,
     empty: scan.empty,
     nested,
-    ...(gitTree === undefined ? {} : { git: gitTree }),
+    ...git,
   });
 }
+
+/** git itself takes no larger file for one that says where the git folder is. */
+const mostPointerBytes = 1024 * 1024;
 
 async function captureGitFolder(
   shadow: Shadow,
   path: BytePath,
   memory: Memory,
-): Promise<string | undefined> {
+): Promise<Pick<Parts, 'git' | 'pointer'>> {
   const view = toView(shadow, path, 'git');
-  // A work tree's or submodule's .git file points out of the workspace; there is nothing of it in here.
-  if (lstatSync(view.folder, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  const stat = lstatSync(view.folder, { throwIfNoEntry: false });
+  if (stat === undefined || stat.size > mostPointerBytes) return {};
+  if (!stat.isDirectory()) {
+    const pointer = readEntry(shadow.objects, dirname(view.folder), '.git');
+    return pointer === undefined ? {} : { pointer };
+  }
   const stamp = stampFolder(view.folder, gitFolderCoverage);
-  if (memory.git?.stamp === stamp) return memory.git.tree;
+  if (memory.git?.stamp === stamp) return { git: memory.git.tree };
   const { tree, empty, held } = await scanFolder(shadow, view, gitFolderCoverage, memory.git?.held);
   const whole = addParts(shadow.objects, { files: tree, empty, nested: new Map() });
   memory.git = { stamp, tree: whole, held };
-  return whole;
+  return { git: whole };
 }
 
 const separator = '\0';
 
-export function addParts(objects: Objects, { files, git, empty, nested }: Parts): string {
+export function addParts(objects: Objects, { files, git, pointer, empty, nested }: Parts): string {
   const entries: TreeEntry[] = [{ mode: '40000', name: 'files', id: files }];
   if (git !== undefined) entries.push({ mode: '40000', name: 'git', id: git });
+  if (pointer !== undefined) entries.push({ mode: pointer.mode, name: 'pointer', id: pointer.id });
   if (empty.length > 0) {
     const id = objects.add('blob', Buffer.from(empty.join(separator), 'latin1'));
     entries.push({ mode: '100644', name: 'empty', id });
@@ -136,7 +147,9 @@ export function addParts(objects: Objects, { files, git, empty, nested }: Parts)
 }
 
 export async function readParts(objects: Objects, tree: string): Promise<Parts> {
-  const entries = new Map((await objects.readTree(tree)).map(({ name, id }) => [name, id]));
+  const found = await objects.readTree(tree);
+  const entries = new Map(found.map(({ name, id }) => [name, id]));
+  const pointer = found.find(({ name }) => name === 'pointer');
   const [files, git, empty, nested] = ['files', 'git', 'empty', 'nested'].map((name) =>
     entries.get(name),
   );
@@ -144,6 +157,7 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
   return {
     files,
     ...(git === undefined ? {} : { git }),
+    ...(pointer === undefined ? {} : { pointer }),
     empty:
       empty === undefined ? [] : (await objects.read(empty)).toString('latin1').split(separator),
     nested: new Map(

@@ -63,6 +63,7 @@ export async function mergeSnapshots(
   const tree = addParts(objects, {
     ...{ files: files.tree, empty, nested },
     ...(git === undefined ? {} : { git }),
+    ...(we.pointer === undefined ? {} : { pointer: we.pointer }),
   });
   await objects.flush();
   return { ok: true, tree };

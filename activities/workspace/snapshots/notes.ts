@@ -30,6 +30,7 @@ export async function isSameWork(
   if (one === undefined || other === undefined) return false;
   const [was, is] = [await readParts(shadow.objects, one), await readParts(shadow.objects, other)];
   if (was.files !== is.files || was.empty.join('\0') !== is.empty.join('\0')) return false;
+  if (was.pointer?.id !== is.pointer?.id) return false;
   if (!(await isSameGit(shadow, was.git, is.git))) return false;
   for (const path of new Set([...was.nested.keys(), ...is.nested.keys()]))
     if (!(await isSameWork(shadow, was.nested.get(path), is.nested.get(path)))) return false;

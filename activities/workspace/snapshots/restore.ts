@@ -1,4 +1,12 @@
-import { lstatSync, mkdirSync, rmSync, rmdirSync, unlinkSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { captureWorkspace, noParts, readParts, toView } from './capture.ts';
 import type { Parts, Shadow } from './capture.ts';
 import type { View } from './git.ts';
@@ -74,8 +82,7 @@ async function restoreRepository(
   const gone = [...current.nested].filter(([inner]) => !target.nested.has(inner));
   for (const [inner, tree] of gone) await removeRepository(shadow, below(inner), tree);
   await restoreFiles(shadow, toView(shadow, path, 'files'), current, target);
-  if (target.git !== undefined || current.git !== undefined)
-    await restoreGitFolder(shadow, path, current.git, target.git);
+  await restoreGit(shadow, path, current, target);
   for (const [inner, tree] of target.nested) {
     const before = current.nested.get(inner);
     await restoreRepository(
@@ -90,6 +97,22 @@ async function restoreRepository(
     delete memory.files;
     delete memory.git;
   }
+}
+
+async function restoreGit(
+  shadow: Shadow,
+  path: BytePath,
+  current: Parts,
+  target: Parts,
+): Promise<void> {
+  const file = toView(shadow, path, 'git').folder;
+  if (current.pointer !== undefined) rmSync(file, { force: true });
+  if (target.git !== undefined || current.git !== undefined)
+    await restoreGitFolder(shadow, path, current.git, target.git);
+  if (target.pointer === undefined) return;
+  const content = await shadow.objects.read(target.pointer.id);
+  if (target.pointer.mode === '120000') symlinkSync(content, file);
+  else writeFileSync(file, content, { flag: 'wx' });
 }
 
 async function restoreGitFolder(

@@ -64,6 +64,7 @@ export async function undoChange(shadow: Shadow, change: UndoneChange): Promise<
   const tree = addParts(objects, {
     ...{ files: files ?? emptyTree, empty: empty.toSorted(), nested },
     ...(git.tree === undefined ? {} : { git: git.tree }),
+    ...(current.pointer === undefined ? {} : { pointer: current.pointer }),
   });
   return { tree, undone, kept };
 }
