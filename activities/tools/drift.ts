@@ -1,3 +1,4 @@
+import { log } from '@temporalio/activity';
 import type { DriftPolicy, EnsureResult, SnapshotId } from '../contract.ts';
 import type { Opened, Transactions } from './transactions.ts';
 
@@ -45,7 +46,11 @@ async function settle(
   if (drift === 'restore') {
     // Whatever was there is kept in the store, under a ref of the run.
     await snapshots.keep(`${run}/drift/`, found);
-    await snapshots.restore(tree);
+    const incomplete = await snapshots.restore(tree);
+    if (incomplete.length > 0)
+      log.warn('git objects were deleted and are kept nowhere: history is not all there', {
+        incomplete,
+      });
   }
   const reached = drift === 'restore' ? tree : found;
   know(reached);

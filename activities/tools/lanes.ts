@@ -1,8 +1,6 @@
 /** Steps that run beside each other: a copy of the workspace for each, and the way back. */
-import { execFile } from 'node:child_process';
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { BlobStore } from '../../audit/blobs.ts';
 import type {
   LaneRequest,
@@ -15,7 +13,6 @@ import type {
 import { ensureTree } from './drift.ts';
 import type { Transactions } from './transactions.ts';
 
-const run = promisify(execFile);
 const longestDiff = 8_000;
 
 export interface LaneDependencies {
@@ -57,7 +54,7 @@ export async function mergeLane(
       ].join('\n\n');
       return { ok: false, paths: merged.paths.slice(0, 20), notes: await blobs.put(text) };
     }
-    await fetchObjects(laneWorkspace, workspace);
+    await snapshots.fetchObjects(laneWorkspace, theirs);
     await snapshots.restore(merged.tree);
     know(merged.tree);
     const evidence = await appendEvidence(blobs, request.evidence);
@@ -68,12 +65,6 @@ export async function mergeLane(
 /** Removes the copies of a run. */
 export function removeLanes(copiesDir: string, id: string): void {
   rmSync(join(copiesDir, id), { recursive: true, force: true });
-}
-
-/** Commits a lane made are in its own git folder; only their objects are needed, and objects are never changed. */
-async function fetchObjects(from: string, to: string): Promise<void> {
-  const [theirs, ours] = [join(from, '.git/objects'), join(to, '.git/objects')];
-  if (existsSync(theirs) && existsSync(ours)) await run('cp', ['-an', `${theirs}/.`, ours]);
 }
 
 /** Puts the observations of a lane behind those of the run: one chain, as if it had run after them. */

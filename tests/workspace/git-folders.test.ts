@@ -1,10 +1,22 @@
 /** What becomes of git folders inside a workspace: objects, submodules, linked work trees. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { copyWorkspace } from '../../activities/workspace/copies.ts';
 import { openSnapshots } from '../../activities/workspace/snapshots/snapshots.ts';
 import type { Snapshots } from '../../activities/workspace/snapshots/snapshots.ts';
 
@@ -24,10 +36,10 @@ interface Room {
   readonly holds: (path: string, ...subjects: string[]) => void;
 }
 
-function createRoom(store = join(root, `s${(folders += 1)}`)): Room {
+function createRoom(store = join(root, `s${(folders += 1)}`), folder?: string): Room {
   folders += 1;
-  const workspace = join(root, `w${folders}`);
-  mkdirSync(workspace);
+  const workspace = folder ?? join(root, `w${folders}`);
+  mkdirSync(workspace, { recursive: true });
   const git = (...args: string[]): string =>
     execFileSync(
       'git',
@@ -50,6 +62,20 @@ function createRoom(store = join(root, `s${(folders += 1)}`)): Room {
     },
   };
 }
+
+test('a repository inside that was moved comes back with its history, and goes forward again', async () => {
+  const { workspace, snapshots, git, plant, holds } = createRoom();
+  plant('.');
+  plant('nested');
+  const { tree } = await snapshots.capture();
+  renameSync(join(workspace, 'nested'), join(workspace, 'elsewhere'));
+  git('-C', 'elsewhere', 'commit', '-q', '--allow-empty', '-m', 'moved');
+  const moved = (await snapshots.capture()).tree;
+  assert.deepEqual(await snapshots.restore(tree), []);
+  holds('nested', 'planted');
+  assert.deepEqual(await snapshots.restore(moved), []);
+  holds('elsewhere', 'moved', 'planted');
+});
 
 test('a submodule comes back with its work tree', async () => {
   const { workspace, snapshots, git, plant, remove, holds } = createRoom();
@@ -102,4 +128,103 @@ test('a git folder in place of a file that stands for one, and back', async () =
   assert.equal(git('-C', 'side', 'rev-parse', '--git-common-dir'), join(workspace, '.git'));
   await snapshots.restore(own);
   assert.ok(existsSync(join(workspace, 'side/.git/HEAD')));
+});
+
+test('what was removed or made anew has its objects again, staged ones too', async () => {
+  const { workspace, snapshots, git, plant, remove, holds } = createRoom();
+  for (const path of ['.', 'nested', 'nested/deeper']) plant(path);
+  git('gc', '-q');
+  writeFileSync(join(workspace, 'staged'), 'staged');
+  git('add', 'staged');
+  const { tree } = await snapshots.capture();
+  remove('.git');
+  remove('nested');
+  git('init', '-q');
+  plant('fresh');
+  const anew = (await snapshots.capture()).tree;
+  assert.deepEqual(await snapshots.restore(tree), []);
+  assert.equal(git('status', '--porcelain', '-uno'), 'A  staged');
+  git('commit', '-qm', 'second');
+  holds('.', 'second', 'planted');
+  holds('nested', 'planted');
+  holds('nested/deeper', 'planted');
+  assert.deepEqual(await snapshots.restore(anew), []);
+  holds('fresh', 'planted');
+  assert.ok(!existsSync(join(workspace, 'nested')));
+  assert.deepEqual(await snapshots.restore(tree), []);
+  holds('nested/deeper', 'planted');
+});
+
+const memory = '/dev/shm';
+const isApart = existsSync(memory) && statSync(memory).dev !== statSync(root).dev;
+
+test(
+  'a store on another file system copies what has to go, and says what was never kept',
+  { skip: !isApart },
+  async (t) => {
+    const store = mkdtempSync(join(memory, 'dev-agent-git-folders-'));
+    t.after(() => rmSync(store, { recursive: true }));
+    const { workspace, snapshots, git, plant, remove, holds } = createRoom(store);
+    for (const path of ['.', 'nested']) plant(path);
+    const { tree } = await snapshots.capture();
+    renameSync(join(workspace, 'nested'), join(workspace, 'elsewhere'));
+    assert.deepEqual(await snapshots.restore(tree), []);
+    holds('nested', 'planted');
+    plant('fresh');
+    const later = (await snapshots.capture()).tree;
+    await snapshots.restore(tree);
+    assert.deepEqual(await snapshots.restore(later), []);
+    holds('fresh', 'planted');
+    remove('.git');
+    git('init', '-q');
+    assert.deepEqual(await snapshots.restore(tree), ['.']);
+    assert.equal((await snapshots.capture()).tree, tree);
+    assert.throws(() => git('log'));
+  },
+);
+
+test(
+  'copies of a workspace take each other’s objects, of new and nested repositories too',
+  { skip: !isApart },
+  async (t) => {
+    const store = mkdtempSync(join(memory, 'dev-agent-git-folders-'));
+    t.after(() => rmSync(store, { recursive: true }));
+    const original = createRoom(store);
+    for (const path of ['.', 'nested']) original.plant(path);
+    const base = (await original.snapshots.capture()).tree;
+    const path = await copyWorkspace(store, original.workspace, join(root, 'copy'));
+    const copied = createRoom(store, path);
+    const copy = copied.snapshots;
+    await copy.restore(base);
+    original.git('-C', 'nested', 'commit', '-q', '--allow-empty', '-m', 'since');
+    const since = (await original.snapshots.capture()).tree;
+    assert.deepEqual(await copy.restore(since), []);
+    copied.holds('nested', 'since', 'planted');
+    copied.plant('fresh');
+    copied.git('-C', 'nested', 'commit', '-q', '--allow-empty', '-m', 'copy');
+    copied.git('commit', '-q', '--allow-empty', '-m', 'copy');
+    const theirs = (await copy.capture()).tree;
+    const merged = await original.snapshots.merge({ base: since, ours: since, theirs });
+    assert.ok(merged.ok);
+    await original.snapshots.fetchObjects(copied.workspace, theirs);
+    assert.deepEqual(await original.snapshots.restore(merged.tree), []);
+    original.holds('.', 'copy', 'planted');
+    original.holds('nested', 'copy', 'since', 'planted');
+    original.holds('fresh', 'planted');
+  },
+);
+
+test('objects are never put through a link', async () => {
+  const { workspace, snapshots, git, plant, remove } = createRoom();
+  plant('.');
+  git('gc', '-q');
+  const { tree } = await snapshots.capture();
+  const outside = join(root, 'outside');
+  mkdirSync(outside);
+  remove('.git');
+  git('init', '-q');
+  remove('.git/objects/pack');
+  symlinkSync(outside, join(workspace, '.git/objects/pack'));
+  assert.deepEqual(await snapshots.restore(tree), ['.']);
+  assert.deepEqual(readdirSync(outside), []);
 });

@@ -11,6 +11,8 @@ export interface View {
   readonly index: string;
   /** Absolute path of the folder. */
   readonly folder: string;
+  /** Where the objects are, if not in the repository. */
+  readonly objects?: string;
 }
 
 /** git could not do what was asked; the message is git's own. */
@@ -73,7 +75,10 @@ export function openRepository(repository: string, prefix: string | undefined): 
 /** Environment variable every git process of ours has, so that a dead worker's can be found and ended. */
 export const markName = 'DEV_AGENT_LEASE';
 
-function toEnvironment({ repository, index, folder }: View, mark: string): NodeJS.ProcessEnv {
+function toEnvironment(
+  { repository, index, folder, objects }: View,
+  mark: string,
+): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     HOME: '/nonexistent',
@@ -81,6 +86,7 @@ function toEnvironment({ repository, index, folder }: View, mark: string): NodeJ
     GIT_DIR: repository,
     GIT_WORK_TREE: folder,
     GIT_INDEX_FILE: join(repository, index),
+    ...(objects === undefined ? {} : { GIT_OBJECT_DIRECTORY: objects }),
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_ATTR_NOSYSTEM: '1',

@@ -1,5 +1,5 @@
-import { addParts, readParts } from './capture.ts';
-import type { Shadow } from './capture.ts';
+import { addParts, readParts } from './parts.ts';
+import type { Shadow } from './shadow.ts';
 import { GitError } from './git.ts';
 import type { BytePath } from './byte-path.ts';
 import { toText } from './byte-path.ts';

@@ -1,5 +1,6 @@
-import { readParts, toView } from './capture.ts';
-import type { Shadow } from './capture.ts';
+import { readParts } from './parts.ts';
+import { toView } from './shadow.ts';
+import type { Shadow } from './shadow.ts';
 import { compareTrees } from './restore.ts';
 
 /** git's own notes, which change when somebody only looks, or with every commit: nobody's work. */

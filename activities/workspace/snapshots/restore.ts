@@ -7,12 +7,16 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { captureWorkspace, noParts, readParts, toView } from './capture.ts';
-import type { Parts, Shadow } from './capture.ts';
+import { captureWorkspace } from './capture.ts';
+import { noParts, readParts } from './parts.ts';
+import { toView } from './shadow.ts';
+import type { Parts } from './parts.ts';
+import type { Shadow } from './shadow.ts';
 import type { View } from './git.ts';
 import { splitNul } from './git.ts';
 import type { BytePath } from './byte-path.ts';
 import { toFile, toText } from './byte-path.ts';
+import { fillObjects, keepForGood } from './kept.ts';
 
 /** The folder cannot be brought to the snapshot; nothing more was tried. */
 export class RestoreError extends Error {
@@ -43,22 +47,24 @@ export async function compareTrees(
 
 /**
  * Brings the workspace to a snapshot, whatever it holds now: what is not covered by snapshots stays as it is. Looks again
- * afterwards, so that what it returns from is the snapshot. @throws RestoreError
+ * afterwards, so that what it returns from is the snapshot. Returns the repositories of which objects are nowhere to be found.
+ * @throws RestoreError
  */
-export async function restoreWorkspace(shadow: Shadow, target: string): Promise<void> {
+export async function restoreWorkspace(shadow: Shadow, target: string): Promise<string[]> {
   const { workspace, objects } = shadow;
   if (lstatSync(workspace, { throwIfNoEntry: false }) === undefined)
     mkdirSync(workspace, { recursive: true });
   const { tree: current } = await captureWorkspace(shadow);
-  if (current === target) return;
+  if (current === target) return [];
+  const incomplete: string[] = [];
   await restoreRepository(
-    shadow,
+    { ...shadow, incomplete },
     '',
     await readParts(objects, current),
     await readParts(objects, target),
   );
   const { tree: reached } = await captureWorkspace(shadow);
-  if (reached === target) return;
+  if (reached === target) return incomplete;
   const [is, wanted] = [await readParts(objects, reached), await readParts(objects, target)];
   const view = toView(shadow, '', 'files');
   const paths = (await compareTrees(shadow, view, wanted.files, is.files)).map(({ path }) =>
@@ -71,8 +77,13 @@ export async function restoreWorkspace(shadow: Shadow, target: string): Promise<
   );
 }
 
+interface Restoring extends Shadow {
+  /** Repositories of which objects are missing. */
+  readonly incomplete: string[];
+}
+
 async function restoreRepository(
-  shadow: Shadow,
+  shadow: Restoring,
   path: BytePath,
   current: Parts,
   target: Parts,
@@ -100,7 +111,7 @@ async function restoreRepository(
 }
 
 async function restoreGit(
-  shadow: Shadow,
+  shadow: Restoring,
   path: BytePath,
   current: Parts,
   target: Parts,
@@ -116,14 +127,15 @@ async function restoreGit(
 }
 
 async function restoreGitFolder(
-  shadow: Shadow,
+  shadow: Restoring,
   path: BytePath,
   current: string | undefined,
   target: string | undefined,
 ): Promise<void> {
   const view = toView(shadow, path, 'git');
   if (target === undefined) {
-    // It was not a repository then; its objects go with it.
+    // It was not a repository then.
+    await keepForGood(shadow, path);
     rmSync(view.folder, { recursive: true, force: true });
     return;
   }
@@ -134,6 +146,8 @@ async function restoreGitFolder(
     current === undefined ? noParts : await readParts(shadow.objects, current),
     await readParts(shadow.objects, target),
   );
+  if (current !== target && !(await fillObjects(shadow, path)))
+    shadow.incomplete.push(path === '' ? '.' : toText(path));
 }
 
 /** Removes a repository that came into being since, with its git folder; what is not covered stays. */
@@ -142,6 +156,7 @@ async function removeRepository(shadow: Shadow, path: BytePath, tree: string): P
   for (const [inner, nested] of parts.nested)
     await removeRepository(shadow, `${path}/${inner}`, nested);
   const view = toView(shadow, path, 'files');
+  await keepForGood(shadow, path);
   rmSync(toView(shadow, path, 'git').folder, { recursive: true, force: true });
   await restoreFiles(shadow, view, parts, noParts);
   removeFolders(shadow.workspace, path, new Set());

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addParts, captureWorkspace, noParts, readParts } from './capture.ts';
-import type { Captured, Shadow } from './capture.ts';
+import { addParts, noParts, readParts } from './parts.ts';
+import { captureWorkspace } from './capture.ts';
+import type { Captured } from './capture.ts';
+import type { Shadow } from './shadow.ts';
 import { createGit, openRepository } from './git.ts';
 import { createObjects, createPackReader } from './objects.ts';
 import { createRefs } from './refs.ts';
@@ -10,6 +12,7 @@ import type { Refs } from './refs.ts';
 import { compareTrees, restoreWorkspace } from './restore.ts';
 import type { Change } from './restore.ts';
 import { toText } from './byte-path.ts';
+import { fetchObjects } from './kept.ts';
 import { mergeSnapshots } from './merge.ts';
 import type { Merged, ThreeTrees } from './merge.ts';
 import { undoChange } from './undo.ts';
@@ -38,8 +41,13 @@ export interface Snapshots {
   capture(): Promise<Captured>;
   /** The snapshot `tree` with `paths` as they are on disk now, without a look at anything else. */
   update(tree: string, paths: readonly string[]): Promise<string>;
-  /** @throws RestoreError */
-  restore(tree: string): Promise<void>;
+  /**
+   * Returns the repositories, relative to the workspace, whose history is not all there: their objects were deleted and are
+   * kept nowhere. @throws RestoreError
+   */
+  restore(tree: string): Promise<string[]>;
+  /** Takes the git objects of all repositories in a snapshot from another copy of the workspace, for the next `restore`. */
+  fetchObjects(from: string, tree: string): Promise<void>;
   /** Whether the store has the snapshot. */
   has(tree: string): Promise<boolean>;
   /**
@@ -66,9 +74,18 @@ export const toWorkspaceName = (workspace: string): string =>
 
 const toFamilyFile = (root: string, name: string): string => join(root, `${name}.family`);
 
-function readFamily(root: string, name: string): string | undefined {
+interface Family {
+  /** Name of the workspace with the repository. */
+  readonly name: string;
+  /** Absolute path of the workspace this one is a copy of. */
+  readonly origin?: string;
+}
+
+function readFamily(root: string, own: string): Family | undefined {
   try {
-    return readFileSync(toFamilyFile(root, name), 'utf8').trim();
+    const [name = '', ...path] = readFileSync(toFamilyFile(root, own), 'utf8').split('\n');
+    const origin = path.join('\n');
+    return origin === '' ? { name } : { name, origin };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -81,7 +98,8 @@ export function joinFamily(root: string, copy: string, original: string): void {
   const own = toWorkspaceName(copy);
   // A folder with snapshots of its own keeps them: other runs have worked in it.
   if (existsSync(join(root, `${own}.git`)) || readFamily(root, own) !== undefined) return;
-  writeFileSync(toFamilyFile(root, own), readFamily(root, name) ?? name, { mode: 0o600 });
+  const family = readFamily(root, name)?.name ?? name;
+  writeFileSync(toFamilyFile(root, own), `${family}\n${original}`, { mode: 0o600 });
 }
 
 /**
@@ -94,12 +112,16 @@ export function openSnapshots(
   mark: string | undefined,
 ): Snapshots {
   const name = toWorkspaceName(workspace);
-  const repository = join(root, `${readFamily(root, name) ?? name}.git`);
+  const family = readFamily(root, name);
+  const repository = join(root, `${family?.name ?? name}.git`);
   const prefix = `index-${name}`;
   openRepository(repository, mark === undefined ? undefined : prefix);
   const git = createGit(mark ?? 'reader');
   const objects = createObjects(repository, createPackReader(git, repository));
-  const shadow: Shadow = { repository, prefix, workspace, git, objects, memories: new Map() };
+  const shadow: Shadow = {
+    ...{ repository, prefix, workspace, git, objects, memories: new Map() },
+    ...(family?.origin === undefined ? {} : { origin: family.origin }),
+  };
   // Not the workspace itself, which may be gone.
   const stored = { repository, index: `${prefix}-none`, folder: repository };
 
@@ -143,6 +165,7 @@ export function openSnapshots(
     capture: () => captureWorkspace(shadow),
     update: (tree, paths) => updateSnapshot(shadow, tree, paths),
     restore: (tree) => restoreWorkspace(shadow, tree),
+    fetchObjects: (from, tree) => fetchObjects(shadow, from, tree),
     compare,
     merge: (trees) =>
       mergeSnapshots(shadow, (tree, parent) => commit({ tree, message: '' }, parent), trees),

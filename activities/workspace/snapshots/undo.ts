@@ -1,5 +1,7 @@
-import { addParts, readParts, toView } from './capture.ts';
-import type { Parts, Shadow } from './capture.ts';
+import { addParts, readParts } from './parts.ts';
+import { toView } from './shadow.ts';
+import type { Parts } from './parts.ts';
+import type { Shadow } from './shadow.ts';
 import type { Objects, TreeEntry } from './objects.ts';
 import { emptyTree } from './objects.ts';
 import { compareTrees } from './restore.ts';

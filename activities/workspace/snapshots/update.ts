@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
-import { addParts, readParts } from './capture.ts';
-import type { Shadow } from './capture.ts';
+import { addParts, readParts } from './parts.ts';
+import type { Shadow } from './shadow.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { readEntry, replaceIn } from './entries.ts';

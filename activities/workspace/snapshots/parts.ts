@@ -1,0 +1,68 @@
+import type { Objects, TreeEntry } from './objects.ts';
+import { emptyTree } from './objects.ts';
+import type { BytePath } from './byte-path.ts';
+
+/**
+ * A snapshot is one tree of these entries: `files` the folder, `git` its git folder without the objects or `pointer` the file
+ * that stands for it, `empty` the folders with nothing in them, `nested` a snapshot for each repository inside.
+ */
+export interface Parts {
+  readonly files: string;
+  readonly git?: string;
+  /** `.git` where it is a file or link that says where the git folder is, as in a submodule or linked work tree. */
+  readonly pointer?: Pick<TreeEntry, 'mode' | 'id'>;
+  readonly empty: readonly BytePath[];
+  /** Path of a repository inside → its snapshot. */
+  readonly nested: ReadonlyMap<BytePath, string>;
+}
+
+/** Of a folder that is not there. */
+export const noParts: Parts = { files: emptyTree, empty: [], nested: new Map() };
+
+const separator = '\0';
+
+export function addParts(objects: Objects, { files, git, pointer, empty, nested }: Parts): string {
+  const entries: TreeEntry[] = [{ mode: '40000', name: 'files', id: files }];
+  if (git !== undefined) entries.push({ mode: '40000', name: 'git', id: git });
+  if (pointer !== undefined) entries.push({ mode: pointer.mode, name: 'pointer', id: pointer.id });
+  if (empty.length > 0) {
+    const id = objects.add('blob', Buffer.from(empty.join(separator), 'latin1'));
+    entries.push({ mode: '100644', name: 'empty', id });
+  }
+  if (nested.size > 0) {
+    const id = objects.addTree(
+      [...nested].map(([path, tree]) => ({
+        mode: '40000',
+        name: path.replaceAll('%', '%25').replaceAll('/', '%2F'),
+        id: tree,
+      })),
+    );
+    entries.push({ mode: '40000', name: 'nested', id });
+  }
+  return objects.addTree(entries);
+}
+
+export async function readParts(objects: Objects, tree: string): Promise<Parts> {
+  const found = await objects.readTree(tree);
+  const entries = new Map(found.map(({ name, id }) => [name, id]));
+  const pointer = found.find(({ name }) => name === 'pointer');
+  const [files, git, empty, nested] = ['files', 'git', 'empty', 'nested'].map((name) =>
+    entries.get(name),
+  );
+  if (files === undefined) throw new Error(`${tree} is not a snapshot of a workspace.`);
+  return {
+    files,
+    ...(git === undefined ? {} : { git }),
+    ...(pointer === undefined ? {} : { pointer }),
+    empty:
+      empty === undefined ? [] : (await objects.read(empty)).toString('latin1').split(separator),
+    nested: new Map(
+      nested === undefined
+        ? []
+        : (await objects.readTree(nested)).map(({ name, id }) => [
+            name.replaceAll('%2F', '/').replaceAll('%25', '%'),
+            id,
+          ]),
+    ),
+  };
+}

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { Git, View } from './git.ts';
+import type { Objects } from './objects.ts';
+import { toText } from './byte-path.ts';
+import type { BytePath } from './byte-path.ts';
+import type { Held } from './scan.ts';
+
+/** What the scans of one repository found last, so that the next one can be short. */
+export interface Memory {
+  files?: Held;
+  git?: { stamp: string; tree: string; held: Held };
+}
+
+/** A workspace and where its snapshots are. */
+export interface Shadow {
+  readonly repository: string;
+  /** Start of the names of this workspace's indexes; copies of a workspace share a repository. */
+  readonly prefix: string;
+  /** Absolute path of the workspace. */
+  readonly workspace: string;
+  /** Of the workspace this one is a copy of. */
+  readonly origin?: string;
+  readonly git: Git;
+  readonly objects: Objects;
+  /** By path of the repository, '' for the workspace itself. */
+  readonly memories: Map<BytePath, Memory>;
+}
+
+export const toView = (
+  { repository, workspace, prefix }: Shadow,
+  path: BytePath,
+  part: 'files' | 'git',
+): View => {
+  const name = createHash('sha1').update(path, 'latin1').digest('hex').slice(0, 12);
+  const folder = path === '' ? workspace : join(workspace, toText(path));
+  return {
+    repository,
+    index: `${prefix}-${path === '' ? 'root' : name}-${part}`,
+    folder: part === 'files' ? folder : join(folder, '.git'),
+  };
+};
