@@ -1,5 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import { realpathSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { limitsOf } from '../../policies/decide.ts';
 import { decidePath } from '../../policies/paths.ts';
 import type { Policy } from '../../policies/schema.ts';
@@ -58,8 +59,12 @@ export function createWorkspaceActivities(
   return {
     openWorkspace: ({ run, workspace, lease, from }) =>
       withPulse(async (): Promise<OpenResult> => {
-        if (from !== undefined && from.workspace !== workspace)
+        if (from !== undefined && from.workspace !== workspace) {
+          // Nothing is put into a folder that another run has.
+          const busy = lease ? await claim(toFuture(workspace), run) : undefined;
+          if (busy !== undefined) return busy;
           await transactions.copy(from.workspace, workspace);
+        }
         const problem = findProblem(workspace) ?? (lease ? await findGitProblem() : undefined);
         if (problem !== undefined) return { ok: false, reason: problem };
         const root = realpathSync(workspace);
@@ -116,19 +121,28 @@ export function createWorkspaceActivities(
       }),
   };
 
-  async function takeWorkspace(
+  async function claim(
     root: string,
     run: string,
-    wanted: SnapshotId | undefined,
-  ): Promise<Extract<OpenResult, { ok: false }> | Pick<Opened, 'tree' | 'uncovered'>> {
+  ): Promise<Extract<OpenResult, { ok: false }> | undefined> {
     try {
       await leases.claim(root, run, dependencies.isRunOpen);
+      return undefined;
     } catch (error) {
       if (!(error instanceof WorkspaceBusy)) throw error;
       const advice =
         'Wait until it ends (agent run --wait), end it, or choose another folder (-C).';
       return { ok: false, reason: `${error.message} ${advice}`, busy: error.run };
     }
+  }
+
+  async function takeWorkspace(
+    root: string,
+    run: string,
+    wanted: SnapshotId | undefined,
+  ): Promise<Extract<OpenResult, { ok: false }> | Pick<Opened, 'tree' | 'uncovered'>> {
+    const busy = await claim(root, run);
+    if (busy !== undefined) return busy;
     if (wanted !== undefined)
       await ensureTree(transactions, {
         ...{ workspace: root, run, tree: wanted, drift: 'restore' },
@@ -198,6 +212,13 @@ function toRoot(workspace: string): string {
   } catch {
     return workspace;
   }
+}
+
+/** The path, free of links, of a folder that is about to be made. */
+function toFuture(workspace: string): string {
+  if (existsSync(workspace)) return realpathSync(workspace);
+  mkdirSync(dirname(workspace), { recursive: true });
+  return join(realpathSync(dirname(workspace)), basename(workspace));
 }
 
 /** @throws ApplicationFailure `WorkspaceGone`, not retried: nobody but a person can bring it back. */

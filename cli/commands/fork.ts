@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { toRunLog } from '../../config/folders.ts';
 import type { RunState } from '../../workflows/state.ts';
 import type { Invocation } from '../arguments.ts';
@@ -23,7 +23,7 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
   const { input } = trail;
   const workspace =
     typeof given === 'string'
-      ? join(process.cwd(), given)
+      ? resolve(given)
       : join(dirname(input.workspace), `${basename(input.workspace)}-${run}`);
   if (existsSync(workspace))
     throw usageError(`${workspace} exists. Choose a folder for the copy that does not: -C dir`);

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { createLeases } from '../../activities/workspace/lease.ts';
 import { manySteps } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
@@ -105,6 +106,16 @@ suite('time travel from the command line', () => {
     assert.equal((await run.ended).code, 0);
     assert.equal(await read('mine.txt'), 'mine\n');
     assert.equal(await read('three.txt'), '3\n');
+  });
+
+  test('nothing is copied to where somebody else is at work', async () => {
+    const taken = join(machine.root, 'taken');
+    const leases = createLeases(join(machine.state, 'leases'));
+    await leases.hold(taken, 'by-hand-test');
+    const refused = await machine.run('fork', 'old', '--step', '1', '-C', taken, '--id', 'late');
+    await leases.release('by-hand-test');
+    assert.match(refused.stderr + refused.stdout, /in use by run by-hand-test/);
+    assert.ok(!existsSync(taken));
   });
 
   test('restore goes on after the loss of the database, from log and blobs alone', async () => {
