@@ -34,8 +34,8 @@ export interface Swept {
   readonly kept: number;
   readonly removed: number;
   readonly bytes: number;
-  /** Runs whose logs are closed. */
-  readonly closed: ReadonlySet<string>;
+  /** Runs whose logs are closed, with when that was, in milliseconds. */
+  readonly closed: ReadonlyMap<string, number>;
 }
 
 /** A log is not whole, or not up to date: nobody can say which blobs it needs, so none is removed. */
@@ -47,7 +47,7 @@ type Rest = () => Promise<void>;
 
 interface Marked {
   readonly refs: ReadonlySet<string>;
-  readonly closed: ReadonlySet<string>;
+  readonly closed: ReadonlyMap<string, number>;
 }
 
 /**
@@ -147,9 +147,9 @@ const runLog = /^run-(.+)\.jsonl$/;
 async function readLogs(
   root: string,
   rest: Rest,
-): Promise<{ readonly refs: Set<string>; readonly closed: Set<string> }> {
+): Promise<{ readonly refs: Set<string>; readonly closed: Map<string, number> }> {
   const refs = new Set<string>();
-  const closed = new Set<string>();
+  const closed = new Map<string, number>();
   const mirrored: LastSeen = new Map();
   const acted: LastSeen = new Map();
   const { audit } = toStateFolders(root);
@@ -166,7 +166,7 @@ async function readLogs(
     if (run === undefined) continue;
     await readLog(join(root, name), `run ${run}`, refs, ({ kind, time }) => {
       if (typeof time === 'string') mirrored.set(run, Date.parse(time));
-      if (kind === 'close') closed.add(run);
+      if (kind === 'close') closed.set(run, Date.parse(String(time)));
       else closed.delete(run);
     });
     await rest();
@@ -204,7 +204,7 @@ export async function keepSwept(
     signal,
     log,
   }: { readonly root: string; readonly signal: AbortSignal; readonly log: MirrorLog },
-  prune: (closed: ReadonlySet<string>) => Promise<void>,
+  prune: (closed: ReadonlyMap<string, number>) => Promise<void>,
 ): Promise<void> {
   for (let waitMs = firstMs; ; waitMs = dayMs) {
     try {

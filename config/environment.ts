@@ -137,6 +137,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     temporalNamespace: 'default',
     queue: 'dev-agent',
     host: hostname(),
+    snapshotDays: 30,
   };
   for (const entry of variables) origins[entry.key] ??= 'default';
   const cacheHome = env['XDG_CACHE_HOME'] || join(home, '.cache');

@@ -20,6 +20,7 @@ export interface VariableValues {
   temporalNamespace: string;
   queue: string;
   host: string;
+  snapshotDays: number;
 }
 
 export type VariableKey = keyof VariableValues;
@@ -105,6 +106,11 @@ const parseName = (text: string): Parsed<string> =>
   /^[\w.-]{1,100}$/.test(text)
     ? { value: text }
     : { expected: 'at most 100 letters, digits, dots, dashes or underscores' };
+
+const parseDays = (text: string): Parsed<number> =>
+  /^[1-9]\d{0,4}$/.test(text)
+    ? { value: Number(text) }
+    : { expected: 'a whole number of days from 1 to 99999' };
 
 const variable = <K extends VariableKey>(entry: Variable<K>): Variable =>
   entry as unknown as Variable;
@@ -236,5 +242,12 @@ export const variables: readonly Variable[] = [
     meaning: 'Name of the machine that has the workspace, as its task queue says it.',
     fallback: 'the host name',
     parse: parseName,
+  }),
+  variable({
+    key: 'snapshotDays',
+    name: 'AGENT_SNAPSHOT_DAYS',
+    meaning: 'Days after its end that a run can still be forked from its steps.',
+    fallback: '30',
+    parse: parseDays,
   }),
 ];

@@ -13,6 +13,7 @@ import { readVersion } from '../config/version.ts';
 import { connectPatiently } from './connection.ts';
 import { readConnectionOptions } from './connection-options.ts';
 import { createLogger } from './logger.ts';
+import { pruneSnapshots } from './prune.ts';
 
 const { version: sdk } = createRequire(import.meta.url)('@temporalio/client/package.json') as {
   version: string;
@@ -36,6 +37,9 @@ log.info({ root: folders.root }, 'ready');
 void keepSwept({ root: folders.root, signal, log }, async (closed) => {
   await pruneAnswers(join(folders.root, 'answers'), Date.now() - graceMs);
   await pruneSpool(folders.spool, (workflowId) => closed.has(workflowId.replace(/^run-/, '')));
+  const { root } = folders;
+  const pruned = await pruneSnapshots({ root, closed, days: settings.snapshotDays });
+  log.info({ stores: pruned.length }, 'snapshots pruned');
 });
 
 // With the signal on each call, a long poll ends when we do and not 20 seconds later.

@@ -65,6 +65,14 @@ export interface Leases {
   /** Ends what processes that are gone left running. Returns how many leases they held. */
   sweep(): Promise<number>;
   list(): Lease[];
+  /**
+   * Runs `work` unless a lease is in the way; nobody can take one meanwhile. `isHeld` tells whether its process lives. Returns
+   * whether it ran.
+   */
+  whileFree(
+    isInTheWay: (lease: Lease, isHeld: boolean) => boolean,
+    work: () => void,
+  ): Promise<boolean>;
 }
 
 const lockPatienceMs = 30_000;
@@ -150,6 +158,12 @@ export function createLeases(root: string): Leases {
       locked(() => {
         for (const lease of list())
           if (lease.run === run) rmSync(fileOf(lease.workspace), { force: true });
+      }),
+    whileFree: (isInTheWay, work) =>
+      locked(() => {
+        if (list().some((lease) => isInTheWay(lease, isAlive(lease.owner ?? '')))) return false;
+        work();
+        return true;
       }),
     async sweep() {
       const left = list().filter(({ owner }) => owner !== undefined && !isAlive(owner));

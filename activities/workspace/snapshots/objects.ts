@@ -3,7 +3,7 @@
  * git process for each would cost more than all the rest of the call. Format: gitformat-loose, git-mktree(1).
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
@@ -75,7 +75,12 @@ export function createObjects(
 
   const write = async (id: string, whole: Buffer): Promise<void> => {
     const file = pathOf(id);
-    if (existsSync(file)) return;
+    if (existsSync(file)) {
+      // Young again: whoever prunes at this moment must not take it for one that nobody needs.
+      const now = new Date();
+      utimesSync(file, now, now);
+      return;
+    }
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     // A name git itself gives to what is not finished, so that its own clean-up knows it.
     const temp = join(dirname(file), `tmp_obj_${randomUUID()}`);

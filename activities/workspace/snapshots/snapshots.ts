@@ -102,6 +102,16 @@ export function joinFamily(root: string, copy: string, original: string): void {
   writeFileSync(toFamilyFile(root, own), `${family}\n${original}`, { mode: 0o600 });
 }
 
+/** Name of the repository with the snapshots of a workspace, without `.git`. */
+export function toStoreName(root: string, workspace: string): string {
+  const name = toWorkspaceName(workspace);
+  return readFamily(root, name)?.name ?? name;
+}
+
+/** Opens a repository of snapshots, whosever they are, to read and to keep. */
+export const openStore = (repository: string): Snapshots =>
+  openShadow({ repository, prefix: 'index-none', workspace: repository }, undefined);
+
 /**
  * Opens the snapshots of a workspace (absolute, free of links) below `root`. `mark` is put into the environment of every
  * process started for them; without one, nothing may be captured or restored, only read.
@@ -115,13 +125,19 @@ export function openSnapshots(
   const family = readFamily(root, name);
   const repository = join(root, `${family?.name ?? name}.git`);
   const prefix = `index-${name}`;
+  const { origin } = family ?? {};
+  const place = { repository, prefix, workspace, ...(origin === undefined ? {} : { origin }) };
+  return openShadow(place, mark);
+}
+
+type Place = Pick<Shadow, 'repository' | 'prefix' | 'workspace' | 'origin'>;
+
+function openShadow(place: Place, mark: string | undefined): Snapshots {
+  const { repository, prefix } = place;
   openRepository(repository, mark === undefined ? undefined : prefix);
   const git = createGit(mark ?? 'reader');
   const objects = createObjects(repository, createPackReader(git, repository));
-  const shadow: Shadow = {
-    ...{ repository, prefix, workspace, git, objects, memories: new Map() },
-    ...(family?.origin === undefined ? {} : { origin: family.origin }),
-  };
+  const shadow: Shadow = { ...place, git, objects, memories: new Map() };
   // Not the workspace itself, which may be gone.
   const stored = { repository, index: `${prefix}-none`, folder: repository };
 

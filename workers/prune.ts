@@ -1,0 +1,57 @@
+/** Prunes the snapshots of runs that ended long ago. */
+import { readdir } from 'node:fs/promises';
+import { byHand, createLeases } from '../activities/workspace/lease.ts';
+import { pruneStores } from '../activities/workspace/snapshots/prune.ts';
+import type { NamedSnapshots } from '../activities/workspace/snapshots/prune.ts';
+import { toStoreName } from '../activities/workspace/snapshots/snapshots.ts';
+import { graceMs } from '../audit/sweep.ts';
+import { readTrail } from '../audit/trail.ts';
+import { toRunLog, toStateFolders } from '../config/folders.ts';
+
+const dayMs = 86_400_000;
+
+export interface SnapshotPruning {
+  /** State folder. */
+  readonly root: string;
+  /** When each closed run ended, in milliseconds. */
+  readonly closed: ReadonlyMap<string, number>;
+  /** How long the single calls of an ended run are kept. */
+  readonly days: number;
+  /** Objects used within this time stay. */
+  readonly graceMs?: number;
+}
+
+/** Returns the stores that were pruned. */
+export async function pruneSnapshots(order: SnapshotPruning): Promise<string[]> {
+  const { root, closed, days } = order;
+  const now = Date.now();
+  const folders = toStateFolders(root);
+  const leases = createLeases(folders.leases);
+  return await pruneStores({
+    root: folders.snapshots,
+    runs: await readNamed(root),
+    isOver: (run) => (closed.get(run) ?? Infinity) < now - days * dayMs,
+    before: now - (order.graceMs ?? graceMs),
+    whileFree: (store, clear) =>
+      leases.whileFree(
+        ({ workspace, run }, isHeld) =>
+          toStoreName(folders.snapshots, workspace) === store &&
+          (isHeld || !(closed.has(run) || run.startsWith(byHand))),
+        clear,
+      ),
+  });
+}
+
+async function readNamed(root: string): Promise<Map<string, NamedSnapshots>> {
+  const runs = new Map<string, NamedSnapshots>();
+  for (const name of await readdir(root)) {
+    const run = /^run-(.+)\.jsonl$/.exec(name)?.[1];
+    const trail = run === undefined ? undefined : await readTrail(toRunLog(root, run));
+    if (run === undefined || trail === undefined) continue;
+    // What only looks like a snapshot costs a look too many; one too few would be a loss.
+    const others = JSON.stringify(trail).match(/\b[0-9a-f]{40}\b/g) ?? [];
+    const { base, tree } = trail;
+    runs.set(run, { ends: [base, tree].filter((id) => id !== undefined), others });
+  }
+  return runs;
+}
