@@ -6,10 +6,13 @@ import { readEntry } from './entries.ts';
 import { keepObjects } from './kept.ts';
 import { addParts } from './parts.ts';
 import type { Parts } from './parts.ts';
+import type { View } from './git.ts';
 import { gitFolderCoverage, scanFolder, workspaceCoverage } from './scan.ts';
+import type { Coverage, Scan } from './scan.ts';
 import { toView } from './shadow.ts';
 import type { Memory, Shadow } from './shadow.ts';
 import { stampFolder } from './stamp.ts';
+import type { Stamp } from './stamp.ts';
 
 export interface Captured {
   readonly tree: string;
@@ -34,10 +37,9 @@ async function captureRepository(
   shadow.memories.set(path, memory);
   const view = toView(shadow, path, 'files');
   const [scan, git] = await Promise.all([
-    scanFolder(shadow, view, workspaceCoverage, memory.files),
+    scanFiles(shadow, view, memory),
     captureGitFolder(shadow, path, memory),
   ]);
-  memory.files = scan.held;
   const below = (inner: BytePath): BytePath => (path === '' ? inner : `${path}/${inner}`);
   uncovered.push(...scan.uncovered.map((inner) => toText(below(inner))));
   const nested = new Map<BytePath, string>();
@@ -50,6 +52,27 @@ async function captureRepository(
     ...git,
   });
 }
+
+/** Up to here, a look at every file from this process takes less time than the start of one git. */
+const mostStamped = 300;
+
+/** Without what repositories in the folder keep for themselves. */
+const filesCoverage: Coverage = {
+  ...workspaceCoverage,
+  isExcluded: (path) => /(?:^|\/)\.git$/.test(path) || workspaceCoverage.isExcluded(path),
+};
+
+async function scanFiles(shadow: Shadow, view: View, memory: Memory): Promise<Scan> {
+  const stamp = stampFolder(view.folder, filesCoverage, mostStamped);
+  if (stamp !== undefined && memory.files?.stamp === stamp.hash) return memory.files.scan;
+  const scan = await scanFolder(shadow, view, workspaceCoverage, memory.files?.scan.held);
+  memory.files = { ...toMemory(stamp), scan };
+  return scan;
+}
+
+/** Only what was quiet by then can be recognized later. */
+const toMemory = (stamp: Stamp | undefined): { readonly stamp?: string } =>
+  stamp?.settled === true ? { stamp: stamp.hash } : {};
 
 /** git itself takes no larger file for one that says where the git folder is. */
 const mostPointerBytes = 1024 * 1024;
@@ -67,10 +90,10 @@ async function captureGitFolder(
     return pointer === undefined ? {} : { pointer };
   }
   const stamp = stampFolder(view.folder, gitFolderCoverage);
-  if (memory.git?.stamp === stamp) return { git: memory.git.tree };
+  if (stamp !== undefined && memory.git?.stamp === stamp.hash) return { git: memory.git.tree };
   const { tree, empty, held } = await scanFolder(shadow, view, gitFolderCoverage, memory.git?.held);
   const whole = addParts(shadow.objects, { files: tree, empty, nested: new Map() });
   await keepObjects(shadow, path);
-  memory.git = { stamp, tree: whole, held };
+  memory.git = { ...toMemory(stamp), tree: whole, held };
   return { git: whole };
 }

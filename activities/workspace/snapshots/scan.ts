@@ -8,6 +8,7 @@ import { splitNul } from './git.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { overlay, statPath } from './entries.ts';
+import { emptyTree } from './objects.ts';
 import type { Objects } from './objects.ts';
 
 const run = promisify(execFile);
@@ -101,8 +102,13 @@ export async function scanFolder(
   coverage: Coverage,
   last?: Held,
 ): Promise<Scan> {
+  // The index is made when there is more than fits over nothing.
+  const bare = stampIndex(view) === '';
+  const held = last ?? (bare ? { tree: emptyTree, stamp: '' } : undefined);
   const [known, fresh] = await Promise.all([
-    git(view, ['diff-files', '-z', '--name-only', '--no-renames', '--ignore-submodules=all']),
+    bare
+      ? ''
+      : git(view, ['diff-files', '-z', '--name-only', '--no-renames', '--ignore-submodules=all']),
     git(view, [
       ...['ls-files', '-z', '--others', '--directory'],
       ...coverage.patterns.flatMap((pattern) => ['-x', pattern]),
@@ -126,9 +132,9 @@ export async function scanFolder(
   };
 
   async function toTree(): Promise<Pick<Scan, 'tree' | 'held'>> {
-    if (last !== undefined && last.stamp === stampIndex(view)) {
-      const tree = await overlay(objects, view.folder, last.tree, paths);
-      if (tree !== undefined) return { tree, held: last };
+    if (held !== undefined && held.stamp === stampIndex(view)) {
+      const tree = await overlay(objects, view.folder, held.tree, paths);
+      if (tree !== undefined) return { tree, held };
     }
     if (paths.length > 0) await addToIndex(git, view, paths);
     const tree = (await git(view, ['write-tree', '--missing-ok'])).trim();

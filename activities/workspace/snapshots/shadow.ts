@@ -4,12 +4,12 @@ import type { Git, View } from './git.ts';
 import type { Objects } from './objects.ts';
 import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
-import type { Held } from './scan.ts';
+import type { Held, Scan } from './scan.ts';
 
 /** What the scans of one repository found last, so that the next one can be short. */
 export interface Memory {
-  files?: Held;
-  git?: { stamp: string; tree: string; held: Held };
+  files?: { stamp?: string; scan: Scan };
+  git?: { stamp?: string; tree: string; held: Held };
 }
 
 /** A workspace and where its snapshots are. */

@@ -1,29 +1,54 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { toFile } from './byte-path.ts';
+import type { BytePath } from './byte-path.ts';
 import type { Coverage } from './scan.ts';
 
+/** The clock of file times advances in steps of up to 10 ms; what is written within one step looks the same. */
+const clockStepMs = 20;
+
+export interface Stamp {
+  /** Changes whenever anything covered in the folder does. */
+  readonly hash: string;
+  /** False when something changed so short a time ago that a later change could bear the same time. */
+  readonly settled: boolean;
+}
+
 /**
- * Changes whenever anything covered in a small folder does: size, times to the nanosecond, inode and mode of every file, as
- * git's own index would compare them. Spares a git folder, where nearly no call changes anything, the scan.
+ * Looks at size, times to the nanosecond, inode and mode of every file in a small folder, as git's own index would compare
+ * them, and so spares it the scan while nothing changes. Undefined for a folder with more than `most` entries, which git
+ * looks through in several threads.
  */
-export function stampFolder(folder: string, { isExcluded }: Coverage): string {
+export function stampFolder(
+  folder: string,
+  { isExcluded }: Coverage,
+  most = Number.MAX_SAFE_INTEGER,
+): Stamp | undefined {
   const hash = createHash('sha1');
-  const todo = [''];
+  const begun = BigInt(Date.now() - clockStepMs) * 1_000_000n;
+  let settled = true;
+  let count = 0;
+  const todo: BytePath[] = [''];
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
-    const entries = readdirSync(join(folder, at), { withFileTypes: true });
+    const entries = readdirSync(at === '' ? folder : toFile(folder, at), {
+      ...{ withFileTypes: true, encoding: 'buffer' },
+    }).map((entry) => ({ name: entry.name.toString('latin1'), isFolder: entry.isDirectory() }));
+    count += entries.length;
+    if (count > most) return undefined;
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = at === '' ? entry.name : `${at}/${entry.name}`;
-      if (isExcluded(path)) continue;
-      if (entry.isDirectory()) todo.push(path);
-      const stat = lstatSync(join(folder, path), { bigint: true, throwIfNoEntry: false });
+      if (isExcluded(path)) {
+        hash.update(`${path}\n`);
+        continue;
+      }
+      if (entry.isFolder) todo.push(path);
+      const stat = lstatSync(toFile(folder, path), { bigint: true, throwIfNoEntry: false });
       if (stat === undefined) continue;
+      if (!entry.isFolder && stat.ctimeNs > begun) settled = false;
       // A folder's own times change with lock files that come and go.
-      const what = entry.isDirectory()
-        ? ''
-        : `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino}`;
+      const what = entry.isFolder ? '' : `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino}`;
       hash.update(`${path}\0${stat.mode} ${what}\n`);
     }
   }
-  return hash.digest('hex');
+  return { hash: hash.digest('hex'), settled };
 }
