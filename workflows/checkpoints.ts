@@ -70,12 +70,13 @@ export function registerRewind(run: Run): void {
   setHandler(
     rewindRun,
     async (order) => {
-      run.state.rewind = order;
+      const { state } = run;
+      const from = state.steps.find(({ id }) => id === order.step)?.before?.order ?? 0;
+      const again = state.steps.filter(({ before }) => (before?.order ?? from) >= from);
+      state.rewind = order;
       run.interrupt?.();
-      await condition(() => run.state.rewind === undefined);
-      return {
-        steps: run.state.steps.filter(({ before }) => before === undefined).map(({ id }) => id),
-      };
+      await condition(() => state.rewind === undefined);
+      return { steps: again.map(({ id }) => id) };
     },
     { validator: (order) => validate(run, order) },
   );

@@ -1,5 +1,5 @@
 /** Independent steps at once, each in a copy of the workspace from the same snapshot, merged in plan order. */
-import { CancellationScope } from '@temporalio/workflow';
+import { CancellationScope, patched } from '@temporalio/workflow';
 import type { MergeResult, SnapshotId } from '../activities/contract.ts';
 import { executeStep } from './executor.ts';
 import { giveUpPlan, reviewStep } from './reviewer.ts';
@@ -18,6 +18,7 @@ export async function executeBatch(run: Run, steps: readonly StepRecord[]): Prom
   const { state } = run;
   const base = state.tree ?? '';
   const from = state.evidence;
+  if (patched('whole-batch')) beginBatch(state, steps, base);
   const scope = new CancellationScope();
   const lanes = await scope.run(async () => {
     try {
@@ -32,15 +33,22 @@ export async function executeBatch(run: Run, steps: readonly StepRecord[]): Prom
   for (const lane of lanes) {
     const merged = await mergeLane(run, lane, { base, ...(from === undefined ? {} : { from }) });
     if (!merged.ok) {
-      lane.step.state = 'waiting';
-      delete lane.step.claim;
       state.achieved.push(...claimsOf(state, 150));
       giveUpPlan(run, merged.notes);
       return;
     }
+    lane.step.state = 'done';
     state.tree = merged.tree;
     if (merged.evidence !== undefined) state.evidence = merged.evidence;
   }
+}
+
+/** None of them can be gone back to alone: there is no state of the workspace with the others' work and without its own. */
+function beginBatch(state: RunState, steps: readonly StepRecord[], tree: SnapshotId): void {
+  state.begun = (state.begun ?? 0) + 1;
+  const { begun: order, evidence } = state;
+  for (const step of steps)
+    step.before ??= { order, tree, ...(evidence === undefined ? {} : { evidence }) };
 }
 
 /** A reviewer wants another plan: the lanes beside have nothing to work for any more. */

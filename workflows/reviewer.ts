@@ -11,7 +11,8 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
   step.state = 'reviewing';
   const review = await askReviewer(run, step);
   if (review.verdict === 'accept') {
-    step.state = 'done';
+    // The work of a copy is done when it is merged.
+    step.state = run.isLane === true ? 'reviewing' : 'done';
     return;
   }
   if (review.verdict === 'retry' && step.attempts < mostAttempts) {

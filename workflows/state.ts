@@ -123,7 +123,7 @@ export function readySteps({ steps }: RunState): StepRecord[] {
 /** What finished steps achieved, one line each, short enough to travel in history. */
 export function claimsOf({ steps }: RunState, length: number): string[] {
   return steps
-    .filter((step) => step.claim !== undefined)
+    .filter((step) => step.state === 'done')
     .map((step) => `${step.title}: ${(step.claim ?? '').slice(0, length)}`);
 }
 

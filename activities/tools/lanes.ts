@@ -44,7 +44,7 @@ export async function mergeLane(
     const merged = await snapshots.merge({ base, ours, theirs });
     if (!merged.ok) {
       const [own, other] = [
-        await snapshots.renderDiff(base, tree),
+        await snapshots.renderDiff(base, ours),
         await snapshots.renderDiff(base, theirs),
       ];
       const text = [

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { countTurns, findStepId, tellStory } from '../model-server/scripts.ts';
 import type { PureScript } from '../model-server/scripts.ts';
 import type { ScriptedCall } from '../model-server/turns.ts';
+import { rewindRun, sayToRun } from '../../workflows/contract.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { TestAgent } from '../setup/agent.ts';
 
@@ -27,7 +28,7 @@ const both = (from: string, to: string): ScriptedCall => ({
 
 /** Independent steps, and one after them; a second plan, if asked for, has one step. */
 const story = (lanes: Readonly<Record<string, readonly ScriptedCall[]>>): PureScript => {
-  const ids = Object.keys(lanes);
+  const ids = Object.keys(lanes).filter((id) => id !== 's9');
   const first = [
     ...ids.map((id) => ({ id, title: `Lane ${id}` })),
     { id: 's9', title: 'Look at all of it', dependsOn: ids },
@@ -39,7 +40,8 @@ const story = (lanes: Readonly<Record<string, readonly ScriptedCall[]>>): PureSc
       act(asked) {
         const calls = again ? [] : (lanes[findStepId(asked) ?? ''] ?? [run('ls')]);
         const call = calls[countTurns(asked)];
-        return call === undefined ? { finish: { summary: 'Done.' } } : { call: [call] };
+        if (call === undefined) return { finish: { summary: 'Done.' } };
+        return call.name === 'ask_human' ? { ask: 'Go on?' } : { call: [call] };
       },
     })(request, seen);
   };
@@ -99,5 +101,36 @@ suite('independent steps at once', () => {
     assert.match(told, /changed the same places: same\.txt/);
     assert.match(told, /\+one/);
     assert.match(told, /\+two/);
+    // What was not merged is no achievement to build on.
+    assert.match(told, /Lane s1: Done/);
+    assert.doesNotMatch(told, /Lane s2: Done/);
+    await agent.stop();
+  });
+
+  test('a step counts as done when its work is merged, and a rewind takes all of the batch back', async () => {
+    await begin({
+      s1: [write('a.txt', 'a')],
+      s2: [write('b.txt', 'b')],
+      s9: [{ name: 'ask_human', args: { question: 'Go on?' } }],
+    });
+    const handle = await agent.start('Work in lanes');
+    const view = await agent.waitFor(handle, 'awaiting-input');
+    assert.deepEqual(
+      view.steps.map(({ id, state }) => [id, state]),
+      [
+        ['s1', 'done'],
+        ['s2', 'done'],
+        ['s9', 'running'],
+      ],
+    );
+    const back = await handle.executeUpdate(rewindRun, { args: [{ step: 's2', by: 'tester' }] });
+    assert.deepEqual(back.steps, ['s1', 's2', 's9']);
+    await agent.waitFor(handle, 'awaiting-input');
+    assert.deepEqual(readdirSync(agent.workspace).toSorted(), ['a.txt', 'b.txt']);
+    await handle.signal(sayToRun, 'Yes.', 'tester');
+    const result = await handle.result();
+    assert.equal(result.status, 'done', result.summary);
+    const begun = (await agent.events(handle)).filter(({ type }) => type === 'step.started');
+    assert.equal(begun.length, 6);
   });
 });

@@ -373,6 +373,37 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'rewind-into-a-batch',
+    script: (request, seen) =>
+      tellStory({
+        plan: {
+          steps: [
+            { id: 's1', title: 'One' },
+            { id: 's2', title: 'Two' },
+            { id: 's3', title: 'Three', dependsOn: ['s1', 's2'] },
+          ],
+        },
+        act: (asked) => {
+          const id = findStepId(asked) ?? '';
+          if (countTurns(asked) > 0) return { finish: { summary: 'Done.' } };
+          return id === 's3'
+            ? { ask: 'Go on?' }
+            : { call: [{ name: 'write_file', args: { path: `${id}.txt`, content: 'x' } }] };
+        },
+      })(request, seen),
+    tools: ['  parallel_steps: 1', '  parallel_steps: 2'],
+    async drive(agent, handle) {
+      await agent.waitFor(handle, 'awaiting-input');
+      await handle.executeUpdate(rewindRun, { args: [{ step: 's2', by: 'tester' }] });
+      await agent.waitFor(handle, 'awaiting-input');
+      await handle.signal(sayToRun, 'yes', 'tester');
+    },
+    check(result) {
+      done(result);
+      assert.deepEqual(result.changes, ['s1.txt', 's2.txt']);
+    },
+  },
+  {
     name: 'continue-as-new-with-changes',
     script: callsInTurn(
       Array.from({ length: 20 }, (_, index) => ({
