@@ -1,6 +1,8 @@
 import type { Effect, Verdict } from './action.ts';
 import { toGlob } from './glob.ts';
 import { toHostPattern } from './hosts.ts';
+import { usualLimits } from './limits.ts';
+import type { SandboxLimits } from './limits.ts';
 import { splitList, toOperands, toOptions } from './notation.ts';
 import type { Option } from './notation.ts';
 import type {
@@ -73,6 +75,10 @@ export const compileNetwork = (file: NetworkFile): HostRule[] =>
     const hosts = [ports === undefined ? pattern : { ...pattern, ports }];
     return { ...rule, hosts, ...(methods === undefined ? {} : { methods }) };
   });
+
+/** Whole words: `npm ci` is also `npm ci --silent`, and nothing else. */
+export const compileNetworkCommands = ({ commands }: NetworkFile): string[][] =>
+  (commands ?? []).map((text) => text.split(' '));
 
 export const compileTools = (file: ToolsFile): ToolRule[] =>
   toRules(file.tools, 'tools', (entry, rule) => ({
@@ -173,4 +179,14 @@ export const compileBudgets = ({ budgets }: ToolsFile): Policy['budgets'] => ({
 export const compileWorkspace = ({ workspace }: ToolsFile): Policy['workspace'] => ({
   drift: workspace?.drift ?? 'adopt',
   parallelSteps: Math.max(workspace?.parallel_steps ?? 1, 1),
+});
+
+export const compileSandbox = ({ sandbox }: ToolsFile): SandboxLimits => ({
+  memoryBytes: sandbox?.memory_bytes ?? usualLimits.memoryBytes,
+  processes: sandbox?.processes ?? usualLimits.processes,
+  cpuSeconds: sandbox?.cpu_seconds ?? usualLimits.cpuSeconds,
+  fileBytes: sandbox?.file_bytes ?? usualLimits.fileBytes,
+  openFiles: sandbox?.open_files ?? usualLimits.openFiles,
+  tmpBytes: sandbox?.tmp_bytes ?? usualLimits.tmpBytes,
+  growthBytes: sandbox?.growth_bytes ?? usualLimits.growthBytes,
 });

@@ -4,7 +4,9 @@ import {
   compileWorkspace,
   compileCommands,
   compileNetwork,
+  compileNetworkCommands,
   compilePaths,
+  compileSandbox,
   compileShell,
   compileTools,
 } from './compile.ts';
@@ -39,8 +41,12 @@ export function parsePolicy(files: PolicyFiles): ParsedPolicy {
       shell: compileShell(tools.value),
       budgets: compileBudgets(tools.value),
       workspace: compileWorkspace(tools.value),
+      sandbox: compileSandbox(tools.value),
     }),
-    ...(network && { network: compileNetwork(network.value) }),
+    ...(network && {
+      network: compileNetwork(network.value),
+      networkCommands: compileNetworkCommands(network.value),
+    }),
     ...(paths && { paths: compilePaths(paths.value) }),
   };
   if (problems.length > 0) return { ok: false, problems };

@@ -4,6 +4,7 @@ import { toGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import { toHostPattern } from './hosts.ts';
 import type { HostPattern } from './hosts.ts';
+import type { SandboxLimits } from './limits.ts';
 import { splitList, toOperands, toOptions } from './notation.ts';
 import type { Operands, Option } from './notation.ts';
 
@@ -80,6 +81,7 @@ export interface Policy {
   };
   readonly budgets: Budgets;
   readonly workspace: WorkspaceRules;
+  readonly sandbox: SandboxLimits;
   /** In the order judged: deny, ask, allow. */
   readonly paths: {
     readonly read: readonly PathRule[];
@@ -89,6 +91,8 @@ export interface Policy {
     readonly writeBytes: number;
   };
   readonly network: readonly HostRule[];
+  /** First words of the commands that get the network, such as `npm ci`; each only to the hosts of `network`. */
+  readonly networkCommands: readonly (readonly string[])[];
 }
 
 const line = z.string().min(1).max(500);
@@ -125,6 +129,7 @@ const examples = {
 const verdict = z.enum(['allow', 'ask', 'deny']);
 const count = z.number().int().min(0);
 const version = z.literal(1);
+const atLeastOne = z.number().int().min(1);
 
 /** A rule is its pattern alone, or a mapping with the pattern under `key`. */
 const lists = <T extends z.ZodType>(rule: T) => ({
@@ -210,6 +215,17 @@ export const toolsSchema = z.strictObject({
       parallel_steps: count.optional(),
     })
     .optional(),
+  sandbox: z
+    .strictObject({
+      memory_bytes: atLeastOne.optional(),
+      processes: atLeastOne.optional(),
+      cpu_seconds: atLeastOne.optional(),
+      file_bytes: atLeastOne.optional(),
+      open_files: atLeastOne.optional(),
+      tmp_bytes: atLeastOne.optional(),
+      growth_bytes: atLeastOne.optional(),
+    })
+    .optional(),
   budgets: z
     .strictObject({
       steps: count.optional(),
@@ -232,7 +248,16 @@ export const pathsSchema = z.strictObject({
     .optional(),
 });
 
-export const networkSchema = z.strictObject({ version, ...lists(hostRule) });
+const commandWords = written('the first words of a command, such as "npm ci"', (text) => {
+  if (!/^[A-Za-z0-9_.+-]+(?: [A-Za-z0-9_.:+-]+)*$/.test(text))
+    throw new Error(`"${text}" is not the beginning of a command`);
+});
+
+export const networkSchema = z.strictObject({
+  version,
+  commands: z.array(commandWords).optional(),
+  ...lists(hostRule),
+});
 
 export type ToolsFile = z.infer<typeof toolsSchema>;
 export type PathsFile = z.infer<typeof pathsSchema>;

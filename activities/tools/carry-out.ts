@@ -1,7 +1,8 @@
-import { readdirSync } from 'node:fs';
 import type { BlobStore } from '../../audit/blobs.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { prepareArgv } from '../../policies/commands.ts';
+import { decide } from '../../policies/decide.ts';
+import { createDenial } from '../../policies/denied.ts';
 import { decidePath } from '../../policies/paths.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { toCommandLine } from '../../policies/shell.ts';
@@ -12,6 +13,7 @@ import type { Sandbox } from '../workspace/sandbox.ts';
 import { searchFiles } from '../workspace/search.ts';
 import { runCommandLine } from '../workspace/shell.ts';
 import { markName } from '../workspace/snapshots/git.ts';
+import type { Guard } from '../workspace/survey.ts';
 import { PathRefused, walk } from '../workspace/walk.ts';
 import type { Held } from './transactions.ts';
 
@@ -156,20 +158,20 @@ async function runCommand(
   { policy, sandbox, signal, spillDir, blobs, held }: Surroundings,
 ): Promise<Outcome> {
   const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
-  const outcome = await runCommandLine(toCommandLine(args, workspace), {
+  const line = toCommandLine(args, workspace);
+  const { effect } = decide(policy, { tool: 'run_command', args, workspace });
+  const outcome = await runCommandLine(line, {
     root: workspace,
     sandbox,
     timeoutMs: seconds * 1000,
     maxOutputBytes: policy.budgets.outputBytes,
+    limits: policy.sandbox,
+    // A script may do more than can be seen in it.
+    readOnly: line.kind === 'plain' && effect === 'pure',
     signal,
     spillDir,
     authorize,
-    protectedPaths: protectedCandidates.filter(
-      (path) => decidePath(policy, 'write', path).verdict === 'deny',
-    ),
-    hiddenPaths: readdirSync(workspace).filter(
-      (name) => decidePath(policy, 'read', name).verdict === 'deny',
-    ),
+    guard: guardOf(policy),
     prepareArgv: (argv) => prepareArgv(policy, argv),
     ...(held === undefined
       ? {}
@@ -195,11 +197,14 @@ async function runCommand(
   };
 }
 
-/** What other programs trust: read-only to commands where the policy denies writing it. */
-const protectedCandidates = [
-  '.git/config',
-  '.git/config.worktree',
-  '.git/hooks',
-  'policies',
-  '.agent',
-];
+const guards = new WeakMap<Policy, Guard>();
+
+/** One for each policy, so that what was found with it can be found again. */
+function guardOf(policy: Policy): Guard {
+  const guard = guards.get(policy) ?? {
+    isHidden: createDenial(policy, 'read'),
+    isProtected: createDenial(policy, 'write'),
+  };
+  guards.set(policy, guard);
+  return guard;
+}

@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { usualLimits } from '../../policies/limits.ts';
 import { basename, dirname, join } from 'node:path';
 
 /** How commands are confined on this machine. */
@@ -25,8 +26,8 @@ export interface SandboxFiles {
   readonly seccomp?: string;
   /** Options beyond the basic ones that this machine's bubblewrap can carry out. */
   readonly options?: readonly string[];
-  /** Folder of the control group every command is put in; not the file `group`. */
-  readonly controlGroup?: string;
+  /** Folder in which each command gets a control group; not the file `group`. */
+  readonly controlGroups?: string;
 }
 
 export interface SandboxView {
@@ -38,13 +39,20 @@ export interface SandboxView {
   readonly protectedPaths: readonly string[];
   /** Relative to `root`; shown empty where they exist. */
   readonly hiddenPaths: readonly string[];
+  /** Relative to `root`; cannot be moved away. */
+  readonly pinnedFolders?: readonly string[];
+  /** True for what only reads: the workspace cannot be changed at all. */
+  readonly readOnly?: boolean;
+  /** Bytes of each private folder in memory. */
+  readonly tmpBytes?: number;
   /** Absolute folders of more programs, read-only; they, or their `bin`, come last in PATH. */
   readonly toolchain?: readonly string[];
 }
 
 const nodeFolder = '/opt/node';
 export const home = '/home/agent';
-const privateBytes = 268_435_456;
+/** Of folders in memory that hold next to nothing: sockets' places, semaphores. */
+const smallBytes = 67_108_864;
 
 /** What holds node, and npm where it came with it: the folder to show and the one for PATH, relative to it. */
 function findNode(): { readonly folder: string; readonly bin: string } {
@@ -84,7 +92,8 @@ export function toBubblewrapArguments(
   view: SandboxView,
   seccompFd?: number,
 ): string[] {
-  const { root, cwd, toolchain = [] } = view;
+  const { root, cwd, toolchain = [], readOnly = false } = view;
+  const privateBytes = String(view.tmpBytes ?? usualLimits.tmpBytes);
   return [
     ...['--unshare-all', '--unshare-user', '--uid', '1000', '--gid', '1000'],
     ...(files.options ?? []),
@@ -117,9 +126,12 @@ export function toBubblewrapArguments(
     ],
     ...['--ro-bind', findNode().folder, nodeFolder],
     ...toolchain.flatMap((folder) => ['--ro-bind-try', folder, folder]),
-    ...['--proc', '/proc', '--dev', '/dev', '--size', String(privateBytes), '--tmpfs', '/tmp'],
-    ...['--size', String(privateBytes), '--tmpfs', home, '--tmpfs', '/run'],
-    ...['--bind', root, root, ...protect(files, view), '--chdir', join(root, cwd)],
+    ...['--proc', '/proc', '--dev', '/dev', '--size', String(smallBytes), '--tmpfs', '/dev/shm'],
+    ...['--size', privateBytes, '--tmpfs', '/tmp', '--size', privateBytes, '--tmpfs', home],
+    ...['--size', String(smallBytes), '--tmpfs', '/run'],
+    ...[readOnly ? '--ro-bind' : '--bind', root, root, ...protect(files, view)],
+    // Both are in memory as well, and nothing bounds how much.
+    ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', join(root, cwd)],
     ...Object.entries(commandEnvironment({ kind: 'bubblewrap' }, toolchain)).flatMap(
       ([name, value]) => ['--setenv', name, value],
     ),
@@ -138,34 +150,34 @@ function showSystemFolder(name: string): string[] {
 }
 
 /**
- * Read-only mounts over protected paths. Every folder above one is mounted onto itself first: a folder that is no mount point
- * could be renamed away, and the protected name made anew in its place.
+ * Read-only mounts over protected paths. Every folder above one, up to the nearest pinned one, is mounted onto itself first: a
+ * folder that is no mount point could be renamed away, and the protected name made anew in its place. What is hidden stays so
+ * wherever it is moved.
  */
 function protect(
   { empty }: SandboxFiles,
-  { root, protectedPaths, hiddenPaths }: SandboxView,
+  { root, protectedPaths, hiddenPaths, pinnedFolders = [], readOnly = false }: SandboxView,
 ): string[] {
-  const pinned = new Set<string>();
   const args: string[] = [];
-  const pin = (path: string): void => {
-    const names = path.split('/').slice(0, -1);
-    for (const [index] of names.entries()) {
-      const folder = join(root, ...names.slice(0, index + 1));
-      if (pinned.has(folder)) continue;
-      pinned.add(folder);
-      args.push('--bind', folder, folder);
-    }
+  const pinned = new Set<string>();
+  const pin = (folder: string): void => {
+    if (pinned.has(folder) || folder === '.') return;
+    pinned.add(folder);
+    const path = join(root, folder);
+    args.push('--bind', path, path);
   };
-  for (const path of protectedPaths) {
-    const target = join(root, path);
-    if (!isRealPath(target)) continue;
-    pin(path);
-    args.push('--ro-bind', target, target);
+  if (!readOnly) {
+    for (const folder of pinnedFolders) if (isRealPath(join(root, folder))) pin(folder);
+    for (const path of protectedPaths) {
+      const target = join(root, path);
+      if (!isRealPath(target)) continue;
+      for (const folder of foldersAbove(path, pinned)) pin(folder);
+      args.push('--ro-bind', target, target);
+    }
   }
   for (const path of hiddenPaths) {
     const target = join(root, path);
     if (!isRealPath(target)) continue;
-    pin(path);
     args.push(
       ...(statSync(target).isDirectory()
         ? ['--tmpfs', target, '--remount-ro', target]
@@ -173,6 +185,13 @@ function protect(
     );
   }
   return args;
+}
+
+/** Folders above a path that are to be pinned, outermost first. */
+function foldersAbove(path: string, pinned: ReadonlySet<string>): string[] {
+  const folders: string[] = [];
+  for (let at = dirname(path); at !== '.' && !pinned.has(at); at = dirname(at)) folders.unshift(at);
+  return folders;
 }
 
 /** There, and not through a link: bubblewrap would mount over what the link points to. */

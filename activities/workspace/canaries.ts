@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { usualLimits } from '../../policies/limits.ts';
 import type { Sandbox } from './bubblewrap.ts';
 import { killGroup, startProcess } from './start.ts';
 
@@ -17,6 +18,7 @@ const canaries: readonly (readonly [test: string, problem: string])[] = [
   ['(mkdir sub/x || mv sub sub2) 2>/dev/null && test ! -e sub', 'a protected folder can be moved'],
   ['test -s hidden', 'a hidden file is readable'],
   ['(echo x > /usr/canary) 2>/dev/null', '/usr is writable'],
+  ['(echo x > /canary || echo x > /dev/canary) 2>/dev/null', 'memory can be filled with files'],
   ['test -e "$1"', 'files outside the workspace are readable'],
   ['test -e /etc/shadow', 'the host is visible'],
   ['unshare -U true 2>/dev/null', 'namespaces can be made inside'],
@@ -56,7 +58,7 @@ export async function checkConfinement(
     };
     const child = startProcess({
       argv: ['/bin/sh', '-c', script, 'sh', outside, String(port)],
-      ...{ sandbox, view, stdio: ['ignore', out, out] },
+      ...{ sandbox, view, stdio: ['ignore', out, out], limits: usualLimits },
     });
     closeSync(out);
     const late = setTimeout(() => killGroup(child), timeoutMs);

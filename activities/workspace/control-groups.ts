@@ -6,21 +6,23 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-
-/** Processes of all commands of a worker together. */
-export const mostProcesses = 512;
 
 const hierarchy = '/sys/fs/cgroup/pids';
 const prefix = 'dev-agent-';
 let opened: string | undefined;
+let commands = 0;
+/** Groups whose last process had not quite gone when their command ended. */
+const left = new Set<string>();
 
 /**
- * Folder of a control group that bounds the number of a worker's command processes; gone when the worker ends. Only for root,
- * whose processes the kernel does not count against a resource limit, and only where the pids controller has a hierarchy of
- * its own: with the unified one a group is the business of whoever started the worker. Undefined where there is none.
+ * Folder below which each command gets a control group that bounds the number of its processes; gone when the worker ends.
+ * Only for root, whose processes the kernel does not count against a resource limit, and only where the pids controller has
+ * a hierarchy of its own: with the unified one a group is the business of whoever started the worker. Undefined where there
+ * is none.
  */
-export function openControlGroup(): string | undefined {
+export function openControlGroups(): string | undefined {
   if (process.getuid?.() !== 0 || opened !== undefined) return opened;
   try {
     const own = /^\d+:pids:(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
@@ -29,8 +31,7 @@ export function openControlGroup(): string | undefined {
     clearStale(parent);
     const folder = join(parent, `${prefix}${process.pid}`);
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'pids.max'), String(mostProcesses));
-    process.once('exit', () => removeQuietly(folder));
+    process.once('exit', () => removeAll(folder));
     opened = folder;
     return folder;
   } catch {
@@ -43,23 +44,64 @@ export function openControlGroup(): string | undefined {
 function clearStale(parent: string): void {
   for (const name of readdirSync(parent)) {
     const pid = name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeQuietly(join(parent, name));
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeAll(join(parent, name));
   }
 }
 
-function removeQuietly(folder: string): void {
+function removeAll(folder: string): void {
+  try {
+    for (const entry of readdirSync(folder, { withFileTypes: true }))
+      if (entry.isDirectory()) remove(join(folder, entry.name));
+  } catch {
+    return;
+  }
+  remove(folder);
+}
+
+function remove(folder: string): boolean {
   try {
     rmdirSync(folder);
+    return true;
   } catch {
-    // Something in it still ends; the next worker removes it.
+    // Something in it still ends; it is removed later.
+    return !existsSync(folder);
   }
 }
 
-/** Puts a process, and all it will start, into the group. */
-export function joinGroup(folder: string, pid: number): void {
-  try {
-    writeFileSync(join(folder, 'cgroup.procs'), String(pid));
-  } catch {
-    // The process has ended already, or somebody removed the group: the command runs without the limit.
-  }
+/** The group of one command. */
+export interface ControlGroup {
+  /**
+   * Puts processes into the group that are not there yet; what they start from then on is in it. Not awaited before a command
+   * starts: the kernel takes longer to move a process (7 ms) than a short command to run.
+   */
+  adopt(pids: readonly number[]): void;
+  close(): void;
+}
+
+/** @throws the system's error when the group cannot be made: without it the processes of root are not bounded. */
+export function createControlGroup(parent: string, processes: number): ControlGroup {
+  for (const folder of left) if (remove(folder)) left.delete(folder);
+  commands += 1;
+  const folder = join(parent, `c${commands}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'pids.max'), String(processes));
+  const list = join(folder, 'cgroup.procs');
+  let moving: Promise<unknown> | undefined;
+  const move = async (pids: readonly number[]): Promise<void> => {
+    const there = new Set((await readFile(list, 'utf8')).split('\n').map(Number));
+    for (const pid of pids) {
+      // Most that is refused has ended already; the rest is counted by whoever watches the command.
+      if (!there.has(pid)) await writeFile(list, String(pid)).catch(() => undefined);
+    }
+  };
+  return {
+    adopt(pids) {
+      moving ??= move(pids)
+        .catch(() => undefined)
+        .finally(() => (moving = undefined));
+    },
+    close() {
+      if (!remove(folder)) left.add(folder);
+    },
+  };
 }

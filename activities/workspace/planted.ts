@@ -1,13 +1,9 @@
 import { lstatSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { join, relative } from 'node:path';
-import { setImmediate as yieldToOthers } from 'node:timers/promises';
 
-const mostFolders = 20_000;
-const foldersAtOnce = 200;
 /** The kernel's file times are up to one tick behind the clock. */
 const tickMs = 50;
-const skipped = new Set(['node_modules', '.venv']);
 const suffix = '.disarmed';
 
 /** Settings with which git starts a program, at the start of a line or behind a section's head. */
@@ -17,35 +13,33 @@ const startsProgram =
 /**
  * Renames hooks, and settings that start programs, that a command has put into git folders since `since` (ms): mounts protect
  * the folders that were there, not one made anew, and what is in it would be run later by git outside the sandbox.
- * Returns the paths as they were, relative to `root`. To be called when the command's processes are gone.
+ * `marks` names what was protected: what has its mark still cannot have changed. Returns the paths as they were; all paths
+ * are relative to `root`. To be called when the command's processes are gone.
  */
-export async function disarmGitFolders(
+export function disarmGitFolders(
   root: string,
+  gitFolders: readonly string[],
   since: number,
-  protectedPaths: readonly string[],
-): Promise<string[]> {
+  marks: ReadonlyMap<string, string>,
+): string[] {
+  const safe = new Set(
+    [...marks].flatMap(([path, mark]) =>
+      toMark(join(root, path)) === mark ? [join(root, path)] : [],
+    ),
+  );
   const disarmed: string[] = [];
-  const safe = new Set(protectedPaths.map((path) => join(root, path)));
-  const todo = [root];
-  for (let seen = 0; seen < mostFolders; seen += 1) {
-    const folder = todo.pop();
-    if (folder === undefined) break;
-    if (seen % foldersAtOnce === foldersAtOnce - 1) await yieldToOthers();
-    const entries = readEntries(folder);
-    const names = new Set(entries.map(({ name }) => name));
-    if (folder.endsWith('/.git') || (names.has('HEAD') && names.has('objects'))) {
-      for (const file of findArmed(folder, since - tickMs, safe)) {
-        renameSync(file, file + suffix);
-        disarmed.push(relative(root, file));
-      }
-      // Submodules and work trees keep git folders of their own in here.
-      todo.push(...['modules', 'worktrees'].map((name) => join(folder, name)));
-    } else {
-      for (const entry of entries)
-        if (entry.isDirectory() && !skipped.has(entry.name)) todo.push(join(folder, entry.name));
+  for (const folder of gitFolders)
+    for (const file of findArmed(join(root, folder), since - tickMs, safe)) {
+      renameSync(file, file + suffix);
+      disarmed.push(relative(root, file));
     }
-  }
   return disarmed.toSorted();
+}
+
+/** Which file or folder it is, whatever it is called; empty where there is none. */
+export function toMark(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.dev} ${stat.ino}`;
 }
 
 function readEntries(folder: string): Dirent[] {

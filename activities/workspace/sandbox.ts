@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { home } from './bubblewrap.ts';
 import type { Sandbox, SandboxFiles } from './bubblewrap.ts';
 import { checkConfinement } from './canaries.ts';
-import { openControlGroup } from './control-groups.ts';
+import { openControlGroups } from './control-groups.ts';
 import { toSeccompFilter } from './seccomp.ts';
 
 export { toBubblewrapArguments } from './bubblewrap.ts';
@@ -66,13 +66,13 @@ async function probe(folder: string): Promise<Sandbox> {
     const files = await writeSandboxFiles(folder);
     const { stdout } = await run(program, ['--version'], { env: {} });
     const version = stdout.trim().replace('bubblewrap ', '');
-    const group = openControlGroup();
+    const groups = openControlGroups();
     const toSandbox = (options: readonly string[]) =>
       ({
         kind: 'bubblewrap',
         version,
         program,
-        files: { ...files, options, ...(group === undefined ? {} : { controlGroup: group }) },
+        files: { ...files, options, ...(groups === undefined ? {} : { controlGroups: groups }) },
       }) as const;
     const problem = await checkConfinement(toSandbox(['--disable-userns']), folder);
     if (problem === undefined) return toSandbox(['--disable-userns']);

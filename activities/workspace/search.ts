@@ -21,7 +21,6 @@ const mostBytes = 200_000;
 const timeoutMs = 30_000;
 const mostPerFile = 200;
 const mostColumns = 300;
-const ripgrepFolder = '/opt/ripgrep';
 
 /**
  * One of the policy's patterns as ripgrep's: there `x/**` leaves out x itself, and a name without a slash is at any depth.
@@ -54,14 +53,12 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
     ...['--regexp', pattern, '--', path],
   ];
   const confined = sandbox.kind === 'bubblewrap';
-  const view = { root, cwd: '.', protectedPaths: [], hiddenPaths: [] };
+  const view = {
+    ...{ root, cwd: '.', readOnly: true, protectedPaths: [], hiddenPaths: [] },
+    toolchain: [dirname(rgPath)],
+  };
   const command = confined
-    ? [
-        sandbox.program,
-        ...toBubblewrapArguments(sandbox.files, view),
-        ...['--ro-bind', dirname(rgPath), ripgrepFolder, '--ro-bind', root, root],
-        ...['--', `${ripgrepFolder}/rg`, ...args],
-      ]
+    ? [sandbox.program, ...toBubblewrapArguments(sandbox.files, view), '--', rgPath, ...args]
     : [rgPath, ...args];
   const [file = '', ...rest] = command;
   // Read when first used: it costs a worker's start more than all of this room together.

@@ -6,17 +6,23 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandLine, Pipeline } from '../../policies/command.ts';
+import { usualLimits } from '../../policies/limits.ts';
+import type { SandboxLimits } from '../../policies/limits.ts';
+import { createControlGroup } from './control-groups.ts';
 import type { Authorize } from './files.ts';
 import { OutputCapture } from './output.ts';
 import type { Captured } from './output.ts';
 import { makePipes, readPipe } from './pipes.ts';
 import type { PipeEnds } from './pipes.ts';
-import { disarmGitFolders } from './planted.ts';
+import { disarmGitFolders, toMark } from './planted.ts';
 import type { Sandbox } from './sandbox.ts';
 import { openRedirects } from './redirects.ts';
 import type { Target, Wiring } from './redirects.ts';
 import { killGroup, startProcess } from './start.ts';
 import { killMarked } from './strays.ts';
+import { surveyorOf } from './survey.ts';
+import type { Guard, Survey } from './survey.ts';
+import { watchCommand } from './watch.ts';
 import { PathRefused, inside, walk } from './walk.ts';
 
 export interface CommandOptions {
@@ -27,8 +33,11 @@ export interface CommandOptions {
   /** Of the output, how much is kept as a whole. */
   readonly maxOutputBytes: number;
   readonly signal: AbortSignal;
-  readonly protectedPaths: readonly string[];
-  readonly hiddenPaths: readonly string[];
+  readonly guard: Guard;
+  /** The usual ones if absent. */
+  readonly limits?: SandboxLimits;
+  /** True for what only reads: nothing in the workspace can be changed, but by redirections. */
+  readonly readOnly?: boolean;
   /** For outputs too large for memory; created when needed. */
   readonly spillDir: string;
   readonly authorize: Authorize;
@@ -65,6 +74,34 @@ interface Running {
   readonly children: Set<ChildProcess>;
   readonly stop: AbortSignal;
   readonly mark: string;
+  readonly limits: SandboxLimits;
+  readonly cover: Cover;
+}
+
+/** What of the workspace a sandbox covers. */
+interface Cover {
+  readonly protectedPaths: readonly string[];
+  readonly hiddenPaths: readonly string[];
+  readonly pinnedFolders: readonly string[];
+}
+
+/** A person may add a file with secrets at any time; what commands themselves make is seen at once. */
+const surveyAgeMs = 5_000;
+
+/** Of git's own folders what decides which programs git starts, of the rest what may not be written or read. */
+function toCover({ hidden, guarded, gitFolders }: Survey, { isProtected }: Guard): Cover {
+  const ofGit = gitFolders.flatMap((folder) =>
+    ['config', 'config.worktree', 'hooks']
+      .filter((name) => isProtected(folder.split('/'), name))
+      .map((name) => join(folder, name)),
+  );
+  return {
+    hiddenPaths: hidden,
+    protectedPaths: [...guarded, ...ofGit],
+    pinnedFolders: gitFolders.filter((folder) =>
+      ofGit.some((path) => path.startsWith(`${folder}/`)),
+    ),
+  };
 }
 
 /** What a process may leave in the pipe after it has ended; longer only if somebody else holds it open. */
@@ -85,6 +122,7 @@ export async function runCommandLine(
     throw new SandboxUnavailable(`${sandbox.reason} ${sandbox.fix}`);
   signal.throwIfAborted();
   await mkdir(spillDir, { recursive: true, mode: 0o700 });
+  const surveyor = surveyorOf(options.root, options.guard);
   const [pipe] = await makePipes(1, spillDir);
   const started = performance.now();
   const begun = Date.now();
@@ -108,15 +146,40 @@ export async function runCommandLine(
     tailBytes: capture.tailBytes,
   });
   const stop = AbortSignal.any([signal, late]);
+  const cover = toCover(await surveyor.look(surveyAgeMs), options.guard);
+  const marks = new Map(
+    cover.protectedPaths.map((path) => [path, toMark(join(options.root, path))]),
+  );
   const mark = randomUUID();
-  const running: Running = { options, sandbox, capture, output, children: new Set(), stop, mark };
-  const killAll = (): void => {
-    for (const child of running.children) killGroup(child);
+  const limits = options.limits ?? usualLimits;
+  const groups = sandbox.kind === 'bubblewrap' ? sandbox.files.controlGroups : undefined;
+  const group = groups === undefined ? undefined : createControlGroup(groups, limits.processes);
+  const children = new Set<ChildProcess>();
+  const running: Running = {
+    ...{ options, sandbox, capture, output, children, stop, mark, limits, cover },
   };
+  const killAll = (): void => {
+    for (const child of children) killGroup(child);
+  };
+  let excess: string | undefined;
+  const watch = watchCommand({
+    ...{ root: options.root, limits, group },
+    *pids() {
+      for (const { pid } of children) if (pid !== undefined) yield pid;
+    },
+    end(why) {
+      excess = why;
+      killAll();
+    },
+  });
   stop.addEventListener('abort', killAll);
   let finished = false;
   try {
-    const exitCode = await runPipelines(toPipelines(line), running, () => fault !== undefined);
+    const exitCode = await runPipelines(
+      toPipelines(line),
+      running,
+      () => fault !== undefined || excess !== undefined,
+    );
     finished = true;
     if (sandbox.kind === 'none') await killMarked(markName, mark);
     return await collect(exitCode);
@@ -129,6 +192,15 @@ export async function runCommandLine(
     throw error;
   } finally {
     stop.removeEventListener('abort', killAll);
+    watch.stop();
+    group?.close();
+  }
+
+  async function disarm(): Promise<void> {
+    const { gitFolders } = await surveyor.look();
+    const why = 'git would start it outside the sandbox';
+    for (const path of disarmGitFolders(options.root, gitFolders, begun, marks))
+      capture.add(Buffer.from(`\n[dev-agent renamed ${path} to ${path}.disarmed: ${why}]\n`));
   }
 
   async function collect(exitCode: number): Promise<CommandOutcome> {
@@ -138,11 +210,9 @@ export async function runCommandLine(
     tired.abort();
     reader.close();
     if (fault !== undefined) throw fault;
-    const disarmed = await disarmGitFolders(options.root, begun, options.protectedPaths);
-    for (const path of disarmed) {
-      const why = 'git would start it outside the sandbox';
-      capture.add(Buffer.from(`\n[dev-agent renamed ${path} to ${path}.disarmed: ${why}]\n`));
-    }
+    if (excess !== undefined)
+      capture.add(Buffer.from(`\n[dev-agent ended the command: ${excess}]\n`));
+    if (options.readOnly !== true) await disarm();
     signal.throwIfAborted();
     return {
       ...capture.end(),
@@ -232,8 +302,8 @@ function startOne(
   { wiring, before, after }: Ends,
   running: Running,
 ): Promise<number> {
-  const { options, sandbox, output, capture, mark } = running;
-  const { root, prepareArgv, protectedPaths, hiddenPaths, toolchain } = options;
+  const { options, sandbox, output, capture, mark, limits, cover } = running;
+  const { root, prepareArgv, toolchain, readOnly = false } = options;
   const toOutput = (target: Target): number | 'ignore' => {
     if (target === 'capture') return output;
     return target === 'pipe' ? (after ?? output) : target;
@@ -243,7 +313,11 @@ function startOne(
     const child = startProcess({
       argv: prepareArgv?.(argv) ?? argv,
       sandbox,
-      view: { root, cwd, protectedPaths, hiddenPaths, ...(toolchain && { toolchain }) },
+      view: {
+        ...{ root, cwd, ...cover, readOnly, tmpBytes: limits.tmpBytes },
+        ...(toolchain && { toolchain }),
+      },
+      limits,
       stdio: [wiring.input ?? before ?? 'ignore', toOutput(wiring.out), toOutput(wiring.err)],
       marks: { [markName]: mark, ...options.marks },
     });

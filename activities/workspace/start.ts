@@ -5,7 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandEnvironment, toBubblewrapArguments } from './bubblewrap.ts';
 import type { Sandbox, SandboxView } from './bubblewrap.ts';
-import { joinGroup, mostProcesses } from './control-groups.ts';
+import type { SandboxLimits } from '../../policies/limits.ts';
 
 /** A descriptor of ours, nothing, or (input only) text to come. */
 export type Stdio = readonly [
@@ -19,14 +19,27 @@ export interface Start {
   readonly sandbox: Exclude<Sandbox, { kind: 'unavailable' }>;
   readonly view: SandboxView;
   readonly stdio: Stdio;
+  readonly limits: SandboxLimits;
   /** In the environment of every process, so that what is left behind can be found; of a sandbox, in its own only. */
   readonly marks?: Readonly<Record<string, string>>;
 }
 
-// Blocks of 512 bytes: 1 GiB. V8 needs far more address space than memory, so that is not limited.
-const limits = 'ulimit -c 0; ulimit -n 1024; ulimit -f 2097152;';
-// In a user namespace of its own only the command's processes count. The letter depends on the shell.
-const processLimit = `{ ulimit -u ${mostProcesses} || ulimit -p ${mostProcesses}; } 2>/dev/null;`;
+/** Blocks of `ulimit -f`. */
+const blockBytes = 512;
+
+/**
+ * Limits of the kernel for each process, and a word to it whom to end first when memory runs out. Not of address space: V8,
+ * Go and sanitizers reserve far more than they use. In a user namespace of its own only the command's processes count; the
+ * letter for that depends on the shell.
+ */
+function toLimits(limits: SandboxLimits, confined: boolean): string {
+  const { cpuSeconds, fileBytes, openFiles, processes } = limits;
+  const common = `ulimit -c 0; ulimit -n ${openFiles}; ulimit -t ${cpuSeconds}; ulimit -f ${Math.ceil(fileBytes / blockBytes)};`;
+  const first = '{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null;';
+  const own = `{ ulimit -u ${processes} || ulimit -p ${processes}; } 2>/dev/null;`;
+  return [common, first, confined ? own : ''].join(' ');
+}
+
 const orNotFound =
   'command -v "$1" >/dev/null 2>&1 || { printf "%s: command not found\\n" "$1" >&2; exit 127; };';
 
@@ -35,9 +48,10 @@ const orNotFound =
  * text. `spawn` and not execa: the filter, the arguments and both ends of pipes are raw descriptors, and a killed group is
  * not an error here. @throws the system's error when it cannot be started at all (E2BIG).
  */
-export function startProcess({ argv, sandbox, view, stdio, marks }: Start): ChildProcess {
+export function startProcess(start: Start): ChildProcess {
+  const { argv, sandbox, view, stdio, marks, limits } = start;
   const confined = sandbox.kind === 'bubblewrap';
-  const script = [limits, confined ? processLimit : '', orNotFound, 'exec "$@"'].join(' ');
+  const script = [toLimits(limits, confined), orNotFound, 'exec "$@"'].join(' ');
   const command = ['/bin/sh', '-c', script, 'sh', ...argv];
   if (!confined) {
     const [file = '', ...rest] = command;
@@ -59,9 +73,6 @@ export function startProcess({ argv, sandbox, view, stdio, marks }: Start): Chil
       detached: true,
       stdio: [...stdio, filter ?? 'ignore', 'pipe'],
     });
-    // It waits for its arguments, so it has started nothing yet.
-    if (child.pid !== undefined && files.controlGroup !== undefined)
-      joinGroup(files.controlGroup, child.pid);
     const pipe = child.stdio[4] as NodeJS.WritableStream | null | undefined;
     pipe?.on('error', () => undefined);
     pipe?.end(args.map((arg) => `${arg}\0`).join(''));

@@ -21,6 +21,7 @@ import { inTurn, timeOf } from './measure.ts';
 import type { Row } from './measure.ts';
 
 const times = 15;
+const openGuard = { isHidden: () => false, isProtected: () => false };
 const command = 'echo x >> log';
 const { signal } = new AbortController();
 
@@ -64,7 +65,7 @@ async function openRoom(root: string, files: number) {
         runCommandLine(parseCommand(command), {
           ...{ root: workspace, sandbox: dependencies.sandbox, timeoutMs: 60_000, signal },
           ...{ maxOutputBytes: 1_000_000, spillDir: dependencies.spillDir },
-          ...{ protectedPaths: [], hiddenPaths: [], authorize: () => undefined },
+          ...{ guard: openGuard, authorize: () => undefined },
         }),
       ),
     capture: () => timeOf(() => others.capture()),

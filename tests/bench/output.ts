@@ -37,8 +37,7 @@ export async function measureOutput(): Promise<Row[]> {
         },
         ...{
           signal: new AbortController().signal,
-          protectedPaths: [],
-          hiddenPaths: [],
+          guard: { isHidden: () => false, isProtected: () => false },
           authorize: () => undefined,
         },
       },

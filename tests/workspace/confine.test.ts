@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { SandboxUnavailable } from '../../activities/workspace/shell.ts';
-import { argv, makePlace, makeShell, script } from './fixture.ts';
+import { argv, guardPaths, makePlace, makeShell, script } from './fixture.ts';
 import type { Place, Shell } from './fixture.ts';
 
 /** Where there is no sandbox the test checks that commands are refused. */
@@ -124,10 +124,8 @@ testConfined(
     mkdirSync(join(root, 'certs'));
     writeFileSync(join(root, 'certs/key'), 'SECRET');
     const config = readFileSync(join(root, '.git/config'), 'utf8');
-    const view = {
-      protectedPaths: ['.git/config', '.git/hooks', 'policies', 'none'],
-      hiddenPaths: ['.env', 'certs', 'none'],
-    };
+    const guarded = ['.git/config', '.git/hooks', 'policies', 'none'];
+    const view = { guard: guardPaths(guarded, ['.env', 'certs', 'none']) };
     const attempts = [
       'echo x > .git/config',
       'echo x > .git/hooks/pre-commit',
@@ -218,7 +216,7 @@ testConfined(
     await new Promise((resolve) => setTimeout(resolve, 120));
     const plant = `const f=require('fs');f.mkdirSync('sub/.git/hooks',{recursive:true});
     f.writeFileSync('sub/.git/hooks/pre-commit','#!/bin/sh',{mode:0o755})`;
-    const { text } = await shell(argv('node', '-e', plant), { protectedPaths: ['.git/hooks'] });
+    const { text } = await shell(argv('node', '-e', plant), { guard: guardPaths(['.git/hooks']) });
     assert.match(text, /renamed sub\/\.git\/hooks\/pre-commit/);
     assert.deepEqual(readdirSync(join(root, 'sub/.git/hooks')), ['pre-commit.disarmed']);
     const nested = `git init -q other; git -C other config core.fsmonitor 'touch ${out}/w';
@@ -241,7 +239,7 @@ testConfined('a killed caller leaves no process', async (_, { root, state }) => 
     const sandbox = await probeSandbox('auto', '${state}/sandbox');
     const line = { kind: 'shell', why: '', cwd: '.', text: 'setsid sleep ${seconds} & sleep ${seconds} & echo up; wait' };
     await runCommandLine(line, { root: '${root}', sandbox, timeoutMs: 60000, maxOutputBytes: 1000, signal: new AbortController().signal,
-      protectedPaths: [], hiddenPaths: [], spillDir: '${state}/spill', authorize() {}, onOutput: () => process.stdout.write('up') });`;
+      guard: { isHidden: () => false, isProtected: () => false }, spillDir: '${state}/spill', authorize() {}, onOutput: () => process.stdout.write('up') });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

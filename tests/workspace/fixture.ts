@@ -7,6 +7,7 @@ import { probeSandbox } from '../../activities/workspace/sandbox.ts';
 import type { Sandbox } from '../../activities/workspace/sandbox.ts';
 import { runCommandLine } from '../../activities/workspace/shell.ts';
 import type { CommandOptions, CommandOutcome } from '../../activities/workspace/shell.ts';
+import type { Guard } from '../../activities/workspace/survey.ts';
 import type { CommandLine } from '../../policies/command.ts';
 import { parseCommand } from '../../policies/shell.ts';
 
@@ -25,6 +26,18 @@ export function makePlace(test: TestContext): Place {
   execFileSync('mkdir', ['-m', '700', place.root, place.out, place.state]);
   return place;
 }
+
+/** Nothing is denied. */
+const openGuard: Guard = { isHidden: () => false, isProtected: () => false };
+
+const among = (paths: readonly string[]) => (folder: readonly string[], name: string) =>
+  paths.includes([...folder, name].join('/'));
+
+/** Denies paths and what is below them. */
+export const guardPaths = (guarded: readonly string[], hidden: readonly string[] = []): Guard => ({
+  isProtected: among(guarded),
+  isHidden: among(hidden),
+});
 
 export const anything = (): void => undefined;
 
@@ -47,7 +60,7 @@ export async function makeShell(place: Place, choice?: Sandbox): Promise<Shell> 
     const outcome = await runCommandLine(typeof line === 'string' ? parseCommand(line) : line, {
       ...{ root: place.root, sandbox, timeoutMs: 60_000, maxOutputBytes: 1_000_000 },
       ...{ signal: new AbortController().signal, spillDir: join(place.state, 'spill') },
-      ...{ authorize: anything, protectedPaths: [], hiddenPaths: [], ...options },
+      ...{ authorize: anything, guard: openGuard, ...options },
     });
     return { ...outcome, text: outcome.head + outcome.tail };
   };

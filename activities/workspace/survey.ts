@@ -1,0 +1,155 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import type { Dirent } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
+
+/** What the policy says of a name in a folder that may itself be used; names below the workspace root. */
+export interface Guard {
+  readonly isHidden: (folder: readonly string[], name: string) => boolean;
+  readonly isProtected: (folder: readonly string[], name: string) => boolean;
+}
+
+/** What a sandbox must cover. Paths are relative to the root, sorted. */
+export interface Survey {
+  /** May not be read. */
+  readonly hidden: readonly string[];
+  /** May not be written; nothing in git folders. */
+  readonly guarded: readonly string[];
+  /** Folders git takes its settings and hooks from, those of submodules and work trees too. */
+  readonly gitFolders: readonly string[];
+}
+
+export interface Surveyor {
+  readonly guard: Guard;
+  /** The workspace as it is, or as it was at most `mostAgeMs` ago. */
+  look(mostAgeMs?: number): Promise<Survey>;
+}
+
+/** What stands in one folder. */
+interface Folder {
+  readonly folders: readonly string[];
+  readonly hidden: readonly string[];
+  readonly guarded: readonly string[];
+  /** By its name, or by what is in it. */
+  readonly isGit: boolean;
+}
+
+interface Known extends Folder {
+  readonly ino: number;
+  readonly ctimeMs: number;
+}
+
+/** The kernel's file times are up to one tick behind the clock. */
+const tickMs = 50;
+const foldersAtOnce = 200;
+/** Fetched by package managers: nothing in there is the person's. */
+const skipped = new Set(['node_modules', '.venv']);
+const mostSurveyors = 8;
+const surveyors = new Map<string, Surveyor>();
+
+/** The one surveyor of a workspace. Those used last are kept: a worker has few, and lanes come and go. */
+export function surveyorOf(root: string, guard: Guard): Surveyor {
+  const known = surveyors.get(root);
+  const surveyor = known?.guard === guard ? known : createSurveyor(root, guard);
+  surveyors.delete(root);
+  surveyors.set(root, surveyor);
+  const [oldest] = surveyors.keys();
+  if (surveyors.size > mostSurveyors && oldest !== undefined) surveyors.delete(oldest);
+  return surveyor;
+}
+
+/** Remembers folders and reads again only those in which something was added or taken away. */
+function createSurveyor(root: string, guard: Guard): Surveyor {
+  let known = new Map<string, Known>();
+  let last: { readonly survey: Survey; readonly at: number } | undefined;
+  return {
+    guard,
+    async look(mostAgeMs = 0) {
+      if (last !== undefined && performance.now() - last.at < mostAgeMs) return last.survey;
+      const next = new Map<string, Known>();
+      const survey = await walkFolders((path, names) => {
+        const folder = lookInto(join(root, path), names, known.get(path));
+        if (folder !== undefined && 'ino' in folder) next.set(path, folder);
+        return folder;
+      });
+      known = next;
+      last = { survey, at: performance.now() };
+      return survey;
+    },
+  };
+
+  function lookInto(
+    path: string,
+    names: readonly string[],
+    before: Known | undefined,
+  ): Folder | Known | undefined {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory() !== true) return undefined;
+    const { ino, ctimeMs } = stat;
+    if (before?.ino === ino && before.ctimeMs === ctimeMs) return before;
+    const found = readFolder(path, names, guard);
+    // What changes within the same tick would not be seen: such a folder is read once more.
+    return found === undefined || Date.now() - ctimeMs <= tickMs
+      ? found
+      : { ...found, ino, ctimeMs };
+  }
+}
+
+const isFolder = (entry: Dirent): boolean => entry.isDirectory() && !skipped.has(entry.name);
+
+/** Its own business is git's; a file of that name says where the folder is. */
+const isGitFolder = (entry: Dirent): boolean => entry.name === '.git' && entry.isDirectory();
+
+function readFolder(path: string, names: readonly string[], guard: Guard): Folder | undefined {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(path, { withFileTypes: true });
+  } catch {
+    return undefined;
+  }
+  const here = new Set(entries.map(({ name }) => name));
+  const isGit = names.at(-1) === '.git' || (here.has('HEAD') && here.has('objects'));
+  const hidden = entries.filter(({ name }) => guard.isHidden(names, name));
+  const guarded = entries.filter(
+    (entry) => !isGit && !isGitFolder(entry) && guard.isProtected(names, entry.name),
+  );
+  const closed = new Set([...hidden, ...guarded]);
+  return {
+    isGit,
+    folders: entries
+      .filter((entry) => isFolder(entry) && !closed.has(entry))
+      .map(({ name }) => name),
+    hidden: hidden.map(({ name }) => name),
+    guarded: guarded.map(({ name }) => name),
+  };
+}
+
+/** Submodules and work trees keep git folders of their own in a git folder; nothing else in it is looked at. */
+const insideGit = ['modules', 'worktrees'];
+
+async function walkFolders(
+  look: (path: string, names: readonly string[]) => Folder | undefined,
+): Promise<Survey> {
+  const hidden: string[] = [];
+  const guarded: string[] = [];
+  const gitFolders: string[] = [];
+  const todo: (readonly string[])[] = [[]];
+  for (let seen = 1; todo.length > 0; seen += 1) {
+    if (seen % foldersAtOnce === 0) await yieldToOthers();
+    const names = todo.pop() as readonly string[];
+    const path = names.join('/');
+    const folder = look(path, names);
+    if (folder === undefined) continue;
+    const inHere = (name: string): string => (path === '' ? name : `${path}/${name}`);
+    hidden.push(...folder.hidden.map(inHere));
+    guarded.push(...folder.guarded.map(inHere));
+    if (folder.isGit) gitFolders.push(path);
+    for (const name of folder.folders)
+      if (!folder.isGit || insideGit.includes(name)) todo.push([...names, name]);
+  }
+  return {
+    hidden: hidden.toSorted(),
+    guarded: guarded.toSorted(),
+    gitFolders: gitFolders.toSorted(),
+  };
+}
