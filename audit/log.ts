@@ -67,6 +67,21 @@ export type AuditEntry =
       readonly by: string;
       readonly reason?: string;
     }
+  /** One request, allowed or refused, of the action with this digest. */
+  | {
+      readonly kind: 'network';
+      readonly time: string;
+      readonly run: string;
+      readonly step: string;
+      readonly digest: string;
+      readonly method: string;
+      readonly host: string;
+      readonly port: number;
+      readonly verdict: Verdict;
+      readonly rule: string;
+      readonly reason: string;
+      readonly addresses?: readonly string[];
+    }
   | {
       readonly kind: 'policy';
       readonly time: string;

@@ -3,6 +3,7 @@ import { argsProblem, isKnownTool } from './calls.ts';
 import type { ToolName } from './calls.ts';
 import { decidePlain, strictest } from './commands.ts';
 import { matchesGlob } from './glob.ts';
+import { hasNetwork } from './network.ts';
 import { atRoot, decideWritten, locate } from './paths.ts';
 import type { PathOp } from './paths.ts';
 import type { Policy, ToolRule } from './schema.ts';
@@ -136,7 +137,10 @@ function decideCommand(
     if (!located.ok) return deny(located.rule, located.reason, 'workspace');
   }
   const line = toCommandLine(args, workspace);
-  return line.kind === 'plain'
-    ? decidePlain(policy, line, workspace)
-    : decideScript(policy, line, workspace);
+  if (line.kind !== 'plain') return decideScript(policy, line, workspace);
+  const decision = decidePlain(policy, line, workspace);
+  const reaches = line.pipelines.some(({ commands }) =>
+    commands.some(({ argv }) => hasNetwork(policy, argv)),
+  );
+  return reaches ? { ...decision, effect: 'external' } : decision;
 }

@@ -30,6 +30,13 @@ export function decideUrl(
   }
 }
 
+/** Whether a command, as written, is one of those that get the network. */
+export const hasNetwork = ({ networkCommands }: Policy, argv: readonly string[]): boolean =>
+  networkCommands.some((words) => words.every((word, index) => argv[index] === word));
+
+/** The policy where the operator has not let the network in (`ALLOW_NET`). */
+export const withoutNetwork = (policy: Policy): Policy => ({ ...policy, networkCommands: [] });
+
 function judge(
   rules: readonly HostRule[],
   text: string,

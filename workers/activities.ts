@@ -34,13 +34,19 @@ export async function readWorkspaceDependencies(
   log: Log,
   openPolicy: OpenPolicy,
 ): Promise<Omit<WorkspaceDependencies, 'isRunOpen'>> {
-  const [{ probeSandbox }, { createAuditLog }, { createTransactions }, { createLeases }] =
-    await Promise.all([
-      import('../activities/workspace/sandbox.ts'),
-      import('../audit/log.ts'),
-      import('../activities/tools/transactions.ts'),
-      import('../activities/workspace/lease.ts'),
-    ]);
+  const [
+    { probeSandbox },
+    { createAuditLog },
+    { createTransactions },
+    { createLeases },
+    { withoutNetwork },
+  ] = await Promise.all([
+    import('../activities/workspace/sandbox.ts'),
+    import('../audit/log.ts'),
+    import('../activities/tools/transactions.ts'),
+    import('../activities/workspace/lease.ts'),
+    import('../policies/network.ts'),
+  ]);
   const { folders } = settings;
   const audit = createAuditLog(folders.audit);
   const [policy, sandbox] = await Promise.all([
@@ -51,7 +57,12 @@ export async function readWorkspaceDependencies(
   return {
     blobs: createBlobStore(folders.blobs),
     audit,
-    policy,
+    policy: settings.allowNet
+      ? policy
+      : async () => {
+          const bundle = await policy();
+          return { ...bundle, policy: withoutNetwork(bundle.policy) };
+        },
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
     spillDir: join(folders.root, 'spill'),

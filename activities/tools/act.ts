@@ -142,12 +142,12 @@ async function takeBack(way: Way, seq: number, { verdict, rule, effect }: Decisi
 }
 
 const toSurroundings = (
-  { dependencies, policy, order }: Way,
+  { dependencies, policy, order, base }: Way,
   signal: AbortSignal,
   held?: Held,
 ) => ({
   ...dependencies,
-  ...{ policy, signal, approved: order.approval !== undefined },
+  ...{ policy, base, signal, approved: order.approval !== undefined },
   ...(held === undefined ? {} : { held }),
 });
 

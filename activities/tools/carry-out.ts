@@ -1,11 +1,16 @@
 import type { BlobStore } from '../../audit/blobs.ts';
+import type { Duplex } from 'node:stream';
+import type { AuditLog } from '../../audit/log.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { prepareArgv } from '../../policies/commands.ts';
 import { decide } from '../../policies/decide.ts';
 import { createDenial } from '../../policies/denied.ts';
+import { hasNetwork } from '../../policies/network.ts';
 import { decidePath } from '../../policies/paths.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { toCommandLine } from '../../policies/shell.ts';
+import { serveLink } from '../network/link.ts';
+import { createProxy } from '../network/proxy.ts';
 import { deleteFile, editText, readText, writeText } from '../workspace/files.ts';
 import type { Authorize } from '../workspace/files.ts';
 import { listFiles } from '../workspace/list.ts';
@@ -25,6 +30,9 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** A person approved exactly this action. */
   readonly approved: boolean;
+  readonly audit: AuditLog;
+  /** What the record says of the action. */
+  readonly base: { readonly run: string; readonly step: string; readonly digest: string };
   /** Absent outside of runs. */
   readonly held?: Held;
 }
@@ -155,8 +163,9 @@ async function runCommand(
   args: Action['args'],
   workspace: string,
   authorize: Authorize,
-  { policy, sandbox, signal, spillDir, blobs, held }: Surroundings,
+  around: Surroundings,
 ): Promise<Outcome> {
+  const { policy, sandbox, signal, spillDir, blobs, held } = around;
   const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
   const line = toCommandLine(args, workspace);
   const { effect } = decide(policy, { tool: 'run_command', args, workspace });
@@ -172,6 +181,7 @@ async function runCommand(
     spillDir,
     authorize,
     guard: guardOf(policy),
+    serveNetwork: (argv) => (hasNetwork(policy, argv) ? serveLinks(around) : undefined),
     prepareArgv: (argv) => prepareArgv(policy, argv),
     ...(held === undefined
       ? {}
@@ -195,6 +205,18 @@ async function runCommand(
     changed: [],
     ...(ref === undefined ? {} : { whole: ref }),
   };
+}
+
+/** The way out for one process: a proxy that knows the policy and notes every request. */
+function serveLinks({ policy, audit, base: { run, step, digest } }: Surroundings) {
+  const proxy = createProxy({
+    policy,
+    log: (request) =>
+      audit.append({
+        ...{ kind: 'network', time: new Date().toISOString(), run, step, digest, ...request },
+      }),
+  });
+  return (link: Duplex): void => serveLink(link, proxy);
 }
 
 const guards = new WeakMap<Policy, Guard>();

@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { usualLimits } from '../../policies/limits.ts';
 import { basename, dirname, join } from 'node:path';
 
@@ -45,11 +46,15 @@ export interface SandboxView {
   readonly readOnly?: boolean;
   /** Bytes of each private folder in memory. */
   readonly tmpBytes?: number;
+  /** True for a command that gets the network by way of its link. */
+  readonly network?: boolean;
   /** Absolute folders of more programs, read-only; they, or their `bin`, come last in PATH. */
   readonly toolchain?: readonly string[];
 }
 
 const nodeFolder = '/opt/node';
+const networkFolder = '/opt/network';
+const bridge = fileURLToPath(new URL('../network/bridge.ts', import.meta.url));
 export const home = '/home/agent';
 /** Of folders in memory that hold next to nothing: sockets' places, semaphores. */
 const smallBytes = 67_108_864;
@@ -65,6 +70,13 @@ function findNode(): { readonly folder: string; readonly bin: string } {
 
 const toBin = (folder: string): string =>
   existsSync(join(folder, 'bin')) ? join(folder, 'bin') : folder;
+
+/** A command behind the bridge to the network; to be run in a sandbox whose view has the network. */
+export const behindBridge = (argv: readonly string[]): string[] => [
+  join(nodeFolder, findNode().bin, 'node'),
+  join(networkFolder, 'bridge.ts'),
+  ...argv,
+];
 
 /** All a command sees of an environment. Allow-list: nothing of the worker's own is passed on. */
 export function commandEnvironment(
@@ -92,7 +104,7 @@ export function toBubblewrapArguments(
   view: SandboxView,
   seccompFd?: number,
 ): string[] {
-  const { root, cwd, toolchain = [], readOnly = false } = view;
+  const { root, cwd, toolchain = [], readOnly = false, network = false } = view;
   const privateBytes = String(view.tmpBytes ?? usualLimits.tmpBytes);
   return [
     ...['--unshare-all', '--unshare-user', '--uid', '1000', '--gid', '1000'],
@@ -125,6 +137,7 @@ export function toBubblewrapArguments(
       '/etc/agent-gitconfig',
     ],
     ...['--ro-bind', findNode().folder, nodeFolder],
+    ...(network ? ['--ro-bind', bridge, join(networkFolder, 'bridge.ts')] : []),
     ...toolchain.flatMap((folder) => ['--ro-bind-try', folder, folder]),
     ...['--proc', '/proc', '--dev', '/dev', '--size', String(smallBytes), '--tmpfs', '/dev/shm'],
     ...['--size', privateBytes, '--tmpfs', '/tmp', '--size', privateBytes, '--tmpfs', home],

@@ -4,6 +4,7 @@ import { closeSync, existsSync, lstatSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandLine, Pipeline } from '../../policies/command.ts';
 import { usualLimits } from '../../policies/limits.ts';
@@ -45,6 +46,8 @@ export interface CommandOptions {
   readonly prepareArgv?: (argv: readonly string[]) => readonly string[];
   /** Absolute folders of more programs, shown read-only. */
   readonly toolchain?: readonly string[];
+  /** For commands that get the network: who serves the way out, undefined for those without. Only in a sandbox. */
+  readonly serveNetwork?: (argv: readonly string[]) => ((link: Duplex) => void) | undefined;
   /** Set in the environment of every process, for whoever must find them later; commands in a sandbox do not see it. */
   readonly marks?: Readonly<Record<string, string>>;
   /** Called right before each process; what it throws ends the whole line. */
@@ -303,7 +306,7 @@ function startOne(
   running: Running,
 ): Promise<number> {
   const { options, sandbox, output, capture, mark, limits, cover } = running;
-  const { root, prepareArgv, toolchain, readOnly = false } = options;
+  const { root, prepareArgv, serveNetwork, toolchain, readOnly = false } = options;
   const toOutput = (target: Target): number | 'ignore' => {
     if (target === 'capture') return output;
     return target === 'pipe' ? (after ?? output) : target;
@@ -318,6 +321,7 @@ function startOne(
         ...(toolchain && { toolchain }),
       },
       limits,
+      serve: serveNetwork?.(argv),
       stdio: [wiring.input ?? before ?? 'ignore', toOutput(wiring.out), toOutput(wiring.err)],
       marks: { [markName]: mark, ...options.marks },
     });

@@ -3,7 +3,8 @@ import { failpoint } from '../../audit/failpoint.ts';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandEnvironment, toBubblewrapArguments } from './bubblewrap.ts';
+import type { Duplex } from 'node:stream';
+import { behindBridge, commandEnvironment, toBubblewrapArguments } from './bubblewrap.ts';
 import type { Sandbox, SandboxView } from './bubblewrap.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
 
@@ -20,6 +21,8 @@ export interface Start {
   readonly view: SandboxView;
   readonly stdio: Stdio;
   readonly limits: SandboxLimits;
+  /** Takes this end of the only way out of the sandbox's network. Absent: there is none. */
+  readonly serve?: ((link: Duplex) => void) | undefined;
   /** In the environment of every process, so that what is left behind can be found; of a sandbox, in its own only. */
   readonly marks?: Readonly<Record<string, string>>;
 }
@@ -49,10 +52,12 @@ const orNotFound =
  * not an error here. @throws the system's error when it cannot be started at all (E2BIG).
  */
 export function startProcess(start: Start): ChildProcess {
-  const { argv, sandbox, view, stdio, marks, limits } = start;
+  const { argv, sandbox, stdio, marks, limits, serve } = start;
   const confined = sandbox.kind === 'bubblewrap';
   const script = [toLimits(limits, confined), orNotFound, 'exec "$@"'].join(' ');
-  const command = ['/bin/sh', '-c', script, 'sh', ...argv];
+  const bridged = confined && serve !== undefined;
+  const view = { ...start.view, network: bridged };
+  const command = ['/bin/sh', '-c', script, 'sh', ...(bridged ? behindBridge(argv) : argv)];
   if (!confined) {
     const [file = '', ...rest] = command;
     const env = { ...commandEnvironment(sandbox, view.toolchain), ...marks };
@@ -71,11 +76,13 @@ export function startProcess(start: Start): ChildProcess {
     const child = spawn(program, ['--args', '4', '--', ...command], {
       env: { ...marks },
       detached: true,
-      stdio: [...stdio, filter ?? 'ignore', 'pipe'],
+      stdio: [...stdio, filter ?? 'ignore', 'pipe', ...(bridged ? ['pipe' as const] : [])],
     });
     const pipe = child.stdio[4] as NodeJS.WritableStream | null | undefined;
     pipe?.on('error', () => undefined);
     pipe?.end(args.map((arg) => `${arg}\0`).join(''));
+    const link = (child.stdio as readonly unknown[])[5] as Duplex | null | undefined;
+    if (link != null) serve?.(link);
     failpoint('spawn.after');
     return child;
   } finally {

@@ -87,6 +87,10 @@ export function renderEntry(entry: AuditEntry): string {
     }
     case 'settlement':
       return toLine(`${head} ${entry.request} ${entry.what} by ${entry.by}`, 400);
+    case 'network': {
+      const { verdict, method, host, port, rule } = entry;
+      return toLine(`${head} network ${verdict} ${method} ${host}:${port} (${rule})`, 400);
+    }
     case 'policy':
       return toLine(`${head} policy ${entry.sha256} in force, by ${entry.by}`, 400);
     default:
