@@ -55,6 +55,10 @@ const canaries = {
   dotenv: 'CANARY-DOTENV-c0de',
 };
 
+// Once for all worlds of a test file: trying a sandbox takes longer than most attacks.
+const sandboxFolder = mkdtempSync(join(tmpdir(), 'dev-agent-attack-sandbox-'));
+process.once('exit', () => rmSync(sandboxFolder, { recursive: true, force: true }));
+
 export interface World {
   readonly workspace: string;
   /** Beside the workspace, with a secret. */
@@ -96,7 +100,7 @@ export async function createWorld({ network }: { readonly network?: object } = {
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit),
     policy: () => bundle,
-    sandbox: await probeSandbox('auto', join(folders.root, 'sandbox')),
+    sandbox: await probeSandbox('auto', sandboxFolder),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(folders.root, 'spill'),
   };
@@ -115,12 +119,10 @@ export async function createWorld({ network }: { readonly network?: object } = {
     async prepare({ setup = [], race }) {
       const servers: Server[] = [];
       for (const item of setup) await plant(workspace, item, servers);
-      const racer = race === undefined ? undefined : await startRace(workspace, race.exchange);
+      const endRace = race === undefined ? undefined : await startRace(workspace, race.exchange);
       return async () => {
         for (const server of servers) server.close();
-        if (racer === undefined) return;
-        racer.kill('SIGKILL');
-        await once(racer, 'exit');
+        await endRace?.();
       };
     },
     async call(tool, args) {
@@ -223,14 +225,22 @@ async function plant(root: string, item: Setup, servers: Server[]): Promise<void
   }
 }
 
-/** Exchanges two names for ever, in a process of its own. */
-async function startRace(root: string, [one, other]: readonly [string, string]) {
+/** Exchanges two names for ever, in a process of its own; what a tool makes in the gap is cleared away. Returns its end. */
+async function startRace(
+  root: string,
+  [one, other]: readonly [string, string],
+): Promise<() => Promise<void>> {
   const names = JSON.stringify([root, one, other, `${one}.held`]);
   const loop = `const [root,a,b,t]=${names};const f=require('fs');process.chdir(root);process.stdout.write('up');
-    for(;;){f.renameSync(a,t);f.renameSync(b,a);f.renameSync(t,b);f.renameSync(a,t);f.renameSync(b,a);f.renameSync(t,b)}`;
+    const move=(x,y)=>{try{f.renameSync(x,y)}catch{f.rmSync(y,{recursive:true,force:true})}};
+    for(;;){move(a,t);move(b,a);move(t,b);move(a,t);move(b,a);move(t,b)}`;
   const racer = spawn(process.execPath, ['-e', loop], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exit = once(racer, 'exit');
   await once(racer.stdout, 'data');
-  return racer;
+  return async () => {
+    racer.kill('SIGKILL');
+    await exit;
+  };
 }
 
 /** Content of every file a case wants to stay as it was. */

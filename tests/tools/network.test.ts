@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { IncomingMessage, Server } from 'node:http';
-import { connect, createServer as createListener } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +16,7 @@ import type { Policy } from '../../policies/schema.ts';
 import { shippedDir } from '../policies/cases.ts';
 import { createWorld } from './attack-world.ts';
 import type { World } from './attack-world.ts';
+import { speak } from './proxy-client.ts';
 
 const read = (name: string): string => readFileSync(join(shippedDir, name), 'utf8');
 
@@ -47,21 +47,6 @@ async function startHost(t: { after(fn: () => void): void }, address = '127.0.0.
     server.close();
   });
   return { port: (server.address() as AddressInfo).port, seen };
-}
-
-/** What a client gets that writes `text` to the proxy. */
-async function speak(proxy: Server, text: string): Promise<string> {
-  const listener = createListener({ allowHalfOpen: true }, (socket) =>
-    proxy.emit('connection', socket),
-  );
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const socket = connect((listener.address() as AddressInfo).port, '127.0.0.1');
-  socket.write(text);
-  let answer = '';
-  for await (const chunk of socket) answer += String(chunk);
-  listener.close();
-  return answer;
 }
 
 const ask = (url: string, more = ''): string =>
