@@ -98,6 +98,8 @@ export interface ThinkRequest {
   readonly claims?: readonly string[];
   /** A sentence of the engine to the model, such as a budget warning. */
   readonly nudge?: string;
+  /** Tools that cannot work in this run; they are not offered. */
+  readonly without?: readonly string[];
 }
 
 export interface ThinkAnswer {
@@ -207,6 +209,8 @@ export type OpenResult =
       limits: Limits;
       policy: string;
       sandbox: 'bubblewrap' | 'none' | 'unavailable';
+      /** What commands lack on this machine, and what to do about it; absent where they are confined. */
+      restricted?: string;
       /** Snapshot of what the run found; absent without a lease. */
       tree?: SnapshotId;
       /** Paths that snapshots leave out, at most 20. */

@@ -10,6 +10,7 @@ import type {
   EnsureRequest,
   EnsureResult,
   ModelOutcome,
+  OpenResult,
   PlanAnswer,
   ReviewAnswer,
   ReviewRequest,
@@ -221,6 +222,7 @@ function foldCompleted(
   result: unknown,
 ): RunEventBody[] {
   if (type === 'act') return foldAct(state, request as ActRequest, result as ActResult);
+  if (type === 'openWorkspace') return foldOpening(result as OpenResult);
   if (type === 'ensureWorkspace')
     return foldDrift(state, request as EnsureRequest, result as EnsureResult);
   if (type !== 'plan' && type !== 'think' && type !== 'review') return [];
@@ -235,6 +237,11 @@ function foldCompleted(
   const told = outcome.kind === 'answer' ? foldAnswer(state, type, request, outcome.answer) : [];
   return [...told, { type: 'budget', usage: { ...state.usage } }];
 }
+
+const foldOpening = (opened: OpenResult): RunEventBody[] =>
+  opened.ok && opened.restricted !== undefined
+    ? [{ type: 'run.restricted', reason: opened.restricted }]
+    : [];
 
 function foldAnswer(state: State, type: string, request: unknown, answer: unknown): RunEventBody[] {
   if (type === 'plan') {

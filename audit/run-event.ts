@@ -25,6 +25,8 @@ export type RunEvent =
       Pick<RunInput, 'goal' | 'workspace' | 'by' | 'approve' | 'limits'> & {
         readonly model: string;
       })
+  /** Commands are not offered, or run unconfined: the machine has no sandbox, or the operator wants none. */
+  | (Common<'run.restricted'> & { readonly reason: string })
   | (Common<'plan.updated'> & {
       readonly round: number;
       readonly approach: string;

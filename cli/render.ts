@@ -10,6 +10,8 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
   switch (event.type) {
     case 'run.started':
       return [`${style.bold('Goal')} ${toLine(event.goal, width)}`];
+    case 'run.restricted':
+      return [`${style.yellow(style.bold('RESTRICTED'))} ${toLine(event.reason, 400)}`];
     case 'plan.updated':
       return [
         `${style.bold(`Plan ${event.round}`)} ${toLine(event.approach, width)}`,

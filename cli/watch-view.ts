@@ -102,6 +102,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return { ...view, paused: false };
     case 'run.finished':
       return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), finished: event };
+    case 'run.restricted':
     case 'decision':
     case 'tool.started':
     case 'tool.output':

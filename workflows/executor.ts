@@ -63,6 +63,7 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
             ? { claims: claimsOf(state, 200) }
             : { transcript: step.transcript }),
           ...(nudge === undefined ? {} : { nudge }),
+          ...(state.without === undefined ? {} : { without: state.without }),
         },
       ],
     ),

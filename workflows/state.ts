@@ -34,6 +34,8 @@ export interface StepRecord extends PlannedStep {
 export interface RunState {
   round: number;
   facts?: Ref;
+  /** Tools that cannot work on the machine that has the workspace. */
+  without?: string[];
   plan?: Ref;
   steps: StepRecord[];
   /** Why earlier plans were given up. */

@@ -27,7 +27,7 @@ export async function askThink(role: Role, request: ThinkRequest) {
   return await role.ask<ThinkAnswer>({
     model: request.model,
     messages: fitToContext([...past, ...added], role.contextTokens),
-    tools,
+    tools: tools.filter(({ name }) => request.without?.includes(name) !== true),
     async check(reply) {
       const calls = checkCalls(reply);
       if (!calls.ok) return calls;

@@ -77,6 +77,7 @@ export function createWorkspaceActivities(
           limits: limitsOf(bundle.policy),
           policy: bundle.sha256,
           sandbox: sandbox.kind,
+          ...describeRestriction(sandbox),
           ...found,
           ...(lease && bundle.policy.workspace.parallelSteps > 1
             ? { parallelSteps: bundle.policy.workspace.parallelSteps }
@@ -204,6 +205,20 @@ const toReported = ({
 }: Observation) => ({
   ...{ seq, step, tool, preview, verdict, rule, ok, exitCode, ms, changed, time, whole },
 });
+
+/** For everybody who follows the run: that commands are not offered, or not confined. */
+function describeRestriction(sandbox: Sandbox): Pick<Opened, 'restricted'> {
+  switch (sandbox.kind) {
+    case 'bubblewrap':
+      return {};
+    case 'none':
+      return { restricted: 'AGENT_SANDBOX=none: commands run unconfined, with your rights.' };
+    case 'unavailable':
+      return {
+        restricted: `Commands are not offered, only file tools: ${sandbox.reason} ${sandbox.fix}`,
+      };
+  }
+}
 
 /** Free of links, whether or not the folder is still there. */
 function toRoot(workspace: string): string {

@@ -1,8 +1,35 @@
-import type { Sandbox } from '../../activities/workspace/sandbox.ts';
 import type { Settings } from '../../config/environment.ts';
 import { runProject } from '../child.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
+
+/** As `workers/probe.ts` prints it. */
+type Probed =
+  | {
+      readonly kind: 'bubblewrap';
+      readonly version: string;
+      readonly filter: boolean;
+      readonly processes: 'control-group' | 'kernel' | 'watched';
+    }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly fix: string };
+
+/** How the limits of tools.yaml (`sandbox`) hold here. */
+function checkLimits(processes: Extract<Probed, { kind: 'bubblewrap' }>['processes']): Check {
+  const watched = 'memory and disk watched ten times a second, the rest by the kernel';
+  switch (processes) {
+    case 'control-group':
+      return ok('limits', `processes by a control group, ${watched}`);
+    case 'kernel':
+      return ok('limits', `processes by the kernel, for want of a control group; ${watched}`);
+    case 'watched':
+      return warn(
+        'limits',
+        `processes only watched: no control group can be made; ${watched}`,
+        'Run dev-agent as another user than root, or with a pids limit of the container.',
+      );
+  }
+}
 
 /** Whether commands can be confined here: a sandbox is really run, in a process of its own. */
 export async function checkSandbox({ sandbox: choice }: Settings): Promise<Check[]> {
@@ -11,15 +38,21 @@ export async function checkSandbox({ sandbox: choice }: Settings): Promise<Check
     const [reason = ''] = stderr.trim().split('\n').slice(-1);
     return [fail('sandbox', `it could not be tried: ${reason}`, 'See the README, "Try it".')];
   }
-  const sandbox = JSON.parse(stdout) as Sandbox;
+  const sandbox = JSON.parse(stdout) as Probed;
   switch (sandbox.kind) {
     case 'bubblewrap':
-      return [ok('sandbox', `bubblewrap ${sandbox.version}, no network inside`)];
+      return [
+        ok(
+          'sandbox',
+          `bubblewrap ${sandbox.version}, no network inside, ${sandbox.filter ? 'system calls filtered' : 'no system-call filter for this processor'}`,
+        ),
+        checkLimits(sandbox.processes),
+      ];
     case 'none':
       return [
         warn('sandbox', 'AGENT_SANDBOX=none: commands run unconfined', 'Unset AGENT_SANDBOX.'),
       ];
     case 'unavailable':
-      return [warn('sandbox', `${sandbox.reason} Commands are refused`, sandbox.fix)];
+      return [warn('sandbox', `RESTRICTED, only file tools: ${sandbox.reason}`, sandbox.fix)];
   }
 }

@@ -17,6 +17,7 @@ import { createTransactions } from '../../activities/tools/transactions.ts';
 import { createWorkspaceActivities } from '../../activities/tools/workspace-activities.ts';
 import { createLeases } from '../../activities/workspace/lease.ts';
 import { probeSandbox } from '../../activities/workspace/sandbox.ts';
+import type { Sandbox } from '../../activities/workspace/sandbox.ts';
 import { createBlobStore } from '../../audit/blobs.ts';
 import type { BlobStore } from '../../audit/blobs.ts';
 import { createProjection } from '../../audit/events.ts';
@@ -64,6 +65,8 @@ export interface TestAgentOptions {
   readonly address?: string;
   /** A model server other than the scripted one. */
   readonly baseUrl?: string;
+  /** In place of what this machine has. */
+  readonly sandbox?: Sandbox;
   /** Replaces the default bundle's files. */
   readonly policies?: Readonly<
     Partial<Record<'tools.yaml' | 'network.yaml' | 'paths.yaml', string>>
@@ -114,7 +117,7 @@ export async function startAgent(
     NativeConnection.connect({ address }),
     readBundle(readSettings({ cwd: '/' }).cacheDir),
     // Where there is no sandbox, runs are tested without: tests/workspace is about sandboxes.
-    probeSandbox(hasSandbox ? 'auto' : 'none', join(folders.root, 'sandbox')),
+    options.sandbox ?? probeSandbox(hasSandbox ? 'auto' : 'none', join(folders.root, 'sandbox')),
   ]);
   const modelSide = createModelActivities({
     blobs,
