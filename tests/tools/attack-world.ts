@@ -232,7 +232,7 @@ async function startRace(
 ): Promise<() => Promise<void>> {
   const names = JSON.stringify([root, one, other, `${one}.held`]);
   const loop = `const [root,a,b,t]=${names};const f=require('fs');process.chdir(root);process.stdout.write('up');
-    const move=(x,y)=>{try{f.renameSync(x,y)}catch{f.rmSync(y,{recursive:true,force:true})}};
+    const move=(x,y)=>{try{f.renameSync(x,y)}catch(e){try{if(e.code!=='ENOENT')f.rmSync(y,{recursive:true})}catch{}}};
     for(;;){move(a,t);move(b,a);move(t,b);move(a,t);move(b,a);move(t,b)}`;
   const racer = spawn(process.execPath, ['-e', loop], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exit = once(racer, 'exit');
