@@ -9,6 +9,7 @@ import { measureMany } from './many.ts';
 import { measureMirror } from './mirror.ts';
 import { measureOutput } from './output.ts';
 import { measureRecovery } from './recovery.ts';
+import { measureSandbox } from './sandbox.ts';
 import { measureSnapshots } from './snapshots.ts';
 import { measureCommands, measureRuns } from './start-up.ts';
 import { measureHistory, measureTurn } from './steps.ts';
@@ -37,6 +38,7 @@ try {
     history: async () => measureHistory(await up()),
     output: measureOutput,
     audit: measureAudit,
+    sandbox: measureSandbox,
     snapshots: measureSnapshots,
     calls: measureCalls,
     recovery: measureRecovery,

@@ -109,7 +109,7 @@ const megabytes = (count: number): string => String(count * 1_048_576);
 function tighten(tools: string): string {
   const smaller: Readonly<Record<string, string>> = {
     ...{ memory_bytes: megabytes(400), growth_bytes: megabytes(64), file_bytes: megabytes(32) },
-    ...{ tmp_bytes: megabytes(32) },
+    ...{ tmp_bytes: megabytes(32), processes: '128' },
   };
   return Object.entries(smaller).reduce(
     (text, [name, value]) =>
