@@ -19,8 +19,7 @@ export interface Survey {
   readonly gitFolders: readonly string[];
 }
 
-export interface Surveyor {
-  readonly guard: Guard;
+interface Surveyor {
   /** The workspace as it is, or as it was at most `mostAgeMs` ago. */
   look(mostAgeMs?: number): Promise<Survey>;
 }
@@ -45,16 +44,17 @@ const foldersAtOnce = 200;
 /** Fetched by package managers: nothing in there is the person's. */
 const skipped = new Set(['node_modules', '.venv']);
 const mostSurveyors = 8;
-const surveyors = new Map<string, Surveyor>();
+const surveyors = new WeakMap<Guard, Map<string, Surveyor>>();
 
 /** The one surveyor of a workspace. Those used last are kept: a worker has few, and lanes come and go. */
 export function surveyorOf(root: string, guard: Guard): Surveyor {
-  const known = surveyors.get(root);
-  const surveyor = known?.guard === guard ? known : createSurveyor(root, guard);
-  surveyors.delete(root);
-  surveyors.set(root, surveyor);
-  const [oldest] = surveyors.keys();
-  if (surveyors.size > mostSurveyors && oldest !== undefined) surveyors.delete(oldest);
+  const known = surveyors.get(guard) ?? new Map<string, Surveyor>();
+  surveyors.set(guard, known);
+  const surveyor = known.get(root) ?? createSurveyor(root, guard);
+  known.delete(root);
+  known.set(root, surveyor);
+  const [oldest] = known.keys();
+  if (known.size > mostSurveyors && oldest !== undefined) known.delete(oldest);
   return surveyor;
 }
 
@@ -63,7 +63,6 @@ function createSurveyor(root: string, guard: Guard): Surveyor {
   let known = new Map<string, Known>();
   let last: { readonly survey: Survey; readonly at: number } | undefined;
   return {
-    guard,
     async look(mostAgeMs = 0) {
       if (last !== undefined && performance.now() - last.at < mostAgeMs) return last.survey;
       const next = new Map<string, Known>();
