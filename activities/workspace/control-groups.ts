@@ -78,16 +78,22 @@ export interface ControlGroup {
   close(): void;
 }
 
-/** @throws the system's error when the group cannot be made: without it the processes of root are not bounded. */
+/** The group is made when the first process is put into it; where it cannot be made, whoever watches counts the processes. */
 export function createControlGroup(parent: string, processes: number): ControlGroup {
   for (const folder of left) if (remove(folder)) left.delete(folder);
   commands += 1;
   const folder = join(parent, `c${commands}`);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'pids.max'), String(processes));
   const list = join(folder, 'cgroup.procs');
+  let made = false;
   let moving: Promise<unknown> | undefined;
+  const make = (): void => {
+    if (made) return;
+    mkdirSync(folder, { recursive: true });
+    made = true;
+    writeFileSync(join(folder, 'pids.max'), String(processes));
+  };
   const move = async (pids: readonly number[]): Promise<void> => {
+    make();
     const there = new Set((await readFile(list, 'utf8')).split('\n').map(Number));
     for (const pid of pids) {
       // Most that is refused has ended already; the rest is counted by whoever watches the command.
@@ -101,7 +107,7 @@ export function createControlGroup(parent: string, processes: number): ControlGr
         .finally(() => (moving = undefined));
     },
     close() {
-      if (!remove(folder)) left.add(folder);
+      if (made && !remove(folder)) left.add(folder);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { existsSync, lstatSync, statSync } from 'node:fs';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { home } from './bubblewrap.ts';
@@ -12,30 +12,49 @@ import { toSeccompFilter } from './seccomp.ts';
 export { toBubblewrapArguments } from './bubblewrap.ts';
 export type { Sandbox } from './bubblewrap.ts';
 
+/** Of the host's `/etc`: what the loader, the C library and Debian's links to programs need. As they are when a worker starts. */
+const copied = ['ld.so.cache', 'localtime', 'nsswitch.conf', 'alternatives'];
+
 /** Writes the files a sandbox shows into `folder`. */
 async function writeSandboxFiles(folder: string): Promise<SandboxFiles> {
+  const etc = join(folder, 'etc');
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Where the host's certificates are shown.
+  await mkdir(join(etc, 'ssl/certs'), { recursive: true, mode: 0o700 });
   const write = async (name: string, content: string | Buffer): Promise<string> => {
     const file = join(folder, name);
     await writeFile(file, content, { mode: 0o600 });
     return file;
   };
+  for (const name of copied) await copyFresh(join('/etc', name), join(etc, name));
+  const users = `agent:x:1000:1000:agent:${home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`;
+  await write('etc/passwd', users);
+  await write('etc/group', 'agent:x:1000:\nnogroup:x:65534:\n');
+  // Without localhost in it some test runners fail to resolve their own address.
+  await write('etc/hosts', '127.0.0.1 localhost sandbox\n::1 localhost\n');
+  await write(
+    'etc/agent-gitconfig',
+    '[user]\n\tname = dev-agent\n\temail = dev-agent@localhost\n[safe]\n\tdirectory = *\n[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n',
+  );
   const filter = toSeccompFilter(process.arch);
   return {
-    passwd: await write(
-      'passwd',
-      `agent:x:1000:1000:agent:${home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
-    ),
-    group: await write('group', 'agent:x:1000:\nnogroup:x:65534:\n'),
-    // Without localhost in it some test runners fail to resolve their own address.
-    hosts: await write('hosts', '127.0.0.1 localhost sandbox\n::1 localhost\n'),
-    empty: await write('empty', ''),
-    gitconfig: await write(
-      'gitconfig',
-      '[user]\n\tname = dev-agent\n\temail = dev-agent@localhost\n[safe]\n\tdirectory = *\n[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n',
-    ),
+    ...{ etc, empty: await write('empty', '') },
     ...(filter === undefined ? {} : { seccomp: await write('seccomp.bpf', filter) }),
   };
+}
+
+/** Leaves a copy that is as new as what it was made from. */
+async function copyFresh(from: string, to: string): Promise<void> {
+  const source = statSync(from, { throwIfNoEntry: false });
+  const copy = lstatSync(to, { throwIfNoEntry: false });
+  if (source === undefined || (copy !== undefined && copy.mtimeMs >= source.mtimeMs)) return;
+  const isFolder = source.isDirectory();
+  try {
+    // Links in a folder lead to programs and stay links; a link that is the file itself leads to nothing in there.
+    await cp(from, to, { recursive: true, dereference: !isFolder, verbatimSymlinks: isFolder });
+  } catch {
+    // Another process of ours copies as well. What is missing in the end, the canaries or the command will say.
+  }
 }
 
 const run = promisify(execFile);
