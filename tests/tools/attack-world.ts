@@ -99,7 +99,7 @@ export async function createWorld({ network }: { readonly network?: object } = {
   const dependencies: ActDependencies = {
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit),
-    policy: () => bundle,
+    policy: () => Promise.resolve(bundle),
     sandbox: await probeSandbox('auto', sandboxFolder),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(folders.root, 'spill'),
