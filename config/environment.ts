@@ -131,6 +131,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     stateDir,
     toolsDir: inImage('/tools') ? '/tools' : join(stateDir, 'tools'),
     policiesDir: shippedPolicies,
+    policyPreset: 'standard',
     allowNet: false,
     forceChat: false,
     sandbox: 'auto',

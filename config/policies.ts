@@ -1,22 +1,37 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parsePolicy } from '../policies/parse.ts';
+import { applyPreset } from '../policies/presets.ts';
+import type { Preset } from '../policies/presets.ts';
 import type { Policy } from '../policies/schema.ts';
+import { denyEverything, tighten } from '../policies/tighten.ts';
+import type { TighteningFiles } from '../policies/tighten.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';
 
 const names = ['tools', 'network', 'paths'] as const;
 const maxBytes = 256 * 1024;
 
-/** The three files of one folder as they were read together. */
+/** The three files of one folder as they were read together, with what a workspace asks for besides. */
 export interface PolicyBundle {
   readonly policy: Policy;
-  /** Of names, lengths and bytes of the three files; 64 hex digits. */
+  /** Of names, lengths and bytes of all its files, and of the preset unless it is `standard`; 64 hex digits. */
   readonly sha256: string;
   /** Absolute. */
   readonly dir: string;
+  readonly preset: Preset;
   readonly files: Readonly<Record<(typeof names)[number], string>>;
+  /** Absolute folder of the workspace's own files, if it has any, and the files. */
+  readonly tightening?: { readonly dir: string; readonly files: TighteningFiles };
+  /** What is wrong with the workspace's own files, as a sentence; then the policy lets nothing be done. */
+  readonly problem?: string;
+}
+
+export interface PolicyOptions {
+  /** Default: `standard`. */
+  readonly preset?: Preset;
+  /** Absolute path of a workspace; its `.agent/policies/` tighten the bundle. */
+  readonly workspace?: string;
 }
 
 /** A bundle that cannot be put in force. The message lists every problem, one a line, as `file:line:column: …`. */
@@ -39,13 +54,22 @@ export class PolicyError extends Error {
 }
 
 /**
- * Reads `tools.yaml`, `network.yaml` and `paths.yaml` from a folder.
+ * Reads `tools.yaml`, `network.yaml` and `paths.yaml` from a folder, and a workspace's own files beside them.
  * @throws PolicyError with everything that is wrong with them, missing files included.
  */
-export async function readPolicyBundle(dir: string): Promise<PolicyBundle> {
+export const readPolicyBundle = (dir: string, options: PolicyOptions = {}): Promise<PolicyBundle> =>
+  Promise.resolve().then(() => {
+    const bundle = readOperatorBundle(dir, options.preset ?? 'standard');
+    return options.workspace === undefined ? bundle : tightenBundle(bundle, options.workspace);
+  });
+
+function readOperatorBundle(dir: string, preset: Preset): PolicyBundle {
   const folder = resolve(dir);
-  const read = await Promise.all(names.map((name) => readPolicyFile(folder, `${name}.yaml`)));
-  const problems = read.flatMap((file) => ('problem' in file ? [file.problem] : []));
+  const read = names.map((name) => readPolicyFile(folder, `${name}.yaml`));
+  const problems = read.flatMap((file) => {
+    if ('problem' in file) return [file.problem];
+    return 'missing' in file ? [file.missing] : [];
+  });
   const [tools = '', network = '', paths = ''] = read.map((file) =>
     'text' in file ? file.text : '',
   );
@@ -54,43 +78,95 @@ export async function readPolicyBundle(dir: string): Promise<PolicyBundle> {
   const parsed = parsePolicy({ tools, network, paths });
   if (!parsed.ok) throw new PolicyError(folder, parsed.problems);
   const files = { tools, network, paths };
-  return { policy: parsed.policy, sha256: hashOf(files), dir: folder, files };
+  const policy = applyPreset(parsed.policy, preset);
+  const lines = preset === 'standard' ? [] : [`preset ${preset}\n`];
+  return { policy, preset, sha256: hashOf(files, '', lines), dir: folder, files };
 }
 
-function hashOf(files: PolicyBundle['files']): string {
+/**
+ * The bundle with what the workspace asks for in `.agent/policies/`, which can only tighten; the bundle itself where the
+ * workspace has no such file. @throws PolicyError with everything that is wrong with the workspace's files.
+ */
+export function tightenBundle(bundle: PolicyBundle, workspace: string): PolicyBundle {
+  const dir = join(workspace, '.agent', 'policies');
+  const read = names.map((name) => [name, readPolicyFile(dir, `${name}.yaml`)] as const);
+  const problems = read.flatMap(([, file]) => ('problem' in file ? [file.problem] : []));
+  if (problems.length > 0) throw new PolicyError(dir, problems);
+  const files: TighteningFiles = Object.fromEntries(
+    read.flatMap(([name, file]) => ('text' in file ? [[name, file.text]] : [])),
+  );
+  if (Object.keys(files).length === 0) return bundle;
+  const tightened = tighten(bundle.policy, files);
+  if (!tightened.ok) throw new PolicyError(dir, tightened.problems);
+  const sha256 = hashOf(files, 'workspace/', [`${bundle.sha256}\n`]);
+  return { ...bundle, policy: tightened.policy, sha256, tightening: { dir, files } };
+}
+
+/**
+ * As `tightenBundle`, for whoever is about to act: a workspace's file that cannot be read, or would loosen, lets nothing be
+ * done rather than be passed over.
+ */
+export function tightenOrLock(bundle: PolicyBundle, workspace: string): PolicyBundle {
+  try {
+    return tightenBundle(bundle, workspace);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    const [first] = error.problems;
+    const place = first === undefined ? '' : `${first.file}:${first.line}: ${first.message}`;
+    const reason = `the workspace’s own policy in ${error.dir} has mistakes (${place})`;
+    return { ...bundle, policy: denyEverything(bundle.policy, reason), problem: error.message };
+  }
+}
+
+function hashOf(files: TighteningFiles, prefix: string, lines: readonly string[]): string {
   const hash = createHash('sha256');
+  for (const line of lines) hash.update(line);
   for (const name of names) {
-    const bytes = Buffer.from(files[name]);
-    hash.update(`${name}.yaml ${bytes.length}\n`).update(bytes);
+    const text = files[name];
+    if (text === undefined) continue;
+    const bytes = Buffer.from(text);
+    hash.update(`${prefix}${name}.yaml ${bytes.length}\n`).update(bytes);
   }
   return hash.digest('hex');
 }
 
-type PolicyFile = { readonly text: string } | { readonly problem: PolicyProblem };
+type PolicyFile =
+  | { readonly text: string }
+  | { readonly problem: PolicyProblem }
+  | { readonly missing: PolicyProblem };
 
-async function readPolicyFile(dir: string, file: string): Promise<PolicyFile> {
-  const fault = (message: string, expected: string): PolicyFile => ({
-    problem: { file, line: 1, column: 1, message, expected },
+function readPolicyFile(dir: string, file: string): PolicyFile {
+  const toProblem = (message: string, expected: string): PolicyProblem => ({
+    ...{ file, line: 1, column: 1, message, expected },
   });
-  // O_NONBLOCK: opening a FIFO must not wait for somebody to write into it.
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
-  const opened = await open(join(dir, file), flags).catch((error: NodeJS.ErrnoException) => error);
-  if (opened instanceof Error) {
-    const missing = opened.code === 'ENOENT' || opened.code === 'ENOTDIR';
-    return missing
-      ? fault('the file is missing', 'all of tools.yaml, network.yaml and paths.yaml')
-      : fault(`the file cannot be read (${opened.code ?? opened.message})`, 'a readable file');
+  const fault = (message: string, expected: string): PolicyFile => ({
+    problem: toProblem(message, expected),
+  });
+  let fd: number;
+  try {
+    // O_NONBLOCK: opening a FIFO must not wait for somebody to write into it.
+    fd = openSync(join(dir, file), constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR'
+      ? {
+          missing: toProblem(
+            'the file is missing',
+            'all of tools.yaml, network.yaml and paths.yaml',
+          ),
+        }
+      : fault(`the file cannot be read (${code ?? message})`, 'a readable file');
   }
   try {
-    const stats = await opened.stat();
+    const stats = fstatSync(fd);
     if (!stats.isFile()) return fault('it is not a file', 'a regular file');
     if (stats.size > maxBytes) return fault(`it has ${stats.size} bytes`, `at most ${maxBytes}`);
-    const bytes = await opened.readFile();
+    const bytes = readFileSync(fd);
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch (error) {
     if (error instanceof TypeError) return fault('it is not UTF-8 text', 'UTF-8');
     throw error;
   } finally {
-    await opened.close();
+    closeSync(fd);
   }
 }

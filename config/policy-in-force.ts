@@ -4,6 +4,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PolicyBundle } from './policies.ts';
 import { readPolicyBundle } from './policies.ts';
+import type { Preset } from '../policies/presets.ts';
 
 /**
  * The policy this host goes by: what was put in force last, kept in the state folder as it was then. So the operator may edit
@@ -19,6 +20,7 @@ export interface ForceRecord {
   readonly sha256: string;
   /** Where it came from; absolute. */
   readonly dir: string;
+  readonly preset: Preset;
   readonly by: string;
   /** RFC 3339. */
   readonly since: string;
@@ -50,15 +52,19 @@ export const clearForceRecord = (root: string): void => rmSync(toRecordFile(root
  * Puts the policy of a folder in force: validates all of it, keeps a copy, and switches in one step.
  * @throws PolicyError with everything that is wrong; nothing has changed then.
  */
-export async function putInForce(root: string, dir: string, by: string): Promise<Activation> {
-  const bundle = await readPolicyBundle(dir);
+export async function putInForce(
+  root: string,
+  { dir, preset }: Pick<ForceRecord, 'dir' | 'preset'>,
+  by: string,
+): Promise<Activation> {
+  const bundle = await readPolicyBundle(dir, { preset });
   const before = readForceRecord(root);
   const copy = join(toFolder(root), bundle.sha256);
   await mkdir(copy, { recursive: true, mode: 0o700 });
   for (const [name, text] of Object.entries(bundle.files))
     await replaceFile(join(copy, `${name}.yaml`), text);
   const record: ForceRecord = {
-    ...{ sha256: bundle.sha256, dir: bundle.dir, by, since: new Date().toISOString() },
+    ...{ sha256: bundle.sha256, dir: bundle.dir, preset, by, since: new Date().toISOString() },
   };
   await replaceFile(toRecordFile(root), JSON.stringify(record));
   return { bundle, ...(before === undefined ? {} : { before }) };
@@ -101,7 +107,7 @@ async function readCopy(root: string): Promise<PolicyBundle> {
   const record = readForceRecord(root);
   if (record === undefined) throw new Error(`No policy is in force in ${root}.`);
   const folder = join(toFolder(root), record.sha256);
-  const bundle = await readPolicyBundle(folder);
+  const bundle = await readPolicyBundle(folder, { preset: record.preset });
   if (bundle.sha256 !== record.sha256)
     throw new Error(
       `The policy in ${folder} was changed: its sha256 is ${bundle.sha256}. Put the operator's in force again: agent policies reload`,

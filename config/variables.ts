@@ -1,5 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
+import { presets } from '../policies/presets.ts';
+import type { Preset } from '../policies/presets.ts';
 
 /** What the operator can set. Every value is text until `parse` has looked at it. */
 export interface VariableValues {
@@ -12,6 +14,7 @@ export interface VariableValues {
   stateDir: string;
   toolsDir: string;
   policiesDir: string;
+  policyPreset: Preset;
   allowNet: boolean;
   forceChat: boolean;
   sandbox: 'auto' | 'none';
@@ -78,6 +81,11 @@ const parseFlag = (text: string): Parsed<boolean> => {
 
 const parseSandbox = (text: string): Parsed<'auto' | 'none'> =>
   text === 'auto' || text === 'none' ? { value: text } : { expected: 'auto or none' };
+
+const parsePreset = (text: string): Parsed<Preset> => {
+  const value = presets.find((preset) => preset === text);
+  return value === undefined ? { expected: presets.join(', ') } : { value };
+};
 
 const parseBaseUrl = (text: string): Parsed<string> => {
   const expected = 'an http(s) URL';
@@ -183,6 +191,14 @@ export const variables: readonly Variable[] = [
     meaning: 'Folder with tools.yaml, network.yaml and paths.yaml.',
     fallback: 'the policies shipped with dev-agent',
     parse: parseFolder,
+  }),
+  variable({
+    key: 'policyPreset',
+    name: 'AGENT_POLICY_PRESET',
+    meaning:
+      'standard: the policy files as written; strict: no scripts; trusting: any command and script, in the sandbox.',
+    fallback: 'standard',
+    parse: parsePreset,
   }),
   variable({
     key: 'allowNet',

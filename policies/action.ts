@@ -23,6 +23,8 @@ export interface Decision {
   /** One sentence for the model and the person: why, and what to do instead. */
   readonly reason: string;
   readonly effect: Effect;
+  /** Refused only because no list has it, not because a rule forbids it. */
+  readonly unlisted?: true;
 }
 
 /** Ceilings of one run. Counts are whole numbers; `minutes` is time spent working, not waiting. */

@@ -15,8 +15,15 @@ export interface Pipeline {
 
 export interface SimpleCommand {
   readonly argv: readonly string[];
+  /** `NAME=value` in front of the command, in the order written; absent when there is none. */
+  readonly variables?: readonly Variable[];
   /** In the order written. Paths are relative to the pipeline's `cwd`. */
   readonly redirects: readonly Redirect[];
+}
+
+export interface Variable {
+  readonly name: string;
+  readonly value: string;
 }
 
 export type Redirect =

@@ -3,6 +3,7 @@ import type { CommandLine, Pipeline, Redirect } from './command.ts';
 import { decideWritten, locate } from './paths.ts';
 import type { PathOp, Where } from './paths.ts';
 import type { CommandRule, Policy } from './schema.ts';
+import { decideVariable } from './variables.ts';
 import { readArgv, wordProblem } from './words.ts';
 import type { TypedWord } from './words.ts';
 
@@ -32,10 +33,21 @@ function renderArgv(argv: readonly string[]): string {
   return text.length > 120 ? `${text.slice(0, 119)}…` : text;
 }
 
-const writing: ReadonlySet<string> = new Set(['write', 'delete', 'move', 'target']);
+const writing: ReadonlySet<string> = new Set(['write', 'delete', 'move', 'target', 'waste']);
+
+/** What a list does not have gets the policy's verdict on that; what a rule forbids stays forbidden. */
+export function settle({ shell }: Policy, decision: Decision): Decision {
+  if (decision.unlisted !== true || shell.unlisted === 'deny') return decision;
+  const { unlisted: _, ...rest } = decision;
+  const { reason } = decision;
+  return shell.unlisted === 'allow'
+    ? { ...rest, verdict: 'allow', reason: `Allowed in the sandbox though not listed: ${reason}` }
+    : { ...rest, verdict: 'ask', reason: `A person must approve what is not listed: ${reason}` };
+}
 
 /** Judges one program with its arguments, exactly as it would be started. */
-export function decideArgv(policy: Policy, argv: readonly string[], where: Where): Decision {
+export function decideArgv(policy: Policy, given: readonly string[], where: Where): Decision {
+  const argv = toListed(given);
   const shown = renderArgv(argv);
   const deny = (rule: string, reason: string, effect: Effect = 'workspace'): Decision => ({
     verdict: 'deny',
@@ -43,6 +55,7 @@ export function decideArgv(policy: Policy, argv: readonly string[], where: Where
     reason: `${shown}: ${reason}.`,
     effect,
   });
+  const refuse: Deny = (...refusal) => settle(policy, { ...deny(...refusal), unlisted: true });
   const [name = ''] = argv;
   if (name === '') return deny('commands.form', 'the command is empty');
   if (argv.some((word) => word.includes('\0') || !word.isWellFormed())) {
@@ -50,17 +63,17 @@ export function decideArgv(policy: Policy, argv: readonly string[], where: Where
   }
   if (name.includes('/')) {
     const hint = 'a command is named without a folder, and is one of those in tools.yaml';
-    return deny('commands.unlisted', hint);
+    return refuse('commands.unlisted', hint);
   }
   const command = policy.commands.get(name);
   if (command === undefined) {
-    return deny(
+    return refuse(
       'commands.unlisted',
       `"${name.slice(0, 60)}" is not among the commands of tools.yaml`,
     );
   }
   const reading = readArgv(command, argv);
-  if (!reading.ok) return deny(reading.rule.id, reading.problem, reading.rule.effect);
+  if (!reading.ok) return refuse(reading.rule.id, reading.problem, reading.rule.effect);
   const rule = reading.levels.at(-1)?.rule ?? command;
   // An option can make a reading command write: `sort -o file`.
   const writes = reading.words.some(({ type }) => writing.has(type.kind));
@@ -77,7 +90,7 @@ export function decideArgv(policy: Policy, argv: readonly string[], where: Where
       : `${shown} is on the list of commands.`,
     effect,
   };
-  const parts = decideWords(policy, rule, reading.words, argv, where, deny);
+  const parts = decideWords(policy, rule, reading.words, argv, where, { deny, refuse });
   return strictest(own, ...parts);
 }
 
@@ -89,7 +102,7 @@ function decideWords(
   words: readonly TypedWord[],
   argv: readonly string[],
   where: Where,
-  deny: Deny,
+  { deny, refuse }: { readonly deny: Deny; readonly refuse: Deny },
 ): Decision[] {
   const decisions: Decision[] = [];
   let { cwd } = where;
@@ -108,15 +121,21 @@ function decideWords(
       if (type.kind !== 'path' && type.kind !== 'write' && type.kind !== 'delete') continue;
     }
     const problem = wordProblem(word);
-    if (problem !== undefined) decisions.push(deny(rule.id, problem, rule.effect));
+    if (problem !== undefined) decisions.push(refuse(rule.id, problem, rule.effect));
     switch (type.kind) {
       case 'path':
+      case 'source':
         if (text !== '-' && text !== '/dev/null') judge('read', text);
+        break;
+      case 'pathspec':
+        decisions.push(...pathspecProblem(text, rule, refuse));
+        judge('read', text);
         break;
       case 'write':
         if (text !== '/dev/null') judge('write', text);
         break;
       case 'delete':
+      case 'waste':
         judge('delete', text);
         break;
       case 'move':
@@ -139,8 +158,16 @@ function decideWords(
         judge('read', text);
         for (const path of pathsOfRevision(text)) judge('read', path);
         break;
-      case 'command': {
+      case 'command':
         decisions.push(decideArgv(policy, argv.slice(word.at), { ...where, cwd }));
+        return decisions;
+      case 'reader': {
+        // What it reads is given to it at run time: an operand nobody can know.
+        const nested = [...argv.slice(word.at), unknownWord];
+        const inner = decideArgv(policy, nested, { ...where, cwd, loose: true });
+        decisions.push(inner);
+        if (inner.effect !== 'pure')
+          decisions.push(refuse(rule.id, 'it may start only what reads'));
         return decisions;
       }
       case 'pattern':
@@ -149,6 +176,8 @@ function decideWords(
       case 'name':
       case 'mode':
       case 'print':
+      case 'awk':
+      case 'module':
       case 'one-of':
         break;
     }
@@ -168,6 +197,12 @@ const namesOfSources = (words: readonly TypedWord[], where: Where): string[] =>
 const revisionProblem = (text: string, rule: CommandRule, deny: Deny): Decision[] =>
   text.startsWith(':(')
     ? [deny(rule.id, 'pathspecs with ":(" are not on the list; write the path', rule.effect)]
+    : [];
+
+/** git reads signs behind a colon at the start of a path, such as `:(top)` and `:!`. */
+const pathspecProblem = (text: string, rule: CommandRule, deny: Deny): Decision[] =>
+  text.startsWith(':')
+    ? [deny(rule.id, 'pathspecs that start with ":" are not on the list; write the path')]
     : [];
 
 /** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. */
@@ -203,8 +238,9 @@ function decidePipeline(
   const located = locate(cwd, { workspace, cwd: [] });
   const where: Where = { workspace, cwd: located.ok ? located.names : [] };
   return [
-    ...commands.flatMap(({ argv, redirects }) => [
+    ...commands.flatMap(({ argv, redirects, variables = [] }) => [
       decideArgv(policy, argv, where),
+      ...variables.map(({ name }) => settle(policy, decideVariable(policy, name))),
       ...redirects.flatMap((redirect) => decideRedirect(policy, redirect, where)),
     ]),
     ...(cwd === '.' ? [] : [decideWritten(policy, 'list', cwd, { workspace, cwd: [] })]),
@@ -225,17 +261,28 @@ export function decideRedirect(policy: Policy, redirect: Redirect, where: Where)
  * argv with the fixed arguments of the policy put in: what to start instead of `argv` once it was allowed.
  * Unlisted commands come back unchanged.
  */
-export function prepareArgv(policy: Policy, argv: readonly string[]): readonly string[] {
+export function prepareArgv(policy: Policy, given: readonly string[]): readonly string[] {
+  const argv = toListed(given);
   const command = policy.commands.get(argv[0] ?? '');
   const reading = command && readArgv(command, argv);
   if (reading?.ok !== true) return argv;
-  const nested = reading.words.find(({ type }) => type.kind === 'command')?.at ?? argv.length;
+  const nested =
+    reading.words.find(({ type }) => type.kind === 'command' || type.kind === 'reader')?.at ??
+    argv.length;
+  const end = reading.end ?? nested;
+  const last = reading.levels.at(-1)?.rule.last ?? [];
   const prepared: string[] = [];
-  for (const [index, word] of argv.slice(0, nested).entries()) {
+  for (let index = 0; index <= nested; index++) {
     for (const { rule, at } of reading.levels) if (at === index) prepared.push(...rule.fixed);
-    prepared.push(word);
+    if (index === end) prepared.push(...last);
+    if (index < nested) prepared.push(argv[index] ?? '');
   }
-  for (const { rule, at } of reading.levels) if (at === nested) prepared.push(...rule.fixed);
   if (nested < argv.length) prepared.push(...prepareArgv(policy, argv.slice(nested)));
   return prepared;
 }
+
+/** A program that npm has put into the workspace is started, and judged, as `npx` does it. */
+const toListed = (argv: readonly string[]): readonly string[] => {
+  const name = /^(?:\.\/)?node_modules\/\.bin\/([\w-]+)$/.exec(argv[0] ?? '')?.[1];
+  return name === undefined ? argv : ['npx', name, ...argv.slice(1)];
+};

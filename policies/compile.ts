@@ -49,26 +49,28 @@ function toRules<T, R>(lists: Lists<T>, prefix: string, make: (entry: T, rule: R
   );
 }
 
+/** `prefix` starts the ids of the rules: `paths.read`. */
+export const toPathRules = (lists: NonNullable<PathsFile['read']>, prefix: string): PathRule[] =>
+  toRules(lists, prefix, (entry, rule) => {
+    const path = typeof entry === 'string' ? entry : entry.path;
+    const texts = typeof path === 'string' ? [path] : path;
+    // Whoever forbids means every spelling of the name; whoever allows means this one.
+    const folded = rule.verdict !== 'allow';
+    return { ...rule, globs: texts.map((text) => toGlob(text, { folded })) };
+  });
+
 export function compilePaths(file: PathsFile): Policy['paths'] {
-  const section = (name: 'read' | 'write' | 'delete'): PathRule[] =>
-    toRules(file[name] ?? {}, `paths.${name}`, (entry, rule) => {
-      const path = typeof entry === 'string' ? entry : entry.path;
-      const texts = typeof path === 'string' ? [path] : path;
-      // Whoever forbids means every spelling of the name; whoever allows means this one.
-      const folded = rule.verdict !== 'allow';
-      return { ...rule, globs: texts.map((text) => toGlob(text, { folded })) };
-    });
   return {
-    read: section('read'),
-    write: section('write'),
-    delete: section('delete'),
+    read: toPathRules(file.read ?? {}, 'paths.read'),
+    write: toPathRules(file.write ?? {}, 'paths.write'),
+    delete: toPathRules(file.delete ?? {}, 'paths.delete'),
     readBytes: file.limits?.read_bytes ?? 1_048_576,
     writeBytes: file.limits?.write_bytes ?? 1_048_576,
   };
 }
 
-export const compileNetwork = (file: NetworkFile): HostRule[] =>
-  toRules(file, 'network', (entry, rule) => {
+export const toHostRules = (file: Omit<NetworkFile, 'version'>, prefix: string): HostRule[] =>
+  toRules(file, prefix, (entry, rule) => {
     if (typeof entry === 'string') return { ...rule, hosts: [toHostPattern(entry)] };
     const { host, ports, methods } = entry;
     const pattern = toHostPattern(host);
@@ -80,8 +82,8 @@ export const compileNetwork = (file: NetworkFile): HostRule[] =>
 export const compileNetworkCommands = ({ commands }: NetworkFile): string[][] =>
   (commands ?? []).map((text) => text.split(' '));
 
-export const compileTools = (file: ToolsFile): ToolRule[] =>
-  toRules(file.tools, 'tools', (entry, rule) => ({
+export const toToolRules = (lists: ToolsFile['tools'], prefix: string): ToolRule[] =>
+  toRules(lists, prefix, (entry, rule) => ({
     ...rule,
     glob: toGlob(typeof entry === 'string' ? entry : entry.tool),
   }));
@@ -142,8 +144,11 @@ function toCommand(
   if (sub.size > 0 && entry.operands !== undefined) {
     report([...at, 'operands'], 'operands beside subcommands', 'one of the two');
   }
-  const { otherwise } = entry;
-  const given = otherwise && listed(otherwise.given, ['otherwise', 'given']);
+  const otherwise = [entry.otherwise ?? []].flat().map(({ given, and, operands }) => ({
+    given: listed(given, ['otherwise', 'given']),
+    ...(and === undefined ? {} : { and: listed(and, ['otherwise', 'and']) }),
+    operands: toOperands(operands),
+  }));
   return {
     ...toRule(id, entry.verdict ?? 'allow', entry),
     effect,
@@ -152,20 +157,27 @@ function toCommand(
     asking: listed(splitList(entry.ask_options ?? ''), ['ask_options']),
     stop: entry.stop ?? false,
     operands: toOperands(entry.operands ?? ''),
-    ...(given && { otherwise: { given, operands: toOperands(otherwise.operands) } }),
+    otherwise,
+    alone: entry.alone ?? false,
+    lenient: entry.lenient ?? false,
     fixed: entry.fixed ?? [],
+    last: entry.last ?? [],
     sub,
   };
 }
 
 export const compileShell = ({ shell }: ToolsFile): Policy['shell'] => ({
   verdict: shell?.verdict ?? 'deny',
+  unlisted: shell?.unlisted ?? 'deny',
   builtins: new Set(shell?.builtins ?? []),
-  variables: {
-    ask: (shell?.variables?.ask ?? []).map((text) => toGlob(text)),
-    deny: (shell?.variables?.deny ?? []).map((text) => toGlob(text)),
-  },
+  variables: toVariables(shell?.variables),
 });
+
+const toGlobs = (texts: readonly string[] = []) => texts.map((text) => toGlob(text));
+
+export function toVariables(lists: Lists<string> = {}): Policy['shell']['variables'] {
+  return { allow: toGlobs(lists.allow), ask: toGlobs(lists.ask), deny: toGlobs(lists.deny) };
+}
 
 export const compileBudgets = ({ budgets }: ToolsFile): Policy['budgets'] => ({
   steps: budgets?.steps ?? 50,

@@ -8,7 +8,9 @@ export type WordType =
 
 /**
  * `path` is read, `move` read and deleted, `target` written under its own name or, being a folder, under those of the
- * sources; `revision` may also be a path; `print` is a sed script that only prints; `command` is judged as a command.
+ * sources; `revision` may also be a path; `pathspec` is a path as git understands it; `source` a path that is no response
+ * file (`@file`); `module` the name of a package; `waste` a folder that a build makes anew, deleted with all there is in it; `print` is a sed script and
+ * `awk` an awk program that only print; `command` is judged as a command, and `reader` as one that must not change anything.
  */
 type Kind = (typeof kinds)[number];
 const kinds = [
@@ -19,13 +21,19 @@ const kinds = [
   'target',
   'folder',
   'revision',
+  'pathspec',
+  'source',
+  'module',
+  'waste',
   'pattern',
   'text',
   'number',
   'name',
   'mode',
   'print',
+  'awk',
   'command',
+  'reader',
 ] as const;
 
 export interface Option {

@@ -3,12 +3,12 @@ import {
   compileBudgets,
   compileWorkspace,
   compileCommands,
-  compileNetwork,
   compileNetworkCommands,
   compilePaths,
   compileSandbox,
   compileShell,
-  compileTools,
+  toHostRules,
+  toToolRules,
 } from './compile.ts';
 import type { Report } from './compile.ts';
 import { networkSchema, pathsSchema, toolsSchema } from './schema.ts';
@@ -30,13 +30,13 @@ export type ParsedPolicy =
 /** Checks and compiles a bundle. Every problem of all three files is reported at once, in reading order. */
 export function parsePolicy(files: PolicyFiles): ParsedPolicy {
   const problems: PolicyProblem[] = [];
-  const tools = read('tools.yaml', files.tools, toolsSchema, problems);
-  const network = read('network.yaml', files.network, networkSchema, problems);
-  const paths = read('paths.yaml', files.paths, pathsSchema, problems);
+  const tools = readSection('tools.yaml', files.tools, toolsSchema, problems);
+  const network = readSection('network.yaml', files.network, networkSchema, problems);
+  const paths = readSection('paths.yaml', files.paths, pathsSchema, problems);
 
   const policy: Partial<Policy> = {
     ...(tools && {
-      tools: compileTools(tools.value),
+      tools: toToolRules(tools.value.tools, 'tools'),
       commands: compileCommands(tools.value, tools.report),
       shell: compileShell(tools.value),
       budgets: compileBudgets(tools.value),
@@ -44,7 +44,7 @@ export function parsePolicy(files: PolicyFiles): ParsedPolicy {
       sandbox: compileSandbox(tools.value),
     }),
     ...(network && {
-      network: compileNetwork(network.value),
+      network: toHostRules(network.value, 'network'),
       networkCommands: compileNetworkCommands(network.value),
     }),
     ...(paths && { paths: compilePaths(paths.value) }),
@@ -53,11 +53,13 @@ export function parsePolicy(files: PolicyFiles): ParsedPolicy {
   return { ok: true, policy: policy as Policy };
 }
 
-function read<T extends z.ZodType>(
+/** Reads one file by its schema; mistakes go to `problems`, with `keys` as what was expected of unknown keys. */
+export function readSection<T extends z.ZodType>(
   file: string,
   text: string,
   schema: T,
   problems: PolicyProblem[],
+  keys = 'a key of the schema',
 ): { value: z.infer<T>; report: Report } | undefined {
   const yaml = readYaml(file, text);
   if (!('value' in yaml)) {
@@ -70,7 +72,7 @@ function read<T extends z.ZodType>(
       problems.push(yaml.problem(at, message, expected));
     return { value: parsed.data, report };
   }
-  problems.push(...parsed.error.issues.flatMap((issue) => toProblems(yaml, issue, [])));
+  problems.push(...parsed.error.issues.flatMap((issue) => toProblems(yaml, issue, [], keys)));
   return undefined;
 }
 
@@ -83,18 +85,18 @@ function readYaml(file: string, text: string): Yaml | readonly PolicyProblem[] {
   }
 }
 
-function toProblems(yaml: Yaml, issue: z.core.$ZodIssue, base: At): PolicyProblem[] {
+function toProblems(yaml: Yaml, issue: z.core.$ZodIssue, base: At, keys: string): PolicyProblem[] {
   const at = [...base, ...issue.path.map((step) => (typeof step === 'symbol' ? '' : step))];
   const name = at.length === 0 ? 'the file' : toName(at);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) =>
-      yaml.problem([...at, key], `unknown key "${key}" in ${name}`, 'a key of the schema', true),
+      yaml.problem([...at, key], `unknown key "${key}" in ${name}`, keys, true),
     );
   }
   if (issue.code === 'invalid_union') {
     // A rule is a text or a mapping: what was meant is the branch that got furthest.
     const branch = issue.errors.toSorted((a, b) => reach(b) - reach(a))[0] ?? [];
-    if (reach(branch) > 0) return branch.flatMap((nested) => toProblems(yaml, nested, at));
+    if (reach(branch) > 0) return branch.flatMap((nested) => toProblems(yaml, nested, at, keys));
     return [yaml.problem(at, `${name} is neither text nor a mapping`, 'a pattern or a rule')];
   }
   if (issue.code === 'invalid_type') {

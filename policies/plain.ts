@@ -1,5 +1,13 @@
-import type { Command, HereDoc, PipelineNode, Redirection, Word, WordPart } from 'unbash';
-import type { Redirect, SimpleCommand } from './command.ts';
+import type {
+  Assignment,
+  Command,
+  HereDoc,
+  PipelineNode,
+  Redirection,
+  Word,
+  WordPart,
+} from 'unbash';
+import type { Redirect, SimpleCommand, Variable } from './command.ts';
 
 /** Why a text is not a line of plain words: only a shell would know what it does. */
 export class NeedsShell extends Error {}
@@ -69,19 +77,33 @@ const constructOf = (type: string): string =>
   type === 'Subshell' || type === 'BraceGroup' ? 'a group inside a list' : `shell syntax (${type})`;
 
 function toSimple({ name, prefix, args, redirects }: Command, errorsToo: boolean): SimpleCommand {
-  if (prefix.some(({ type }) => type === 'Assignment'))
-    throw new NeedsShell('it assigns a variable');
-  if (name === undefined) throw new NeedsShell('it redirects without a command');
+  const assigned = prefix.filter((part) => part.type === 'Assignment');
+  if (name === undefined) {
+    const why = assigned.length > 0 ? 'assigns a variable' : 'redirects';
+    throw new NeedsShell(`it ${why} without a command`);
+  }
+  const variables = assigned.map(toVariable);
   const argv = [name, ...args].map((word) => {
     if (word.type !== 'Word') throw new NeedsShell('it assigns a variable');
     return toPlainWord(word);
   });
   const [command = ''] = argv;
-  if (builtins.has(command))
+  // The one use of it that models make: whether a program is there.
+  if (command === 'command' && argv[1] === '-v') argv.splice(0, 2, 'which');
+  else if (builtins.has(command))
     throw new NeedsShell(`it uses "${command}", which is part of the shell`);
   const read = redirects.flatMap(toRedirects);
   if (errorsToo) read.push({ kind: 'duplicate', from: 2, to: 1 });
-  return { argv, redirects: read };
+  return { argv, redirects: read, ...(variables.length === 0 ? {} : { variables }) };
+}
+
+/** Neither names of files nor braces are expanded in a value. */
+function toVariable({ name, value, append, index }: Assignment): Variable {
+  if (append === true || index !== undefined || value.type === 'ArrayValue')
+    throw new NeedsShell('it assigns more than a plain value to a variable');
+  if (/(?:^|:)~/.test(value.text)) throw new NeedsShell('it uses "~"');
+  for (const part of value.parts ?? []) if (part.type !== 'Glob') checkPart(part);
+  return { name, value: value.value };
 }
 
 /** The word as the program receives it. @throws NeedsShell when only a shell knows. */

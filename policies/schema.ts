@@ -44,11 +44,23 @@ export interface CommandRule extends Rule {
   /** Whatever follows the first operand is an operand too. */
   readonly stop: boolean;
   readonly operands: Operands;
-  /** Operands when one of `given` is present: `rg -e pattern path…`. */
-  readonly otherwise?: { readonly given: ReadonlySet<string>; readonly operands: Operands };
+  /** Operands when one of `given`, and one of `and`, is present: `rg -e pattern path…`. The first that fits counts. */
+  readonly otherwise: readonly Otherwise[];
+  /** It may stand without any of its subcommands. */
+  readonly alone: boolean;
+  /** A word that looks like an option and is none is an operand: `echo ---`. */
+  readonly lenient: boolean;
   /** Arguments put in before the model's, after the command's or subcommand's name. */
   readonly fixed: readonly string[];
+  /** Arguments put in after the model's options, where the last one counts. */
+  readonly last: readonly string[];
   readonly sub: ReadonlyMap<string, CommandRule>;
+}
+
+interface Otherwise {
+  readonly given: ReadonlySet<string>;
+  readonly and?: ReadonlySet<string>;
+  readonly operands: Operands;
 }
 
 interface Budgets {
@@ -74,10 +86,13 @@ export interface Policy {
   readonly tools: readonly ToolRule[];
   readonly commands: ReadonlyMap<string, CommandRule>;
   readonly shell: {
-    readonly verdict: 'ask' | 'deny';
+    /** Of text only a shell can run. */
+    readonly verdict: Verdict;
+    /** Of commands, options and words that no list has. */
+    readonly unlisted: Verdict;
     readonly builtins: ReadonlySet<string>;
-    /** Names of variables; deny beats ask, what is in neither is refused. */
-    readonly variables: { readonly ask: readonly Glob[]; readonly deny: readonly Glob[] };
+    /** Names of variables; deny beats ask beats allow, what is in none is refused. */
+    readonly variables: Readonly<Record<Verdict, readonly Glob[]>>;
   };
   readonly budgets: Budgets;
   readonly workspace: WorkspaceRules;
@@ -164,6 +179,12 @@ const hostRule = z.union([
   }),
 ]);
 
+interface OtherwiseFile {
+  readonly given: string[];
+  readonly and?: string[] | undefined;
+  readonly operands: string;
+}
+
 /** A command or subcommand as tools.yaml writes it. */
 export interface CommandFile {
   readonly verdict?: Verdict | undefined;
@@ -174,12 +195,21 @@ export interface CommandFile {
   readonly ask_options?: string | undefined;
   readonly stop?: boolean | undefined;
   readonly operands?: string | undefined;
-  readonly otherwise?: { readonly given: string[]; readonly operands: string } | undefined;
+  readonly otherwise?: OtherwiseFile | readonly OtherwiseFile[] | undefined;
+  readonly alone?: boolean | undefined;
+  readonly lenient?: boolean | undefined;
   readonly fixed?: string[] | undefined;
+  readonly last?: string[] | undefined;
   readonly sub?: Record<string, CommandFile> | undefined;
   readonly match?: string[] | undefined;
   readonly not_match?: string[] | undefined;
 }
+
+const otherwise = z.strictObject({
+  given: z.array(line).min(1),
+  and: z.array(line).min(1).optional(),
+  operands,
+});
 
 const commandRule: z.ZodType<CommandFile> = z.strictObject({
   verdict: verdict.optional(),
@@ -190,8 +220,11 @@ const commandRule: z.ZodType<CommandFile> = z.strictObject({
   ask_options: line.optional(),
   stop: z.boolean().optional(),
   operands: operands.optional(),
-  otherwise: z.strictObject({ given: z.array(line).min(1), operands }).optional(),
+  otherwise: z.union([otherwise, z.array(otherwise).min(1)]).optional(),
+  alone: z.boolean().optional(),
+  lenient: z.boolean().optional(),
   fixed: z.array(line).optional(),
+  last: z.array(line).optional(),
   sub: z.lazy(() => z.record(z.string(), commandRule)).optional(),
   ...examples,
 });
@@ -202,11 +235,10 @@ export const toolsSchema = z.strictObject({
   commands: z.record(z.string(), commandRule).optional(),
   shell: z
     .strictObject({
-      verdict: z.enum(['ask', 'deny']),
+      verdict,
+      unlisted: verdict.optional(),
       builtins: z.array(line).optional(),
-      variables: z
-        .strictObject({ ask: z.array(variable).optional(), deny: z.array(variable).optional() })
-        .optional(),
+      variables: z.strictObject(lists(variable)).optional(),
     })
     .optional(),
   workspace: z
@@ -258,6 +290,52 @@ export const networkSchema = z.strictObject({
   commands: z.array(commandWords).optional(),
   ...lists(hostRule),
 });
+
+/** What a workspace may write in files of the same names: see tighten.ts. */
+const wishes = <T extends z.ZodType>(rule: T) => {
+  const { deny, ask } = lists(rule);
+  return { deny, ask };
+};
+
+/** A command, or a subcommand, of which a workspace asks for a stricter verdict. */
+export interface CommandWish {
+  readonly verdict?: 'ask' | 'deny' | undefined;
+  readonly reason?: string | undefined;
+  readonly sub?: Record<string, CommandWish> | undefined;
+  readonly match?: string[] | undefined;
+  readonly not_match?: string[] | undefined;
+}
+
+const commandWish: z.ZodType<CommandWish> = z.strictObject({
+  verdict: z.enum(['ask', 'deny']).optional(),
+  reason: line.optional(),
+  sub: z.lazy(() => z.record(z.string(), commandWish)).optional(),
+  ...examples,
+});
+
+export const tightening = {
+  tools: z.strictObject({
+    version,
+    tools: z.strictObject(wishes(toolRule)).optional(),
+    commands: z.record(z.string(), commandWish).optional(),
+    shell: z
+      .strictObject({
+        verdict: verdict.optional(),
+        unlisted: verdict.optional(),
+        variables: z.strictObject(wishes(variable)).optional(),
+      })
+      .optional(),
+    budgets: toolsSchema.shape.budgets,
+  }),
+  paths: z.strictObject({
+    version,
+    read: z.strictObject(wishes(pathRule)).optional(),
+    write: z.strictObject(wishes(pathRule)).optional(),
+    delete: z.strictObject(wishes(pathRule)).optional(),
+    limits: pathsSchema.shape.limits,
+  }),
+  network: z.strictObject({ version, ...wishes(hostRule) }),
+};
 
 export type ToolsFile = z.infer<typeof toolsSchema>;
 export type PathsFile = z.infer<typeof pathsSchema>;

@@ -2,11 +2,11 @@ import { forEachChild, parse } from 'unbash';
 import type { Command, Redirection, SyntaxNode, Word, WordPart } from 'unbash';
 import type { Decision } from './action.ts';
 import type { CommandLine } from './command.ts';
-import { decideArgv, decideRedirect, strictest, unknownWord } from './commands.ts';
-import { matchesGlob } from './glob.ts';
+import { decideArgv, decideRedirect, settle, strictest, unknownWord } from './commands.ts';
 import { decideWritten, locate } from './paths.ts';
 import type { Where } from './paths.ts';
 import type { Policy } from './schema.ts';
+import { decideVariable } from './variables.ts';
 
 interface Walk {
   readonly policy: Policy;
@@ -23,8 +23,8 @@ const deny = (rule: string, reason: string): Decision => ({
 });
 
 /**
- * Judges text that only a shell can run. It is never allowed by itself: the policy's `shell` verdict is the mildest, and
- * whatever can be seen in it, at any depth, is judged as if it stood alone.
+ * Judges text that only a shell can run, as one action: the policy's `shell` verdict is the mildest, and whatever can be
+ * seen in it, at any depth, is judged as if it stood alone.
  */
 export function decideScript(
   policy: Policy,
@@ -47,11 +47,7 @@ export function decideScript(
   const own: Decision = {
     verdict: policy.shell.verdict,
     rule: 'shell',
-    reason:
-      `The command needs a shell because ${line.why}. ` +
-      (policy.shell.verdict === 'ask'
-        ? 'A person must approve it; plain words joined by && || ; | would not need that.'
-        : 'Write it as plain words joined by && || ; |.'),
+    reason: `The command needs a shell because ${line.why}. ${advice[policy.shell.verdict]}`,
     effect: 'workspace',
   };
   return strictest(own, ...walk.found);
@@ -62,7 +58,11 @@ function visit(walk: Walk, node: SyntaxNode): void {
     walk.found.push(deny('shell.syntax', 'A part of the command does not parse.'));
   }
   if (node.type === 'Command') visitCommand(walk, node);
-  if (node.type === 'Assignment') walk.found.push(decideVariable(walk.policy, node.name));
+  if (node.type === 'Assignment') {
+    const decision = decideVariable(walk.policy, node.name);
+    // The script as a whole is asked about; its own variables need no second question.
+    walk.found.push(decision.verdict === 'deny' ? settle(walk.policy, decision) : neutral);
+  }
   if (node.type === 'Redirected') visitRedirects(walk, node.redirects);
   const { cwd } = walk;
   forEachChild(node, (child) => visit(walk, child));
@@ -86,18 +86,24 @@ function visitCommand(walk: Walk, { name, args, redirects, prefix }: Command): v
   const [command = ''] = argv;
   if (command.includes(unknownWord)) {
     const reason = `${name.text.slice(0, 60)}: the name of a command must be a plain word.`;
-    found.push(deny('commands.unlisted', reason));
-  } else if (command === 'cd') changeFolder(walk, argv[1]);
+    found.push(settle(policy, { ...deny('commands.unlisted', reason), unlisted: true }));
+  } else if (command === 'cd') changeFolder(walk, argv.slice(1));
   else if (policy.shell.builtins.has(command)) found.push(neutral);
   else found.push(decideArgv(policy, argv, whereOf(walk)));
 }
+
+const advice: Readonly<Record<Decision['verdict'], string>> = {
+  allow: 'It runs as a whole, in the sandbox.',
+  ask: 'A person must approve it; plain words joined by && || ; | would not need that.',
+  deny: 'Write it as plain words joined by && || ; |.',
+};
 
 const neutral: Decision = { verdict: 'allow', rule: 'shell', reason: '', effect: 'workspace' };
 
 const whereOf = ({ workspace, cwd }: Walk): Where => ({ workspace, cwd, loose: true });
 
-function changeFolder(walk: Walk, target: string | undefined): void {
-  const folder = target ?? '~';
+function changeFolder(walk: Walk, words: readonly string[]): void {
+  const folder = words.find((word) => !/^-[LPe@]*-?$/.test(word) || word === '-') ?? '~';
   walk.found.push(decideWritten(walk.policy, 'list', folder, whereOf(walk)));
   const located = locate(folder, whereOf(walk));
   if (located.ok) walk.cwd = located.names;
@@ -118,17 +124,6 @@ function visitRedirects(walk: Walk, redirects: readonly Redirection[]): void {
       ),
     );
   }
-}
-
-/** Variables decide which programs others start and what they load. */
-function decideVariable({ shell }: Policy, name: string): Decision {
-  const { ask, deny: refused } = shell.variables;
-  const isIn = (globs: typeof ask) => globs.some((glob) => matchesGlob(glob, [name]));
-  if (!isIn(refused) && isIn(ask)) return neutral;
-  return deny(
-    'shell.variables',
-    `Setting the variable ${name} is not allowed: it can change what other programs run. Leave it out.`,
-  );
 }
 
 /** The word with a mark in place of each part that only the shell knows. */

@@ -1,3 +1,4 @@
+import { isPrintingAwk, isPrintingSed } from './filters.ts';
 import type { Option, WordType } from './notation.ts';
 import { anyText, typesOf } from './notation.ts';
 import type { CommandRule } from './schema.ts';
@@ -17,6 +18,8 @@ export type Reading =
       /** The command, then its subcommands; `at` is the index after the name. */
       readonly levels: readonly { readonly rule: CommandRule; readonly at: number }[];
       readonly words: readonly TypedWord[];
+      /** Index of the `--` that ends the options. */
+      readonly end?: number;
       /** An option that needs approval. */
       readonly asking?: string;
     }
@@ -47,6 +50,7 @@ export function readArgv(command: CommandRule, argv: readonly string[]): Reading
       if (rule.verdict === 'deny') return { ok: true, levels, words: [] };
       if (rule.sub.size === 0) break;
       while (isOption(argv[at])) at = option(at).next;
+      if (rule.alone && at === argv.length) break;
       const name = argv[at] ?? '';
       const next = rule.sub.get(name);
       if (next === undefined) throw new Refused(subProblem(rule, name));
@@ -54,11 +58,12 @@ export function readArgv(command: CommandRule, argv: readonly string[]): Reading
       at++;
     }
     const operands: number[] = [];
+    let end: number | undefined;
     for (let ended = false; at < argv.length;) {
       if (!ended && argv[at] === '--') {
         ended = true;
-        at++;
-      } else if (!ended && isOption(argv[at])) {
+        end = at++;
+      } else if (!ended && isOption(argv[at]) && !(rule.lenient && isUnlisted(rule, argv[at]))) {
         const { next, last } = option(at);
         at = next;
         if (last) {
@@ -70,7 +75,13 @@ export function readArgv(command: CommandRule, argv: readonly string[]): Reading
       }
     }
     words.push(...typeOperands(rule, used, argv, operands));
-    return { ok: true, levels, words, ...(asking === undefined ? {} : { asking }) };
+    return {
+      ok: true,
+      levels,
+      words,
+      ...(end === undefined ? {} : { end }),
+      ...(asking === undefined ? {} : { asking }),
+    };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, rule, problem: error.message };
     throw error;
@@ -80,15 +91,20 @@ export function readArgv(command: CommandRule, argv: readonly string[]): Reading
 const isOption = (word: string | undefined): boolean =>
   word !== undefined && word.startsWith('-') && word !== '-' && word !== '--';
 
+const isUnlisted = ({ options }: CommandRule, word: string | undefined): boolean =>
+  word !== undefined && !options.has(word);
+
 function typeOperands(
   rule: CommandRule,
   used: ReadonlySet<string>,
   argv: readonly string[],
   operands: readonly number[],
 ): TypedWord[] {
-  const { otherwise } = rule;
-  const changed = [...used].some((name) => otherwise?.given.has(name) === true);
-  const expected = (changed ? otherwise : undefined)?.operands ?? rule.operands;
+  const isUsed = (names: ReadonlySet<string>): boolean => [...used].some((name) => names.has(name));
+  const other = rule.otherwise.find(
+    ({ given, and }) => isUsed(given) && (and === undefined || isUsed(and)),
+  );
+  const expected = other?.operands ?? rule.operands;
   const types = typesOf(expected, operands.length);
   if (types === undefined) {
     const wanted = expected.text === '' ? 'none' : expected.text;
@@ -172,17 +188,31 @@ const subProblem = ({ sub }: CommandRule, name: string): string =>
     ? `a subcommand is missing; expected one of: ${listOf(sub.keys())}`
     : `the subcommand ${name} is not on the list: ${listOf(sub.keys())}`;
 
-const forms: Readonly<Record<string, readonly [RegExp, string]>> = {
-  number: [/^[+-]?\d+(?:\.\d+)?[a-zA-Z]{0,3}$/, 'a number'],
-  name: [/^(?!.*\.\.)[A-Za-z0-9@_.][\w@./:+-]*$/, 'a plain name'],
+/** Folders that builds and package managers make, and make again. */
+const made =
+  'dist, build, out, output, coverage, .nyc_output, node_modules, target, tmp, temp, .tmp, .cache, .next, .nuxt, .turbo, .parcel-cache, .vite, .svelte-kit, __pycache__, .pytest_cache, .mypy_cache, .ruff_cache, .tox, htmlcov, storybook-static, test-results, playwright-report';
+const madeFolders: ReadonlySet<string> = new Set(made.split(', '));
+
+const forms: Readonly<Record<string, readonly [(text: string) => boolean, string]>> = {
+  number: [(text) => /^[+-]?\d+(?:\.\d+)?[a-zA-Z]{0,3}$/.test(text), 'a number'],
+  name: [(text) => /^(?!.*\.\.)[A-Za-z0-9@_.][\w@./:+-]*$/.test(text), 'a plain name'],
   mode: [
-    /^(?:[0-7]{3}|0[0-7]{3}|[ugoa]*[+=-][rwxX]+(?:,[ugoa]*[+=-][rwxX]+)*)$/,
+    (text) => /^(?:[0-7]{3}|0[0-7]{3}|[ugoa]*[+=-][rwxX]+(?:,[ugoa]*[+=-][rwxX]+)*)$/.test(text),
     'a mode such as +x',
   ],
-  // Addresses (numbers, $, /regex/), then p, = or q: whatever else sed can do, it cannot do here.
-  print: [
-    /^\s*(?:(?:(?:\d+|\$|\/(?:[^/\\\n]|\\[^\n])+\/I?)(?:\s*[,~]\s*(?:[+~]?\d+|\$|\/(?:[^/\\\n]|\\[^\n])+\/I?))?\s*!?)?\s*[p=q]\s*(?:;\s*|$))+$/,
-    'a sed script that only prints, such as 1,20p',
+  module: [
+    (text) => /^@?\w[\w./-]*$/.test(text) && !text.split('/').includes('..'),
+    'the name of a package',
+  ],
+  source: [(text) => !text.startsWith('@'), 'a path; a file of arguments (@file) is not taken'],
+  waste: [
+    (text) => madeFolders.has(text.replace(/\/+$/, '').split('/').at(-1) ?? ''),
+    `a folder that is made anew, such as dist or node_modules; delete other files one by one`,
+  ],
+  print: [isPrintingSed, 'a sed script that only prints, such as 1,20p or s/a/b/'],
+  awk: [
+    isPrintingAwk,
+    'an awk program that only prints: without system, getline, ARGV, and after print without > and |',
   ],
 };
 
@@ -194,6 +224,6 @@ export function wordProblem({ type, text }: TypedWord): string | undefined {
       : `${JSON.stringify(text)} is not one of ${type.values.join(', ')}`;
   }
   const form = forms[type.kind];
-  if (form === undefined || form[0].test(text)) return undefined;
+  if (form === undefined || form[0](text)) return undefined;
   return `${JSON.stringify(text.slice(0, 100))} is not ${form[1]}`;
 }

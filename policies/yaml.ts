@@ -47,9 +47,15 @@ export function parseYaml(file: string, text: string): Yaml | readonly PolicyPro
     lineCounter: lines,
     prettyErrors: false,
   });
-  const problems = [...document.errors, ...document.warnings].map((fault) =>
+  // After the first mistake of form the parser is lost: what else it reports follows from it.
+  const lost = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
+  const faults = [...document.errors, ...document.warnings].filter(
+    ({ code, pos }) => lost === undefined || code === 'DUPLICATE_KEY' || pos[0] <= lost.pos[0],
+  );
+  const problems = faults.map((fault) =>
     at(fault.pos[0], firstLine(fault.message), 'one document of plain YAML 1.2'),
   );
+  if (lost !== undefined) return problems;
   visit(document, (key, node) => {
     const offset = (isScalar(node) || isAlias(node)) && node.range ? node.range[0] : 0;
     if (isAlias(node)) {

@@ -35,12 +35,14 @@ export async function readWorkspaceDependencies(
   openPolicy: OpenPolicy,
 ): Promise<Omit<WorkspaceDependencies, 'isRunOpen'>> {
   const [
+    { tightenOrLock },
     { probeSandbox },
     { createAuditLog },
     { createTransactions },
     { createLeases },
     { withoutNetwork },
   ] = await Promise.all([
+    import('../config/policies.ts'),
     import('../activities/workspace/sandbox.ts'),
     import('../audit/log.ts'),
     import('../activities/tools/transactions.ts'),
@@ -49,7 +51,7 @@ export async function readWorkspaceDependencies(
   ]);
   const { folders } = settings;
   const audit = createAuditLog(folders.audit);
-  const [policy, sandbox] = await Promise.all([
+  const [inForce, sandbox] = await Promise.all([
     openPolicy(settings, log, audit),
     probeSandbox(settings.sandbox, join(folders.root, 'sandbox')),
   ]);
@@ -57,12 +59,10 @@ export async function readWorkspaceDependencies(
   return {
     blobs: createBlobStore(folders.blobs),
     audit,
-    policy: settings.allowNet
-      ? policy
-      : async () => {
-          const bundle = await policy();
-          return { ...bundle, policy: withoutNetwork(bundle.policy) };
-        },
+    async policy(workspace) {
+      const bundle = tightenOrLock(await inForce(), workspace);
+      return settings.allowNet ? bundle : { ...bundle, policy: withoutNetwork(bundle.policy) };
+    },
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
     spillDir: join(folders.root, 'spill'),

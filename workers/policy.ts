@@ -1,6 +1,6 @@
 import type { AuditLog } from '../audit/log.ts';
 import type { Settings } from '../config/environment.ts';
-import type { WorkspaceDependencies } from './activities.ts';
+import type { PolicyBundle } from '../config/policies.ts';
 import type { Log } from './logger.ts';
 
 /** Finds the policy that tools go by. @throws PolicyError when a policy file is wrong. */
@@ -8,9 +8,9 @@ export type OpenPolicy = (
   settings: Settings,
   log: Log,
   audit: AuditLog,
-) => Promise<WorkspaceDependencies['policy']>;
+) => Promise<() => Promise<PolicyBundle>>;
 
-const follow = async (root: string, log: Log): Promise<WorkspaceDependencies['policy']> => {
+const follow = async (root: string, log: Log): Promise<() => Promise<PolicyBundle>> => {
   const { followPolicy } = await import('../config/policy-in-force.ts');
   const inForce = await followPolicy(root, (error) =>
     log.error({ error }, 'the policy put in force cannot be read; the one before goes on'),
@@ -24,10 +24,11 @@ const follow = async (root: string, log: Log): Promise<WorkspaceDependencies['po
  */
 export const openPolicyInForce =
   (supervised: boolean): OpenPolicy =>
-  async ({ folders: { root }, policiesDir }, log, audit) => {
+  async ({ folders: { root }, policiesDir: dir, policyPreset: preset }, log, audit) => {
     const { putInForce, readForceRecord } = await import('../config/policy-in-force.ts');
-    if (!supervised || readForceRecord(root)?.dir !== policiesDir) {
-      const { bundle, before } = await putInForce(root, policiesDir, 'start');
+    const record = readForceRecord(root);
+    if (!supervised || record?.dir !== dir || record.preset !== preset) {
+      const { bundle, before } = await putInForce(root, { dir, preset }, 'start');
       if (before?.sha256 !== bundle.sha256)
         await audit.append({
           ...{ kind: 'policy', time: new Date().toISOString(), by: 'start' },
@@ -38,10 +39,14 @@ export const openPolicyInForce =
   };
 
 /** For a call by hand: what runs of this policy folder go by, or the folder as it is. Puts nothing in force. */
-export const openPolicyByHand: OpenPolicy = async ({ folders: { root }, policiesDir }, log) => {
+export const openPolicyByHand: OpenPolicy = async (
+  { folders: { root }, policiesDir: dir, policyPreset: preset },
+  log,
+) => {
   const { readForceRecord } = await import('../config/policy-in-force.ts');
-  if (readForceRecord(root)?.dir === policiesDir) return await follow(root, log);
+  const record = readForceRecord(root);
+  if (record?.dir === dir && record.preset === preset) return await follow(root, log);
   const { readPolicyBundle } = await import('../config/policies.ts');
-  const bundle = await readPolicyBundle(policiesDir);
+  const bundle = await readPolicyBundle(dir, { preset });
   return () => Promise.resolve(bundle);
 };

@@ -20,8 +20,13 @@ import { isCancelled } from './transactions.ts';
 export interface ActDependencies {
   readonly blobs: BlobStore;
   readonly audit: AuditLog;
-  /** The bundle in force: asked for at each action. */
-  readonly policy: () => Promise<{ readonly policy: Policy; readonly sha256: string }>;
+  /** The bundle in force in a workspace: asked for at each action. */
+  readonly policy: (workspace: string) => Promise<{
+    readonly policy: Policy;
+    readonly sha256: string;
+    /** Why nothing may be done in this workspace. */
+    readonly problem?: string;
+  }>;
   readonly sandbox: Sandbox;
   readonly transactions: Transactions;
   /** For outputs while they grow. */
@@ -78,8 +83,8 @@ export async function performAction(
   order: ActOrder,
 ): Promise<Acted> {
   const { run, step, seq, tool, args, approval } = order;
-  const bundle = await dependencies.policy();
   const action: Action = { tool, args, workspace: realpathSync(order.workspace) };
+  const bundle = await dependencies.policy(action.workspace);
   const digest = hashOf(toCanonical(action));
   // The store first: what is done is done, whatever the policy would say of it today.
   const known =

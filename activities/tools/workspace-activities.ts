@@ -68,7 +68,8 @@ export function createWorkspaceActivities(
         const problem = findProblem(workspace) ?? (lease ? await findGitProblem() : undefined);
         if (problem !== undefined) return { ok: false, reason: problem };
         const root = realpathSync(workspace);
-        const bundle = await policy();
+        const bundle = await policy(root);
+        if (bundle.problem !== undefined) return { ok: false, reason: bundle.problem };
         const found = lease ? await takeWorkspace(root, run, from?.tree) : {};
         if ('reason' in found) return found;
         return {
@@ -89,7 +90,7 @@ export function createWorkspaceActivities(
       withPulse(async () =>
         ensureTree(transactions, {
           ...{ run, tree, workspace: toPresent(workspace) },
-          drift: drift ?? (await policy()).policy.workspace.drift,
+          drift: drift ?? (await policy(workspace)).policy.workspace.drift,
         }),
       ),
 

@@ -6,7 +6,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CommandLine, Pipeline } from '../../policies/command.ts';
+import type { CommandLine, Pipeline, SimpleCommand } from '../../policies/command.ts';
 import { usualLimits } from '../../policies/limits.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
 import { createControlGroup } from './control-groups.ts';
@@ -275,12 +275,12 @@ async function runPipeline({ cwd, commands }: Pipeline, running: Running): Promi
   };
   const exits: Promise<number>[] = [];
   try {
-    for (const [index, { argv, redirects }] of commands.entries()) {
+    for (const [index, { argv, redirects, variables }] of commands.entries()) {
       const last = index === commands.length - 1;
       const wiring = openRedirects(redirects, { root, cwd: folder, authorize, last });
       for (const fd of wiring.opened) open.add(fd);
       const [before, after] = [links[index - 1]?.read, links[index]?.write];
-      exits.push(startOne(argv, folder, { wiring, before, after }, running));
+      exits.push(startOne({ argv, variables }, folder, { wiring, before, after }, running));
       // The child has its own; ours must go, or a reader never sees the end and a writer never that nobody reads.
       for (const fd of [before, after, ...wiring.opened]) close(fd);
     }
@@ -300,7 +300,7 @@ interface Ends {
 }
 
 function startOne(
-  argv: readonly string[],
+  { argv, variables = [] }: Pick<SimpleCommand, 'argv'> & { variables: SimpleCommand['variables'] },
   cwd: string,
   { wiring, before, after }: Ends,
   running: Running,
@@ -312,9 +312,11 @@ function startOne(
     return target === 'pipe' ? (after ?? output) : target;
   };
   options.beforeStart?.();
+  const prepared = prepareArgv?.(argv) ?? argv;
+  const settings = variables.map(({ name, value }) => `${name}=${value}`);
   try {
     const child = startProcess({
-      argv: prepareArgv?.(argv) ?? argv,
+      argv: settings.length === 0 ? prepared : ['env', ...settings, ...prepared],
       sandbox,
       view: {
         ...{ root, cwd, ...cover, readOnly, tmpBytes: limits.tmpBytes },

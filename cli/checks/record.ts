@@ -7,15 +7,21 @@ import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 
 /** The policy files: valid, and their rules do what their examples say. */
-export async function checkPolicies({ policiesDir, folders }: Settings): Promise<Check[]> {
+export async function checkPolicies({
+  policiesDir,
+  policyPreset: preset,
+  workspace,
+  folders,
+}: Settings): Promise<Check[]> {
   const name = 'policies';
   try {
-    const { policy, sha256, dir } = await readPolicyBundle(policiesDir);
+    const { policy, sha256, dir } = await readPolicyBundle(policiesDir, { preset, workspace });
     const { examples, failures } = testPolicy(policy);
     if (failures.length > 0)
       return [fail(name, `${failures.length} of ${examples} examples fail`, 'agent policies test')];
     const inForce = readForceRecord(folders.root);
-    if (inForce?.dir === dir && inForce.sha256 !== sha256)
+    const own = await readPolicyBundle(policiesDir, { preset });
+    if (inForce?.dir === dir && inForce.sha256 !== own.sha256)
       return [warn(name, `${dir} was changed and is not in force yet`, 'agent policies reload')];
     return [ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${examples} examples hold`)];
   } catch (error) {

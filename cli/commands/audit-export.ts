@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { exportRun } from '../../audit/export.ts';
 import { readSettings } from '../../config/environment.ts';
+import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import type { PolicyBundle } from '../../config/policies.ts';
@@ -19,7 +20,7 @@ export async function exportAudit({ args, flags }: Invocation): Promise<number> 
   const run = parseRun(args[0]);
   if (!existsSync(toRunLog(root, run))) throw await toUnknownRun(settings, run);
   const out = resolve(textOf(flags, 'output') ?? `${run}.agent-export.tgz`);
-  const [policy, tools] = await Promise.all([readPolicy(settings.policiesDir), readTools()]);
+  const [policy, tools] = await Promise.all([readPolicy(settings), readTools()]);
   const { manifest, bytes, key } = await exportRun({
     ...{ root, run, out },
     versions: { agent: readVersion(), node: process.versions.node },
@@ -35,9 +36,12 @@ export async function exportAudit({ args, flags }: Invocation): Promise<number> 
 }
 
 /** A policy that cannot be put in force is no reason to keep the record of a run back. */
-async function readPolicy(folder: string): Promise<PolicyBundle | undefined> {
+async function readPolicy({
+  policiesDir: folder,
+  policyPreset: preset,
+}: Settings): Promise<PolicyBundle | undefined> {
   try {
-    return await readPolicyBundle(folder);
+    return await readPolicyBundle(folder, { preset });
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     printProgress(`The policy in ${folder} is left out: see agent policies validate`);

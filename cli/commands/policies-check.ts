@@ -21,7 +21,7 @@ export async function checkPolicies({ args, flags }: Invocation): Promise<number
   const directory = textOf(flags, 'directory');
   const settings = readSettings();
   const workspace = parseFolder(directory ?? settings.workspace);
-  const { policy } = await readBundle(settings);
+  const { policy } = await readBundle(settings, workspace);
   const print = flags['json'] === true ? printJson : printVerdict;
   const [command] = args;
   const cases = textOf(flags, 'cases') ?? (command === undefined ? '-' : undefined);

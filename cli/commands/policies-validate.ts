@@ -7,12 +7,16 @@ import { printProgress } from '../session.ts';
 
 /** `agent policies validate`: every mistake in the policy files with its place. Exit 78 when there is one. */
 export async function validatePolicies({ flags }: Invocation): Promise<number> {
-  const { policiesDir } = readSettings();
+  const { policiesDir, policyPreset: preset, workspace } = readSettings();
   const json = flags['json'] === true;
   try {
-    const { dir, sha256 } = await readPolicyBundle(policiesDir);
-    if (json) printJson({ ok: true, dir, sha256, problems: [] });
-    else printText(`The policy in ${dir} is valid (sha256 ${sha256}).`);
+    const bundle = await readPolicyBundle(policiesDir, { preset, workspace });
+    const { dir, sha256, tightening } = bundle;
+    if (json) printJson({ ok: true, dir, preset, sha256, problems: [] });
+    else {
+      const own = tightening === undefined ? '' : `, tightened by ${tightening.dir}`;
+      printText(`The policy in ${dir}${own} is valid (preset ${preset}, sha256 ${sha256}).`);
+    }
     return 0;
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;

@@ -49,6 +49,7 @@ test('with nothing set, everything has its default', () => {
   assert.equal(settings.stateDir, join(source.env?.['HOME'] ?? '', '.local/state/dev-agent'));
   assert.equal(settings.toolsDir, join(settings.stateDir, 'tools'));
   assert.equal(settings.allowNet, false);
+  assert.equal(settings.policyPreset, 'standard');
   assert.equal(settings.apiKey, undefined);
   assert.deepEqual(new Set(Object.values(settings.origins)), new Set(['default']));
 });
@@ -89,14 +90,16 @@ test('planner and reviewer use the executor’s model unless told otherwise', ()
 
 test('a workspace may tighten and never loosen', () => {
   const loosening = createHome({
-    workspace: 'allowNet: true\nsandbox: none\nbaseUrl: http://evil.example/v1\napiKey: x\n',
+    workspace:
+      'allowNet: true\nsandbox: none\nbaseUrl: http://evil.example/v1\napiKey: x\npolicyPreset: trusting\n',
   });
   const settings = readSettings(loosening);
   assert.equal(settings.allowNet, false);
   assert.equal(settings.sandbox, 'auto');
   assert.equal(settings.baseUrl, 'http://127.0.0.1:1234/v1');
   assert.equal(settings.apiKey, undefined);
-  assert.equal(settings.notices.length, 4);
+  assert.equal(settings.policyPreset, 'standard');
+  assert.equal(settings.notices.length, 5);
 
   const tightening = createHome({ user: 'allowNet: true', workspace: 'allowNet: false' });
   assert.equal(readSettings(tightening).allowNet, false);
@@ -111,6 +114,7 @@ test('every wrong value is reported at once, without showing the key', () => {
       OPENAI_BASE_URL: 'localhost:1234/v1',
       OPENAI_API_KEY: 'sk secret',
       AGENT_WORKSPACE: join(scratch, 'absent'),
+      AGENT_POLICY_PRESET: 'yolo',
       ALLOW_NET: 'yes',
       TEMPORAL_ADDRESS: 'http://x',
     },
@@ -119,6 +123,7 @@ test('every wrong value is reported at once, without showing the key', () => {
     /^OPENAI_BASE_URL must be an http\(s\) URL, got "localhost:1234\/v1"\. Write http:\/\//,
     /^OPENAI_API_KEY must be /,
     /^AGENT_WORKSPACE must be an existing folder, got .*mkdir -p/,
+    /^AGENT_POLICY_PRESET must be standard, strict, trusting, got "yolo"/,
     /^ALLOW_NET must be true or false, got "yes"/,
     /^TEMPORAL_ADDRESS must be host:port, got "http:\/\/x"/,
     /sets "modle", which is no setting/,

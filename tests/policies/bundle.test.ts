@@ -264,6 +264,7 @@ suite('cases', async () => {
 
 suite('fixed arguments', async () => {
   const policy = await readShipped();
+  const rg = (...argv: string[]) => prepareArgv(policy, ['rg', ...argv]).slice(2);
   test('they stand after the name and after the subcommand, before what was asked for', () => {
     const argv = prepareArgv(policy, ['git', '-C', 'src', 'diff', 'HEAD']);
     assert.equal(argv[0], 'git');
@@ -276,9 +277,19 @@ suite('fixed arguments', async () => {
       '--no-textconv',
       'HEAD',
     ]);
-    assert.deepEqual(prepareArgv(policy, ['rg', 'a']), ['rg', '--no-config', '--glob=!.env*', 'a']);
+    assert.deepEqual(prepareArgv(policy, ['rg', 'a']).slice(0, 3), ['rg', '--no-config', 'a']);
     assert.deepEqual(prepareArgv(policy, ['ls', '-l']), ['ls', '-l']);
     assert.deepEqual(prepareArgv(policy, ['nope', 'x']), ['nope', 'x']);
+  });
+  test('what must have the last word stands behind the options, before "--"', () => {
+    const hidden = ['--glob=!.env*', '--glob=!.netrc', '--glob=!.git-credentials'];
+    assert.deepEqual(rg('-g', '*', 'a', 'src'), ['-g', '*', 'a', 'src', ...hidden]);
+    assert.deepEqual(rg('-g', '*', '--', 'a'), ['-g', '*', ...hidden, '--', 'a']);
+    assert.deepEqual(rg('-e', '--', 'src'), ['-e', '--', 'src', ...hidden]);
+  });
+  test('a program of the workspace is started by npx', () => {
+    const argv = prepareArgv(policy, ['./node_modules/.bin/tsc', '-p', '.']);
+    assert.deepEqual(argv, ['npx', '--no', 'tsc', '-p', '.']);
   });
   test('a nested command gets its own', () => {
     const argv = prepareArgv(policy, ['timeout', '5', 'git', 'log']);

@@ -16,8 +16,10 @@ interface CommandCase {
   effect?: Effect;
 }
 
+/** `everyday`: what models write all the time, so never denied; `bypasses`: ways around a list, so never less. */
 suite('commands', () => {
-  for (const { command, argv, verdict, effect } of readCases<CommandCase>('commands')) {
+  const rows = ['commands', 'everyday', 'bypasses'].flatMap((name) => readCases<CommandCase>(name));
+  for (const { command, argv, verdict, effect } of rows) {
     const args = argv === undefined ? { command } : { argv };
     test(`${verdict}: ${JSON.stringify(command ?? argv)}`, () => {
       const decision = decide(policy, { tool: 'run_command', args, workspace });

@@ -72,6 +72,21 @@ suite('plain lines', () => {
       assert.deepEqual(pipeline?.commands[0]?.redirects, expected);
     });
   }
+  test('variables in front of a command are its own', () => {
+    const [pipeline] = pipelinesOf(parseCommand('X=1 Y="a b" Z=* a | b'));
+    assert.deepEqual(pipeline?.commands, [
+      {
+        argv: ['a'],
+        redirects: [],
+        variables: [
+          { name: 'X', value: '1' },
+          { name: 'Y', value: 'a b' },
+          { name: 'Z', value: '*' },
+        ],
+      },
+      { argv: ['b'], redirects: [] },
+    ]);
+  });
   test('"|&" joins the errors to the pipe', () => {
     const [pipeline] = pipelinesOf(parseCommand('a |& b'));
     assert.deepEqual(pipeline?.commands[0]?.redirects, [{ kind: 'duplicate', from: 2, to: 1 }]);
@@ -81,7 +96,20 @@ suite('plain lines', () => {
 suite('lines that need a shell', () => {
   const texts = [
     ...['a $x', 'a "$x"', 'a $(b)', 'a `b`', 'a $((1+1))', 'a <(b)', 'a *.ts', 'a [ab]', 'a ?'],
-    ...['a {b,c}', 'a {1..3}', 'a ~', 'a ~/b', 'a x=~', 'a @(b|c)', 'X=1 a', 'X=1', 'a &', '! a'],
+    ...[
+      'a {b,c}',
+      'a {1..3}',
+      'a ~',
+      'a ~/b',
+      'a x=~',
+      'a @(b|c)',
+      'X=~ a',
+      'X+=1 a',
+      'X=(1) a',
+      'X=1',
+      'a &',
+      '! a',
+    ],
     ...[
       'if a; then b; fi',
       'for x in a; do b; done',

@@ -52,6 +52,7 @@ testBoth('a command line runs as it was parsed', async (t, choice) => {
     ['cat << END\na b\nEND', 0, 'a b\n'],
     ['yes | head -n 2', 0, 'y\ny\n'],
     ['printf %s "a;b && $(c)"', 0, 'a;b && $(c)'],
+    ['X=1 Y="a b" printenv X Y', 0, '1\na b\n'],
     ['nosuch --flag', 127, 'nosuch: command not found\n'],
   ];
   for (const [line, exitCode, text] of rows) {

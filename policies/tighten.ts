@@ -1,0 +1,178 @@
+/**
+ * What a workspace asks of the agent beyond the operator's policy, in `.agent/policies/`: it can only tighten. What would
+ * loosen cannot be written there (lists of what is allowed, options of commands), or counts for nothing (a higher number, a
+ * milder verdict): of two verdicts the stricter, of two numbers the smaller.
+ */
+import type { z } from 'zod';
+import type { Verdict } from './action.ts';
+import { toHostRules, toPathRules, toToolRules, toVariables } from './compile.ts';
+import { toGlob } from './glob.ts';
+import { toOperands } from './notation.ts';
+import { readSection } from './parse.ts';
+import type { Report } from './compile.ts';
+import { tightening } from './schema.ts';
+import type { CommandRule, CommandWish, Policy, Rule } from './schema.ts';
+import type { At, PolicyProblem } from './yaml.ts';
+
+/** Contents of the files there are. */
+export interface TighteningFiles {
+  readonly tools?: string;
+  readonly network?: string;
+  readonly paths?: string;
+}
+
+export type Tightened =
+  | { readonly ok: true; readonly policy: Policy }
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
+
+const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
+const stricter = (a: Verdict, b: Verdict | undefined): Verdict =>
+  b !== undefined && severity[b] > severity[a] ? b : a;
+const smaller = (a: number, b: number | undefined): number => Math.min(a, b ?? a);
+
+/** Rules judged in the order deny, ask, allow; those of the workspace before the operator's. */
+const join = <R extends Rule>(base: readonly R[], more: readonly R[]): R[] =>
+  [...more, ...base].toSorted((a, b) => severity[b.verdict] - severity[a.verdict]);
+
+/** The operator's policy, tightened by a workspace's files; every mistake in them at once. */
+export function tighten(policy: Policy, files: TighteningFiles): Tightened {
+  const problems: PolicyProblem[] = [];
+  const read = <T extends z.ZodType>(name: keyof TighteningFiles, schema: T) => {
+    const text = files[name];
+    if (text === undefined) return undefined;
+    const expected = 'a key of the schema: a workspace may only tighten, with deny and ask';
+    return readSection(`${name}.yaml`, text, schema, problems, expected);
+  };
+  const tools = read('tools', tightening.tools);
+  const network = read('network', tightening.network)?.value ?? {};
+  const paths: Partial<z.infer<typeof tightening.paths>> =
+    read('paths', tightening.paths)?.value ?? {};
+  const commands = new Map(policy.commands);
+  if (tools !== undefined) tightenCommands(commands, tools.value.commands ?? {}, [], tools.report);
+  if (problems.length > 0) return { ok: false, problems };
+
+  const { shell, budgets } = tools?.value ?? {};
+  const section = (op: 'read' | 'write' | 'delete') =>
+    join(policy.paths[op], toPathRules(paths[op] ?? {}, `workspace.paths.${op}`));
+  const variables = toVariables(shell?.variables);
+  const perTool = new Map(policy.budgets.perTool);
+  for (const [name, count] of Object.entries(budgets?.per_tool ?? {}))
+    perTool.set(name, smaller(count, perTool.get(name)));
+  return {
+    ok: true,
+    policy: {
+      ...policy,
+      tools: join(policy.tools, toToolRules(tools?.value.tools ?? {}, 'workspace.tools')),
+      commands,
+      shell: {
+        ...policy.shell,
+        verdict: stricter(policy.shell.verdict, shell?.verdict),
+        unlisted: stricter(policy.shell.unlisted, shell?.unlisted),
+        variables: {
+          allow: policy.shell.variables.allow,
+          ask: [...policy.shell.variables.ask, ...variables.ask],
+          deny: [...policy.shell.variables.deny, ...variables.deny],
+        },
+      },
+      budgets: {
+        steps: smaller(policy.budgets.steps, budgets?.steps),
+        toolCalls: smaller(policy.budgets.toolCalls, budgets?.tool_calls),
+        tokens: smaller(policy.budgets.tokens, budgets?.tokens),
+        minutes: smaller(policy.budgets.minutes, budgets?.minutes),
+        outputBytes: smaller(policy.budgets.outputBytes, budgets?.output_bytes),
+        perTool,
+      },
+      paths: {
+        read: section('read'),
+        write: section('write'),
+        delete: section('delete'),
+        readBytes: smaller(policy.paths.readBytes, paths.limits?.read_bytes),
+        writeBytes: smaller(policy.paths.writeBytes, paths.limits?.write_bytes),
+      },
+      network: join(policy.network, toHostRules(network, 'workspace.network')),
+    },
+  };
+}
+
+function tightenCommands(
+  commands: Map<string, CommandRule>,
+  wishes: Readonly<Record<string, CommandWish>>,
+  path: readonly string[],
+  report: Report,
+): void {
+  for (const [name, wish] of Object.entries(wishes)) {
+    const names = [...path, name];
+    const base = commands.get(name);
+    const at: At = [
+      'commands',
+      ...names.flatMap((each, index) => (index === 0 ? [each] : ['sub', each])),
+    ];
+    if (base !== undefined) commands.set(name, tightenCommand(base, wish, names, report));
+    else if (wish.verdict === 'deny' && wish.sub === undefined)
+      commands.set(name, toDenied(names, wish));
+    else report(at, `"${names.join(' ')}" is no command of the operator's policy`, 'verdict: deny');
+  }
+}
+
+/** What is asked of a command is asked of all its subcommands. */
+function tightenCommand(
+  base: CommandRule,
+  wish: CommandWish,
+  names: readonly string[],
+  report: Report,
+): CommandRule {
+  const raised = raise(base, wish, names);
+  const sub = new Map(raised.sub);
+  tightenCommands(sub, wish.sub ?? {}, names, report);
+  return { ...raised, sub };
+}
+
+function raise(rule: CommandRule, wish: CommandWish, names: readonly string[]): CommandRule {
+  const verdict = stricter(rule.verdict, wish.verdict);
+  const sub = new Map(
+    [...rule.sub].map(([name, child]) => [
+      name,
+      raise(child, { ...wish, match: [], not_match: [] }, [...names, name]),
+    ]),
+  );
+  if (verdict === rule.verdict) return { ...rule, sub };
+  const { reason: _, ...rest } = rule;
+  return {
+    ...rest,
+    ...toRaised(names, wish),
+    verdict,
+    sub,
+  };
+}
+
+const toRaised = (
+  names: readonly string[],
+  { reason, match = [], not_match = [] }: CommandWish,
+) => ({
+  id: `workspace.commands.${names.join('.')}`,
+  match,
+  notMatch: not_match,
+  reason: reason ?? 'the workspace asks for it (.agent/policies)',
+});
+
+const toDenied = (names: readonly string[], wish: CommandWish): CommandRule => ({
+  ...toRaised(names, wish),
+  ...{ verdict: 'deny', effect: 'workspace', style: 'gnu', options: new Map(), asking: new Set() },
+  ...{ stop: false, operands: toOperands(''), otherwise: [], alone: false, lenient: false },
+  ...{ fixed: [], last: [], sub: new Map() },
+});
+
+/** A policy under which nothing may be done, for a workspace whose own files cannot be read. */
+export const denyEverything = (policy: Policy, reason: string): Policy => ({
+  ...policy,
+  tools: [
+    {
+      id: 'workspace.policies',
+      verdict: 'deny',
+      reason,
+      match: [],
+      notMatch: [],
+      glob: toGlob('*'),
+    },
+  ],
+});

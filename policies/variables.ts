@@ -1,0 +1,33 @@
+import type { Decision } from './action.ts';
+import { matchesGlob } from './glob.ts';
+import type { Policy } from './schema.ts';
+
+const rule = 'shell.variables';
+
+/**
+ * Judges setting a variable for a command: variables decide which programs others start and what they load. `deny` beats
+ * `ask` beats `allow`; what is in none of the lists is refused.
+ */
+export function decideVariable({ shell }: Policy, name: string): Decision {
+  const { allow, ask, deny } = shell.variables;
+  const isIn = (globs: typeof ask) => globs.some((glob) => matchesGlob(glob, [name]));
+  if (!isIn(deny)) {
+    const reason = `Setting the variable ${name}`;
+    if (isIn(ask))
+      return {
+        verdict: 'ask',
+        rule,
+        reason: `${reason} needs a person’s approval.`,
+        effect: 'workspace',
+      };
+    if (isIn(allow))
+      return { verdict: 'allow', rule, reason: `${reason} is harmless.`, effect: 'pure' };
+  }
+  return {
+    verdict: 'deny',
+    rule,
+    reason: `Setting the variable ${name} is not allowed: it can change what other programs run. Leave it out.`,
+    effect: 'workspace',
+    unlisted: true,
+  };
+}
