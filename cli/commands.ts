@@ -239,6 +239,25 @@ export const commands: readonly Command[] = [
     load: async () => (await import('./commands/policies-check.ts')).checkPolicies,
   },
   {
+    name: 'policies explain',
+    args: ['"command"'],
+    summary: 'how the policy comes to its verdict on a command',
+    options: { directory: folder },
+    example: 'agent policies explain "cd src && npm test 2>&1 | tail -5"',
+    quote: true,
+    load: async () => (await import('./commands/policies-explain.ts')).explainPolicies,
+  },
+  {
+    name: 'policies replay',
+    args: ['run|file'],
+    summary: 'which decisions of a run another policy would have taken differently',
+    options: {
+      policies: { value: 'dir', help: 'the other policy; default: the one in force' },
+    },
+    example: `agent policies replay ${demo} --policies ./stricter`,
+    load: async () => (await import('./commands/policies-replay.ts')).replayPolicies,
+  },
+  {
     name: 'policies test',
     args: [],
     summary: 'run the examples written in the policy files',

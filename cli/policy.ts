@@ -19,16 +19,19 @@ export async function readInForce(settings: Settings): Promise<PolicyBundle> {
 }
 
 /**
- * The operator's bundle, tightened by the workspace's own files.
+ * The operator's bundle, tightened by the workspace's own files; null: by none.
  * @throws CliError exit 78 with everything that is wrong with them.
  */
 export async function readBundle(
   { policiesDir, policyPreset: preset, workspace: folder }: Settings,
-  workspace = folder,
+  workspace: string | null = folder,
 ): Promise<PolicyBundle> {
   const { PolicyError, readPolicyBundle } = await import('../config/policies.ts');
   try {
-    return await readPolicyBundle(policiesDir, { preset, workspace });
+    return await readPolicyBundle(policiesDir, {
+      preset,
+      ...(workspace === null ? {} : { workspace }),
+    });
   } catch (error) {
     throw error instanceof PolicyError ? new CliError(error.message, 78) : error;
   }

@@ -25,7 +25,7 @@ export function strictest(first: Decision, ...others: readonly Decision[]): Deci
 const strongest = (a: Effect, b: Effect): Effect => (strength[b] > strength[a] ? b : a);
 
 /** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
-function renderArgv(argv: readonly string[]): string {
+export function renderArgv(argv: readonly string[]): string {
   const text = argv
     .map((word) => word.replaceAll(unknownWord, '…'))
     .map((word) => (/^[\w@%+=:,./~^…-]+$/.test(word) ? word : JSON.stringify(word)))
@@ -211,50 +211,74 @@ const pathsOfRevision = (text: string): string[] =>
     .map(({ index }) => text.slice(index + 1).replace(/^\/+/, ''))
     .filter((path) => path !== '');
 
-/** Judges every part of a line of plain words; the strictest verdict wins and its reason names the part. */
-export function decidePlain(
+/** Something in a command line that is judged on its own. */
+export interface Part {
+  readonly kind: 'command' | 'variable' | 'redirection' | 'folder' | 'script';
+  /** As a person would write it. */
+  readonly text: string;
+  readonly decision: Decision;
+  /** Relative to the workspace root. */
+  readonly cwd: string;
+  /** Of a command: its words. */
+  readonly argv?: readonly string[];
+  /** How a command is joined to what stands before it. */
+  readonly joined?: '|' | Pipeline['when'];
+}
+
+/** The strictest of the parts; the first of several. */
+export function decideParts(parts: readonly Part[]): Decision {
+  const [first, ...others] = parts.map(({ decision }) => decision);
+  if (first !== undefined) return strictest(first, ...others);
+  const reason = 'There is no command to run.';
+  return { verdict: 'deny', rule: 'commands.form', reason, effect: 'pure' };
+}
+
+/** Judges every part of a line of plain words. */
+export const judgePlain = (
   policy: Policy,
   line: CommandLine & { readonly kind: 'plain' },
   workspace: string,
-): Decision {
-  const parts = line.pipelines.flatMap((pipeline) => decidePipeline(policy, pipeline, workspace));
-  const [first, ...others] = parts;
-  if (first === undefined) {
-    return {
-      verdict: 'deny',
-      rule: 'commands.form',
-      reason: 'There is no command to run.',
-      effect: 'pure',
-    };
-  }
-  return strictest(first, ...others);
-}
+): Part[] => line.pipelines.flatMap((pipeline) => judgePipeline(policy, pipeline, workspace));
 
-function decidePipeline(
+function judgePipeline(
   policy: Policy,
-  { cwd, commands }: Pipeline,
+  { cwd, when, commands }: Pipeline,
   workspace: string,
-): Decision[] {
+): Part[] {
   const located = locate(cwd, { workspace, cwd: [] });
   const where: Where = { workspace, cwd: located.ok ? located.names : [] };
-  return [
-    ...commands.flatMap(({ argv, redirects, variables = [] }) => [
-      decideArgv(policy, argv, where),
-      ...variables.map(({ name }) => settle(policy, decideVariable(policy, name))),
-      ...redirects.flatMap((redirect) => decideRedirect(policy, redirect, where)),
-    ]),
-    ...(cwd === '.' ? [] : [decideWritten(policy, 'list', cwd, { workspace, cwd: [] })]),
-  ];
+  const parts = commands.flatMap(({ argv, redirects, variables = [] }, index): Part[] => [
+    {
+      ...{ kind: 'command', text: renderArgv(argv), argv, joined: index === 0 ? when : '|', cwd },
+      decision: decideArgv(policy, argv, where),
+    },
+    ...variables.map(({ name, value }) => toVariablePart(policy, name, value, cwd)),
+    ...redirects.flatMap((redirect) => judgeRedirect(policy, redirect, where, cwd)),
+  ]);
+  if (cwd === '.') return parts;
+  const decision = decideWritten(policy, 'list', cwd, { workspace, cwd: [] });
+  return [...parts, { kind: 'folder', text: `cd ${cwd}`, decision, cwd }];
 }
 
-/** A redirection is a read or a write like any other. */
-export function decideRedirect(policy: Policy, redirect: Redirect, where: Where): Decision[] {
+const toVariablePart = (policy: Policy, name: string, value: string, cwd: string): Part => ({
+  ...{ kind: 'variable', text: renderArgv([`${name}=${value}`]), cwd },
+  decision: settle(policy, decideVariable(policy, name)),
+});
+
+/** A redirection is a read or a write like any other. `cwd` is where it stands, as text. */
+export function judgeRedirect(
+  policy: Policy,
+  redirect: Redirect,
+  where: Where,
+  cwd: string,
+): Part[] {
   if (redirect.kind === 'text' || redirect.kind === 'duplicate') return [];
   if (redirect.path === '/dev/null') return [];
   const op = redirect.kind === 'input' ? 'read' : 'write';
   const decision = decideWritten(policy, op, redirect.path, where);
-  const sign = op === 'read' ? '<' : '>';
-  return [{ ...decision, reason: `${sign} ${redirect.path}: ${decision.reason}` }];
+  const text = `${op === 'read' ? '<' : '>'} ${redirect.path.replaceAll(unknownWord, '…')}`;
+  const reason = `${text}: ${decision.reason}`;
+  return [{ kind: 'redirection', text, cwd, decision: { ...decision, reason } }];
 }
 
 /**

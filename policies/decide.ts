@@ -1,13 +1,15 @@
 import type { Action, Decision, Limits } from './action.ts';
+import type { CommandLine } from './command.ts';
 import { argsProblem, isKnownTool } from './calls.ts';
 import type { ToolName } from './calls.ts';
-import { decidePlain, strictest } from './commands.ts';
+import { decideParts, judgePlain, strictest } from './commands.ts';
+import type { Part } from './commands.ts';
 import { matchesGlob } from './glob.ts';
 import { hasNetwork } from './network.ts';
 import { atRoot, decideWritten, locate } from './paths.ts';
 import type { PathOp } from './paths.ts';
 import type { Policy, ToolRule } from './schema.ts';
-import { decideScript } from './script.ts';
+import { judgeScript } from './script.ts';
 import { toCommandLine } from './shell.ts';
 
 /** The run's ceilings. The workflow counts and enforces them; a zero is enforced here. */
@@ -137,10 +139,15 @@ function decideCommand(
     if (!located.ok) return deny(located.rule, located.reason, 'workspace');
   }
   const line = toCommandLine(args, workspace);
-  if (line.kind !== 'plain') return decideScript(policy, line, workspace);
-  const decision = decidePlain(policy, line, workspace);
-  const reaches = line.pipelines.some(({ commands }) =>
-    commands.some(({ argv }) => hasNetwork(policy, argv)),
-  );
+  const decision = decideParts(judgeLine(policy, line, workspace));
+  const reaches =
+    line.kind === 'plain' &&
+    line.pipelines.some(({ commands }) => commands.some(({ argv }) => hasNetwork(policy, argv)));
   return reaches ? { ...decision, effect: 'external' } : decision;
 }
+
+/** Each part of a command line with what the policy says of it alone. */
+export const judgeLine = (policy: Policy, line: CommandLine, workspace: string): Part[] =>
+  line.kind === 'plain'
+    ? judgePlain(policy, line, workspace)
+    : judgeScript(policy, line, workspace);

@@ -2,7 +2,8 @@ import { forEachChild, parse } from 'unbash';
 import type { Command, Redirection, SyntaxNode, Word, WordPart } from 'unbash';
 import type { Decision } from './action.ts';
 import type { CommandLine } from './command.ts';
-import { decideArgv, decideRedirect, settle, strictest, unknownWord } from './commands.ts';
+import { decideArgv, judgeRedirect, renderArgv, settle, unknownWord } from './commands.ts';
+import type { Part } from './commands.ts';
 import { decideWritten, locate } from './paths.ts';
 import type { Where } from './paths.ts';
 import type { Policy } from './schema.ts';
@@ -12,7 +13,7 @@ interface Walk {
   readonly policy: Policy;
   readonly workspace: string;
   cwd: readonly string[];
-  readonly found: Decision[];
+  readonly found: Part[];
 }
 
 const deny = (rule: string, reason: string): Decision => ({
@@ -26,42 +27,45 @@ const deny = (rule: string, reason: string): Decision => ({
  * Judges text that only a shell can run, as one action: the policy's `shell` verdict is the mildest, and whatever can be
  * seen in it, at any depth, is judged as if it stood alone.
  */
-export function decideScript(
+export function judgeScript(
   policy: Policy,
   line: CommandLine & { readonly kind: 'shell' },
   workspace: string,
-): Decision {
+): Part[] {
+  const toWhole = (decision: Decision): Part => ({
+    ...{ kind: 'script', text: line.text, cwd: line.cwd, decision },
+  });
   const script = parse(line.text);
   const [error] = script.errors ?? [];
   if (error !== undefined) {
-    return deny(
-      'shell.syntax',
-      `The command does not parse: ${error.message}. Correct its quoting.`,
-    );
+    const reason = `The command does not parse: ${error.message}. Correct its quoting.`;
+    return [toWhole(deny('shell.syntax', reason))];
   }
   const start = locate(line.cwd, { workspace, cwd: [] });
-  if (!start.ok) return deny(start.rule, start.reason);
+  if (!start.ok) return [toWhole(deny(start.rule, start.reason))];
   const walk: Walk = { policy, workspace, cwd: start.names, found: [] };
   visit(walk, script);
-  if (walk.found.length === 0) return deny('commands.form', 'There is no command to run.');
-  const own: Decision = {
-    verdict: policy.shell.verdict,
-    rule: 'shell',
-    reason: `The command needs a shell because ${line.why}. ${advice[policy.shell.verdict]}`,
-    effect: 'workspace',
-  };
-  return strictest(own, ...walk.found);
+  if (walk.found.length === 0)
+    return [toWhole(deny('commands.form', 'There is no command to run.'))];
+  const { verdict } = policy.shell;
+  const reason = `The command needs a shell because ${line.why}. ${advice[verdict]}`;
+  return [toWhole({ verdict, rule: 'shell', reason, effect: 'workspace' }), ...walk.found];
 }
 
 function visit(walk: Walk, node: SyntaxNode): void {
   if ('errors' in node && node.errors !== undefined && node.errors.length > 0) {
-    walk.found.push(deny('shell.syntax', 'A part of the command does not parse.'));
+    find(walk, 'script', '', deny('shell.syntax', 'A part of the command does not parse.'));
   }
   if (node.type === 'Command') visitCommand(walk, node);
   if (node.type === 'Assignment') {
     const decision = decideVariable(walk.policy, node.name);
     // The script as a whole is asked about; its own variables need no second question.
-    walk.found.push(decision.verdict === 'deny' ? settle(walk.policy, decision) : neutral);
+    find(
+      walk,
+      'variable',
+      `${node.name}=`,
+      decision.verdict === 'deny' ? settle(walk.policy, decision) : neutral,
+    );
   }
   if (node.type === 'Redirected') visitRedirects(walk, node.redirects);
   const { cwd } = walk;
@@ -73,11 +77,24 @@ function visit(walk: Walk, node: SyntaxNode): void {
   if (isSeparate) walk.cwd = cwd;
 }
 
+const placeOf = ({ cwd }: Walk): string => (cwd.length === 0 ? '.' : cwd.join('/'));
+
+function find(
+  walk: Walk,
+  kind: Part['kind'],
+  text: string,
+  decision: Decision,
+  argv?: readonly string[],
+): void {
+  const words = argv === undefined ? {} : { argv };
+  walk.found.push({ kind, text, decision, cwd: placeOf(walk), ...words });
+}
+
 function visitCommand(walk: Walk, { name, args, redirects, prefix }: Command): void {
-  const { policy, found } = walk;
+  const { policy } = walk;
   visitRedirects(walk, redirects);
   if (name === undefined) {
-    if (redirects.length > 0 || prefix.length > 0) found.push(neutral);
+    if (redirects.length > 0 || prefix.length > 0) find(walk, 'script', '', neutral);
     return;
   }
   const argv = [name, ...args].map((word) =>
@@ -86,10 +103,14 @@ function visitCommand(walk: Walk, { name, args, redirects, prefix }: Command): v
   const [command = ''] = argv;
   if (command.includes(unknownWord)) {
     const reason = `${name.text.slice(0, 60)}: the name of a command must be a plain word.`;
-    found.push(settle(policy, { ...deny('commands.unlisted', reason), unlisted: true }));
+    const decision = { ...deny('commands.unlisted', reason), unlisted: true } as const;
+    find(walk, 'command', renderArgv(argv), settle(policy, decision));
   } else if (command === 'cd') changeFolder(walk, argv.slice(1));
-  else if (policy.shell.builtins.has(command)) found.push(neutral);
-  else found.push(decideArgv(policy, argv, whereOf(walk)));
+  else {
+    const known = policy.shell.builtins.has(command);
+    const decision = known ? neutral : decideArgv(policy, argv, whereOf(walk));
+    find(walk, 'command', renderArgv(argv), decision, argv);
+  }
 }
 
 const advice: Readonly<Record<Decision['verdict'], string>> = {
@@ -98,13 +119,19 @@ const advice: Readonly<Record<Decision['verdict'], string>> = {
   deny: 'Write it as plain words joined by && || ; |.',
 };
 
-const neutral: Decision = { verdict: 'allow', rule: 'shell', reason: '', effect: 'workspace' };
+const neutral: Decision = {
+  verdict: 'allow',
+  rule: 'shell',
+  reason: 'A part of the shell itself.',
+  effect: 'workspace',
+};
 
 const whereOf = ({ workspace, cwd }: Walk): Where => ({ workspace, cwd, loose: true });
 
 function changeFolder(walk: Walk, words: readonly string[]): void {
   const folder = words.find((word) => !/^-[LPe@]*-?$/.test(word) || word === '-') ?? '~';
-  walk.found.push(decideWritten(walk.policy, 'list', folder, whereOf(walk)));
+  const decision = decideWritten(walk.policy, 'list', folder, whereOf(walk));
+  find(walk, 'folder', `cd ${folder.replaceAll(unknownWord, '…')}`, decision);
   const located = locate(folder, whereOf(walk));
   if (located.ok) walk.cwd = located.names;
 }
@@ -117,10 +144,11 @@ function visitRedirects(walk: Walk, redirects: readonly Redirection[]): void {
     if (duplicates && /^(?:\d+-?|-)$/.test(path)) continue;
     const reads = redirect.operator === '<' || redirect.operator === '<&';
     walk.found.push(
-      ...decideRedirect(
+      ...judgeRedirect(
         walk.policy,
         reads ? { kind: 'input', path } : { kind: 'output', fd: 1, path, append: false },
         whereOf(walk),
+        placeOf(walk),
       ),
     );
   }

@@ -1,0 +1,76 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Verdict } from '../../policies/action.ts';
+import { explainCommand } from '../../policies/explain.ts';
+import type { ExplainedPart, Explanation } from '../../policies/explain.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import { printJson, printText } from '../output.ts';
+import { readBundle } from '../policy.ts';
+import { parseFolder, textOf } from '../run-options.ts';
+import { createStyle } from '../style.ts';
+import type { Style } from '../style.ts';
+
+/** `agent policies explain`: the parse of a command, the rule for each part, and the one that decides. Exit 0. */
+export async function explainPolicies({ args, flags }: Invocation): Promise<number> {
+  const settings = readSettings();
+  const workspace = parseFolder(textOf(flags, 'directory') ?? settings.workspace);
+  const { policy, dir, sha256, preset, tightening } = await readBundle(settings, workspace);
+  const [command = ''] = args;
+  const explanation = explainCommand(policy, { command }, workspace);
+  if (flags['json'] === true) {
+    const own = tightening === undefined ? {} : { tightening: tightening.dir };
+    printJson({ command, workspace, ...explanation, policy: { dir, sha256, preset, ...own } });
+    return 0;
+  }
+  printText(renderExplanation(explanation, createStyle(process.stdout, process.env)));
+  const own = tightening === undefined ? '' : `, tightened by ${tightening.dir}`;
+  printText(`\npolicy   ${dir}${own} (preset ${preset}, sha256 ${sha256.slice(0, 12)}…)`);
+  return 0;
+}
+
+const colourOf = (style: Style): Readonly<Record<Verdict, (text: string) => string>> => ({
+  allow: style.green,
+  ask: style.yellow,
+  deny: style.red,
+});
+
+function renderExplanation(explanation: Explanation, style: Style): string {
+  const { form, why, parts, verdict, rule, reason, effect, decidedBy } = explanation;
+  const colour = colourOf(style);
+  const head =
+    form === 'plain'
+      ? 'Plain words: run as parsed, without a shell.'
+      : `A script, run by bash as a whole: ${toLine(why ?? '', 200)}.`;
+  const by = decidedBy === undefined ? '' : `, by part ${decidedBy}`;
+  return [
+    head,
+    '',
+    ...parts.flatMap((part) => renderPart(part, part.part === decidedBy, style)),
+    '',
+    `verdict  ${colour[verdict](style.bold(verdict))} (${rule}${by}; effect ${effect})`,
+    `reason   ${toLine(reason, 500)}`,
+  ].join('\n');
+}
+
+const joints: ReadonlyMap<string, string> = new Map([
+  ['first', ''],
+  ['and', '&& '],
+  ['or', '|| '],
+  ['then', '; '],
+  ['|', '| '],
+]);
+
+function renderPart(part: ExplainedPart, decides: boolean, style: Style): string[] {
+  const { kind, text, cwd, joined = 'first', runs, verdict, rule } = part;
+  const place = cwd === '.' || kind === 'folder' ? '' : style.dim(`  (in ${toLine(cwd, 80)})`);
+  const shown = kind === 'script' ? 'the script' : `${joints.get(joined) ?? ''}${text}`;
+  const mark = decides ? '→' : ' ';
+  const number = String(part.part).padStart(3);
+  const verdictText = colourOf(style)[verdict](verdict.padEnd(5));
+  return [
+    `${mark}${number}  ${verdictText}  ${toLine(shown, 100)}${place}  ${style.dim(rule)}`,
+    ...(runs === undefined
+      ? []
+      : [style.dim(`              runs as: ${toLine(runs.join(' '), 300)}`)]),
+  ];
+}

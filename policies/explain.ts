@@ -1,0 +1,78 @@
+import type { Decision, Verdict } from './action.ts';
+import { prepareArgv } from './commands.ts';
+import type { Part } from './commands.ts';
+import { decide, judgeLine } from './decide.ts';
+import type { Policy } from './schema.ts';
+import { CommandError, toCommandLine } from './shell.ts';
+
+/** A part of a command line, numbered from 1, and what was decided of it alone. */
+export interface ExplainedPart {
+  readonly part: number;
+  readonly kind: Part['kind'];
+  readonly text: string;
+  readonly cwd: string;
+  readonly joined?: Part['joined'];
+  readonly argv?: readonly string[];
+  /** What is started instead of `argv`: the same with what the policy puts in. */
+  readonly runs?: readonly string[];
+  readonly verdict: Verdict;
+  readonly rule: string;
+  readonly reason: string;
+}
+
+export interface Explanation extends Omit<Decision, 'unlisted'> {
+  /** `plain`: words run without a shell, as parsed. `script`: text run by bash as a whole. */
+  readonly form: 'plain' | 'script';
+  /** Why it needs a shell. */
+  readonly why?: string;
+  readonly parts: readonly ExplainedPart[];
+  /** Number of the part that decided; absent where a rule on the whole call did. */
+  readonly decidedBy?: number;
+}
+
+/** How the policy comes to its verdict on a command. */
+export function explainCommand(
+  policy: Policy,
+  args: Readonly<Record<string, unknown>>,
+  workspace: string,
+): Explanation {
+  const { unlisted: _, ...decision } = decide(policy, { tool: 'run_command', args, workspace });
+  try {
+    const line = toCommandLine(args, workspace);
+    const parts = judgeLine(policy, line, workspace).map((part, index) =>
+      toExplained(policy, part, index + 1, line.kind === 'plain'),
+    );
+    const by = parts.find(
+      ({ verdict, rule, reason }) =>
+        verdict === decision.verdict && rule === decision.rule && reason === decision.reason,
+    );
+    return {
+      ...decision,
+      ...(line.kind === 'plain' ? { form: 'plain' } : { form: 'script', why: line.why }),
+      parts,
+      ...(by === undefined ? {} : { decidedBy: by.part }),
+    };
+  } catch (error) {
+    // Arguments that are no command at all: the decision says what is wrong with them.
+    if (error instanceof CommandError) return { ...decision, form: 'plain', parts: [] };
+    throw error;
+  }
+}
+
+function toExplained(
+  policy: Policy,
+  { kind, text, cwd, joined, argv, decision }: Part,
+  part: number,
+  plain: boolean,
+): ExplainedPart {
+  const { verdict, rule, reason } = decision;
+  const runs = plain && argv !== undefined && verdict !== 'deny' ? prepareArgv(policy, argv) : argv;
+  const differs = runs?.join('\0') !== argv?.join('\0');
+  return {
+    ...{ part, kind, text, cwd },
+    ...(joined === undefined ? {} : { joined }),
+    ...(plain && argv !== undefined ? { argv } : {}),
+    ...(differs && runs !== undefined ? { runs } : {}),
+    ...{ verdict, rule, reason },
+  };
+}
