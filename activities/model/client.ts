@@ -1,5 +1,7 @@
 import OpenAI from 'openai';
 import { askChat } from './chat.ts';
+import { createConcealer } from './conceal.ts';
+import type { Concealer } from './conceal.ts';
 import type { Endpoint, Listener, ModelAsk, ModelReply, RawReply } from './conversation.ts';
 import { estimateTokens, toUniqueIds, withoutThinking } from './conversation.ts';
 import { ModelFailure, toAddress, toModelFailure } from './failures.ts';
@@ -59,18 +61,24 @@ export function createModelClient({
     const started = performance.now();
     const watch = new AbortController();
     let timer = setTimeout(() => watch.abort(), firstPieceMs);
+    const concealer = createConcealer(ask.endpoint.apiKey);
+    const show = (text: string): void => {
+      if (text !== '') listener.onPiece(text);
+    };
     const limited: Listener = {
       signal: AbortSignal.any([listener.signal, watch.signal]),
       onPiece(text) {
         clearTimeout(timer);
         timer = setTimeout(() => watch.abort(), silenceMs);
-        if (text !== '') listener.onPiece(text);
+        if (text !== '') show(concealer.piece(text));
       },
     };
     try {
       const askServer = protocol === 'responses' ? askResponses : askChat;
       const raw = await askServer(clientFor(ask.endpoint), ask, limited);
-      return toReply(raw, ask, protocol, Math.round(performance.now() - started));
+      show(concealer.rest());
+      const ms = Math.round(performance.now() - started);
+      return toReply(conceal(raw, concealer), ask, protocol, ms);
     } catch (error) {
       if (listener.signal.aborted) throw error;
       const address = toAddress(ask.endpoint.baseUrl);
@@ -85,6 +93,17 @@ export function createModelClient({
 
   return createProtocols(askWith);
 }
+
+/** A model that was told the key, or found it, must not bring it into the record. */
+const conceal = (raw: RawReply, { whole }: Concealer): RawReply => ({
+  ...raw,
+  text: whole(raw.text),
+  calls: raw.calls.map(({ id, name, arguments: args }) => ({
+    id: whole(id),
+    name: whole(name),
+    arguments: whole(args),
+  })),
+});
 
 function toReply(raw: RawReply, ask: ModelAsk, protocol: Protocol, ms: number): ModelReply {
   // Zero counts as not counted.
