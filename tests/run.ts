@@ -13,7 +13,17 @@ import { startTemporal } from './setup/temporal.ts';
 const stages: readonly { name: string; folders: readonly string[]; concurrency: number }[] = [
   {
     name: 'unit',
-    folders: ['policies', 'config', 'audit', 'workspace', 'model', 'tools', 'demo', 'cli'],
+    folders: [
+      'policies',
+      'config',
+      'audit',
+      'workspace',
+      'model',
+      'tools',
+      'demo',
+      'cli',
+      'attacks',
+    ],
     concurrency: cpus().length,
   },
   { name: 'workflow', folders: ['workflows'], concurrency: 1 },
