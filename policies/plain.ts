@@ -106,11 +106,16 @@ function toVariable({ name, value, append, index }: Assignment): Variable {
   return { name, value: value.value };
 }
 
+/** Openings that the parser leaves as they are when they are not closed, and bash does not: `$[`. */
+const unread = /\$[[({]/;
+
 /** The word as the program receives it. @throws NeedsShell when only a shell knows. */
 export function toPlainWord(word: Word): string {
   const parts = word.parts ?? [];
   // A tilde is expanded at the start of a word and, in bash, after "=" and ":" of what looks like an assignment.
   if (/^~|^[A-Za-z_]\w*=(?:.*:)?~/.test(word.text)) throw new NeedsShell('it uses "~"');
+  if (unread.test(word.text.replaceAll(/\\[^]|'[^']*'/g, '')))
+    throw new NeedsShell('it uses "$" in a way that is not understood');
   // A pattern in an option (`--include=*.ts`) is meant for the program; no file is called so.
   const isOption = word.text.startsWith('-');
   for (const part of parts) if (!isOption || part.type !== 'Glob') checkPart(part);
@@ -172,7 +177,9 @@ function toRedirects(redirection: Redirection): Redirect[] {
       return both;
     case '>&': {
       if (path !== '1' && path !== '2') {
-        if (fd !== undefined || /^\d+-?$|^-$/.test(path)) throw new NeedsShell(`it uses >&${path}`);
+        // bash reads the word twice: as a number, then as a name.
+        const isName = /^[\w./-]*[A-Za-z_./][\w./-]*$/.test(target.text) && !/^-|-$/.test(path);
+        if (fd !== undefined || !isName) throw new NeedsShell(`it uses >&${path}`);
         return both;
       }
       return [{ kind: 'duplicate', from: fd ?? 1, to: path === '1' ? 1 : 2 }];

@@ -1,5 +1,6 @@
 import { parse } from 'unbash';
 import type { PipelineNode, Statement } from 'unbash';
+import { isCovered } from './coverage.ts';
 import type { CommandLine, Pipeline, SimpleCommand } from './command.ts';
 import { locate } from './paths.ts';
 import { NeedsShell, toCommands, toPlainWord } from './plain.ts';
@@ -43,8 +44,7 @@ export function parseCommand(text: string, options: ParseOptions = {}): CommandL
     const { workspace } = options;
     const reader: Reader = { workspace, cwd: start.names, conditional: false, pipelines: [] };
     readStatements(reader, script.commands);
-    // The parser passes over an opened group at the end without a word; bash does not.
-    if (/\(\s*$/.test(text)) return shell('it ends in an opening parenthesis');
+    if (!isCovered(text, script)) return shell('a sign in it has no place there');
     if (reader.pipelines.length === 0) return shell('it contains no command');
     return { kind: 'plain', pipelines: reader.pipelines };
   } catch (error) {

@@ -95,13 +95,13 @@ export function createModelClient({
 }
 
 /** A model that was told the key, or found it, must not bring it into the record. */
-const conceal = (raw: RawReply, { whole }: Concealer): RawReply => ({
+const conceal = (raw: RawReply, concealer: Concealer): RawReply => ({
   ...raw,
-  text: whole(raw.text),
+  text: concealer.whole(raw.text),
   calls: raw.calls.map(({ id, name, arguments: args }) => ({
-    id: whole(id),
-    name: whole(name),
-    arguments: whole(args),
+    id: concealer.whole(id),
+    name: concealer.whole(name),
+    arguments: concealer.whole(args),
   })),
 });
 
