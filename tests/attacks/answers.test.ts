@@ -69,7 +69,7 @@ async function openPlace(room: Room) {
   const dependencies: ActDependencies = {
     blobs: room.blobs,
     audit: createAuditLog(folders.audit),
-    policy: () => bundle,
+    policy: () => Promise.resolve(bundle),
     sandbox: { kind: 'unavailable', reason: 'not here.', fix: 'none' },
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(room.root, 'spill'),
