@@ -9,6 +9,7 @@ import { measureMany } from './many.ts';
 import { measureMirror } from './mirror.ts';
 import { measureOutput } from './output.ts';
 import { measureRecovery } from './recovery.ts';
+import { measureRedaction } from './redaction.ts';
 import { measureSandbox } from './sandbox.ts';
 import { measureSnapshots } from './snapshots.ts';
 import { measureCommands, measureRuns } from './start-up.ts';
@@ -42,6 +43,7 @@ try {
     snapshots: measureSnapshots,
     calls: measureCalls,
     recovery: measureRecovery,
+    redaction: measureRedaction,
     mirror: measureMirror,
     many: measureMany,
     long: async () => measureLong(await up()),

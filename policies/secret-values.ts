@@ -1,0 +1,79 @@
+/** A secret the operator has, such as the value of a variable. */
+export interface SecretValue {
+  /** Names it in the text it is taken out of. */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Shorter values stand in ordinary text too often. */
+export const shortestValue = 8;
+
+const toBinary = (text: string): string =>
+  Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
+
+/** Base64 of it at each place within a group of three bytes, without the characters that depend on its neighbours. */
+function toBase64(value: string): string[] {
+  const bytes = toBinary(value);
+  return [0, 1, 2].flatMap((before) => {
+    const encoded = btoa('\0'.repeat(before) + bytes);
+    const from = Math.ceil((before * 8) / 6);
+    const to = Math.floor(((before + bytes.length) * 8) / 6);
+    const core = encoded.slice(from, to);
+    return [core, core.replaceAll('+', '-').replaceAll('/', '_')];
+  });
+}
+
+/** How the value may be written: as it is, and in base64, URLs and JSON. */
+const toForms = (value: string): string[] => [
+  value,
+  toBinary(value),
+  encodeURIComponent(value),
+  new URLSearchParams([['', value]]).toString().slice(1),
+  JSON.stringify(value).slice(1, -1),
+  JSON.stringify(JSON.stringify(value).slice(1, -1)).slice(1, -1),
+  ...toBase64(value),
+];
+
+/** What is looked for in a text, each form with the name of its secret. */
+export function toNeedles(values: Iterable<SecretValue>): Map<string, string> {
+  const needles = new Map<string, string>();
+  for (const { name, value } of values) {
+    if (value.length < shortestValue) continue;
+    for (const form of toForms(value)) {
+      if (form.length >= shortestValue && !needles.has(form)) needles.set(form, name);
+    }
+  }
+  return needles;
+}
+
+const escape = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+
+/** One pattern for all needles, the longest first; undefined when there are none. */
+export function toPattern(needles: ReadonlyMap<string, string>): RegExp | undefined {
+  const forms = [...needles.keys()].toSorted((a, b) => b.length - a.length);
+  return forms.length === 0 ? undefined : new RegExp(forms.map(escape).join('|'), 'g');
+}
+
+const secretName =
+  /(?:^|[_-])(?:api)?(?:key|token|secret|password|passwd|passphrase|pass|pwd|credentials?|auth|pat|dsn)s?(?:$|[_-])/i;
+const otherNames = /^(?:OLD)?PWD$|_(?:FILE|PATH|DIR|URL|ID|NAME|SOCK|TYPE|HOST|PORT|USER)$/i;
+
+/** True for the name of a variable or setting that usually holds a secret. */
+export const isSecretName = (name: string): boolean =>
+  secretName.test(name) && !otherNames.test(name);
+
+/** True for what such a variable holds when it is no secret: a path, a number, a plain word. */
+const isPlain = (value: string): boolean =>
+  /^(?:[./~]|[a-z]+$|[A-Z]+$|[\d.]+$|[A-Za-z]:\\)/.test(value) ||
+  /^(?:https?|file):\/\/[^@]*$/.test(value);
+
+/** The secrets among variables: those with such a name, and those the operator names. */
+export const pickSecrets = (
+  variables: Readonly<Record<string, string | undefined>>,
+  named: readonly string[] = [],
+): SecretValue[] =>
+  Object.entries(variables).flatMap(([name, value]) => {
+    if (value === undefined || value.length < shortestValue) return [];
+    const wanted = named.includes(name) || (isSecretName(name) && !isPlain(value));
+    return wanted ? [{ name, value }] : [];
+  });
