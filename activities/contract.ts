@@ -188,6 +188,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly head: string;
   readonly bytes: number;
   readonly exitCode?: number;
+  /** Secrets taken out of what the tool returned; absent when there were none. */
+  readonly redacted?: number;
   readonly ms: number;
   /** Limits of the bundle in force. */
   readonly limits: Limits;

@@ -13,11 +13,17 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** Content-addressed store: a blob is written once, by its sha256, and checked whenever it is read. */
+import { formRedactor } from '../policies/redaction.ts';
+import type { Mask } from '../policies/redaction.ts';
+
+/**
+ * Content-addressed store: a blob is written once, by its sha256, and checked whenever it is read. Secrets are taken out
+ * before it is written, so the ref is that of the text without them.
+ */
 export interface BlobStore {
   /** Returns `sha256:<64 hex>`; durable (fsync) when it resolves. Storing the same bytes again costs one stat. */
   put(content: string | Uint8Array): Promise<string>;
-  /** Moves a finished file in, for content too large to hold in memory. `sha256` is the file's, as hex. */
+  /** Moves a finished file in, for content too large to hold in memory and free of secrets. `sha256` is the file's, as hex. */
   adopt(file: string, sha256: string): Promise<string>;
   /** @throws BlobError when the blob is missing or its bytes do not hash to the ref. */
   get(ref: string): Promise<Buffer>;
@@ -108,8 +114,16 @@ async function putLarge(file: string, content: string | Uint8Array): Promise<voi
   }
 }
 
-/** `root` is created when the first blob is stored. */
-export const createBlobStore = (root: string): BlobStore => {
+/** Bytes are looked at one character a byte, so that what is no text stays as it is. */
+function withoutSecrets({ mask }: Mask, content: string | Uint8Array): string | Uint8Array {
+  if (typeof content === 'string') return mask(content);
+  const text = Buffer.from(content.buffer, content.byteOffset, content.length).toString('latin1');
+  const masked = mask(text);
+  return masked === text ? content : Buffer.from(masked, 'latin1');
+}
+
+/** `root` is created when the first blob is stored. `redactor`: what is taken out; secrets that show by their form if absent. */
+export const createBlobStore = (root: string, redactor: Mask = formRedactor): BlobStore => {
   const pathOf = (ref: string): string => {
     const hex = refPattern.exec(ref)?.[1];
     if (hex === undefined) {
@@ -120,7 +134,8 @@ export const createBlobStore = (root: string): BlobStore => {
 
   const store: BlobStore = {
     pathOf,
-    async put(content) {
+    async put(given) {
+      const content = withoutSecrets(redactor, given);
       const ref = `sha256:${hashOf(content)}`;
       const file = pathOf(ref);
       await (content.length <= smallBytes ? putSmall(file, content) : putLarge(file, content));

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { create } from 'tar';
 
 import { toRunLog, toStateFolders } from '../config/folders.ts';
+import { asStored } from '../policies/redaction.ts';
 import { createBlobStore, isRef } from './blobs.ts';
 import { scanChain } from './chain.ts';
 import { readDays, toDayIdentity } from './log.ts';
@@ -83,7 +84,7 @@ async function writeAudit(root: string, run: string, folder: string): Promise<st
 /** Copies the blobs that are named, and those that blobs name, and so on. */
 async function writeBlobs(root: string, folder: string, named: readonly string[]): Promise<void> {
   const from = createBlobStore(toStateFolders(root).blobs);
-  const to = createBlobStore(join(folder, 'blobs'));
+  const to = createBlobStore(join(folder, 'blobs'), asStored);
   const queue = [...named];
   const seen = new Set<string>();
   const must = new Set(named);

@@ -2,6 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { Effect, Verdict } from '../policies/action.ts';
+import { formRedactor, redactValue } from '../policies/redaction.ts';
+import type { Redactor } from '../policies/redaction.ts';
 import type { Anchors } from './anchor.ts';
 import { createAnchors } from './anchors.ts';
 import { readChain } from './chain.ts';
@@ -35,6 +37,8 @@ interface ActionEntry {
   readonly observation?: string;
   /** Snapshot of the workspace after it. */
   readonly tree?: string;
+  /** Secrets taken out of what it returned. */
+  readonly redacted?: number;
 }
 
 /** What the audit log says. Content stays in the blob store; a log line is what a person reads. */
@@ -145,11 +149,15 @@ const readLink = async (dir: string, previous: string, anchors: Anchors): Promis
   }
 };
 
-/** Opens nothing until the first append. `now` gives the day (UTC); anchors are kept beside the folder. */
+/**
+ * Opens nothing until the first append. `now` gives the day (UTC); anchors are kept beside the folder. Secrets are taken
+ * out of every entry.
+ */
 export const createAuditLog = (
   dir: string,
   now: () => Date = () => new Date(),
   anchors: Anchors = createAnchors(dirname(dir)),
+  redactor: Pick<Redactor, 'redact'> = formRedactor,
 ): AuditLog => {
   // One lock for all days: no entry can reach a day's file once the next day has linked to its head.
   const lock = `${dir}.lock`;
@@ -215,7 +223,7 @@ export const createAuditLog = (
   return {
     append: (entry) =>
       new Promise((resolve, reject) => {
-        queue.push({ entry, resolve, reject });
+        queue.push({ entry: redactValue(redactor, entry), resolve, reject });
         working ??= work();
       }),
     async has(fields) {

@@ -10,9 +10,12 @@ import {
 } from '@temporalio/client';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { SignalDefinition } from '@temporalio/common';
+import type { PayloadCodec, SignalDefinition } from '@temporalio/common';
 import type { HistoryEventJson } from '../audit/history-json.ts';
 import { readPages } from '../audit/origin.ts';
+import { createPayloadCodec } from '../audit/payload-codec.ts';
+import { readPayloadKeys } from '../audit/payload-keys.ts';
+import type { Settings } from '../config/environment.ts';
 import type { ApprovalAnswer, RewindOrder, RunInput, RunView } from '../workflows/contract.ts';
 import {
   answerApproval,
@@ -25,6 +28,7 @@ import {
 import type { RunState } from '../workflows/state.ts';
 import { CliError, takenId, usageError } from './errors.ts';
 import type { HistoryPage } from './history.ts';
+import { readRedactor } from './secrets.ts';
 
 /** One line of `agent list`, from search attributes and memo only. */
 export interface RunRow {
@@ -96,10 +100,17 @@ export interface Target {
 const connectWithinMs = 5_000;
 const callWithinMs = 10_000;
 
-/** Connects within 5 s. @throws CliError exit 69 naming the address. */
-export async function connectClient(target: Target): Promise<RunClient> {
+/** What of the settings decides on what Temporal gets to see. */
+type Discretion = Pick<Settings, 'apiKey' | 'secrets' | 'payloadKeys'>;
+
+/**
+ * Connects within 5 s. Nothing it sends has a secret of these settings in it.
+ * @throws CliError exit 69 naming the address; KeyFileError when payloads are to be encrypted and cannot be.
+ */
+export async function connectClient(target: Target, settings: Discretion): Promise<RunClient> {
   const { connectionOptions, namespace } = await toConnectOptions(target);
   const address = connectionOptions.address ?? '127.0.0.1:7233';
+  const codec = toCodec(settings);
   const connection = await Connection.connect({
     ...connectionOptions,
     connectTimeout: connectWithinMs,
@@ -109,7 +120,15 @@ export async function connectClient(target: Target): Promise<RunClient> {
       69,
     );
   });
-  return createRunClient(connection, namespace, address);
+  return createRunClient(connection, { namespace, codec }, address);
+}
+
+function toCodec(settings: Discretion): PayloadCodec {
+  const { payloadKeys } = settings;
+  return createPayloadCodec({
+    redactor: readRedactor(settings),
+    ...(payloadKeys === undefined ? {} : { keys: readPayloadKeys(payloadKeys) }),
+  });
 }
 
 type ConnectOptions = NonNullable<Parameters<typeof Connection.connect>[0]>;
@@ -131,8 +150,13 @@ async function toConnectOptions(
   };
 }
 
-function createRunClient(connection: Connection, namespace: string, address: string): RunClient {
-  const client = new Client({ connection, namespace });
+function createRunClient(
+  connection: Connection,
+  { namespace, codec }: { readonly namespace: string; readonly codec: PayloadCodec },
+  address: string,
+): RunClient {
+  const dataConverter = { payloadCodecs: [codec] };
+  const client = new Client({ connection, namespace, dataConverter });
   const service = connection.workflowService;
   const bounded = async <T>(what: () => Promise<T>, withinMs = callWithinMs): Promise<T> => {
     try {

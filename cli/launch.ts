@@ -7,13 +7,15 @@ import { readSettings } from '../config/environment.ts';
 import type { RunInput } from '../workflows/contract.ts';
 import type { RunState } from '../workflows/state.ts';
 import type { Invocation } from './arguments.ts';
+import { toLine } from './clean.ts';
 import type { RunClient } from './client.ts';
 import { usageError } from './errors.ts';
 import { requireModelServer } from './model-server.ts';
 import { printJson, printText } from './output.ts';
 import { parseFolder, textOf } from './run-options.ts';
 import { printProgress, readUser, toCluster } from './session.ts';
-import { ensureStack, handKey, readStack, startDemo } from './stack.ts';
+import { readRedactor, readSecrets } from './secrets.ts';
+import { ensureStack, handKey, handSecrets, readStack, startDemo } from './stack.ts';
 
 /** What a command says of the run it starts; the rest is the same for all. */
 export type Launch = Pick<RunInput, 'run' | 'goal' | 'workspace' | 'limits' | 'approve'> &
@@ -29,7 +31,8 @@ export async function launchRun(
   launch: Launch,
 ): Promise<number> {
   const demo = flags['demo'] === true;
-  const { carried, ...given } = launch;
+  const { carried, ...rest } = launch;
+  const given = { ...rest, goal: maskGoal(settings, rest.goal) };
   const { run, workspace } = given;
   const place = await prepare(settings, demo);
   const input: RunInput = {
@@ -60,6 +63,18 @@ export async function launchRun(
   } finally {
     await place.client.close();
   }
+}
+
+/** A goal travels far: into prompts, history and logs. */
+function maskGoal(settings: Settings, goal: string): string {
+  const { text, count } = readRedactor(settings).redact(goal);
+  if (count > 0) {
+    const [what, them] = count === 1 ? ['a secret', 'it'] : [`${count} secrets`, 'them'];
+    printProgress(
+      `Note: the goal has ${what} in it. The run does not get ${them}; it reads: ${toLine(text, 200)}`,
+    );
+  }
+  return text;
 }
 
 /** `-m` is about every role; what the environment says about single roles steps back. */
@@ -94,7 +109,7 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
         '--demo needs the local stack. Unset TEMPORAL_ADDRESS, or leave out --demo.',
       );
     }
-    const client = await (await loading).connectClient(cluster);
+    const client = await (await loading).connectClient(cluster, settings);
     return { client, queues: (await contract).toQueues(settings.queue, settings.host) };
   }
   const checkModel = async (): Promise<void> => {
@@ -107,14 +122,16 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
     ensureStack(settings, { onProgress: printProgress }),
     checking,
   ]);
+  const secrets = readSecrets(settings);
   const [client, baseUrl] = await Promise.all([
     loading.then(({ connectClient }) =>
-      connectClient({ address: stack.temporal, namespace: stack.namespace }),
+      connectClient({ address: stack.temporal, namespace: stack.namespace }, settings),
     ),
     demo ? startDemo(stack).then((server) => server.baseUrl) : settings.baseUrl,
     demo || settings.apiKey === undefined
       ? undefined
       : handKey(stack, settings.baseUrl, settings.apiKey),
+    secrets.length === 0 ? undefined : handSecrets(stack, secrets),
   ]);
   const queues = (await contract).toQueues(stack.queue, stack.host);
   return { client, queues, baseUrl, webUi: stack.webUi };

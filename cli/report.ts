@@ -2,17 +2,24 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { toExitCode } from './errors.ts';
 import { stripControls } from './clean.ts';
+import type { Mask } from '../policies/redaction.ts';
+import { createRedactor } from '../policies/redaction.ts';
+import { pickSecrets } from '../policies/secret-values.ts';
+
+/** What is typed or read may have a secret in it; settings may be what is wrong, so none are read. */
+const toMask = (): Mask => createRedactor(pickSecrets(process.env));
 
 /** Prints an error for a person (and with `json` for a program) and returns the exit code. */
 export async function reportError(error: unknown, json: boolean): Promise<number> {
   const exitCode = toExitCode(error);
-  const said = stripControls(error instanceof Error ? error.message : String(error));
+  const { mask } = toMask();
+  const said = mask(stripControls(error instanceof Error ? error.message : String(error)));
   const message = exitCode === undefined ? await noteUnexpected(error, said) : said;
   if (json)
     process.stdout.write(`${JSON.stringify({ error: message, exitCode: exitCode ?? 1 })}\n`);
   process.stderr.write(`agent: ${message}\n`);
   if (process.env['AGENT_DEBUG'] === '1' && error instanceof Error) {
-    process.stderr.write(`${stripControls(error.stack ?? '')}\n`);
+    process.stderr.write(`${mask(stripControls(error.stack ?? ''))}\n`);
   }
   return exitCode ?? 1;
 }
@@ -25,10 +32,11 @@ async function noteUnexpected(error: unknown, said: string): Promise<string> {
     const { logs } = readSettings().folders;
     mkdirSync(logs, { recursive: true, mode: 0o700 });
     const log = join(logs, 'cli.log');
-    const stack = error instanceof Error ? (error.stack ?? said) : said;
+    const { mask } = toMask();
+    const stack = mask(error instanceof Error ? (error.stack ?? said) : said);
     appendFileSync(
       log,
-      `${new Date().toISOString()} ${process.argv.slice(2, 4).join(' ')}\n${stack}\n`,
+      `${new Date().toISOString()} ${mask(process.argv.slice(2, 4).join(' '))}\n${stack}\n`,
       {
         mode: 0o600,
       },

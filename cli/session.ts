@@ -48,19 +48,19 @@ export async function connectRunning(settings: Settings): Promise<RunClient | un
   const target = toCluster(settings) ?? (stack === undefined ? undefined : toTarget(stack));
   if (target === undefined) return undefined;
   const { connectClient } = await import('./client.ts');
-  return await connectClient(target);
+  return await connectClient(target, settings);
 }
 
 /** Connects, starting the local stack if need be, for a command about an existing run. */
 export async function connectFor(settings: Settings, run: string): Promise<RunClient> {
   const cluster = toCluster(settings);
   const loading = import('./client.ts');
-  if (cluster !== undefined) return await (await loading).connectClient(cluster);
+  if (cluster !== undefined) return await (await loading).connectClient(cluster, settings);
   const running = readStack(settings);
   // Starting a server only to be told that it never heard of the run would help nobody.
   if (running === undefined && !isKnown(settings, run)) throw await toUnknownRun(settings, run);
   const stack = await ensureStack(settings, { onProgress: printProgress });
-  return await (await loading).connectClient(toTarget(stack));
+  return await (await loading).connectClient(toTarget(stack), settings);
 }
 
 const isKnown = ({ folders }: Settings, run: string): boolean =>

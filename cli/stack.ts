@@ -10,6 +10,7 @@ import { endProcess, isRunning } from '../config/process.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { readVersion } from '../config/version.ts';
 import type { Settings } from '../config/environment.ts';
+import type { SecretValue } from '../policies/secret-values.ts';
 import type { StackFile, StackStart, StackStatus } from '../config/stack.ts';
 import { askControl } from './control.ts';
 import { readStackFile } from './stack-file.ts';
@@ -107,6 +108,11 @@ export const stackStatus = (stack: StackFile): Promise<StackStatus> =>
 /** Hands the worker the key for one model server; it is kept in memory only. */
 export async function handKey(stack: StackFile, baseUrl: string, apiKey: string): Promise<void> {
   await askControl(stack, '/key', { baseUrl, apiKey });
+}
+
+/** Tells the worker what it must not write; it is kept in memory only. */
+export async function handSecrets(stack: StackFile, values: readonly SecretValue[]): Promise<void> {
+  await askControl(stack, '/secrets', { values });
 }
 
 /** Starts the demo model server if need be. */

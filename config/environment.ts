@@ -12,7 +12,7 @@ import type { Parsed, Variable, VariableKey, VariableValues } from './variables.
 /** Where a value came from; `flag` beats `environment` beats `workspace` beats `user` beats `default`. */
 export type Origin = 'flag' | 'environment' | 'workspace' | 'user' | 'default';
 
-type Optional = 'apiKey' | 'temporalCli' | 'temporalAddress';
+type Optional = 'apiKey' | 'secrets' | 'payloadKeys' | 'temporalCli' | 'temporalAddress';
 
 export interface Settings
   extends

@@ -48,6 +48,7 @@ export interface StackPart {
 /**
  * Control server, JSON in and out, POST with `Authorization: Bearer <token>`:
  * `/status` → StackStatus; `/key {baseUrl, apiKey}` → {} hands the worker the key for one model server (kept in memory only);
+ * `/secrets {values: [{name, value}]}` → {} tells the worker what it must not write (in memory only, as well);
  * `/wait {seen}` → StackStart, as soon as it differs from what the caller has seen;
  * `/demo {}` → {baseUrl} starts the demo model server if needed; `/down {}` → {} stops every part, then the supervisor.
  */

@@ -18,6 +18,8 @@ export interface VariableValues {
   allowNet: boolean;
   forceChat: boolean;
   sandbox: 'auto' | 'none';
+  secrets: string;
+  payloadKeys: string;
   temporalCli: string;
   temporalAddress: string;
   temporalNamespace: string;
@@ -71,6 +73,18 @@ const parseProgram = (text: string, base: string): Parsed<string> => {
   }
   return { expected: 'an executable file', instead: 'Give the path of the `temporal` program.' };
 };
+
+const parseFile = (text: string, base: string): Parsed<string> => {
+  const path = resolve(base, text);
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+    ? { value: path }
+    : { expected: 'an existing file', instead: 'See docs/operations.md, "Encryption".' };
+};
+
+const parseNames = (text: string): Parsed<string> =>
+  /^\w+(?:[ ,]+\w+)*$/.test(text)
+    ? { value: text.split(/[ ,]+/).join(',') }
+    : { expected: 'names of variables with commas between them' };
 
 const parseFlag = (text: string): Parsed<boolean> => {
   const word = text.toLowerCase();
@@ -223,6 +237,20 @@ export const variables: readonly Variable[] = [
     fallback: 'auto',
     fromWorkspace: (value) => value === 'auto',
     parse: parseSandbox,
+  }),
+  variable({
+    key: 'secrets',
+    name: 'AGENT_SECRETS',
+    meaning: 'Names of further variables whose values are secret, such as SITE,PIN.',
+    fallback: 'those named like a key, token, secret or password',
+    parse: parseNames,
+  }),
+  variable({
+    key: 'payloadKeys',
+    name: 'AGENT_PAYLOAD_KEYS',
+    meaning: 'File with the keys that Temporal’s history is encrypted with.',
+    fallback: 'not encrypted',
+    parse: parseFile,
   }),
   variable({
     key: 'temporalCli',

@@ -5,6 +5,9 @@ export interface SecretValue {
   readonly value: string;
 }
 
+/** Longer values are no keys but documents. */
+const longestValue = 8_192;
+
 /** Shorter values stand in ordinary text too often. */
 export const shortestValue = 8;
 
@@ -73,7 +76,8 @@ export const pickSecrets = (
   named: readonly string[] = [],
 ): SecretValue[] =>
   Object.entries(variables).flatMap(([name, value]) => {
-    if (value === undefined || value.length < shortestValue) return [];
+    const length = value?.length ?? 0;
+    if (value === undefined || length < shortestValue || length > longestValue) return [];
     const wanted = named.includes(name) || (isSecretName(name) && !isPlain(value));
     return wanted ? [{ name, value }] : [];
   });

@@ -3,6 +3,7 @@ import type { ModelActivities, WorkspaceActivities } from '../activities/contrac
 import type { createWorkspaceActivities } from '../activities/tools/workspace-activities.ts';
 import { createBlobStore } from '../audit/blobs.ts';
 import type { Settings } from '../config/environment.ts';
+import type { Redactor } from '../policies/redaction.ts';
 import type { Log } from './logger.ts';
 import type { OpenPolicy } from './policy.ts';
 
@@ -12,12 +13,14 @@ import type { OpenPolicy } from './policy.ts';
  */
 export async function createModelSide(
   settings: Settings,
+  redactor: Redactor,
   keyOf: (baseUrl: string) => string | undefined,
 ): Promise<ModelActivities> {
   const { createModelActivities } = await import('../activities/model/model-activities.ts');
   const { folders } = settings;
   return createModelActivities({
-    blobs: createBlobStore(folders.blobs),
+    blobs: createBlobStore(folders.blobs, redactor),
+    redactor,
     keyOf,
     defaultBaseUrl: settings.baseUrl,
     spoolDir: folders.spool,
@@ -31,7 +34,7 @@ export type WorkspaceDependencies = Parameters<typeof createWorkspaceActivities>
 /** @throws PolicyError when a policy file is wrong. */
 export async function readWorkspaceDependencies(
   settings: Settings,
-  log: Log,
+  { log, redactor }: { readonly log: Log; readonly redactor: Redactor },
   openPolicy: OpenPolicy,
 ): Promise<Omit<WorkspaceDependencies, 'isRunOpen'>> {
   const [
@@ -50,14 +53,15 @@ export async function readWorkspaceDependencies(
     import('../policies/network.ts'),
   ]);
   const { folders } = settings;
-  const audit = createAuditLog(folders.audit);
+  const audit = createAuditLog(folders.audit, undefined, undefined, redactor);
   const [inForce, sandbox] = await Promise.all([
     openPolicy(settings, log, audit),
     probeSandbox(settings.sandbox, join(folders.root, 'sandbox')),
   ]);
   if (sandbox.kind !== 'bubblewrap') log.warn({ sandbox }, 'commands do not run in bubblewrap');
   return {
-    blobs: createBlobStore(folders.blobs),
+    redactor,
+    blobs: createBlobStore(folders.blobs, redactor),
     audit,
     async policy(workspace) {
       const bundle = tightenOrLock(await inForce(), workspace);
@@ -73,13 +77,17 @@ export async function readWorkspaceDependencies(
 /** The workspace side, which has the folder and no key. @throws PolicyError when a policy file is wrong. */
 export async function createWorkspaceSide(
   settings: Settings,
-  log: Log,
-  isRunOpen: WorkspaceDependencies['isRunOpen'],
-  openPolicy: OpenPolicy,
+  given: {
+    readonly log: Log;
+    readonly redactor: Redactor;
+    readonly isRunOpen: WorkspaceDependencies['isRunOpen'];
+    readonly openPolicy: OpenPolicy;
+  },
 ): Promise<WorkspaceActivities> {
   const { createWorkspaceActivities: create } =
     await import('../activities/tools/workspace-activities.ts');
-  return create({ ...(await readWorkspaceDependencies(settings, log, openPolicy)), isRunOpen });
+  const dependencies = await readWorkspaceDependencies(settings, given, given.openPolicy);
+  return create({ ...dependencies, isRunOpen: given.isRunOpen });
 }
 
 export const modelNames = ['plan', 'think', 'review'] as const satisfies (keyof ModelActivities)[];

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { DataConverter } from '@temporalio/common';
 
 /** The compiled workflow code. */
 export interface Bundle {
@@ -34,16 +35,21 @@ async function hashSources(): Promise<string> {
 }
 
 /**
- * The bundle for today's sources from the cache folder, compiled on first use (about 1.5 s). Compiling happens in a
+ * The bundle for today's sources and way of writing failures from the cache folder, compiled on first use (about 1.5 s). Compiling happens in a
  * process of its own: the compiler would double the worker's memory for good.
  */
-export async function readBundle(cacheDir: string): Promise<Bundle> {
+export async function readBundle(
+  cacheDir: string,
+  { failureConverterPath = '' }: Pick<DataConverter, 'failureConverterPath'> = {},
+): Promise<Bundle> {
   const folder = join(cacheDir, 'bundles');
-  const codePath = join(folder, `workflows-${(await hashSources()).slice(0, 32)}.js`);
+  const kind = failureConverterPath === '' ? 'workflows' : 'encrypting';
+  const codePath = join(folder, `${kind}-${(await hashSources()).slice(0, 32)}.js`);
   if (!existsSync(codePath)) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const compiler = fileURLToPath(new URL('compile.ts', import.meta.url));
-    await promisify(execFile)(process.execPath, [compiler, join(workflows, 'index.ts'), codePath]);
+    const args = [compiler, join(workflows, 'index.ts'), codePath, failureConverterPath];
+    await promisify(execFile)(process.execPath, args);
   }
   const sha256 = createHash('sha256')
     .update(await readFile(codePath))

@@ -2,12 +2,18 @@
 import { open, rename } from 'node:fs/promises';
 import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
 
-const [workflowsPath, target] = process.argv.slice(2);
+const [workflowsPath, target, failureConverterPath = ''] = process.argv.slice(2);
 if (workflowsPath === undefined || target === undefined) {
-  process.stderr.write('Usage: node workers/compile.ts <workflows/index.ts> <target.js>\n');
+  process.stderr.write(
+    'Usage: node workers/compile.ts <workflows/index.ts> <target.js> [failure-converter.ts]\n',
+  );
   process.exit(2);
 }
-const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger('WARN') });
+const { code } = await bundleWorkflowCode({
+  workflowsPath,
+  ...(failureConverterPath === '' ? {} : { failureConverterPath }),
+  logger: new DefaultLogger('WARN'),
+});
 const temp = `${target}.${process.pid}.tmp`;
 const handle = await open(temp, 'w', 0o600);
 try {

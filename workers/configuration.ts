@@ -1,3 +1,4 @@
+import { KeyFileError } from '../audit/payload-keys.ts';
 import { ConfigError } from '../config/environment.ts';
 import { PolicyError } from '../config/policies.ts';
 
@@ -6,7 +7,8 @@ import { PolicyError } from '../config/policies.ts';
  * The supervisor shows the message's last line and tells this from a crash by the code.
  */
 export function exitForConfiguration(error: unknown): never {
-  if (!(error instanceof ConfigError) && !(error instanceof PolicyError)) throw error;
+  const known = [ConfigError, PolicyError, KeyFileError].some((kind) => error instanceof kind);
+  if (!(error instanceof Error) || !known) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exit(78);
 }

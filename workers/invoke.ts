@@ -1,5 +1,5 @@
 /**
- * Process entry: carries out one tool call by hand. Reads `{tool, args, workspace}` from stdin, prints
+ * Process entry: carries out one tool call by hand. Reads `{tool, args, workspace, secrets?}` from stdin, prints
  * `{verdict, ok, output, error, exitCode, rule, reason}`; exit 0 done, 1 failed, 3 a person would have to approve,
  * 7 denied, 78 configuration. With `--list` it prints the tools instead.
  */
@@ -8,11 +8,14 @@ import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { exitForConfiguration } from './configuration.ts';
 import { createLogger } from './logger.ts';
+import { createSecrets, parseSecrets } from './secrets.ts';
 
 interface Order {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly workspace: string;
+  /** What must not be written, as `{name, value}`: handed over here, for an environment can be read by others. */
+  readonly secrets?: unknown;
 }
 
 const fail = (message: string, exitCode: number): never => {
@@ -28,11 +31,14 @@ const parseOrder = (input: string): Order => {
   } catch (error) {
     return fail(`${expected}, got text that is not JSON: ${(error as Error).message}.`, 2);
   }
-  const { tool, args, workspace } = order;
+  const { tool, args, workspace, secrets } = order;
   const isObject = typeof args === 'object' && args !== null && !Array.isArray(args);
   return typeof tool === 'string' && isObject && typeof workspace === 'string'
-    ? { tool, args, workspace }
-    : fail(`${expected}, got ${input.slice(0, 200)}.`, 2);
+    ? { tool, args, workspace, secrets }
+    : fail(
+        `${expected}, got ${JSON.stringify({ ...order, secrets: undefined }).slice(0, 200)}.`,
+        2,
+      );
 };
 
 async function printTools(): Promise<void> {
@@ -45,14 +51,23 @@ async function printTools(): Promise<void> {
   process.stdout.write(`${JSON.stringify(tools)}\n`);
 }
 
-async function invoke(order: Order): Promise<number> {
+async function invoke({ secrets, ...order }: Order): Promise<number> {
   const settings = readSettings();
   prepareStateFolder(settings.folders.root);
-  const { invokeTool } = await import('../activities/tools/act.ts');
+  const [{ invokeTool }, { createDotenvReader }] = await Promise.all([
+    import('../activities/tools/act.ts'),
+    import('../activities/workspace/dotenv.ts'),
+  ]);
   const { readWorkspaceDependencies } = await import('./activities.ts');
   const { openPolicyByHand } = await import('./policy.ts');
-  const log = createLogger('invoke', 'warn');
-  const dependencies = await readWorkspaceDependencies(settings, log, openPolicyByHand);
+  const { redactor } = createSecrets(process.env, settings.secrets?.split(','));
+  redactor.add([...parseSecrets(secrets), ...createDotenvReader()(order.workspace)]);
+  const log = createLogger('invoke', 'warn', redactor);
+  const dependencies = await readWorkspaceDependencies(
+    settings,
+    { log, redactor },
+    openPolicyByHand,
+  );
   const result = await invokeTool(dependencies, { run: 'tools-invoke', ...order });
   const { verdict, rule, reason, ok, exitCode } = result;
   const answer = {
@@ -64,7 +79,7 @@ async function invoke(order: Order): Promise<number> {
     rule,
     reason,
   };
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
+  process.stdout.write(`${redactor.mask(JSON.stringify(answer))}\n`);
   if (verdict === 'allow') return ok ? 0 : 1;
   return verdict === 'ask' ? 3 : 7;
 }

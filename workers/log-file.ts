@@ -1,9 +1,13 @@
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import { createRedactionStream } from '../policies/redaction-stream.ts';
+import { formRedactor } from '../policies/redaction.ts';
+import type { Redactor } from '../policies/redaction.ts';
 
 /** A log with a limit: when it is full it becomes `<path>.1` and a new one begins, so two files are the most there is. */
 export interface LogFile {
   readonly path: string;
-  /** Writes at once, so that the last words of a dying process are kept. */
+  /** Writes whole lines at once, and what has no end yet when nothing follows soon; without secrets. */
   write(text: string | Uint8Array): void;
   /** The last line written that is not empty. */
   lastLine(): string;
@@ -11,31 +15,57 @@ export interface LogFile {
 }
 
 const tailBytes = 2_000;
+/** A secret comes in pieces less than this apart. */
+const restMs = 200;
 
 /** Opens `path` for appending. `limitBytes` bounds each of the two files. */
-export function createLogFile(path: string, limitBytes = 5_000_000): LogFile {
+export function createLogFile(
+  path: string,
+  limitBytes = 5_000_000,
+  redactor: Redactor = formRedactor,
+): LogFile {
+  const stream = createRedactionStream(redactor);
+  const decoder = new StringDecoder('utf8');
+  let timer: NodeJS.Timeout | undefined;
   let fd = openSync(path, 'a', 0o600);
   let size = fstatSync(fd).size;
   let tail = '';
+  const append = (text: string): void => {
+    if (text === '') return;
+    const bytes = Buffer.from(text);
+    if (size > 0 && size + bytes.length > limitBytes) {
+      closeSync(fd);
+      renameSync(path, `${path}.1`);
+      fd = openSync(path, 'a', 0o600);
+      size = 0;
+    }
+    try {
+      writeSync(fd, bytes);
+    } catch {
+      return; // A full disk must not end the supervisor: what it supervises may be able to go on.
+    }
+    size += bytes.length;
+    tail = (tail + text).slice(-tailBytes);
+  };
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    append(stream.end());
+  };
   return {
     path,
     write(text) {
-      const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-      if (size > 0 && size + bytes.length > limitBytes) {
-        closeSync(fd);
-        renameSync(path, `${path}.1`);
-        fd = openSync(path, 'a', 0o600);
-        size = 0;
-      }
-      try {
-        writeSync(fd, bytes);
-      } catch {
-        return; // A full disk must not end the supervisor: what it supervises may be able to go on.
-      }
-      size += bytes.length;
-      tail = (tail + Buffer.from(bytes).toString('utf8')).slice(-tailBytes);
+      append(stream.write(typeof text === 'string' ? text : decoder.write(Buffer.from(text))));
+      // The last words of a dying process are kept, even without an end.
+      timer ??= setTimeout(flush, restMs).unref();
     },
-    lastLine: () => tail.trimEnd().split('\n').at(-1) ?? '',
-    close: () => closeSync(fd),
+    lastLine() {
+      flush();
+      return tail.trimEnd().split('\n').at(-1) ?? '';
+    },
+    close() {
+      flush();
+      closeSync(fd);
+    },
   };
 }

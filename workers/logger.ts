@@ -1,4 +1,6 @@
 import { pino } from 'pino';
+import { formRedactor } from '../policies/redaction.ts';
+import type { Mask } from '../policies/redaction.ts';
 import type { Logger as SdkLogger, LogLevel } from '@temporalio/worker';
 
 /** Facts first, then a constant sentence. */
@@ -9,8 +11,21 @@ export interface Log {
   error(facts: object, sentence: string): void;
 }
 
-/** JSON lines on stderr; stdout belongs to results. `LOG_LEVEL` chooses the least level shown. */
-export const createLogger = (name: string, level = process.env['LOG_LEVEL'] || 'info'): Log =>
+/** Writes whole lines to stderr at once, without secrets. */
+function toStderr({ mask }: Mask): { write(line: string): void } {
+  const out = pino.destination({ dest: 2, sync: true });
+  return { write: (line) => void out.write(mask(line)) };
+}
+
+/**
+ * JSON lines on stderr; stdout belongs to results. `LOG_LEVEL` chooses the least level shown. `redactor`: what is taken
+ * out of every line; secrets that show by their form if absent.
+ */
+export const createLogger = (
+  name: string,
+  level = process.env['LOG_LEVEL'] || 'info',
+  redactor: Mask = formRedactor,
+): Log =>
   pino(
     {
       name,
@@ -19,7 +34,7 @@ export const createLogger = (name: string, level = process.env['LOG_LEVEL'] || '
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
     },
-    pino.destination({ dest: 2, sync: true }),
+    toStderr(redactor),
   );
 
 const levels = {

@@ -17,21 +17,32 @@ import type { Bundle } from './bundle.ts';
 import { exitForConfiguration } from './configuration.ts';
 import { connectPatiently } from './connection.ts';
 import { readConnectionOptions } from './connection-options.ts';
+import { createDataConverter } from './data-converter.ts';
 import { createKeyring } from './keyring.ts';
 import { createLogger, toSdkLogger } from './logger.ts';
+import { maskFailures } from './mask-failures.ts';
 import { noteOpenTasks } from './open-tasks.ts';
 import { createOpenCheck } from './open-runs.ts';
 import { openPolicyInForce } from './policy.ts';
 import { recover } from './recover.ts';
 import { parseRoles } from './roles.ts';
 import { addSearchAttributes } from './search-attributes.ts';
+import { createSecrets } from './secrets.ts';
 
-const log = createLogger('worker');
 const supervised = process.send !== undefined;
 const settings = readSettings();
+const secrets = createSecrets(process.env, settings.secrets?.split(','));
+const { redactor } = secrets;
+const log = createLogger('worker', undefined, redactor);
 const roles = parseRoles(process.env['AGENT_WORKER_ROLES']);
 const keyring = createKeyring(settings);
-process.on('message', (message) => keyring.accept(message));
+if (settings.apiKey !== undefined)
+  redactor.add([{ name: 'OPENAI_API_KEY', value: settings.apiKey }]);
+process.on('message', (message) => {
+  secrets.accept(message);
+  keyring.accept(message);
+});
+const dataConverter = readDataConverter();
 prepareStateFolder(settings.folders.root);
 
 Runtime.install({
@@ -46,16 +57,25 @@ const address = await readConnectionOptions(settings, supervised);
 // The connection waits for Temporal while this process reads its code.
 const [connection, bundle] = await Promise.all([
   connectPatiently((to) => NativeConnection.connect(to), address, log),
-  roles.has('run') ? readBundle(settings.cacheDir) : undefined,
+  roles.has('run') ? readBundle(settings.cacheDir, dataConverter) : undefined,
 ]);
 // What a dead predecessor was at is handed out again, and waits in its queue by the time this process asks for work.
 void recover(connection, settings, log);
+
+function readDataConverter(): ReturnType<typeof createDataConverter> {
+  try {
+    return createDataConverter(settings, redactor);
+  } catch (error) {
+    return exitForConfiguration(error);
+  }
+}
 
 const queues = toQueues(settings.queue, settings.host);
 const common = {
   connection,
   namespace: settings.temporalNamespace,
-  interceptors: { activity: [noteOpenTasks(settings.folders.leases)] },
+  dataConverter,
+  interceptors: { activity: [noteOpenTasks(settings.folders.leases), maskFailures(redactor)] },
   shutdownGraceTime: '10s',
   shutdownForceTime: '13s',
   // A cancelled run reaches its model call or command with the next heartbeat that is really sent.
@@ -88,12 +108,14 @@ if (bundle !== undefined) {
 }
 if (roles.has('workspace')) {
   const isRunOpen = createOpenCheck(connection.workflowService, settings.temporalNamespace);
-  const policy = openPolicyInForce(supervised);
-  const side = createWorkspaceSide(settings, log, isRunOpen, policy).catch(exitForConfiguration);
+  const openPolicy = openPolicyInForce(supervised);
+  const side = createWorkspaceSide(settings, { log, redactor, isRunOpen, openPolicy }).catch(
+    exitForConfiguration,
+  );
   starting.push(createActivityWorker(queues.workspace, toActivities(workspaceNames, side)));
 }
 if (roles.has('model')) {
-  const side = createModelSide(settings, (baseUrl) => keyring.keyOf(baseUrl));
+  const side = createModelSide(settings, redactor, (baseUrl) => keyring.keyOf(baseUrl));
   starting.push(createActivityWorker(queues.model, toActivities(modelNames, side)));
 }
 const workers = await Promise.all(starting);

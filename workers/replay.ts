@@ -6,7 +6,9 @@
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Runtime, Worker } from '@temporalio/worker';
 import { readSettings } from '../config/environment.ts';
+import { formRedactor } from '../policies/redaction.ts';
 import { readBundle } from './bundle.ts';
+import { createDataConverter } from './data-converter.ts';
 import { HistoryError, readHistories, toPrefixes } from './histories.ts';
 import type { RecordedHistory } from './histories.ts';
 import { createLogger, toSdkLogger } from './logger.ts';
@@ -70,10 +72,12 @@ Runtime.install({
   // What does not fit is told once, by us.
   telemetryOptions: { logging: { filter: 'OFF' } },
 });
-const { codePath } = await readBundle(readSettings({ cwd: '/' }).cacheDir);
+const settings = readSettings({ cwd: '/' });
+const dataConverter = createDataConverter(settings, formRedactor);
+const { codePath } = await readBundle(settings.cacheDir, dataConverter);
 const items = await collect();
 const results = Worker.runReplayHistories(
-  { workflowBundle: { codePath }, replayName: 'dev-agent' },
+  { workflowBundle: { codePath }, replayName: 'dev-agent', dataConverter },
   items.map(({ source, history }) => ({ workflowId: source.workflowId, history })),
 );
 // One at a time and in order: the SDK asks for the next history when it is done with the last.

@@ -4,6 +4,8 @@ import { readMemory, readStartTime } from '../config/process.ts';
 import { readVersion } from '../config/version.ts';
 import type { Settings } from '../config/environment.ts';
 import type { StackFile, StackPart, StackStatus } from '../config/stack.ts';
+import type { Redactor } from '../policies/redaction.ts';
+import type { SecretValue } from '../policies/secret-values.ts';
 import { writeAddresses } from './addresses.ts';
 import type { Addresses } from './addresses.ts';
 import { createLogFile } from './log-file.ts';
@@ -23,6 +25,8 @@ export interface Stack {
   startDemo(): Promise<string>;
   /** Hands the worker, and each that replaces it, the key for one model server. */
   handKey(baseUrl: string, apiKey: string): void;
+  /** Tells the worker, and each that replaces it, what it must not write. */
+  handSecrets(values: readonly SecretValue[]): void;
   status(): Promise<StackStatus>;
   /** Writes `stack.json` again. */
   writeDown(): void;
@@ -34,7 +38,7 @@ export interface Stack {
 export const workerGraceMs = 15_000;
 
 /** Wires the parts of a stack together and writes down, after each change, which processes they are. */
-export function createStack(settings: Settings, addresses: Addresses): Stack {
+export function createStack(settings: Settings, addresses: Addresses, redactor: Redactor): Stack {
   const { folders } = settings;
   const version = readVersion();
   const startTime = readStartTime(process.pid) ?? '';
@@ -47,6 +51,7 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
     AGENT_HOST: addresses.host,
   };
   const keys = new Map<string, string>();
+  const secrets = new Map<string, SecretValue>();
   const parts: Part[] = [];
   let demoUsed = addresses.demoUsed;
   let program: string | undefined;
@@ -83,7 +88,7 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
   type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
   type More = Pick<PartSpec, 'graceMs'> & Partial<Pick<PartSpec, 'onStart' | 'onUp' | 'port'>>;
   const addPart = (name: StackPart['name'], run: Run, more: More): Part => {
-    const log = createLogFile(join(folders.logs, `${name}.log`));
+    const log = createLogFile(join(folders.logs, `${name}.log`), undefined, redactor);
     const part = createPart({ name, log, onChange: writeDown, ...run, ...more });
     parts.push(part);
     return part;
@@ -92,6 +97,7 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
     graceMs: workerGraceMs,
     onStart: () => {
       for (const [baseUrl, apiKey] of keys) worker.send({ type: 'key', baseUrl, apiKey });
+      if (secrets.size > 0) worker.send({ type: 'secrets', values: [...secrets.values()] });
     },
     onUp: () => {
       // After the worker, so that the first run does not wait for them.
@@ -151,7 +157,13 @@ export function createStack(settings: Settings, addresses: Addresses): Stack {
     handKey(baseUrl, apiKey) {
       if (keys.get(baseUrl) === apiKey) return;
       keys.set(baseUrl, apiKey);
+      redactor.add([{ name: 'OPENAI_API_KEY', value: apiKey }]);
       worker.send({ type: 'key', baseUrl, apiKey });
+    },
+    handSecrets(values) {
+      for (const secret of values) secrets.set(secret.value, secret);
+      redactor.add(values);
+      worker.send({ type: 'secrets', values });
     },
     async status() {
       // Asked for when somebody looks: at the start it would take time from the start.

@@ -9,6 +9,7 @@ import { chooseAddresses } from './addresses.ts';
 import { claimFolder } from './claim.ts';
 import { ControlError, createControl } from './control.ts';
 import { createLogFile } from './log-file.ts';
+import { createSecrets, parseSecrets } from './secrets.ts';
 import { endOrphans } from './orphans.ts';
 import { createToken, writePrivate } from './private-file.ts';
 import { createStack, workerGraceMs } from './stack.ts';
@@ -28,14 +29,15 @@ failpoint('supervisor.claimed');
 // A new stack begins with the policy folder as it is now.
 clearForceRecord(folders.root);
 
-const log = createLogFile(join(folders.logs, 'supervisor.log'));
+const { redactor } = createSecrets(process.env);
+const log = createLogFile(join(folders.logs, 'supervisor.log'), undefined, redactor);
 const say = (text: string): void => log.write(`${new Date().toISOString()} ${text}\n`);
 
 await endOrphans(folders.stackFile, workerGraceMs);
 failpoint('supervisor.orphans-ended');
 const addresses = await chooseAddresses(folders.root);
 const board = createStartBoard();
-const stack = createStack(settings, addresses);
+const stack = createStack(settings, addresses, redactor);
 const token = createToken();
 
 const asText = (value: unknown, name: string): string => {
@@ -62,6 +64,10 @@ const control = createControl(token, addresses.control, {
   '/wait': ({ seen }) => board.waitForNews(typeof seen === 'number' ? seen : 0),
   '/key': ({ baseUrl, apiKey }) => {
     stack.handKey(asText(baseUrl, 'baseUrl'), asText(apiKey, 'apiKey'));
+    return {};
+  },
+  '/secrets': ({ values }) => {
+    stack.handSecrets(parseSecrets(values));
     return {};
   },
   '/demo': async () => ({ baseUrl: await stack.startDemo() }),

@@ -3,6 +3,8 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failpoint } from '../../audit/failpoint.ts';
+import { formRedactor } from '../../policies/redaction.ts';
+import type { Mask } from '../../policies/redaction.ts';
 
 /** Finished answers, stored before the activity completes: a crash in between neither pays for nor changes an answer. */
 export interface Answers {
@@ -10,7 +12,7 @@ export interface Answers {
   write(key: string, answer: unknown): void;
 }
 
-export const createAnswers = (folder: string): Answers => {
+export const createAnswers = (folder: string, redactor: Mask = formRedactor): Answers => {
   const fileOf = (key: string): string =>
     join(folder, `${createHash('sha256').update(key).digest('hex')}.json`);
   return {
@@ -28,7 +30,7 @@ export const createAnswers = (folder: string): Answers => {
       const file = fileOf(key);
       // Not synced: it outlives a killed process, and what the loss of the machine takes is asked for again.
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      writeFileSync(`${file}.tmp`, JSON.stringify(answer), { mode: 0o600 });
+      writeFileSync(`${file}.tmp`, redactor.mask(JSON.stringify(answer)), { mode: 0o600 });
       renameSync(`${file}.tmp`, file);
       failpoint('answer.after');
     },

@@ -2,11 +2,21 @@ import OpenAI from 'openai';
 import { askChat } from './chat.ts';
 import { createConcealer } from './conceal.ts';
 import type { Concealer } from './conceal.ts';
-import type { Endpoint, Listener, ModelAsk, ModelReply, RawReply } from './conversation.ts';
+import type {
+  Endpoint,
+  Listener,
+  Message,
+  ModelAsk,
+  ModelReply,
+  RawReply,
+  ReplyCall,
+} from './conversation.ts';
 import { estimateTokens, toUniqueIds, withoutThinking } from './conversation.ts';
 import { ModelFailure, toAddress, toModelFailure } from './failures.ts';
 import type { Protocol } from './protocol.ts';
 import { createProtocols } from './protocol.ts';
+import { formRedactor } from '../../policies/redaction.ts';
+import type { Mask } from '../../policies/redaction.ts';
 import { askResponses } from './responses.ts';
 import { fetchPatiently } from './transport.ts';
 
@@ -20,6 +30,8 @@ export interface ClientOptions {
   readonly firstPieceMs?: number;
   /** Longest silence after that. */
   readonly silenceMs?: number;
+  /** Nothing is sent or handed on with a secret in it. */
+  readonly redactor?: Mask;
 }
 
 /** Longer than any activity lives: the package's own limit must not count. */
@@ -28,6 +40,7 @@ const neverMs = 2 ** 31 - 1;
 export function createModelClient({
   firstPieceMs = 600_000,
   silenceMs = 300_000,
+  redactor = formRedactor,
 }: ClientOptions = {}): ModelClient {
   const clients = new Map<string, OpenAI>();
 
@@ -75,10 +88,14 @@ export function createModelClient({
     };
     try {
       const askServer = protocol === 'responses' ? askResponses : askChat;
-      const raw = await askServer(clientFor(ask.endpoint), ask, limited);
+      const sent = {
+        ...ask,
+        messages: ask.messages.map((message) => maskMessage(redactor, message)),
+      };
+      const raw = await askServer(clientFor(ask.endpoint), sent, limited);
       show(concealer.rest());
       const ms = Math.round(performance.now() - started);
-      return toReply(conceal(raw, concealer), ask, protocol, ms);
+      return toReply(maskReply(redactor, conceal(raw, concealer)), ask, protocol, ms);
     } catch (error) {
       if (listener.signal.aborted) throw error;
       const address = toAddress(ask.endpoint.baseUrl);
@@ -103,6 +120,23 @@ const conceal = (raw: RawReply, concealer: Concealer): RawReply => ({
     name: concealer.whole(name),
     arguments: concealer.whole(args),
   })),
+});
+
+const maskCalls = ({ mask }: Mask, calls: readonly ReplyCall[]): ReplyCall[] =>
+  calls.map((call) => ({ ...call, arguments: mask(call.arguments) }));
+
+function maskMessage(redactor: Mask, message: Message): Message {
+  const text = redactor.mask(message.text);
+  return message.role === 'assistant'
+    ? { ...message, text, calls: maskCalls(redactor, message.calls) }
+    : { ...message, text };
+}
+
+/** A secret the model makes up, or has from elsewhere, goes no further than here. */
+const maskReply = (redactor: Mask, raw: RawReply): RawReply => ({
+  ...raw,
+  text: redactor.mask(raw.text),
+  calls: maskCalls(redactor, raw.calls),
 });
 
 function toReply(raw: RawReply, ask: ModelAsk, protocol: Protocol, ms: number): ModelReply {

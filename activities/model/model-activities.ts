@@ -1,5 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { BlobStore } from '../../audit/blobs.ts';
+import { formRedactor } from '../../policies/redaction.ts';
+import type { Redactor } from '../../policies/redaction.ts';
 import type { ModelActivities, ModelOutcome } from '../contract.ts';
 import { createAnswers } from './answers.ts';
 import { createModelClient } from './client.ts';
@@ -19,6 +21,8 @@ export interface ModelDependencies {
   readonly defaultBaseUrl: string;
   readonly spoolDir: string;
   readonly answersDir: string;
+  /** Takes secrets out of what is sent to the model, and of what it answers; by their form if absent. */
+  readonly redactor?: Redactor;
   /** Context of the model in tokens; 32,768 if unknown. */
   readonly contextTokens?: number;
 }
@@ -28,9 +32,10 @@ const heartbeatMs = 2_000;
 /** The activities of planner, executor and reviewer. */
 export function createModelActivities(dependencies: ModelDependencies): ModelActivities {
   const { blobs, keyOf, defaultBaseUrl, spoolDir, contextTokens = 32_768 } = dependencies;
-  const client = createModelClient();
+  const { redactor = formRedactor } = dependencies;
+  const client = createModelClient({ redactor });
   const transcripts = createTranscripts(blobs);
-  const answers = createAnswers(dependencies.answersDir);
+  const answers = createAnswers(dependencies.answersDir, redactor);
 
   /** Runs one activity: heartbeats from the first moment, hears cancellation, and gives a stored answer back. */
   const perform = async <T>(
@@ -46,7 +51,8 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
 
     // By timer only: most answers of a fast server are there before the first beat is due.
     const pulse = setInterval(() => context.heartbeat(), heartbeatMs);
-    const spool = openSpool(spoolDir, workflowExecution?.workflowId ?? 'none', activityId, attempt);
+    const workflowId = workflowExecution?.workflowId ?? 'none';
+    const spool = openSpool(spoolDir, workflowId, activityId, attempt, redactor);
     const role: Role = {
       blobs,
       transcripts,

@@ -1,5 +1,8 @@
 import { appendFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createRedactionStream } from '../../policies/redaction-stream.ts';
+import { formRedactor } from '../../policies/redaction.ts';
+import type { Redactor } from '../../policies/redaction.ts';
 
 export interface Spool {
   readonly add: (text: string) => void;
@@ -11,14 +14,16 @@ const suffix = '.ndjson';
 
 /**
  * Text of a running model call, for whoever watches: `{"activity","attempt","text"}` lines in `<folder>/<workflowId>.ndjson`.
- * Best effort and beside the record; a failure to write is nobody's problem.
+ * Secrets are taken out. Best effort and beside the record; a failure to write is nobody's problem.
  */
 export function openSpool(
   folder: string,
   workflowId: string,
   activity: string,
   attempt: number,
+  redactor: Redactor = formRedactor,
 ): Spool {
+  const stream = createRedactionStream(redactor);
   let waiting = '';
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
@@ -34,11 +39,12 @@ export function openSpool(
   };
   return {
     add(text) {
-      waiting += text;
+      waiting += stream.write(text);
       timer ??= setTimeout(flush, batchMs);
     },
     async end() {
       clearTimeout(timer);
+      waiting += stream.end();
       flush();
       await writing;
     },

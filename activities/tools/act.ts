@@ -6,6 +6,8 @@ import { failpoint } from '../../audit/failpoint.ts';
 import type { AuditLog } from '../../audit/log.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { decide, limitsOf } from '../../policies/decide.ts';
+import { formRedactor, redactValue } from '../../policies/redaction.ts';
+import type { Redactor } from '../../policies/redaction.ts';
 import type { Policy } from '../../policies/schema.ts';
 import type { ActResult, Approval, Ref, Settlement, SnapshotId } from '../contract.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
@@ -29,6 +31,8 @@ export interface ActDependencies {
   }>;
   readonly sandbox: Sandbox;
   readonly transactions: Transactions;
+  /** Takes secrets out of arguments and results; by their form if absent. */
+  readonly redactor?: Redactor;
   /** For outputs while they grow. */
   readonly spillDir: string;
 }
@@ -82,7 +86,10 @@ export async function performAction(
   dependencies: ActDependencies,
   order: ActOrder,
 ): Promise<Acted> {
-  const { run, step, seq, tool, args, approval } = order;
+  const { run, step, seq, tool, approval } = order;
+  const redactor = dependencies.redactor ?? formRedactor;
+  // What is decided, shown, approved and carried out are the same arguments, and none has a secret in it.
+  const args = redactValue(redactor, order.args);
   const action: Action = { tool, args, workspace: realpathSync(order.workspace) };
   const bundle = await dependencies.policy(action.workspace);
   const digest = hashOf(toCanonical(action));
@@ -152,6 +159,7 @@ const toSurroundings = (
   held?: Held,
 ) => ({
   ...dependencies,
+  redactor: dependencies.redactor ?? formRedactor,
   ...{ policy, base, signal, approved: order.approval !== undefined },
   ...(held === undefined ? {} : { held }),
 });
@@ -296,10 +304,13 @@ async function askWhatHappened(way: Way, decision: Decision, tree: string): Prom
 async function toActed(
   { dependencies, order, base, policy }: Way,
   decision: Decision,
-  outcome: Outcome,
+  raw: Outcome,
   ms: number,
 ): Promise<Acted> {
   const { verdict, rule, reason, effect } = decision;
+  const masked = (dependencies.redactor ?? formRedactor).redact(raw.text);
+  const outcome = { ...raw, text: masked.text };
+  const redacted = masked.count + (raw.redacted ?? 0);
   const { ok, bytes, exitCode } = outcome;
   failpoint('blob.before');
   const { ref, text } = await storeObservation(dependencies.blobs, outcome, {
@@ -313,12 +324,13 @@ async function toActed(
     ...{ policy: base.policy, digest: base.digest, ok, observation: ref },
     ...{ head: text.slice(0, 200), bytes, ms, limits: limitsOf(policy), text },
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(redacted === 0 ? {} : { redacted }),
   };
 }
 
 async function logOutcome(
   { dependencies, base }: Way,
-  { ok, ms, bytes, exitCode, observation, tree }: ActResult,
+  { ok, ms, bytes, exitCode, observation, tree, redacted }: ActResult,
   { verdict, rule, effect }: Pick<Decision, 'verdict' | 'rule' | 'effect'>,
 ): Promise<void> {
   await dependencies.audit.append({
@@ -327,6 +339,7 @@ async function logOutcome(
     ...(observation === undefined ? {} : { observation }),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(tree === undefined ? {} : { tree }),
+    ...(redacted === undefined ? {} : { redacted }),
   });
 }
 

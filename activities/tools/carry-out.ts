@@ -7,6 +7,7 @@ import { decide } from '../../policies/decide.ts';
 import { createDenial } from '../../policies/denied.ts';
 import { hasNetwork } from '../../policies/network.ts';
 import { decidePath } from '../../policies/paths.ts';
+import type { Redactor } from '../../policies/redaction.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { toCommandLine } from '../../policies/shell.ts';
 import { serveLink } from '../network/link.ts';
@@ -27,6 +28,7 @@ export interface Surroundings {
   readonly policy: Policy;
   readonly sandbox: Sandbox;
   readonly spillDir: string;
+  readonly redactor: Redactor;
   readonly signal: AbortSignal;
   /** A person approved exactly this action. */
   readonly approved: boolean;
@@ -45,6 +47,8 @@ export interface Outcome {
   readonly exitCode?: number;
   /** The whole output where it outgrew memory. */
   readonly whole?: string;
+  /** Secrets taken out of `text` already. */
+  readonly redacted?: number;
   /** Bytes the tool produced, kept or not. */
   readonly bytes: number;
   readonly changed: readonly string[];
@@ -94,7 +98,16 @@ export async function carryOut(
       }
       case 'read_file': {
         const lines = args as { startLine?: number; endLine?: number };
-        return toOutcome(readText(workspace, path, { ...reading, ...lines }));
+        let redacted = 0;
+        const mask = (whole: string): string => {
+          const found = around.redactor.redact(whole);
+          redacted = found.count;
+          return found.text;
+        };
+        return {
+          ...toOutcome(readText(workspace, path, { ...reading, ...lines, mask })),
+          redacted,
+        };
       }
       case 'search': {
         const at = walk(workspace, path, false, (place) => {
@@ -165,7 +178,7 @@ async function runCommand(
   authorize: Authorize,
   around: Surroundings,
 ): Promise<Outcome> {
-  const { policy, sandbox, signal, spillDir, blobs, held } = around;
+  const { policy, sandbox, signal, spillDir, blobs, held, redactor } = around;
   const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
   const line = toCommandLine(args, workspace);
   const { effect } = decide(policy, { tool: 'run_command', args, workspace });
@@ -177,6 +190,7 @@ async function runCommand(
     limits: policy.sandbox,
     // A script may do more than can be seen in it.
     readOnly: line.kind === 'plain' && effect === 'pure',
+    redactor,
     signal,
     spillDir,
     authorize,
@@ -187,7 +201,7 @@ async function runCommand(
       ? {}
       : { marks: { [markName]: held.mark }, beforeStart: () => held.check() }),
   });
-  const { exitCode, timedOut, bytes, head, tail, whole } = outcome;
+  const { exitCode, timedOut, bytes, redacted, head, tail, whole } = outcome;
   const ref = whole === undefined ? undefined : await blobs.adopt(whole.file, whole.sha256);
   const left = bytes - Buffer.byteLength(head) - Buffer.byteLength(tail);
   const cut =
@@ -202,6 +216,7 @@ async function runCommand(
     text: `${state}\n${head}${cut}${tail}`,
     exitCode,
     bytes,
+    redacted,
     changed: [],
     ...(ref === undefined ? {} : { whole: ref }),
   };

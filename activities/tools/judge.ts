@@ -1,4 +1,5 @@
 import type { Action, Decision } from '../../policies/action.ts';
+import { countPlaceholders } from '../../policies/redaction.ts';
 import { toCommandLine } from '../../policies/shell.ts';
 import type { Approval, Settlement } from '../contract.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
@@ -16,7 +17,7 @@ export const judge = (
   decision: Decision,
   { action, digest, sandbox, approval }: Judged,
 ): Decision => {
-  const here = judgeCommand(decision, action, sandbox);
+  const here = judgePlaceholders(judgeCommand(decision, action, sandbox), action);
   return approval === undefined ? here : applyApproval(here, approval, digest);
 };
 
@@ -41,6 +42,19 @@ function judgeCommand(decision: Decision, action: Action, sandbox: Sandbox): Dec
         reason: `Commands cannot be run here: ${sandbox.reason} Use the file tools. (${sandbox.fix})`,
       };
   }
+}
+
+/** What stands for a secret is no argument for a program: it would be taken for the secret itself. */
+function judgePlaceholders(decision: Decision, { tool, args }: Action): Decision {
+  if (tool !== 'run_command' || decision.verdict === 'deny') return decision;
+  const [placeholder] = countPlaceholders(JSON.stringify(args)).keys();
+  if (placeholder === undefined) return decision;
+  return {
+    ...decision,
+    verdict: 'deny',
+    rule: 'secrets.placeholder',
+    reason: `No command gets a secret: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the person to run this.`,
+  };
 }
 
 /** An approval counts for exactly the action it was given for; it can lift an `ask`, never a `deny`. */

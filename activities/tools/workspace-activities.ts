@@ -13,6 +13,7 @@ import type {
   WorkspaceActivities,
 } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
+import { createDotenvReader } from '../workspace/dotenv.ts';
 import { readText } from '../workspace/files.ts';
 import { listFiles } from '../workspace/list.ts';
 import { WorkspaceBusy } from '../workspace/lease.ts';
@@ -56,6 +57,9 @@ export function createWorkspaceActivities(
   const { blobs, policy, sandbox, transactions } = dependencies;
   const { leases } = transactions;
   const lanes = { blobs, transactions, copiesDir: dependencies.copiesDir };
+  const readDotenv = createDotenvReader();
+  /** No tool may read these files, but a command may print what a program has read from them. */
+  const learnSecrets = (root: string): void => dependencies.redactor?.add(readDotenv(root));
   return {
     openWorkspace: ({ run, workspace, lease, from }) =>
       withPulse(async (): Promise<OpenResult> => {
@@ -68,6 +72,7 @@ export function createWorkspaceActivities(
         const problem = findProblem(workspace) ?? (lease ? await findGitProblem() : undefined);
         if (problem !== undefined) return { ok: false, reason: problem };
         const root = realpathSync(workspace);
+        learnSecrets(root);
         const bundle = await policy(root);
         if (bundle.problem !== undefined) return { ok: false, reason: bundle.problem };
         const found = lease ? await takeWorkspace(root, run, from?.tree) : {};
@@ -101,7 +106,7 @@ export function createWorkspaceActivities(
       withPulse(async () => {
         const { cancellationSignal: signal, info } = Context.current();
         const args = await readArguments(call.segment, call.index);
-        toPresent(request.workspace);
+        learnSecrets(toPresent(request.workspace));
         const { text: _, ...result } = await performAction(dependencies, {
           ...{ ...request, call: call.id, tool: call.tool, args, signal, attempt: info.attempt },
         });

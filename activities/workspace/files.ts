@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { lstatSync, readlinkSync, unlinkSync } from 'node:fs';
 import { syncFolder } from '../../audit/sync-folder.ts';
+import { countPlaceholders } from '../../policies/redaction.ts';
 import { describeMissing, linesOf } from './mismatch.ts';
+import { explainPlaceholder, refusePlaceholders } from './placeholders.ts';
 import { hashRegular, readRegular, replaceFile, sha256Of } from './regular.ts';
 import type { Change } from './regular.ts';
 import { PathRefused, inside, walk } from './walk.ts';
@@ -24,6 +26,8 @@ export interface ReadOptions extends FileOptions {
   readonly startLine?: number;
   /** Inclusive; beyond the end means up to the end. */
   readonly endLine?: number;
+  /** Applied to the whole text before lines are taken from it. */
+  readonly mask?: (text: string) => string;
 }
 
 /** Text of a file; a NUL byte makes it binary. `lossy`: bytes that are not UTF-8 became U+FFFD. */
@@ -38,10 +42,11 @@ function toText(bytes: Buffer, path: string): { text: string; lossy: boolean } {
 
 /** A text file or some of its lines. A note in front says which lines, or that bytes are not UTF-8. @throws PathRefused */
 export function readText(root: string, path: string, options: ReadOptions): string {
-  const { startLine = 1, endLine, authorize, maxBytes } = options;
+  const { startLine = 1, endLine, authorize, maxBytes, mask = (text) => text } = options;
   return walk(root, path, false, (place) => {
     authorize('read', place.path);
-    const { text, lossy } = toText(readRegular(place, maxBytes).bytes, place.path);
+    const { text: content, lossy } = toText(readRegular(place, maxBytes).bytes, place.path);
+    const text = mask(content);
     const note = lossy ? '[not UTF-8: bytes that are no text are shown as \uFFFD]\n' : '';
     if (startLine === 1 && endLine === undefined) return note + text;
     const lines = text.split('\n');
@@ -84,7 +89,12 @@ export function writeText(
   if (bytes.length > maxBytes) throw tooLarge(path, bytes.length, maxBytes);
   return walk(root, path, { create: (final) => authorize('write', final) }, (place) => {
     authorize('write', place.path);
-    return replaceFile(place, bytes, hashRegular(place));
+    const old = hashRegular(place);
+    if (countPlaceholders(content).size > 0) {
+      const before = old === undefined ? '' : readRegular(place, maxBytes).bytes.toString('utf8');
+      refusePlaceholders(place.path, before, content);
+    }
+    return replaceFile(place, bytes, old);
   });
 }
 
@@ -117,13 +127,17 @@ export function editText(
     }
     const pieces = text.split(edit.old);
     const count = pieces.length - 1;
-    if (count === 0) throw mismatch(describeMissing(text, edit.old, place.path));
+    if (count === 0)
+      throw mismatch(
+        explainPlaceholder(place.path, edit.old) ?? describeMissing(text, edit.old, place.path),
+      );
     if (count > 1 && edit.all !== true) {
       const lines = linesOf(text, edit.old).join(', ');
       throw mismatch(
         `The text to replace occurs ${count} times in ${place.path}, in lines ${lines}. Give more of the text around it, or set all.`,
       );
     }
+    refusePlaceholders(place.path, text, pieces.join(edit.new));
     const changed = Buffer.from(pieces.join(edit.new));
     if (changed.length > maxBytes) throw tooLarge(place.path, changed.length, maxBytes);
     return { ...replaceFile(place, changed, old), count };

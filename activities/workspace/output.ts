@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { createRedactionStream } from '../../policies/redaction-stream.ts';
+import type { RedactionStream } from '../../policies/redaction-stream.ts';
+import { formRedactor } from '../../policies/redaction.ts';
+import type { Redactor } from '../../policies/redaction.ts';
 
 /** Characters of an output the model sees: head and tail, half each. */
 export const shownCharacters = 30_000;
@@ -13,9 +17,14 @@ export function capText(text: string, limit = shownCharacters, ref?: string): st
   return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters left out${more} …]\n${text.slice(-half)}`;
 }
 
+/** More than the longest secret that is not masked line by line. */
+const margin = 4_096;
+
 export interface Captured {
-  /** Bytes seen, kept or not. */
+  /** Bytes seen, kept or not; of what was looked through, as it is without secrets. */
   readonly bytes: number;
+  /** Secrets taken out. */
+  readonly redacted: number;
   readonly head: string;
   readonly tail: string;
   /** The output as a file, up to the limit, when head and tail do not hold it all. */
@@ -24,7 +33,7 @@ export interface Captured {
 
 /**
  * Takes an output of any size in constant memory: the first and last bytes stay in memory, the beginning up to
- * `maxBytes` goes to a file as soon as it outgrows them.
+ * `maxBytes` goes to a file as soon as it outgrows them. Secrets are taken out before anything is kept.
  */
 export class OutputCapture {
   readonly #half: number;
@@ -39,8 +48,18 @@ export class OutputCapture {
   #fd: number | undefined;
   #hash: Hash | undefined;
   #spilled = 0;
+  readonly #redactor: Redactor;
+  readonly #stream: RedactionStream;
+  #redacted = 0;
 
-  constructor(maxBytes: number, file: string, shown = shownCharacters) {
+  constructor(
+    maxBytes: number,
+    file: string,
+    shown = shownCharacters,
+    redactor: Redactor = formRedactor,
+  ) {
+    this.#redactor = redactor;
+    this.#stream = createRedactionStream(redactor);
     this.#half = Math.floor(shown / 2);
     this.#maxBytes = maxBytes;
     this.#file = file;
@@ -49,6 +68,12 @@ export class OutputCapture {
 
   /** The chunk may be reused by the caller afterwards. */
   add(chunk: Buffer): void {
+    // One character a byte, so that what is no text stays as it is.
+    this.#keep(Buffer.from(this.#stream.write(chunk.toString('latin1')), 'latin1'));
+  }
+
+  #keep(chunk: Buffer): void {
+    if (chunk.length === 0) return;
     this.#bytes += chunk.length;
     this.#spill(chunk);
     let rest = chunk;
@@ -66,14 +91,19 @@ export class OutputCapture {
     return this.#spilled >= this.#maxBytes && this.#headBytes >= this.#half;
   }
 
+  /** With a margin in front: a secret that it cuts would not be known as one. */
   get tailBytes(): number {
-    return this.#half;
+    return this.#half + margin;
   }
 
   /** Counts bytes that were read elsewhere once the capture was full; `tail` is the last of them. */
   skip(bytes: number, tail: Buffer): void {
+    if (bytes === tail.length) return this.add(tail);
+    this.#keep(Buffer.from(this.#stream.end(), 'latin1'));
+    const { text, count } = this.#redactor.redact(tail.toString('latin1'));
+    this.#redacted += count;
     this.#bytes += bytes;
-    if (tail.length > 0) this.#keepTail(tail);
+    if (text !== '') this.#keepTail(Buffer.from(text.slice(-this.#half), 'latin1'));
   }
 
   /** Runs once for every few kilobytes of a flood: one copy, and nothing made, unless the ring's end is in the way. */
@@ -112,8 +142,10 @@ export class OutputCapture {
   }
 
   end(): Captured {
+    this.#keep(Buffer.from(this.#stream.end(), 'latin1'));
     const captured = {
       bytes: this.#bytes,
+      redacted: this.#redacted + this.#stream.count,
       head: Buffer.concat(this.#head).toString('utf8'),
       tail: this.#orderedTail().toString('utf8'),
     };

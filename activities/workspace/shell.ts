@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandLine, Pipeline, SimpleCommand } from '../../policies/command.ts';
 import { usualLimits } from '../../policies/limits.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
+import type { Redactor } from '../../policies/redaction.ts';
 import { createControlGroup } from './control-groups.ts';
 import type { Authorize } from './files.ts';
 import { OutputCapture } from './output.ts';
@@ -39,6 +40,8 @@ export interface CommandOptions {
   readonly limits?: SandboxLimits;
   /** True for what only reads: nothing in the workspace can be changed, but by redirections. */
   readonly readOnly?: boolean;
+  /** Takes secrets out of the output; by their form if absent. */
+  readonly redactor?: Redactor;
   /** For outputs too large for memory; created when needed. */
   readonly spillDir: string;
   readonly authorize: Authorize;
@@ -130,7 +133,8 @@ export async function runCommandLine(
   const started = performance.now();
   const begun = Date.now();
   const late = AbortSignal.timeout(timeoutMs);
-  const capture = new OutputCapture(options.maxOutputBytes, join(spillDir, `${randomUUID()}.out`));
+  const spill = join(spillDir, `${randomUUID()}.out`);
+  const capture = new OutputCapture(options.maxOutputBytes, spill, undefined, options.redactor);
   const { read, write: output } = pipe as PipeEnds;
   let fault: unknown;
   const reader = readPipe(read, {

@@ -4,6 +4,7 @@ import { toLine } from '../clean.ts';
 import type { RunClient } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
+import { readRedactor } from '../secrets.ts';
 import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
 
 const longestMessage = 4_000;
@@ -31,7 +32,8 @@ export const cancelRuns = (invocation: Invocation): Promise<number> =>
 
 /** `agent say`: the model reads the message at its next turn. */
 export const sayToRuns = (invocation: Invocation): Promise<number> => {
-  const message = (invocation.args[1] ?? '').trim();
+  const typed = (invocation.args[1] ?? '').trim();
+  const message = readRedactor(readSettings()).mask(typed);
   if (message === '') throw usageError('The message is empty. Usage: agent say <run> "message"');
   if (message.length > longestMessage) {
     throw usageError(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
+import { asStored } from '../../policies/redaction.ts';
 import type { Trail } from '../../audit/trail.ts';
 import type { Invocation } from '../arguments.ts';
 import { CliError, usageError } from '../errors.ts';
@@ -77,7 +78,7 @@ async function readBundle(root: string, file: string): Promise<Trail> {
   const folder = join(temp, 'bundle');
   try {
     const { manifest } = await readExport(file, folder);
-    const blobs = createBlobStore(toStateFolders(root).blobs);
+    const blobs = createBlobStore(toStateFolders(root).blobs, asStored);
     for (const { path } of manifest.files) {
       if (!path.startsWith('blobs/')) continue;
       const content = await readFile(join(folder, path));

@@ -7,6 +7,7 @@ import { CliError, usageError } from '../errors.ts';
 import { printText } from '../output.ts';
 import { parseFolder, textOf } from '../run-options.ts';
 import { printProgress } from '../session.ts';
+import { readSecrets } from '../secrets.ts';
 
 interface Answer {
   readonly verdict: Verdict;
@@ -20,10 +21,11 @@ interface Answer {
 /** `agent tools invoke`: one call through decision, sandbox and audit. Exit 0 done, 1 failed, 3 would ask, 7 denied. */
 export async function invokeTool({ args, flags }: Invocation): Promise<number> {
   const directory = textOf(flags, 'directory');
-  const workspace = parseFolder(directory ?? readSettings().workspace);
+  const settings = readSettings();
+  const workspace = parseFolder(directory ?? settings.workspace);
   const order = { tool: args[0] ?? '', args: parsePayload(textOf(flags, 'payload')), workspace };
   const { code, stdout, stderr } = await runProject('workers/invoke.ts', [], {
-    input: JSON.stringify(order),
+    input: JSON.stringify({ ...order, secrets: readSecrets(settings) }),
   });
   const answer = parseAnswer(stdout);
   if (answer === undefined) {

@@ -1,0 +1,88 @@
+/** AES-256-GCM for the payloads of Temporal's history. */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { Payload } from '@temporalio/common';
+
+import type { PayloadKeys } from './payload-keys.ts';
+
+const encoding = 'binary/encrypted';
+const cipher = 'aes-256-gcm';
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** A payload cannot be opened with the keys there are; the message says which key is missing, and where to put it. */
+export class PayloadKeyError extends Error {
+  override readonly name = 'PayloadKeyError';
+  readonly exitCode = 78;
+}
+
+const toText = (bytes: Uint8Array | null | undefined): string =>
+  bytes ? Buffer.from(bytes).toString('utf8') : '';
+
+export const isSealed = ({ metadata }: Payload): boolean =>
+  toText(metadata?.['encoding']) === encoding;
+
+/** The whole payload as bytes: a line of JSON with its metadata, then its data. */
+function toBytes({ metadata, data }: Payload): Buffer {
+  const named = Object.entries(metadata ?? {}).map(([name, value]) => [
+    name,
+    Buffer.from(value).toString('base64'),
+  ]);
+  return Buffer.concat([Buffer.from(`${JSON.stringify(named)}\n`), Buffer.from(data ?? [])]);
+}
+
+function fromBytes(bytes: Buffer): Payload {
+  const end = bytes.indexOf(10);
+  const named = JSON.parse(bytes.toString('utf8', 0, end)) as [string, string][];
+  return {
+    metadata: Object.fromEntries(named.map(([name, text]) => [name, Buffer.from(text, 'base64')])),
+    data: bytes.subarray(end + 1),
+  };
+}
+
+/** Seals a payload with the active key. One that is sealed stays as it is. */
+export function sealPayload({ active }: PayloadKeys, payload: Payload): Payload {
+  if (isSealed(payload)) return payload;
+  const nonce = randomBytes(nonceBytes);
+  const sealing = createCipheriv(cipher, active.key, nonce);
+  // The key's name is part of what is checked: it cannot be changed for another one.
+  sealing.setAAD(Buffer.from(active.id));
+  const data = Buffer.concat([
+    nonce,
+    sealing.update(toBytes(payload)),
+    sealing.final(),
+    sealing.getAuthTag(),
+  ]);
+  return {
+    metadata: { encoding: Buffer.from(encoding), 'encryption-key-id': Buffer.from(active.id) },
+    data,
+  };
+}
+
+/** @throws PayloadKeyError when its key is not there, or is another one than it was sealed with. */
+export function openPayload(keys: PayloadKeys | undefined, payload: Payload): Payload {
+  const id = toText(payload.metadata?.['encryption-key-id']);
+  if (keys === undefined) {
+    throw new PayloadKeyError(
+      `The history is encrypted with key "${id}", and no keys are set. Name the file that holds it: AGENT_PAYLOAD_KEYS=<file>.`,
+    );
+  }
+  const key = keys.find(id);
+  if (key === undefined) {
+    throw new PayloadKeyError(
+      `The history is encrypted with key "${id}", which is not in ${keys.file}; it has ${keys.ids.join(', ')}. Add the key to the file.`,
+    );
+  }
+  const data = Buffer.from(payload.data ?? []);
+  try {
+    const opening = createDecipheriv(cipher, key, data.subarray(0, nonceBytes));
+    opening.setAAD(Buffer.from(id));
+    opening.setAuthTag(data.subarray(-tagBytes));
+    return fromBytes(
+      Buffer.concat([opening.update(data.subarray(nonceBytes, -tagBytes)), opening.final()]),
+    );
+  } catch {
+    throw new PayloadKeyError(
+      `The history cannot be read with key "${id}" of ${keys.file}: it was encrypted with another key of that name, or changed since. Put the right key into the file.`,
+    );
+  }
+}

@@ -1,0 +1,43 @@
+import type { Payload, PayloadCodec } from '@temporalio/common';
+
+import { formRedactor } from '../policies/redaction.ts';
+import type { Mask } from '../policies/redaction.ts';
+import { isSealed, openPayload, sealPayload } from './payload-cipher.ts';
+import type { PayloadKeys } from './payload-keys.ts';
+
+export interface CodecOptions {
+  /** What is taken out of every payload on its way to Temporal; secrets that show by their form if absent. */
+  readonly redactor?: Mask;
+  /** Seals every payload; without keys they are readable by whoever can read the server. */
+  readonly keys?: PayloadKeys;
+}
+
+/**
+ * The last thing every payload passes before Temporal has it, and the first after: inputs, results, signals, updates,
+ * memo, summaries. Whatever was recorded without encryption, or with an older key, is read as it is.
+ */
+export function createPayloadCodec({ redactor = formRedactor, keys }: CodecOptions): PayloadCodec {
+  return {
+    encode: (payloads) =>
+      Promise.resolve(
+        payloads.map((payload) => {
+          const masked = maskPayload(redactor, payload);
+          return keys === undefined ? masked : sealPayload(keys, masked);
+        }),
+      ),
+    decode: (payloads) =>
+      Promise.resolve(
+        payloads.map((payload) => (isSealed(payload) ? openPayload(keys, payload) : payload)),
+      ),
+  };
+}
+
+/** Payloads are JSON; the text keeps its structure, and what is no text its bytes. */
+function maskPayload({ mask }: Mask, payload: Payload): Payload {
+  const { data } = payload;
+  // Protobuf's own idea of no bytes is an empty list.
+  if (!data || data.length === 0 || isSealed(payload)) return payload;
+  const text = Buffer.from(data).toString('latin1');
+  const masked = mask(text);
+  return masked === text ? payload : { ...payload, data: Buffer.from(masked, 'latin1') };
+}

@@ -1,0 +1,18 @@
+import type { Settings } from '../config/environment.ts';
+import { createRedactor } from '../policies/redaction.ts';
+import type { Redactor } from '../policies/redaction.ts';
+import { pickSecrets } from '../policies/secret-values.ts';
+import type { SecretValue } from '../policies/secret-values.ts';
+
+/** The secrets in the terminal's environment and in the settings. */
+export const readSecrets = (
+  { apiKey, secrets }: Pick<Settings, 'apiKey' | 'secrets'>,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): SecretValue[] => [
+  ...pickSecrets(env, secrets?.split(',')),
+  ...(apiKey === undefined ? [] : [{ name: 'OPENAI_API_KEY', value: apiKey }]),
+];
+
+/** Takes those, and what shows by its form, out of text. */
+export const readRedactor = (settings: Pick<Settings, 'apiKey' | 'secrets'>): Redactor =>
+  createRedactor(readSecrets(settings));

@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
+import { createPayloadCodec } from '../audit/payload-codec.ts';
+import { readPayloadKeys } from '../audit/payload-keys.ts';
+import type { Settings } from '../config/environment.ts';
+import type { Mask } from '../policies/redaction.ts';
+
+/** In the bundle of workflow code as well, where histories are encrypted. */
+export const failureConverterPath = fileURLToPath(new URL('failure-converter.ts', import.meta.url));
+
+/** How every worker of ours turns values into payloads and back. @throws KeyFileError when the keys cannot be used. */
+export function createDataConverter(
+  { payloadKeys }: Pick<Settings, 'payloadKeys'>,
+  redactor: Mask,
+): DataConverter {
+  const keys = payloadKeys === undefined ? undefined : readPayloadKeys(payloadKeys);
+  return {
+    payloadCodecs: [createPayloadCodec({ redactor, ...(keys === undefined ? {} : { keys }) })],
+    ...(keys === undefined ? {} : { failureConverterPath }),
+  };
+}

@@ -1,0 +1,36 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { redactValue } from '../policies/redaction.ts';
+import type { Redactor } from '../policies/redaction.ts';
+
+/** Takes secrets out of what activities throw, before Temporal writes it into history: messages, stacks and details. */
+export const maskFailures =
+  (redactor: Redactor): ActivityInterceptorsFactory =>
+  () => ({
+    inbound: {
+      async execute(input, next) {
+        try {
+          return await next(input);
+        } catch (error) {
+          maskError(redactor, error);
+          throw error;
+        }
+      },
+    },
+  });
+
+const mostCauses = 10;
+
+/** In place: kind and identity of an error decide on retries. */
+function maskError(redactor: Redactor, error: unknown): void {
+  let each = error;
+  for (let depth = 0; each instanceof Error && depth < mostCauses; depth++) {
+    const { message, stack } = each;
+    const masked = redactor.mask(message);
+    if (masked !== message) each.message = masked;
+    if (stack !== undefined) each.stack = redactor.mask(stack);
+    if (each instanceof ApplicationFailure && each.details)
+      Object.assign(each, { details: redactValue(redactor, each.details) });
+    each = each.cause;
+  }
+}
