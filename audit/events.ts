@@ -27,7 +27,7 @@ import type {
 } from '../workflows/contract.ts';
 import type { RunState } from '../workflows/state.ts';
 import { readCurrentHistory } from './executions.ts';
-import { attributesOf, decodePayloads } from './history-json.ts';
+import { attributesOf, decodeFailure, decodePayloads } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
 import { toResume } from './resume.ts';
 import type { RunEvent, RunEventBody } from './run-event.ts';
@@ -120,7 +120,7 @@ function fold(state: State, event: HistoryEventJson): RunEventBody[] {
       const activity = state.activities.get(String(attributes['scheduledEventId']));
       return activity?.type !== 'act' || activity.request === undefined
         ? []
-        : foldFailure(activity.request as ActRequest, attributes['failure'] as Failure | undefined);
+        : foldFailure(activity.request as ActRequest, attributes['failure'] ?? {});
     }
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED':
       return foldSignal(
@@ -139,8 +139,8 @@ function fold(state: State, event: HistoryEventJson): RunEventBody[] {
     }
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_FAILED':
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT': {
-      const { message } = (attributes['failure'] ?? {}) as { message?: string };
-      return finish(state, toResult(state, 'failed', message ?? 'The workflow failed.'));
+      const message = decodeFailure(attributes['failure'] ?? {});
+      return finish(state, toResult(state, 'failed', message || 'The workflow failed.'));
     }
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED':
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED':
@@ -327,18 +327,9 @@ function foldDrift(
   ];
 }
 
-interface Failure {
-  readonly message?: string;
-  readonly cause?: Failure;
-}
-
-/** The innermost message: the outer ones say only that an activity failed. */
-const toMessage = ({ message, cause }: Failure): string =>
-  cause === undefined ? (message ?? '') : toMessage(cause);
-
-function foldFailure({ call, seq, step }: ActRequest, failure: Failure = {}): RunEventBody[] {
+function foldFailure({ call, seq, step }: ActRequest, failure: object): RunEventBody[] {
   const of = { step, call: seq, tool: call.tool };
-  const text = toMessage(failure) || 'The action did not come to an end.';
+  const text = decodeFailure(failure) || 'The action did not come to an end.';
   const bytes = Buffer.byteLength(text);
   return [
     { type: 'tool.output', ...of, text: text.slice(0, 200), bytes, observation: '' },

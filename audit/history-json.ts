@@ -1,5 +1,8 @@
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 
+import { readConfiguredKeys } from './configured-keys.ts';
+import { isSealed, openPayload } from './payload-cipher.ts';
+
 /** A history event in protobuf's JSON form: 64-bit numbers are text, enums are names, times are RFC 3339. */
 export interface HistoryEventJson {
   readonly eventId: string;
@@ -17,19 +20,56 @@ export const toHistoryJson = (events: readonly object[]): HistoryEventJson[] =>
     }
   ).events ?? [];
 
-interface PayloadJson {
+/** A payload in protobuf's JSON form: bytes are base64. */
+export interface PayloadJson {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly data?: string;
 }
 
-/** Values of a payload list. A payload that is not plain JSON (encrypted, binary) is undefined. */
+/** The payload as it was before it was encrypted. @throws PayloadKeyError without its key. */
+function toOpen({ metadata = {}, data = '' }: PayloadJson): PayloadJson {
+  const bytes = Object.entries(metadata).map(([name, text]) => [name, Buffer.from(text, 'base64')]);
+  const payload = { metadata: Object.fromEntries(bytes) as Record<string, Buffer> };
+  if (!isSealed(payload)) return { metadata, data };
+  const opened = openPayload(readConfiguredKeys(), {
+    ...payload,
+    data: Buffer.from(data, 'base64'),
+  });
+  const named = Object.entries(opened.metadata ?? {}).map(([name, value]) => [
+    name,
+    Buffer.from(value).toString('base64'),
+  ]);
+  return {
+    metadata: Object.fromEntries(named) as Record<string, string>,
+    data: Buffer.from(opened.data ?? []).toString('base64'),
+  };
+}
+
+/** The value of a payload; undefined for one that is not JSON. Opens it where it is encrypted. @throws PayloadKeyError */
+export function decodePayload(payload: PayloadJson): unknown {
+  const { metadata, data } = toOpen(payload);
+  const encoding = Buffer.from(metadata?.['encoding'] ?? '', 'base64').toString();
+  if (encoding !== 'json/plain' || data === undefined) return undefined;
+  return JSON.parse(Buffer.from(data, 'base64').toString()) as unknown;
+}
+
+/** Values of a payload list; those that are not JSON are undefined. @throws PayloadKeyError */
 export function decodePayloads(value: unknown): unknown[] {
   const { payloads = [] } = (value ?? {}) as { payloads?: readonly PayloadJson[] };
-  return payloads.map(({ metadata, data }) => {
-    const encoding = Buffer.from(metadata?.['encoding'] ?? '', 'base64').toString();
-    if (encoding !== 'json/plain' || data === undefined) return undefined;
-    return JSON.parse(Buffer.from(data, 'base64').toString()) as unknown;
-  });
+  return payloads.map(decodePayload);
+}
+
+interface FailureJson {
+  readonly message?: string;
+  readonly encodedAttributes?: PayloadJson;
+  readonly cause?: FailureJson;
+}
+
+/** The innermost message of a failure: the outer ones say only that something failed. Opens it where it is encrypted. */
+export function decodeFailure({ message, encodedAttributes, cause }: FailureJson): string {
+  if (cause !== undefined) return decodeFailure(cause);
+  const hidden = encodedAttributes === undefined ? undefined : decodePayload(encodedAttributes);
+  return (hidden as FailureJson | undefined)?.message ?? message ?? '';
 }
 
 /** The attributes of an event, whatever its type. */

@@ -18,8 +18,9 @@ export class PayloadKeyError extends Error {
 const toText = (bytes: Uint8Array | null | undefined): string =>
   bytes ? Buffer.from(bytes).toString('utf8') : '';
 
+/** True for what was sealed here; what others encrypt has no key of ours. */
 export const isSealed = ({ metadata }: Payload): boolean =>
-  toText(metadata?.['encoding']) === encoding;
+  toText(metadata?.['encoding']) === encoding && metadata?.['encryption-key-id'] !== undefined;
 
 /** The whole payload as bytes: a line of JSON with its metadata, then its data. */
 function toBytes({ metadata, data }: Payload): Buffer {

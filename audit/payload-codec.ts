@@ -18,17 +18,15 @@ export interface CodecOptions {
  */
 export function createPayloadCodec({ redactor = formRedactor, keys }: CodecOptions): PayloadCodec {
   return {
-    encode: (payloads) =>
-      Promise.resolve(
-        payloads.map((payload) => {
-          const masked = maskPayload(redactor, payload);
-          return keys === undefined ? masked : sealPayload(keys, masked);
-        }),
-      ),
-    decode: (payloads) =>
-      Promise.resolve(
-        payloads.map((payload) => (isSealed(payload) ? openPayload(keys, payload) : payload)),
-      ),
+    async encode(payloads) {
+      return payloads.map((payload) => {
+        const masked = maskPayload(redactor, payload);
+        return keys === undefined ? masked : sealPayload(keys, masked);
+      });
+    },
+    async decode(payloads) {
+      return payloads.map((payload) => (isSealed(payload) ? openPayload(keys, payload) : payload));
+    },
   };
 }
 

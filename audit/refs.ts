@@ -1,5 +1,8 @@
 /** Blobs that a record names: as a member of its own, or inside the payloads of a history event. */
 import { isRef } from './blobs.ts';
+import { decodePayload } from './history-json.ts';
+import type { PayloadJson } from './history-json.ts';
+import { PayloadKeyError } from './payload-cipher.ts';
 
 // A whole JSON string only: text that quotes a digest, such as that of a container image, is no reference.
 const refInLine = /(?<!\\)(?<!"(?:digest|policy)":)"(sha256:[0-9a-f]{64})"/g;
@@ -35,17 +38,38 @@ const collectPayloads = (text: string, refs: string[]): void => {
     try {
       collect(JSON.parse(bytes.toString('utf8')), refs);
     } catch {
-      continue; // Not plain JSON: what is encrypted names nothing to us.
+      continue; // Not JSON.
     }
   }
 };
 
-/** Refs in the line of a record. */
+const sealedMark = `"encoding":"${Buffer.from('binary/encrypted').toString('base64')}"`;
+
+/** The payloads of an encrypted history are opened, wherever they are in the record. */
+const collectSealed = (value: unknown, refs: string[]): void => {
+  if (Array.isArray(value)) for (const item of value) collectSealed(item, refs);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  if ('metadata' in value && 'data' in value) collect(decodePayload(value as PayloadJson), refs);
+  else for (const item of Object.values(value)) collectSealed(item, refs);
+};
+
+/** Refs that can be read without the keys of an encrypted history. */
+export const findOpenRefs = (text: string): string[] => {
+  try {
+    return findRefs(text);
+  } catch (error) {
+    if (error instanceof PayloadKeyError) return [];
+    throw error;
+  }
+};
+
+/** Refs in the line of a record. @throws PayloadKeyError when it is encrypted and the key is not there. */
 export const findRefs = (text: string): string[] => {
   const refs: string[] = [];
   if (text.includes('"sha256:')) {
     for (const [, ref] of text.matchAll(refInLine)) if (ref !== undefined) refs.push(ref);
   }
+  if (text.includes(sealedMark)) collectSealed(JSON.parse(text), refs);
   if (encodedWords.some((encoded) => text.includes(encoded))) collectPayloads(text, refs);
   return refs;
 };

@@ -10,7 +10,7 @@ import { readAnchors } from './anchors-state.ts';
 import { cutOff, scanChain } from './chain.ts';
 import type { ChainRecord, Head } from './line.ts';
 import { readDays, toDayIdentity } from './log.ts';
-import { findRefs } from './refs.ts';
+import { findOpenRefs } from './refs.ts';
 import type { Scan } from './scan.ts';
 import { toKeyFile } from './signing-key.ts';
 
@@ -155,7 +155,8 @@ export const verifyState = async (
       rewritten ||= record.seq === anchor?.seq && record.hash !== anchor.hash;
       see?.(record);
       if (run !== undefined && record['run'] !== run && identity !== `run ${run}`) return;
-      for (const ref of findRefs(text)) if (!mentions.has(ref)) mentions.set(ref, { file, line });
+      for (const ref of findOpenRefs(text))
+        if (!mentions.has(ref)) mentions.set(ref, { file, line });
     });
     const judgement = judgeEnd(found, anchor, rewritten);
     if (judgement.finding !== undefined) findings.push({ file, ...judgement.finding });

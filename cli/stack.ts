@@ -226,7 +226,13 @@ async function waitForEnd(stack: StackFile, withinMs: number): Promise<boolean> 
 }
 
 /** Settings a shared stack took from whoever started it, where being wrong about them matters. */
-const weighty = ['ALLOW_NET', 'AGENT_SANDBOX', 'AGENT_POLICIES_DIR', 'AGENT_TOOLS_DIR'] as const;
+const weighty = [
+  'AGENT_PAYLOAD_KEYS',
+  'ALLOW_NET',
+  'AGENT_SANDBOX',
+  'AGENT_POLICIES_DIR',
+  'AGENT_TOOLS_DIR',
+] as const;
 
 function noteDifferences(
   settings: Settings,
@@ -236,9 +242,11 @@ function noteDifferences(
   const wanted = toEnvironment(settings);
   for (const name of weighty) {
     const inForce = stack.environment?.[name];
-    if (inForce === undefined || inForce === wanted[name]) continue;
-    onProgress(
-      `The running stack has ${name}=${inForce}, not ${wanted[name]}. To change it: agent down && agent up`,
-    );
+    if (inForce === wanted[name]) continue;
+    const [has, not] = [inForce, wanted[name]].map((value) => value ?? 'not set');
+    const message = `The running stack has ${name}=${has}, not ${not}. To change it: agent down && agent up`;
+    // What one encrypts the other could not read.
+    if (name === 'AGENT_PAYLOAD_KEYS') throw new StackError(message, 78);
+    if (inForce !== undefined) onProgress(message);
   }
 }

@@ -14,13 +14,15 @@ export interface Addresses {
   readonly webUi: number;
   readonly control: number;
   readonly demo: number;
+  /** Of the codec for the Web UI; listens only when histories are encrypted. */
+  readonly codec: number;
   /** Whether a run ever asked for the demo model. */
   readonly demoUsed: boolean;
   /** The host's name when the stack was first started: laptops change theirs with the network. */
   readonly host: string;
 }
 
-const ports = ['temporal', 'webUi', 'control', 'demo'] as const;
+const ports = ['temporal', 'webUi', 'control', 'demo', 'codec'] as const;
 
 const isFree = (port: number): Promise<number | undefined> =>
   new Promise((resolve) => {
@@ -75,6 +77,7 @@ export async function chooseAddresses(root: string, host = hostname()): Promise<
     webUi: await choose('webUi'),
     control: await choose('control'),
     demo: await choose('demo'),
+    codec: await choose('codec'),
     demoUsed: kept.demoUsed === true,
     host: typeof kept.host === 'string' ? kept.host : host,
   };

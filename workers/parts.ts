@@ -15,14 +15,15 @@ const repeat = (flag: string, values: readonly string[]): string[] =>
 
 const toTemporalArgs = (
   database: string,
-  { temporal, webUi }: Addresses,
-  attributes: Readonly<Record<string, string>>,
+  { temporal, webUi, codec }: Addresses,
+  { attributes, encrypted }: TemporalNames,
 ): string[] => [
   'server',
   'start-dev',
   '--ip=127.0.0.1',
   `--port=${temporal}`,
   `--ui-port=${webUi}`,
+  ...(encrypted ? [`--ui-codec-endpoint=http://127.0.0.1:${codec}`] : []),
   `--db-filename=${database}`,
   // Survives a killed process; only the loss of the whole machine can take the last moments.
   ...repeat('--sqlite-pragma', ['journal_mode=wal', 'synchronous=normal']),
@@ -46,6 +47,8 @@ export interface TemporalNames {
   readonly namespace: string;
   /** Search attributes with their types. */
   readonly attributes: Readonly<Record<string, string>>;
+  /** The Web UI asks our codec for what is in the payloads. */
+  readonly encrypted: boolean;
 }
 
 /** Temporal's dev server on a file. It gets nothing of the operator's environment but what a program needs. */
@@ -53,18 +56,18 @@ export const toTemporal = (
   cli: string,
   database: string,
   addresses: Addresses,
-  { namespace, attributes }: TemporalNames,
+  names: TemporalNames,
   { PATH = '', HOME = '' }: Environment,
 ): Run => ({
   spawn: () =>
-    spawn(cli, toTemporalArgs(database, addresses, attributes), {
+    spawn(cli, toTemporalArgs(database, addresses, names), {
       env: { PATH, HOME },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
   async waitForUp(_child, signal) {
     // Read while Temporal starts, not before.
     const { waitForServing } = await import('./serving.ts');
-    await waitForServing(`127.0.0.1:${addresses.temporal}`, namespace, signal);
+    await waitForServing(`127.0.0.1:${addresses.temporal}`, names.namespace, signal);
   },
 });
 

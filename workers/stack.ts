@@ -136,7 +136,11 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
     async startTemporal(cli) {
       // Brings the SDK's workflow library along: the worker is already starting meanwhile.
       const { searchAttributes } = await import('../workflows/contract.ts');
-      const names = { namespace: settings.temporalNamespace, attributes: searchAttributes };
+      const names = {
+        namespace: settings.temporalNamespace,
+        attributes: searchAttributes,
+        encrypted: settings.payloadKeys !== undefined,
+      };
       const run = toTemporal(cli, folders.temporalDb, addresses, names, env);
       program = cli;
       temporal = addPart('temporal', run, { graceMs: 10_000, port: addresses.temporal });

@@ -3,10 +3,13 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { failpoint } from '../audit/failpoint.ts';
+import { createPayloadCodec } from '../audit/payload-codec.ts';
+import { KeyFileError, readPayloadKeys } from '../audit/payload-keys.ts';
 import { readSettings } from '../config/environment.ts';
 import { clearForceRecord } from '../config/policy-in-force.ts';
 import { chooseAddresses } from './addresses.ts';
 import { claimFolder } from './claim.ts';
+import { createCodecServer } from './codec-server.ts';
 import { ControlError, createControl } from './control.ts';
 import { createLogFile } from './log-file.ts';
 import { createSecrets, parseSecrets } from './secrets.ts';
@@ -20,6 +23,7 @@ const lookMs = 1_000;
 
 const settings = readSettings();
 const { folders } = settings;
+const payloadKeys = readKeys();
 mkdirSync(folders.logs, { recursive: true, mode: 0o700 });
 const claim = claimFolder(folders.root);
 // Another command was quicker: both will use its stack.
@@ -39,6 +43,16 @@ const addresses = await chooseAddresses(folders.root);
 const board = createStartBoard();
 const stack = createStack(settings, addresses, redactor);
 const token = createToken();
+
+function readKeys(): ReturnType<typeof readPayloadKeys> | undefined {
+  try {
+    return settings.payloadKeys === undefined ? undefined : readPayloadKeys(settings.payloadKeys);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return process.exit(78);
+  }
+}
 
 const asText = (value: unknown, name: string): string => {
   if (typeof value === 'string' && value !== '') return value;
@@ -96,6 +110,11 @@ setInterval(look, lookMs);
 writePrivate(folders.tokenFile, token);
 control.listen(addresses.control, '127.0.0.1');
 await once(control, 'listening');
+if (payloadKeys !== undefined) {
+  const codec = createPayloadCodec({ redactor, keys: payloadKeys });
+  const { codec: port, webUi } = addresses;
+  createCodecServer({ codec, port, webUi, token }).listen(port, '127.0.0.1');
+}
 failpoint('supervisor.listening');
 stack.start();
 failpoint('supervisor.worker-started');

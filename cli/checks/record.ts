@@ -1,3 +1,4 @@
+import { KeyFileError, readPayloadKeys } from '../../audit/payload-keys.ts';
 import { verifyState } from '../../audit/verify.ts';
 import type { Settings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
@@ -29,6 +30,20 @@ export async function checkPolicies({
     return [
       fail(name, `${error.problems.length} problems in ${error.dir}`, 'agent policies validate'),
     ];
+  }
+}
+
+/** Whether Temporal's history is encrypted, and the keys can be used. */
+export function checkEncryption({ payloadKeys }: Settings): Check[] {
+  const name = 'encryption';
+  if (payloadKeys === undefined) return [ok(name, 'off: the history is readable in its database')];
+  try {
+    const { active, ids } = readPayloadKeys(payloadKeys);
+    const older = ids.length === 1 ? '' : `, ${ids.length - 1} older to read with`;
+    return [ok(name, `with key ${active.id} of ${payloadKeys}${older}`)];
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    return [fail(name, error.message, 'See docs/operations.md, "Encryption".')];
   }
 }
 

@@ -4,7 +4,7 @@ import type { CheckGroup } from '../checks/check.ts';
 import { renderChecks } from '../checks/check.ts';
 import { checkFolders } from '../checks/folders.ts';
 import { checkMachine } from '../checks/machine.ts';
-import { checkAudit, checkPolicies } from '../checks/record.ts';
+import { checkAudit, checkEncryption, checkPolicies } from '../checks/record.ts';
 import { checkSandbox } from '../checks/sandbox.ts';
 import { checkModelServer, checkTemporal } from '../checks/services.ts';
 import { stripControls } from '../clean.ts';
@@ -30,7 +30,7 @@ export async function examineMachine({ flags }: Invocation): Promise<number> {
     { group: 'Model', checks: model },
     { group: 'Temporal', checks: temporal },
     { group: 'Folders', checks: checkFolders(settings) },
-    { group: 'Policies and record', checks: [...policies, ...audit] },
+    { group: 'Policies and record', checks: [...policies, ...audit, ...checkEncryption(settings)] },
   ];
   const healthy = groups.every(({ checks }) => checks.every(({ state }) => state !== 'fail'));
   if (flags['json'] === true) printJson({ ok: healthy, groups });
