@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import {
   closeSync,
   fdatasync,
@@ -9,9 +9,10 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { removeLeftTemps, toTempName } from '../config/temporary.ts';
 
 import { formRedactor } from '../policies/redaction.ts';
 import type { Mask } from '../policies/redaction.ts';
@@ -62,26 +63,22 @@ function touch(file: string): boolean {
 }
 
 const sync = promisify(fdatasync);
+const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
+
+/** Where blobs are while they are written, so that what a killed process leaves is found without a look at all of them. */
+const toTempFolder = (root: string): string => join(root, 'tmp');
 
 /**
  * By direct calls, for seven hops through the thread pool cost more than the disk; only the wait for the disk is left to the
  * pool, so that other runs go on meanwhile.
  */
-async function putSmall(file: string, content: string | Uint8Array): Promise<void> {
-  if (touch(file)) return;
-  const temp = `${file}.${randomUUID()}.tmp`;
+async function writeSmall(temp: string, content: string | Uint8Array): Promise<void> {
+  const fd = openNew(temp);
   try {
-    const fd = openNew(temp);
-    try {
-      writeFileSync(fd, content);
-      await sync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temp, file);
-  } catch (error) {
-    rmSync(temp, { force: true });
-    throw error;
+    writeFileSync(fd, content);
+    await sync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -89,30 +86,47 @@ function openNew(temp: string): number {
   try {
     return openSync(temp, 'wx', 0o600);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
     mkdirSync(dirname(temp), { recursive: true, mode: 0o700 });
     return openSync(temp, 'wx', 0o600);
   }
 }
 
-async function putLarge(file: string, content: string | Uint8Array): Promise<void> {
-  if (touch(file)) return;
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const temp = `${file}.${randomUUID()}.tmp`;
+async function writeLarge(temp: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(temp), { recursive: true, mode: 0o700 });
+  const handle = await open(temp, 'wx', 0o600);
   try {
-    const handle = await open(temp, 'wx', 0o600);
-    try {
-      await handle.writeFile(content);
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temp, file);
+    await handle.writeFile(content);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function moveIn(temp: string, file: string): void {
+  try {
+    renameSync(temp, file);
   } catch (error) {
-    await rm(temp, { force: true });
+    if (codeOf(error) !== 'ENOENT') throw error;
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    renameSync(temp, file);
+  }
+}
+
+async function write(root: string, file: string, content: string | Uint8Array): Promise<void> {
+  if (touch(file)) return;
+  const temp = join(toTempFolder(root), toTempName());
+  try {
+    await (content.length <= smallBytes ? writeSmall(temp, content) : writeLarge(temp, content));
+    moveIn(temp, file);
+  } catch (error) {
+    rmSync(temp, { force: true });
     throw error;
   }
 }
+
+/** Removes what killed processes left half-written in a store. */
+export const removeLeftBlobs = (root: string): void => removeLeftTemps(toTempFolder(root));
 
 /** Bytes are looked at one character a byte, so that what is no text stays as it is. */
 function withoutSecrets({ mask }: Mask, content: string | Uint8Array): string | Uint8Array {
@@ -138,7 +152,7 @@ export const createBlobStore = (root: string, redactor: Mask = formRedactor): Bl
       const content = withoutSecrets(redactor, given);
       const ref = `sha256:${hashOf(content)}`;
       const file = pathOf(ref);
-      await (content.length <= smallBytes ? putSmall(file, content) : putLarge(file, content));
+      await write(root, file, content);
       return ref;
     },
     async adopt(file, sha256) {

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PolicyBundle } from './policies.ts';
 import { readPolicyBundle } from './policies.ts';
+import { removeLeftTemps, toTempName } from './temporary.ts';
 import type { Preset } from '../policies/presets.ts';
 
 /**
@@ -61,12 +61,13 @@ export async function putInForce(
   const before = readForceRecord(root);
   const copy = join(toFolder(root), bundle.sha256);
   await mkdir(copy, { recursive: true, mode: 0o700 });
+  removeLeftTemps(toFolder(root));
   for (const [name, text] of Object.entries(bundle.files))
-    await replaceFile(join(copy, `${name}.yaml`), text);
+    await replaceFile(root, join(copy, `${name}.yaml`), text);
   const record: ForceRecord = {
     ...{ sha256: bundle.sha256, dir: bundle.dir, preset, by, since: new Date().toISOString() },
   };
-  await replaceFile(toRecordFile(root), JSON.stringify(record));
+  await replaceFile(root, toRecordFile(root), JSON.stringify(record));
   return { bundle, ...(before === undefined ? {} : { before }) };
 }
 
@@ -78,6 +79,7 @@ export async function followPolicy(
   root: string,
   report: (error: unknown) => void,
 ): Promise<PolicyInForce> {
+  removeLeftTemps(toFolder(root));
   let seen = stampOf(toRecordFile(root));
   let bundle = await readCopy(root);
   let reading = Promise.resolve();
@@ -121,8 +123,8 @@ function stampOf(file: string): string {
 }
 
 /** Readers see the old file or the new one, also after a power cut. */
-async function replaceFile(file: string, text: string): Promise<void> {
-  const temp = `${file}.${randomUUID()}.tmp`;
+async function replaceFile(root: string, file: string, text: string): Promise<void> {
+  const temp = join(toFolder(root), toTempName());
   try {
     const handle = await open(temp, 'wx', 0o600);
     try {

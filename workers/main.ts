@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
+import { removeLeftBlobs } from '../audit/blobs.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { toQueues } from '../workflows/contract.ts';
@@ -44,6 +45,7 @@ process.on('message', (message) => {
 });
 const dataConverter = readDataConverter();
 prepareStateFolder(settings.folders.root);
+removeLeftBlobs(settings.folders.blobs);
 
 Runtime.install({
   logger: toSdkLogger(log),

@@ -40,7 +40,10 @@ export async function reloadPolicies({ flags }: Invocation): Promise<number> {
   return 0;
 }
 
-async function activate({ folders, policiesDir: dir, policyPreset: preset }: Settings, by: string): Promise<Activation> {
+async function activate(
+  { folders, policiesDir: dir, policyPreset: preset }: Settings,
+  by: string,
+): Promise<Activation> {
   let activation: Activation;
   try {
     activation = await putInForce(folders.root, { dir, preset }, by);

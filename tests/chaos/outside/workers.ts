@@ -14,7 +14,8 @@ const program = fileURLToPath(new URL('../../../workers/main.ts', import.meta.ur
 
 /** Started as the stack starts its own, with the same environment; resolves when it takes tasks. */
 async function startSecondWorker(world: World): Promise<ChildProcess> {
-  const pid = world.pidOf('worker') ?? 'none';
+  await world.machine.run('up');
+  const pid = await world.machine.pidOf('worker');
   const variables = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
   const env = Object.fromEntries(
     variables.filter((text) => text !== '').map((text) => splitAt(text, text.indexOf('='))),
