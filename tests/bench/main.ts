@@ -8,6 +8,7 @@ import { measureLong } from './long.ts';
 import { measureMany } from './many.ts';
 import { measureMirror } from './mirror.ts';
 import { measureOutput } from './output.ts';
+import { measurePolicies } from './policies.ts';
 import { measureRecovery } from './recovery.ts';
 import { measureRedaction } from './redaction.ts';
 import { measureSandbox } from './sandbox.ts';
@@ -42,6 +43,7 @@ try {
     sandbox: measureSandbox,
     snapshots: measureSnapshots,
     calls: measureCalls,
+    policies: measurePolicies,
     recovery: measureRecovery,
     redaction: measureRedaction,
     mirror: measureMirror,
