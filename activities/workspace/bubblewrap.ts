@@ -126,10 +126,11 @@ export function toBubblewrapArguments(
     ...['--ro-bind', files.etc, '/etc', '--ro-bind-try', '/etc/ssl/certs', '/etc/ssl/certs'],
     ...['--ro-bind', findNode().folder, nodeFolder],
     ...(network ? ['--ro-bind', bridge, join(networkFolder, 'bridge.ts')] : []),
-    ...toolchain.flatMap((folder) => ['--ro-bind-try', folder, folder]),
     ...['--proc', '/proc', '--dev', '/dev', '--size', String(smallBytes), '--tmpfs', '/dev/shm'],
     ...['--size', privateBytes, '--tmpfs', '/tmp', '--size', privateBytes, '--tmpfs', home],
     ...['--size', String(smallBytes), '--tmpfs', '/run'],
+    // After the private folders, for they may be inside one.
+    ...toolchain.flatMap((folder) => ['--ro-bind-try', folder, folder]),
     ...[readOnly ? '--ro-bind' : '--bind', root, root, ...protect(files, view)],
     // Both are in memory as well, and nothing bounds how much.
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', join(root, cwd)],
