@@ -124,7 +124,9 @@ export async function performAction(
   if (decision.verdict === 'ask') return await askPerson(way, decision);
   if (decision.verdict === 'deny') return await look(way, decision, () => refusal(decision));
   if (decision.effect !== 'pure' && seq !== undefined) return await change(way, seq, decision);
-  return await look(way, decision, (signal) => carryOut(action, toSurroundings(way, signal)));
+  return await look(way, decision, (signal) =>
+    carryOut(action, toSurroundings(way, decision, signal)),
+  );
 }
 
 const toIdentity = ({ run, workspace }: Pick<ActOrder, 'run' | 'workspace'>, seq: number) => ({
@@ -155,12 +157,13 @@ async function takeBack(way: Way, seq: number, { verdict, rule, effect }: Decisi
 
 const toSurroundings = (
   { dependencies, policy, order, base }: Way,
+  { effect }: Decision,
   signal: AbortSignal,
   held?: Held,
 ) => ({
   ...dependencies,
   redactor: dependencies.redactor ?? formRedactor,
-  ...{ policy, base, signal, approved: order.approval !== undefined },
+  ...{ policy, effect, base, signal, approved: order.approval !== undefined },
   ...(held === undefined ? {} : { held }),
 });
 
@@ -251,7 +254,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
       },
       async (signal, held) => {
         if (settled !== undefined) return { outcome: toSettled(settled) };
-        const outcome = await carryOut(action, toSurroundings(way, signal, held));
+        const outcome = await carryOut(action, toSurroundings(way, decision, signal, held));
         failpoint('exit.after');
         return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
       },

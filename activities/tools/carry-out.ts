@@ -1,9 +1,8 @@
 import type { BlobStore } from '../../audit/blobs.ts';
 import type { Duplex } from 'node:stream';
 import type { AuditLog } from '../../audit/log.ts';
-import type { Action, Decision } from '../../policies/action.ts';
+import type { Action, Decision, Effect } from '../../policies/action.ts';
 import { prepareArgv } from '../../policies/commands.ts';
-import { decide } from '../../policies/decide.ts';
 import { createDenial } from '../../policies/denied.ts';
 import { hasNetwork } from '../../policies/network.ts';
 import { decidePath } from '../../policies/paths.ts';
@@ -26,6 +25,8 @@ import type { Held } from './transactions.ts';
 export interface Surroundings {
   readonly blobs: BlobStore;
   readonly policy: Policy;
+  /** Of the action, as it was decided. */
+  readonly effect: Effect;
   readonly sandbox: Sandbox;
   readonly spillDir: string;
   readonly redactor: Redactor;
@@ -178,10 +179,9 @@ async function runCommand(
   authorize: Authorize,
   around: Surroundings,
 ): Promise<Outcome> {
-  const { policy, sandbox, signal, spillDir, blobs, held, redactor } = around;
+  const { policy, effect, sandbox, signal, spillDir, blobs, held, redactor } = around;
   const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
   const line = toCommandLine(args, workspace);
-  const { effect } = decide(policy, { tool: 'run_command', args, workspace });
   const outcome = await runCommandLine(line, {
     root: workspace,
     sandbox,
