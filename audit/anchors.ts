@@ -3,7 +3,7 @@
  * anchor proves where that end was. An anchor is written after the log's own sync, so it is never ahead of its log.
  */
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import {
@@ -16,6 +16,7 @@ import {
   toAnchorFolder,
 } from './anchor.ts';
 import type { Anchors } from './anchor.ts';
+import { replaceText } from '../config/temporary.ts';
 import { ChainError } from './chain-error.ts';
 import type { Head } from './line.ts';
 import { isRegistered, register } from './register.ts';
@@ -26,15 +27,7 @@ import { createFolder } from './writer.ts';
 
 const create = async (file: string, text: string, folder: string): Promise<void> => {
   await createFolder(folder);
-  const temp = `${file}.${randomUUID()}.tmp`;
-  const handle = await open(temp, 'wx', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.datasync();
-  } finally {
-    await handle.close();
-  }
-  await rename(temp, file);
+  await replaceText(`${file}.${randomUUID()}.tmp`, file, text);
   syncFolder(folder);
 };
 

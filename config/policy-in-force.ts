@@ -1,9 +1,9 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PolicyBundle } from './policies.ts';
 import { readPolicyBundle } from './policies.ts';
-import { removeLeftTemps, toTempName } from './temporary.ts';
+import { removeLeftTemps, replaceText, toTempName } from './temporary.ts';
 import type { Preset } from '../policies/presets.ts';
 
 /**
@@ -33,6 +33,7 @@ export interface Activation {
 }
 
 const toFolder = (root: string): string => join(root, 'policy');
+const toTemp = (root: string): string => join(toFolder(root), toTempName());
 const toRecordFile = (root: string): string => join(toFolder(root), 'in-force.json');
 
 /** What is in force in a state folder; undefined when nothing is, as before the first start. */
@@ -63,11 +64,11 @@ export async function putInForce(
   await mkdir(copy, { recursive: true, mode: 0o700 });
   removeLeftTemps(toFolder(root));
   for (const [name, text] of Object.entries(bundle.files))
-    await replaceFile(root, join(copy, `${name}.yaml`), text);
+    await replaceText(toTemp(root), join(copy, `${name}.yaml`), text);
   const record: ForceRecord = {
     ...{ sha256: bundle.sha256, dir: bundle.dir, preset, by, since: new Date().toISOString() },
   };
-  await replaceFile(root, toRecordFile(root), JSON.stringify(record));
+  await replaceText(toTemp(root), toRecordFile(root), JSON.stringify(record));
   return { bundle, ...(before === undefined ? {} : { before }) };
 }
 
@@ -120,22 +121,4 @@ async function readCopy(root: string): Promise<PolicyBundle> {
 function stampOf(file: string): string {
   const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
   return stat === undefined ? '' : `${stat.ino} ${stat.mtimeNs} ${stat.size}`;
-}
-
-/** Readers see the old file or the new one, also after a power cut. */
-async function replaceFile(root: string, file: string, text: string): Promise<void> {
-  const temp = join(toFolder(root), toTempName());
-  try {
-    const handle = await open(temp, 'wx', 0o600);
-    try {
-      await handle.writeFile(text);
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temp, file);
-  } catch (error) {
-    await rm(temp, { force: true });
-    throw error;
-  }
 }
