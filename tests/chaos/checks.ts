@@ -1,6 +1,6 @@
 /** What must hold after every fault. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { readChain } from '../../audit/chain.ts';
@@ -12,11 +12,13 @@ const patienceMs = 30_000;
 /** The mirror has seen the run to its end, and holds each event once and in order. Returns its events. */
 export async function waitForMirror({ state }: Machine, id: string): Promise<ChainRecord[]> {
   const deadline = Date.now() + patienceMs;
+  const path = join(state, `run-${id}.jsonl`);
   for (;;) {
     const seen = new Map<string, number>();
     const events: ChainRecord[] = [];
     let closed = false;
-    for await (const record of readChain(join(state, `run-${id}.jsonl`))) {
+    // A run can end before a mirror that just began has heard of it.
+    for await (const record of existsSync(path) ? readChain(path) : []) {
       if (record['kind'] === 'close') closed = true;
       if (record['kind'] === 'gap') assert.fail(`the mirror of ${id} has a gap`);
       if (record['kind'] !== 'event') continue;
