@@ -64,7 +64,8 @@ function freeBytes(folder: string): number {
     const { bfree, bsize } = statfsSync(folder);
     return bfree * bsize;
   } catch {
-    return 0;
+    // A folder that is gone takes no space.
+    return Number.POSITIVE_INFINITY;
   }
 }
 
@@ -133,7 +134,7 @@ const bytesOn = ({ blocks }: Stats): number => blocks * 512;
 
 /** Bytes on the workspace's disk of files that have no name any more and are held open. */
 function bytesUnnamed(root: string, family: readonly number[]): number {
-  const { dev } = statSync(root);
+  const dev = statSync(root, { throwIfNoEntry: false })?.dev;
   const found = new Map<number, number>();
   for (const pid of family)
     for (const fd of list(`/proc/${pid}/fd`)) {

@@ -1,6 +1,14 @@
 /** What one command may use, and that the next one is none the worse for it. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { usualLimits } from '../../policies/limits.ts';
@@ -145,3 +153,13 @@ testConfined('a protected folder keeps its place', async (shell, { root }) => {
   assert.notEqual((await shell(script('echo x > infra/live/w'), { guard })).exitCode, 0);
   assert.equal((await shell(script('echo x > infra/w'), { guard })).exitCode, 0);
 });
+
+testConfined(
+  'a workspace that is removed under a command ends nothing but the command',
+  async (shell, { root }) => {
+    const running = shell('sleep 0.5');
+    setTimeout(() => rmSync(root, { recursive: true }), 150);
+    await running;
+    assert.ok(!existsSync(root));
+  },
+);
