@@ -242,6 +242,8 @@ export interface EnsureRequest {
 /** Where a run stands at the start of a step; small, and all that is needed to go on from there. */
 export interface Checkpoint {
   readonly step: string;
+  /** All the steps that begin at once from here, `step` the first of them; absent for one that begins alone. */
+  readonly batch?: readonly string[];
   /** The run's state as the workflow keeps it, opaque out here. */
   readonly state: unknown;
 }
@@ -261,6 +263,8 @@ export interface LaneRequest {
   readonly workspace: string;
   /** Names the copy within the run. */
   readonly lane: string;
+  /** Absent in older runs, which named lanes `<round>-<step>`. */
+  readonly step?: string;
   readonly tree: SnapshotId;
 }
 
@@ -278,6 +282,8 @@ export interface MergeRequest extends LaneRequest {
   readonly theirs: SnapshotId;
   /** Heads of the chains of observations: both began from `from`; the lane's goes behind the run's. */
   readonly evidence: { readonly from?: Ref; readonly ours?: Ref; readonly theirs?: Ref };
+  /** Steps of the batch that were merged before this one, and those that would have come after it. */
+  readonly batch?: { readonly merged: readonly string[]; readonly left: readonly string[] };
 }
 
 export type MergeResult =

@@ -1,13 +1,14 @@
 import type { BlobStore } from '../audit/blobs.ts';
 import type { Observation, Ref } from './contract.ts';
 
-/** Observations, oldest first. They are chained by the worker that acted: the executor can add to them, never change them. */
+/** Observations after `until` (all if absent), oldest first. They are chained by the worker that acted: the executor can add to them, never change them. */
 export async function readEvidence(
   blobs: BlobStore,
   head: Ref | undefined,
+  until?: Ref,
 ): Promise<Observation[]> {
   const chain: Observation[] = [];
-  for (let next = head; next !== undefined;) {
+  for (let next = head; next !== undefined && next !== until;) {
     const observation = await blobs.getJson<Observation>(next);
     chain.push(observation);
     next = observation.previous;

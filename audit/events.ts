@@ -9,6 +9,8 @@ import type {
   ActResult,
   EnsureRequest,
   EnsureResult,
+  LaneRequest,
+  MergeResult,
   ModelOutcome,
   OpenResult,
   PlanAnswer,
@@ -28,6 +30,7 @@ import type {
 import type { RunState } from '../workflows/state.ts';
 import { readCurrentHistory } from './executions.ts';
 import { attributesOf, decodeFailure, decodePayloads } from './history-json.ts';
+import { toLaneStep } from './lane-step.ts';
 import type { HistoryEventJson } from './history-json.ts';
 import { toResume } from './resume.ts';
 import type { RunEvent, RunEventBody } from './run-event.ts';
@@ -58,6 +61,9 @@ interface State {
   attempts: Map<string, number>;
   /** Steps begun and not reviewed; a thought about any other begins one. */
   open: Set<string>;
+  /** Steps with a copy that is not merged, and those that began at once with each. */
+  lanes: Set<string>;
+  batches: Map<string, readonly string[]>;
   usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
   /** Activities under way in this execution, by the event that scheduled them. */
   activities: Map<string, { readonly type: string; readonly request: unknown }>;
@@ -78,6 +84,8 @@ export function createProjection(run: string): Projection {
     titles: new Map(),
     attempts: new Map(),
     open: new Set(),
+    lanes: new Set(),
+    batches: new Map(),
     usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
     activities: new Map(),
   };
@@ -203,7 +211,14 @@ function foldScheduled(state: State, type: string, request: unknown): RunEventBo
     const attempt = (state.attempts.get(step) ?? 0) + 1;
     state.attempts.set(step, attempt);
     state.usage.steps += 1;
-    return [{ type: 'step.started', step, title: state.titles.get(step) ?? step, attempt }];
+    const lane = state.lanes.has(step) ? { lane: true as const } : {};
+    return [
+      { type: 'step.started', step, title: state.titles.get(step) ?? step, attempt, ...lane },
+    ];
+  }
+  if (type === 'ensureWorkspace') {
+    noteBatch(state, request as EnsureRequest);
+    return [];
   }
   if (type !== 'act') return [];
   const { call, seq, step, approval, settled } = request as ActRequest;
@@ -216,6 +231,20 @@ function foldScheduled(state: State, type: string, request: unknown): RunEventBo
   return [{ type: 'tool.requested', step, call: seq, tool: call.tool, preview: call.preview }];
 }
 
+/** A step begins: what was in copies before is merged, or given up. */
+function noteBatch(state: State, { checkpoint }: EnsureRequest): void {
+  if (checkpoint === undefined) return;
+  const { step, batch } = checkpoint;
+  state.batches.delete(step);
+  for (const id of batch ?? []) state.batches.set(id, batch ?? []);
+}
+
+function foldMerge(state: State, request: LaneRequest, merged: MergeResult): RunEventBody[] {
+  const step = toLaneStep(request);
+  state.lanes.delete(step);
+  return [{ type: 'step.merged', step, ...(merged.ok ? {} : { conflicts: merged.paths }) }];
+}
+
 function foldCompleted(
   state: State,
   { type, request }: { readonly type: string; readonly request: unknown },
@@ -223,6 +252,11 @@ function foldCompleted(
 ): RunEventBody[] {
   if (type === 'act') return foldAct(state, request as ActRequest, result as ActResult);
   if (type === 'openWorkspace') return foldOpening(result as OpenResult);
+  if (type === 'mergeLane') return foldMerge(state, request as LaneRequest, result as MergeResult);
+  if (type === 'openLane') {
+    state.lanes.add(toLaneStep(request as LaneRequest));
+    return [];
+  }
   if (type === 'ensureWorkspace')
     return foldDrift(state, request as EnsureRequest, result as EnsureResult);
   if (type !== 'plan' && type !== 'think' && type !== 'review') return [];
@@ -250,6 +284,8 @@ function foldAnswer(state: State, type: string, request: unknown, answer: unknow
     state.titles = new Map(steps.map(({ id, title }) => [id, title]));
     state.attempts.clear();
     state.open.clear();
+    state.lanes.clear();
+    state.batches.clear();
     return [{ type: 'plan.updated', round: state.round, approach, steps, plan }];
   }
   if (type === 'review') {
@@ -370,7 +406,11 @@ function foldUpdate(state: State, attributes: Readonly<Record<string, unknown>>)
   if (input?.name === 'rewind') {
     const [order] = decodePayloads(input.args) as [RewindOrder | undefined];
     state.open.clear();
-    return order === undefined ? [] : [{ type: 'run.rewound', step: order.step, by: order.by }];
+    state.lanes.clear();
+    if (order === undefined) return [];
+    const { step, by } = order;
+    const together = state.batches.get(step);
+    return [{ type: 'run.rewound', step, by, ...(together === undefined ? {} : { together }) }];
   }
   if (input?.name !== 'answerApproval') return [];
   const [answer] = decodePayloads(input.args) as [ApprovalAnswer | undefined];

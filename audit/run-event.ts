@@ -37,6 +37,8 @@ export type RunEvent =
       readonly step: string;
       readonly title: string;
       readonly attempt: number;
+      /** Runs beside others, in a copy: it is done when it is merged, not when it is accepted. */
+      readonly lane?: true;
     })
   | (Common<'thought'> & {
       readonly step: string;
@@ -90,13 +92,19 @@ export type RunEvent =
     })
   | (Common<'budget'> & { readonly usage: RunUsage })
   | (Common<'model.waiting'> & { readonly address: string; readonly reason: string })
+  /** What a step did in its copy came into the workspace, or did not because of `conflicts`: paths, at most 20. */
+  | (Common<'step.merged'> & { readonly step: string; readonly conflicts?: readonly string[] })
   /** Somebody changed files between two steps; `ask`: nothing is done about it yet. */
   | (Common<'workspace.drift'> & {
       readonly paths: readonly string[];
       readonly done: 'adopt' | 'restore' | 'ask';
     })
-  /** Taken back to the start of a step; it and what began after it is done again. */
-  | (Common<'run.rewound'> & { readonly step: string; readonly by: string })
+  /** Taken back to the start of a step, or of those that began at once with it; they and what began after is done again. */
+  | (Common<'run.rewound'> & {
+      readonly step: string;
+      readonly by: string;
+      readonly together?: readonly string[];
+    })
   /** Every later decision goes by it; what waits for approval is judged again. */
   | (Common<'policy.changed'> & { readonly policy: string; readonly by: string })
   | (Common<'run.paused'> & { readonly by: string })

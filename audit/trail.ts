@@ -9,6 +9,7 @@ import type {
   ModelOutcome,
   OpenResult,
   PlannedStep,
+  ThinkAnswer,
   ThinkRequest,
 } from '../activities/contract.ts';
 import type { RunInput } from '../workflows/contract.ts';
@@ -16,6 +17,7 @@ import type { RunState, StepRecord } from '../workflows/state.ts';
 import { readChain } from './chain.ts';
 import { attributesOf, decodePayloads } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
+import { toLaneStep } from './lane-step.ts';
 
 /** A step as it was begun last. */
 export interface TrailStep extends Pick<PlannedStep, 'id' | 'title'> {
@@ -24,6 +26,8 @@ export interface TrailStep extends Pick<PlannedStep, 'id' | 'title'> {
   readonly before: string;
   /** Snapshot after its last call so far. */
   readonly after: string;
+  /** All the steps that began at once here, this one among them; absent when it began alone. */
+  readonly together?: readonly string[];
   /** The run's state at its start. */
   readonly state: RunState;
 }
@@ -37,7 +41,10 @@ export interface Trail {
   readonly tree?: string;
   /** In the order begun. */
   readonly steps: readonly TrailStep[];
-  /** The state at the start of the last turn, for a run whose server is lost; absent before the first step. */
+  /**
+   * The state at the start of the last turn or after the last merge, for a run whose server is lost; absent before the
+   * first step. While steps run at once it is that from before all that is not merged.
+   */
   readonly point?: RunState;
   readonly ended: boolean;
 }
@@ -51,8 +58,8 @@ interface Folded {
   /** As of now; `point` is a copy of it from the start of a turn. */
   now?: RunState;
   ended: boolean;
-  /** Steps that run beside others, in copies; what they do is the run's only when it is merged. */
-  lanes: Set<string>;
+  /** Steps that run beside others in copies, with what they claim; it is the run's only when it is merged. */
+  lanes: Map<string, { claim?: string }>;
   activities: Map<string, { readonly type: string; readonly request: unknown }>;
 }
 
@@ -60,7 +67,7 @@ const end = /^EVENT_TYPE_WORKFLOW_EXECUTION_(?:COMPLETED|FAILED|TIMED_OUT|CANCEL
 
 /** Reads the log of a run. Undefined when it holds no start of one. */
 export async function readTrail(file: string): Promise<Trail | undefined> {
-  const folded: Folded = { steps: [], ended: false, lanes: new Set(), activities: new Map() };
+  const folded: Folded = { steps: [], ended: false, lanes: new Map(), activities: new Map() };
   for await (const record of readChain(file))
     if (record['kind'] === 'event') fold(folded, record['event'] as HistoryEventJson);
   const { input, base, tree, steps, point, ended } = folded;
@@ -79,14 +86,17 @@ function fold(folded: Folded, event: HistoryEventJson): void {
   switch (event.eventType) {
     case 'EVENT_TYPE_WORKFLOW_EXECUTION_STARTED': {
       const [input, carried] = decodePayloads(attributes['input']);
+      const goesOn = folded.input !== undefined;
       folded.input ??= input as RunInput;
       folded.activities.clear();
+      folded.lanes.clear();
       const state = carried as RunState | undefined;
       if (state === undefined) break;
       folded.now = state;
       if (state.base !== undefined) folded.base ??= state.base;
       if (state.tree !== undefined) folded.tree = state.tree;
-      if (state.steps.some((step) => step.state === 'running'))
+      // A run goes on in another history only with nothing under way.
+      if (goesOn || state.steps.some((step) => step.state === 'running'))
         folded.point = structuredClone(state);
       break;
     }
@@ -119,14 +129,11 @@ function complete(folded: Folded, type: string, request: unknown, result: unknow
       break;
     }
     case 'openLane':
-      folded.lanes.add(toStep(request as LaneRequest));
+      folded.lanes.set(toLaneStep(request as LaneRequest), {});
       break;
-    case 'mergeLane': {
-      const merged = result as MergeResult;
-      folded.lanes.delete(toStep(request as LaneRequest));
-      if (merged.ok) folded.tree = merged.tree;
+    case 'mergeLane':
+      merge(folded, toLaneStep(request as LaneRequest), result as MergeResult);
       break;
-    }
     case 'ensureWorkspace':
       ensure(folded, request as EnsureRequest, result as EnsureResult);
       break;
@@ -134,6 +141,9 @@ function complete(folded: Folded, type: string, request: unknown, result: unknow
       act(folded, request as ActRequest, result as ActResult);
       break;
     case 'think':
+      noteClaim(folded, request as ThinkRequest, result as ModelOutcome<ThinkAnswer>);
+      countModel(folded.now, result as ModelOutcome<unknown>);
+      break;
     case 'plan':
     case 'review':
       countModel(folded.now, result as ModelOutcome<unknown>);
@@ -142,30 +152,82 @@ function complete(folded: Folded, type: string, request: unknown, result: unknow
   }
 }
 
-/** Lanes are named `<round>-<step>`. */
-const toStep = ({ lane }: LaneRequest): string => lane.slice(lane.indexOf('-') + 1);
+function noteClaim(
+  { lanes }: Folded,
+  { step }: ThinkRequest,
+  outcome: ModelOutcome<ThinkAnswer>,
+): void {
+  if (outcome.kind !== 'answer' || outcome.answer.finish === undefined || !lanes.has(step)) return;
+  lanes.set(step, { claim: outcome.answer.finish.summary });
+}
 
-function ensure(folded: Folded, { checkpoint }: EnsureRequest, { tree }: EnsureResult): void {
-  const isLane = checkpoint !== undefined && folded.lanes.has(checkpoint.step);
-  if (!isLane) folded.tree = tree;
+/** What is merged is done, and nothing can be taken over from before it any more. */
+function merge(folded: Folded, id: string, merged: MergeResult): void {
+  const claims = folded.lanes.get(id);
+  folded.lanes.delete(id);
+  if (!merged.ok) return;
+  folded.tree = merged.tree;
+  const { now } = folded;
+  const step = now?.steps.find((of) => of.id === id);
+  if (now === undefined || step === undefined) return;
+  Object.assign(step, { state: 'done', ...claims } satisfies Partial<StepRecord>);
+  now.tree = merged.tree;
+  if (merged.evidence !== undefined) now.evidence = merged.evidence;
+  folded.point = structuredClone(now);
+}
+
+function ensure(
+  folded: Folded,
+  { checkpoint, workspace }: EnsureRequest,
+  { tree }: EnsureResult,
+): void {
+  const isLane = isCopy(folded, workspace);
+  if (!isLane) {
+    folded.tree = tree;
+    // Copies of a batch that was given up, or from before a rewind.
+    folded.lanes.clear();
+  }
   if (checkpoint === undefined) return;
   const state: RunState = { ...(checkpoint.state as RunState), tree };
   if (isLane) {
-    // The copies are lost with the server: the batch begins anew.
+    // Older runs had checkpoints in lanes. The copies are lost with the server: what is not merged begins anew.
     state.steps = state.steps.map((step) =>
-      step.state === 'done' ? step : { ...step, state: 'waiting', attempts: 0, turns: 0 },
+      step.state === 'done' && !folded.lanes.has(step.id) ? step : toFreshStep(step),
     );
   }
   folded.now = structuredClone(state);
   folded.point = structuredClone(state);
-  const step = state.steps.find(({ id }) => id === checkpoint.step);
+  for (const id of checkpoint.batch ?? [checkpoint.step])
+    beginStep(folded, id, state, checkpoint.batch);
+}
+
+function beginStep(
+  folded: Folded,
+  begun: string,
+  state: RunState,
+  together?: readonly string[],
+): void {
+  const step = state.steps.find(({ id }) => id === begun);
   // A step tried again after a review goes on from where it began first.
   if (step === undefined || (step.attempts > 1 && step.before !== undefined)) return;
-  const { round } = state;
+  const { round, tree = '' } = state;
   folded.steps = folded.steps.filter(({ id, round: of }) => id !== step.id || of !== round);
   const { id, title } = step;
-  folded.steps.push({ id, title, round, before: tree, after: tree, state });
+  folded.steps.push({
+    ...{ id, title, round, before: tree, after: tree, state },
+    ...(together === undefined ? {} : { together }),
+  });
 }
+
+/** As in workflows/contract.ts, of which the audit room has only the types. */
+const toFreshStep = ({ id, title, dependsOn }: PlannedStep): StepRecord => ({
+  ...{ id, title, dependsOn, state: 'waiting', attempts: 0, turns: 0 },
+  observations: [],
+  notes: [],
+});
+
+const isCopy = ({ input }: Folded, workspace: string): boolean =>
+  input !== undefined && workspace !== input.workspace;
 
 /** The turn's request holds the step's conversation so far: together with the counts, all that is needed to ask again. */
 function beginTurn(folded: Folded, request: ThinkRequest): void {
@@ -183,9 +245,9 @@ function beginTurn(folded: Folded, request: ThinkRequest): void {
   step.turns += 1;
 }
 
-function act(folded: Folded, { seq, step }: ActRequest, result: ActResult): void {
+function act(folded: Folded, { seq, step, workspace }: ActRequest, result: ActResult): void {
   if (result.tree !== undefined) {
-    if (!folded.lanes.has(step)) folded.tree = result.tree;
+    if (!isCopy(folded, workspace)) folded.tree = result.tree;
     folded.steps = folded.steps.map((of, index) =>
       of.id === step && index === folded.steps.findLastIndex(({ id }) => id === step)
         ? { ...of, after: result.tree ?? of.after }
@@ -201,7 +263,8 @@ function act(folded: Folded, { seq, step }: ActRequest, result: ActResult): void
   }
   now.usage.toolCalls += 1;
   now.usage.workMs += result.ms;
-  if (result.observation !== undefined) now.evidence = result.observation;
+  if (result.observation !== undefined && !isCopy(folded, workspace))
+    now.evidence = result.observation;
 }
 
 function countModel(now: RunState | undefined, outcome: ModelOutcome<unknown>): void {

@@ -16,7 +16,13 @@ import { readPages } from '../audit/origin.ts';
 import { createPayloadCodec } from '../audit/payload-codec.ts';
 import { readPayloadKeys } from '../audit/payload-keys.ts';
 import type { Settings } from '../config/environment.ts';
-import type { ApprovalAnswer, RewindOrder, RunInput, RunView } from '../workflows/contract.ts';
+import type {
+  ApprovalAnswer,
+  RewindOrder,
+  Rewound,
+  RunInput,
+  RunView,
+} from '../workflows/contract.ts';
 import {
   answerApproval,
   fromWorkflowId,
@@ -59,7 +65,7 @@ export interface RunClient {
   /** @throws CliError exit 2 when the id is taken. */
   start(input: RunInput, taskQueue: string, carried?: RunState): Promise<void>;
   /** Takes the run back to the start of a step. @throws CliError exit 2 with the workflow's reason when it is refused. */
-  rewind(run: string, order: RewindOrder): Promise<{ readonly steps: readonly string[] }>;
+  rewind(run: string, order: RewindOrder): Promise<Rewound>;
   /** Needs the server only, no worker. False when the run is not open. */
   signal<Args extends unknown[]>(
     run: string,

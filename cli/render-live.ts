@@ -4,7 +4,7 @@ import { plural, renderAge, renderCount } from './render.ts';
 import type { Style } from './style.ts';
 import type { WatchView } from './watch-view.ts';
 
-const marks = { waiting: '☐', running: '▶', done: '☑' } as const;
+const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as const;
 const shownText = 3;
 const lineLength = 200;
 

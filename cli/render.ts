@@ -47,9 +47,15 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
         `  ${style.yellow('changed by somebody')}, ${done}: ${toLine(event.paths.join(', '), width)}`,
       ];
     }
+    case 'step.merged':
+      return event.conflicts === undefined
+        ? [`${style.bold('Merged')} ${toLine(event.step, 8)} into the workspace`]
+        : [
+            `${style.yellow('Not merged')}: ${toLine(event.step, 8)} changed the same places as others: ${toLine(event.conflicts.join(', '), width)}`,
+          ];
     case 'run.rewound':
       return [
-        `${style.bold('Back')} to the start of ${toLine(event.step, 8)}, by ${toLine(event.by, 40)}`,
+        `${style.bold('Back')} to the start of ${toLine((event.together ?? [event.step]).join(', '), 80)}, by ${toLine(event.by, 40)}`,
       ];
     case 'input.requested':
       return [`  ${style.yellow('question')} ${toLine(event.question, 500)}`];

@@ -5,7 +5,10 @@ export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly t
 export interface WatchStep {
   readonly id: string;
   readonly title: string;
-  readonly state: 'waiting' | 'running' | 'done';
+  /** `merging`: accepted, and still in its copy. */
+  readonly state: 'waiting' | 'running' | 'merging' | 'done';
+  /** Runs beside others, in a copy. */
+  readonly lane?: true;
 }
 
 /** What the live view shows, folded from events only: the same for whoever attaches, whenever. */
@@ -48,6 +51,19 @@ const mark = (view: WatchView, id: string | undefined, state: WatchStep['state']
   steps: view.steps.map((step) => (step.id === id ? { ...step, state } : step)),
 });
 
+const markStarted = (view: WatchView, { step: id, lane }: EventOf<'step.started'>): WatchView => ({
+  ...view,
+  steps: view.steps.map((step) =>
+    step.id === id ? { id, title: step.title, state: 'running', ...(lane ? { lane } : {}) } : step,
+  ),
+});
+
+function markReviewed(view: WatchView, { step, verdict }: EventOf<'review'>): WatchView {
+  if (verdict !== 'accept') return mark(view, step, 'waiting');
+  const isLane = view.steps.some(({ id, lane }) => id === step && lane);
+  return mark(view, step, isLane ? 'merging' : 'done');
+}
+
 /** The view after one more event. Pure. */
 export function foldEvent(view: WatchView, event: RunEvent): WatchView {
   switch (event.type) {
@@ -61,7 +77,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
         steps: event.steps.map(({ id, title }) => ({ id, title, state: 'waiting' })),
       };
     case 'step.started':
-      return mark(without(view, 'waitingFor', 'question'), event.step, 'running');
+      return markStarted(without(view, 'waitingFor', 'question'), event);
     case 'thought':
       return { ...without(view, 'waitingFor', 'question'), thought: event.text || view.thought };
     case 'tool.requested':
@@ -78,11 +94,9 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'tool.finished':
       return without(view, 'acting', 'approval');
     case 'review':
-      return mark(
-        without(view, 'waitingFor'),
-        event.step,
-        event.verdict === 'accept' ? 'done' : 'waiting',
-      );
+      return markReviewed(without(view, 'waitingFor'), event);
+    case 'step.merged':
+      return mark(view, event.step, event.conflicts === undefined ? 'done' : 'waiting');
     case 'budget': {
       const { toolCalls, inputTokens, outputTokens } = event.usage;
       return { ...view, toolCalls, tokens: inputTokens + outputTokens };
@@ -90,7 +104,8 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'model.waiting':
       return { ...view, waitingFor: event };
     case 'run.rewound': {
-      const at = view.steps.findIndex(({ id }) => id === event.step);
+      const began = event.together ?? [event.step];
+      const at = view.steps.findIndex(({ id }) => began.includes(id));
       const steps = view.steps.map((step, index) =>
         index < at ? step : { ...step, state: 'waiting' as const },
       );

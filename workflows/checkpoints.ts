@@ -1,17 +1,18 @@
 /** Snapshots at the starts of steps: what a run can go back to, be forked from and be restored from. */
 import { condition, setHandler } from '@temporalio/workflow';
-import type { DriftPolicy, EnsureResult } from '../activities/contract.ts';
+import type { Checkpoint, DriftPolicy, EnsureResult } from '../activities/contract.ts';
 import { waitForAnswer } from './approvals.ts';
-import { rewindRun } from './contract.ts';
-import type { RewindOrder } from './contract.ts';
+import { rewindRun, toFreshStep } from './contract.ts';
+import type { RewindOrder, Rewound } from './contract.ts';
 import { enter } from './show.ts';
 import type { Run, RunState, StepRecord } from './state.ts';
 
 /** Makes sure of the workspace before a step, and notes where the run stands. Runs without snapshots skip it. */
 export async function beginStep(run: Run, step: StepRecord): Promise<void> {
   const { state } = run;
-  if (state.tree === undefined) return;
-  const ensured = await ensure(run, step);
+  // A copy is made for one step at one snapshot: nobody else has been there.
+  if (state.tree === undefined || step.lane !== undefined) return;
+  const ensured = await ensure(run, { step: step.id, state: toCheckpoint(state) });
   state.tree = ensured.tree;
   state.begun = (state.begun ?? 0) + 1;
   step.before ??= {
@@ -21,14 +22,36 @@ export async function beginStep(run: Run, step: StepRecord): Promise<void> {
   };
 }
 
-async function ensure(run: Run, step: StepRecord): Promise<EnsureResult> {
-  const checkpoint = { step: step.id, state: toCheckpoint(run.state) };
-  const first = await ensureTree(run, `workspace before ${step.id}`, { checkpoint });
+/** The same for steps that begin at once: they share the place to go back to, since each has none of the others' work. */
+export async function beginBatch(run: Run, steps: readonly StepRecord[]): Promise<void> {
+  const { state } = run;
+  const ids = steps.map(({ id }) => id);
+  const checkpoint = { step: ids[0] ?? '', batch: ids, state: toCheckpoint(state) };
+  const { tree } = await ensure(run, checkpoint);
+  state.tree = tree;
+  const order = (state.begun ?? 0) + 1;
+  state.begun = order;
+  const { evidence } = state;
+  for (const step of steps) {
+    step.lane = `${state.round}-${order}-${step.id}`;
+    step.before = { order, tree, ...(evidence === undefined ? {} : { evidence }) };
+  }
+}
+
+/** Steps that began at once with this one, itself among them; none for one that began alone. */
+function findBatch({ steps }: RunState, { lane, before }: StepRecord): StepRecord[] {
+  return lane === undefined ? [] : steps.filter((step) => step.before?.order === before?.order);
+}
+
+async function ensure(run: Run, checkpoint: Checkpoint): Promise<EnsureResult> {
+  const { step, batch = [step] } = checkpoint;
+  const summary = `workspace before ${batch.join(', ')}`;
+  const first = await ensureTree(run, summary, { checkpoint });
   if (first.done !== 'ask') return first;
   const { drift = [], tree } = first;
   const answer = await waitForAnswer(run, {
     kind: 'drift',
-    step: step.id,
+    step,
     tool: 'workspace',
     preview: `changed since the last step: ${drift.join(', ')}`.slice(0, 160),
     rule: 'workspace.drift',
@@ -36,7 +59,7 @@ async function ensure(run: Run, step: StepRecord): Promise<EnsureResult> {
       'Somebody changed files between two steps. Approve to go on with them, deny to take them back.',
     digest: tree,
   });
-  return await ensureTree(run, `workspace before ${step.id}`, {
+  return await ensureTree(run, summary, {
     drift: answer?.answer === 'approve' ? 'adopt' : 'restore',
   });
 }
@@ -44,7 +67,7 @@ async function ensure(run: Run, step: StepRecord): Promise<EnsureResult> {
 async function ensureTree(
   { input, state, activities }: Run,
   summary: string,
-  more: { drift?: DriftPolicy; rewind?: true; checkpoint?: { step: string; state: unknown } },
+  more: { drift?: DriftPolicy; rewind?: true; checkpoint?: Checkpoint },
 ): Promise<EnsureResult> {
   const tree = state.tree ?? '';
   return await activities.hands.ensureWorkspace.executeWithOptions({ summary }, [
@@ -58,7 +81,7 @@ const toCheckpoint = (state: RunState): RunState => ({
   said: [],
   thought: '',
   steps: state.steps.map((step) => ({
-    ...toFresh(step),
+    ...toFreshStep(step),
     ...{ state: step.state, attempts: step.attempts },
     ...(step.before === undefined ? {} : { before: step.before }),
     ...(step.claim === undefined ? {} : { claim: step.claim.slice(0, 200) }),
@@ -67,16 +90,19 @@ const toCheckpoint = (state: RunState): RunState => ({
 
 /** Answers the order to go back to the start of a step. */
 export function registerRewind(run: Run): void {
+  const { state } = run;
   setHandler(
     rewindRun,
-    async (order) => {
-      const { state } = run;
-      const from = state.steps.find(({ id }) => id === order.step)?.before?.order ?? 0;
+    async (order): Promise<Rewound> => {
+      const target = state.steps.find(({ id }) => id === order.step);
+      const together = target === undefined ? [] : findBatch(state, target).map(({ id }) => id);
+      const from = target?.before?.order ?? 0;
       const again = state.steps.filter(({ before }) => (before?.order ?? from) >= from);
       state.rewind = order;
       run.interrupt?.();
       await condition(() => state.rewind === undefined);
-      return { steps: again.map(({ id }) => id) };
+      const steps = again.map(({ id }) => id);
+      return { steps, ...(together.length === 0 ? {} : { together }) };
     },
     { validator: (order) => validate(run, order) },
   );
@@ -99,7 +125,7 @@ function validate({ state, now, input }: Run, { step }: RewindOrder): void {
   }
 }
 
-/** Takes workspace and state back to where the step began. Called with nothing else under way. */
+/** Takes workspace and state back to where the step, and what began at once with it, began. Called with nothing else under way. */
 export async function goBack(run: Run): Promise<void> {
   const { state } = run;
   const target = state.steps.find(({ id }) => id === state.rewind?.step);
@@ -112,7 +138,7 @@ export async function goBack(run: Run): Promise<void> {
       rewind: true,
     });
     state.steps = state.steps.map((step) =>
-      (step.before?.order ?? 0) >= before.order ? toFresh(step) : step,
+      (step.before?.order ?? 0) >= before.order ? toFreshStep(step) : step,
     );
     if (before.evidence === undefined) delete state.evidence;
     else state.evidence = before.evidence;
@@ -121,9 +147,3 @@ export async function goBack(run: Run): Promise<void> {
   }
   delete state.rewind;
 }
-
-const toFresh = ({ id, title, dependsOn }: StepRecord): StepRecord => ({
-  ...{ id, title, dependsOn, state: 'waiting', attempts: 0, turns: 0 },
-  observations: [],
-  notes: [],
-});

@@ -114,6 +114,7 @@ export type RunPhase =
   | { phase: 'thinking'; step: string }
   | { phase: 'acting'; step: string; tool: string; preview: string }
   | { phase: 'reviewing'; step?: string }
+  | { phase: 'merging'; step: string }
   | { phase: 'awaiting-approval'; request: ApprovalRequest }
   | { phase: 'awaiting-input'; request: string; question: string }
   | { phase: 'waiting-for-model'; address: string; reason: string; attempt: number }
@@ -141,10 +142,18 @@ export interface ApprovalRequest {
 }
 
 export interface StepView extends PlannedStep {
-  readonly state: 'waiting' | 'running' | 'reviewing' | 'done';
+  /** `merging`: accepted, and not yet in the workspace; for steps that run beside others only. */
+  readonly state: 'waiting' | 'running' | 'reviewing' | 'merging' | 'done';
   /** True when the run can be taken back to its start. */
   readonly begun?: boolean;
 }
+
+/** A planned step of which nothing is done yet, as the run's state keeps it. */
+export const toFreshStep = ({ id, title, dependsOn }: PlannedStep) => ({
+  ...{ id, title, dependsOn, state: 'waiting' as const, attempts: 0, turns: 0 },
+  observations: [],
+  notes: [],
+});
 
 export interface RunView {
   readonly run: string;
@@ -188,10 +197,18 @@ export interface RewindOrder {
   readonly by: string;
 }
 
-/** Takes workspace and run back to the start of a step; answers when that is done. Refused without an event when it cannot. */
-export const rewindRun = defineUpdate<{ readonly steps: readonly string[] }, [RewindOrder]>(
-  'rewind',
-);
+export interface Rewound {
+  /** Steps that are to be done, or done again. */
+  readonly steps: readonly string[];
+  /** The steps that had begun at once, the one asked for among them; absent when it had begun alone. */
+  readonly together?: readonly string[];
+}
+
+/**
+ * Takes workspace and run back to the start of a step, or of all the steps that began at once with it; answers when that
+ * is done. Refused without an event when it cannot.
+ */
+export const rewindRun = defineUpdate<Rewound, [RewindOrder]>('rewind');
 
 export const runView = defineQuery<RunView>('view');
 

@@ -1,10 +1,13 @@
 /** Independent steps at once, each in a copy of the workspace from the same snapshot, merged in plan order. */
 import { CancellationScope, patched } from '@temporalio/workflow';
-import type { MergeResult, SnapshotId } from '../activities/contract.ts';
+import type { MergeResult, Ref, SnapshotId } from '../activities/contract.ts';
+import { beginBatch } from './checkpoints.ts';
+import { continueWhenLong } from './control.ts';
 import { executeStep } from './executor.ts';
 import { giveUpPlan, reviewStep } from './reviewer.ts';
+import { enter } from './show.ts';
 import type { Run, RunState, StepRecord } from './state.ts';
-import { claimsOf, readySteps } from './state.ts';
+import { readySteps } from './state.ts';
 
 /** Steps that may run at once now: several, or none. */
 export function nextBatch({ state }: Run): StepRecord[] {
@@ -16,37 +19,61 @@ export function nextBatch({ state }: Run): StepRecord[] {
 /** Carries steps out at once and merges them. A conflict, or a lane that needs a new plan, gives the plan up. */
 export async function executeBatch(run: Run, steps: readonly StepRecord[]): Promise<void> {
   const { state } = run;
+  if (patched('merged-lanes')) {
+    // The last place before the next merge where nothing is under way.
+    await continueWhenLong(run);
+    await beginBatch(run, steps);
+  } else if (patched('whole-batch')) beginTogether(state, steps);
   const base = state.tree ?? '';
   const from = state.evidence;
-  if (patched('whole-batch')) beginBatch(state, steps, base);
   const scope = new CancellationScope();
   const lanes = await scope.run(async () => {
     try {
       return await Promise.all(steps.map((step) => runLane(run, step, base)));
     } catch (error) {
-      // The others have no use any more; what they did stays in their copies.
+      // The others have no use any more; what they did stays in their snapshots.
       scope.cancel();
       if (error instanceof PlanGivenUp) return [];
       throw error;
     }
   });
-  for (const lane of lanes) {
-    const merged = await mergeLane(run, lane, { base, ...(from === undefined ? {} : { from }) });
+  await mergeLanes(run, lanes, { base, ...(from === undefined ? {} : { from }) });
+}
+
+/** Where all lanes of a batch began. */
+interface BatchStart {
+  readonly base: SnapshotId;
+  readonly from?: Ref;
+}
+
+/** Merges lanes in plan order. From a conflict on, none is merged: those steps are not done. */
+async function mergeLanes(run: Run, lanes: readonly Lane[], start: BatchStart): Promise<void> {
+  const { state } = run;
+  for (const [index, lane] of lanes.entries()) {
+    if (lane.step.lane !== undefined) enter(run, { phase: 'merging', step: lane.step.id });
+    const merged = await mergeLane(run, lane, {
+      ...start,
+      merged: lanes.slice(0, index).map(({ step }) => step.id),
+      left: lanes.slice(index + 1).map(({ step }) => step.id),
+    });
     if (!merged.ok) {
-      state.achieved.push(...claimsOf(state, 150));
+      for (const { step } of lanes.slice(index)) {
+        step.state = 'waiting';
+        delete step.claim;
+      }
       giveUpPlan(run, merged.notes);
       return;
     }
-    lane.step.state = 'done';
     state.tree = merged.tree;
     if (merged.evidence !== undefined) state.evidence = merged.evidence;
+    lane.step.state = 'done';
   }
 }
 
-/** None of them can be gone back to alone: there is no state of the workspace with the others' work and without its own. */
-function beginBatch(state: RunState, steps: readonly StepRecord[], tree: SnapshotId): void {
+/** What batches had before they had checkpoints of their own: a place to go back to that the steps share. */
+function beginTogether(state: RunState, steps: readonly StepRecord[]): void {
   state.begun = (state.begun ?? 0) + 1;
-  const { begun: order, evidence } = state;
+  const { begun: order, evidence, tree = '' } = state;
   for (const step of steps)
     step.before ??= { order, tree, ...(evidence === undefined ? {} : { evidence }) };
 }
@@ -66,7 +93,7 @@ async function runLane(run: Run, step: StepRecord, base: SnapshotId): Promise<La
   const lane = toLaneName(state, step);
   const opened = await activities.hands.openLane.executeWithOptions(
     { summary: `a copy of the workspace for ${step.id}` },
-    [{ run: input.run, workspace: input.workspace, lane, tree: base }],
+    [{ run: input.run, workspace: input.workspace, lane, tree: base, step: step.id }],
   );
   const own = createLane(run, opened.workspace);
   do {
@@ -77,12 +104,14 @@ async function runLane(run: Run, step: StepRecord, base: SnapshotId): Promise<La
   return { step, run: own };
 }
 
-const toLaneName = ({ round }: RunState, { id }: StepRecord): string => `${round}-${id}`;
+/** Batches begun before they had checkpoints of their own named lanes by round and step. */
+const toLaneName = ({ round }: RunState, { id, lane }: StepRecord): string =>
+  lane ?? `${round}-${id}`;
 
 async function mergeLane(
   { input, state, activities }: Run,
   { step, run: lane }: Lane,
-  { base, from }: { readonly base: SnapshotId; readonly from?: string },
+  { base, from, ...batch }: BatchStart & { readonly merged: string[]; readonly left: string[] },
 ): Promise<MergeResult> {
   const [ours, theirs] = [state.evidence, lane.state.evidence];
   return await activities.hands.mergeLane.executeWithOptions({ summary: `merge ${step.id}` }, [
@@ -90,6 +119,7 @@ async function mergeLane(
       ...{ run: input.run, workspace: input.workspace, lane: toLaneName(state, step) },
       ...{ laneWorkspace: lane.input.workspace, base, tree: state.tree ?? base },
       theirs: lane.state.tree ?? base,
+      ...{ batch, step: step.id },
       evidence: {
         ...(from === undefined ? {} : { from }),
         ...(ours === undefined ? {} : { ours }),

@@ -1,3 +1,4 @@
+import { toFreshStep } from './contract.ts';
 import { askModel } from './model.ts';
 import { RunEnd } from './failures.ts';
 import type { Run } from './state.ts';
@@ -29,14 +30,5 @@ export async function planGoal(run: Run): Promise<void> {
   );
   state.plan = answer.plan;
   state.thought = answer.approach;
-  state.steps = answer.steps.map(({ id, title, dependsOn }) => ({
-    id,
-    title,
-    dependsOn,
-    state: 'waiting',
-    attempts: 0,
-    turns: 0,
-    observations: [],
-    notes: [],
-  }));
+  state.steps = answer.steps.map(toFreshStep);
 }

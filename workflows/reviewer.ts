@@ -11,8 +11,8 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
   step.state = 'reviewing';
   const review = await askReviewer(run, step);
   if (review.verdict === 'accept') {
-    // The work of a copy is done when it is merged.
-    step.state = run.isLane === true ? 'reviewing' : 'done';
+    // What was done in a copy is not in the workspace yet.
+    step.state = run.isLane === true ? 'merging' : 'done';
     return;
   }
   if (review.verdict === 'retry' && step.attempts < mostAttempts) {
@@ -21,7 +21,6 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
     delete step.claim;
     return;
   }
-  run.state.achieved.push(...claimsOf(run.state, 150));
   giveUpPlan(run, review.notes);
 }
 
@@ -29,7 +28,6 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
 export async function reviewWork(run: Run): Promise<string | undefined> {
   const review = await askReviewer(run);
   if (review.verdict !== 'accept') {
-    run.state.achieved.push(...claimsOf(run.state, 150));
     giveUpPlan(run, review.notes);
     return undefined;
   }
@@ -38,8 +36,9 @@ export async function reviewWork(run: Run): Promise<string | undefined> {
   return only ?? claimsOf(run.state, 500).join('\n');
 }
 
-/** The next round begins with another plan; `notes` says why. */
+/** The next round begins with another plan, which is told what this one achieved; `notes` says why. */
 export function giveUpPlan({ state }: Run, notes: Ref): void {
+  state.achieved.push(...claimsOf(state, 150));
   state.planNotes.push(notes);
   delete state.plan;
   state.steps = [];

@@ -43,12 +43,13 @@ function toStatus(now: RunPhase): string {
     case 'thinking':
     case 'acting':
     case 'reviewing':
+    case 'merging':
     case 'closing':
       return 'running';
   }
 }
 
-const marks = { waiting: '☐', running: '▶', reviewing: '◐', done: '☑' } as const;
+const marks = { waiting: '☐', running: '▶', reviewing: '◐', merging: '◕', done: '☑' } as const;
 
 function renderDetails(run: Run): string {
   const { state, input } = run;
@@ -74,6 +75,8 @@ function renderPhase(now: RunPhase): string {
       return `Step ${now.step}: ${now.tool} ${now.preview}`;
     case 'reviewing':
       return now.step === undefined ? 'Reviewing the whole work' : `Reviewing step ${now.step}`;
+    case 'merging':
+      return `Merging step ${now.step}`;
     case 'awaiting-approval':
       return `Waiting for approval ${now.request.id}: ${now.request.tool} ${now.request.preview} (${now.request.rule})`;
     case 'awaiting-input':

@@ -26,7 +26,9 @@ export interface StepRecord extends PlannedStep {
   notes: Ref[];
   /** What the executor says it achieved; set when it called `finish_step`. */
   claim?: string;
-  /** Where the run stood when the step began first: what a rewind goes back to. */
+  /** The copy it works in, for one of several steps at once; no other step or try of the run has the name. */
+  lane?: string;
+  /** Where the run stood when the step began first: what a rewind goes back to. Steps that begin at once share it. */
   before?: { order: number; tree: SnapshotId; evidence?: Ref };
 }
 
@@ -122,7 +124,7 @@ export function readySteps({ steps }: RunState): StepRecord[] {
   return steps.filter((step) => !done.has(step.id) && step.dependsOn.every((id) => done.has(id)));
 }
 
-/** What finished steps achieved, one line each, short enough to travel in history. */
+/** What steps that are done achieved, one line each, short enough to travel in history. */
 export function claimsOf({ steps }: RunState, length: number): string[] {
   return steps
     .filter((step) => step.state === 'done')

@@ -1,19 +1,16 @@
 /** Steps that run beside each other: a copy of the workspace for each, and the way back. */
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import type { BlobStore } from '../../audit/blobs.ts';
-import type {
-  LaneRequest,
-  LaneResult,
-  MergeRequest,
-  MergeResult,
-  Observation,
-  Ref,
-} from '../contract.ts';
+import { failpoint } from '../../audit/failpoint.ts';
+import type { LaneRequest, LaneResult, MergeRequest, MergeResult, Ref } from '../contract.ts';
+import { readEvidence } from '../evidence.ts';
+import type { FileChange } from '../workspace/snapshots/snapshots.ts';
 import { ensureTree } from './drift.ts';
 import type { Transactions } from './transactions.ts';
 
 const longestDiff = 8_000;
+const mostNamed = 20;
 
 export interface LaneDependencies {
   readonly blobs: BlobStore;
@@ -36,35 +33,69 @@ export async function mergeLane(
   { transactions, blobs }: LaneDependencies,
   request: MergeRequest,
 ): Promise<MergeResult> {
-  const { run: id, workspace, laneWorkspace, base, tree, theirs, lane } = request;
+  const { run: id, workspace, laneWorkspace, base, tree, theirs } = request;
   return await transactions.exclusive(workspace, id, async ({ snapshots, know }) => {
     // Somebody may have changed files meanwhile, or an earlier try was cut short: what is there now is our side.
     const { tree: found } = await snapshots.capture();
     const ours = (await snapshots.compare(tree, found)).length === 0 ? tree : found;
     const merged = await snapshots.merge({ base, ours, theirs });
     if (!merged.ok) {
-      const [own, other] = [
-        await snapshots.renderDiff(base, ours),
-        await snapshots.renderDiff(base, theirs),
-      ];
-      const text = [
-        `Steps that ran at the same time changed the same places: ${merged.paths.join(', ')}. The work of step ${lane} was not merged.`,
-        `Merged so far:\n${own.slice(0, longestDiff)}`,
-        `Not merged, of step ${lane}:\n${other.slice(0, longestDiff)}`,
-      ].join('\n\n');
+      const text = renderConflict(request, merged.paths, {
+        ours: await snapshots.renderDiff(base, ours),
+        theirs: await snapshots.renderDiff(base, theirs),
+        changed: ours === tree ? [] : await snapshots.compare(tree, ours),
+      });
       return { ok: false, paths: merged.paths.slice(0, 20), notes: await blobs.put(text) };
     }
     await snapshots.fetchObjects(laneWorkspace, theirs);
+    failpoint('merge.before');
     await snapshots.restore(merged.tree);
+    failpoint('merge.after');
     know(merged.tree);
     const evidence = await appendEvidence(blobs, request.evidence);
     return { ok: true, tree: merged.tree, ...(evidence === undefined ? {} : { evidence }) };
   });
 }
 
-/** Removes the copies of a run. */
-export function removeLanes(copiesDir: string, id: string): void {
-  rmSync(join(copiesDir, id), { recursive: true, force: true });
+interface Sides {
+  readonly ours: string;
+  readonly theirs: string;
+  /** What somebody else changed in the workspace while the steps were under way. */
+  readonly changed: readonly FileChange[];
+}
+
+/** Tells the planner what was merged, what was not, and what stood in the way. */
+function renderConflict(
+  { lane, step = lane, batch = { merged: [], left: [] } }: MergeRequest,
+  paths: readonly string[],
+  { ours, theirs, changed }: Sides,
+): string {
+  const foreign = changed.slice(0, mostNamed).map(({ path }) => path);
+  return [
+    `Steps that ran at the same time changed the same places: ${paths.join(', ')}. The work of step ${step} was not merged.`,
+    `Merged and in the workspace: ${toNames(batch.merged)}. Not merged and not in it: ${toNames([step, ...batch.left])}.`,
+    ...(foreign.length === 0
+      ? []
+      : [`Changed in the workspace meanwhile, by none of the steps: ${foreign.join(', ')}.`]),
+    `In the workspace since the steps began:\n${ours.slice(0, longestDiff)}`,
+    `Not merged, of step ${step}:\n${theirs.slice(0, longestDiff)}`,
+  ].join('\n\n');
+}
+
+const toNames = (ids: readonly string[]): string => (ids.length === 0 ? 'none' : ids.join(', '));
+
+/** Removes the copies of a run, with nothing left at work in them. */
+export async function removeLanes(
+  { transactions, copiesDir }: LaneDependencies,
+  id: string,
+): Promise<void> {
+  const folder = join(copiesDir, id);
+  if (!existsSync(folder)) return;
+  const inside = `${realpathSync(folder)}${sep}`;
+  for (const { run: of, workspace } of transactions.leases.list())
+    if (of === id && workspace.startsWith(inside) && existsSync(workspace))
+      await transactions.exclusive(workspace, id, () => Promise.resolve());
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Puts the observations of a lane behind those of the run: one chain, as if it had run after them. */
@@ -72,14 +103,8 @@ async function appendEvidence(
   blobs: BlobStore,
   { from, ours, theirs }: MergeRequest['evidence'],
 ): Promise<Ref | undefined> {
-  const lane: Observation[] = [];
-  for (let next = theirs; next !== undefined && next !== from;) {
-    const observation = await blobs.getJson<Observation>(next);
-    lane.push(observation);
-    next = observation.previous;
-  }
   let head = ours;
-  for (const { previous: _, ...observation } of lane.toReversed())
+  for (const { previous: _, ...observation } of await readEvidence(blobs, theirs, from))
     head = await blobs.putJson({
       ...observation,
       ...(head === undefined ? {} : { previous: head }),

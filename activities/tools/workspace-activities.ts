@@ -122,7 +122,7 @@ export function createWorkspaceActivities(
           ...(trees === undefined ? {} : { trees }),
           actions: actions.map(toReported),
         });
-        removeLanes(dependencies.copiesDir, run);
+        await removeLanes(lanes, run);
         await leases.release(run);
         return { report, changes: changes.slice(0, mostChanges) };
       }),

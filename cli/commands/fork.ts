@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { toRunLog } from '../../config/folders.ts';
+import { toFreshStep } from '../../workflows/contract.ts';
 import type { RunState } from '../../workflows/state.ts';
 import type { Invocation } from '../arguments.ts';
 import { takenId, usageError } from '../errors.ts';
@@ -28,7 +29,8 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
   if (existsSync(workspace))
     throw usageError(`${workspace} exists. Choose a folder for the copy that does not: -C dir`);
   const goal = args[1] === undefined ? undefined : parseGoal(args[1]);
-  printProgress(`Copy ${workspace}, from the start of ${step.id} (${step.title})`);
+  const began = step.together === undefined ? '' : `, and with it ${step.together.join(', ')}`;
+  printProgress(`Copy ${workspace}, from the start of ${step.id} (${step.title})${began}`);
   const model = textOf(flags, 'model') === undefined && flags['demo'] !== true;
   return await launchRun(settings, flags, {
     ...{ run, workspace, goal: goal ?? input.goal },
@@ -48,7 +50,7 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
 const toStart = (state: RunState, id: string): RunState => ({
   ...withoutOrigin(state),
   steps: state.steps.map((step) =>
-    step.state === 'done' && step.id !== id ? step : toWaiting(step),
+    step.state === 'done' && step.id !== id ? step : toFreshStep(step),
   ),
 });
 
@@ -68,9 +70,3 @@ function withoutOrigin(state: RunState): RunState {
   delete copy.rewind;
   return copy;
 }
-
-const toWaiting = ({ id, title, dependsOn }: RunState['steps'][number]) => ({
-  ...{ id, title, dependsOn, state: 'waiting' as const, attempts: 0, turns: 0 },
-  observations: [],
-  notes: [],
-});

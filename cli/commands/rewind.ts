@@ -15,10 +15,11 @@ export async function rewindRun({ args, flags }: Invocation): Promise<number> {
   const client = await connectFor(settings, run);
   return await withClient(client, async () => {
     if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
-    const { steps } = await client.rewind(run, { step, by: readUser() });
-    if (flags['json'] === true) printJson({ run, step, again: steps });
+    const { steps, together = [] } = await client.rewind(run, { step, by: readUser() });
+    if (flags['json'] === true) printJson({ run, step, again: steps, together });
     else {
-      printText(`Run ${run} is back at the start of ${step}; done again: ${steps.join(', ')}.`);
+      const start = together.length === 0 ? step : `${together.join(', ')}, which began at once`;
+      printText(`Run ${run} is back at the start of ${start}; done again: ${steps.join(', ')}.`);
       printText(`Watch it: agent attach ${run}`);
     }
     return 0;

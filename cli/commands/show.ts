@@ -68,7 +68,7 @@ function toFiles(
   };
 }
 
-const marks = { waiting: '☐', running: '▶', done: '☑' } as const;
+const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as const;
 
 /** Everything known of a run, for a person. Pure. */
 export function renderRun(

@@ -1,4 +1,4 @@
-/** Every failpoint: where it lives, and how a run is brought to pass it. */
+/** Every failpoint but those of merges (tests/e2e/parallel.test.ts): where it lives, and how a run is brought to pass it. */
 import { setTimeout } from 'node:timers/promises';
 import type { Fault } from './fault.ts';
 import { bringUp, restart } from './kill.ts';

@@ -287,3 +287,15 @@ test('two runs cannot have one folder, nor a folder and one inside it', async ()
     ['two'],
   );
 });
+
+test('a copy that a killed worker left unfinished is made anew', async () => {
+  const { workspace, transactions } = createRoom();
+  writeFileSync(join(workspace, 'a.txt'), 'whole');
+  const copy = join(root, 'copies', 'r', '1-1-s1');
+  const unfinished = `${copy}.copying-x`;
+  mkdirSync(unfinished, { recursive: true });
+  writeFileSync(join(unfinished, 'a.txt'), 'wh');
+  assert.equal(await transactions.copy(workspace, copy), copy);
+  assert.deepEqual(readdirSync(join(root, 'copies', 'r')), ['1-1-s1']);
+  assert.equal(readFileSync(join(copy, 'a.txt'), 'utf8'), 'whole');
+});

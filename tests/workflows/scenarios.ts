@@ -24,6 +24,7 @@ import {
   tellStory,
 } from '../model-server/scripts.ts';
 import type { PureScript } from '../model-server/scripts.ts';
+import type { ScriptedCall, Turn } from '../model-server/turns.ts';
 import type { RunHandle, TestAgent, TestAgentOptions } from '../setup/agent.ts';
 
 export interface Scenario {
@@ -82,6 +83,43 @@ async function takeOverLease({ folders }: TestAgent): Promise<void> {
   }
   throw new Error('Nobody holds the lease.');
 }
+
+export const threeLanes = ['  parallel_steps: 1', '  parallel_steps: 3'] as const;
+
+export const writeFileOf = (path: string, content: string): ScriptedCall => ({
+  name: 'write_file',
+  args: { path, content },
+});
+
+export const runOf = (command: string): ScriptedCall => ({
+  name: 'run_command',
+  args: { command },
+});
+
+/** Independent steps, and `s9` after them that does `last` if given; a second plan has one step that does nothing. */
+export const lanesStory = (
+  lanes: Readonly<Record<string, readonly ScriptedCall[]>>,
+  last?: Turn,
+): PureScript => {
+  const ids = Object.keys(lanes);
+  const first = [
+    ...ids.map((id) => ({ id, title: `Lane ${id}` })),
+    { id: 's9', title: 'Look at all of it', dependsOn: ids },
+  ];
+  return (request, seen) => {
+    const again = request.messages.some(({ text }) => text.includes('was not merged'));
+    return tellStory({
+      plan: { steps: again ? [{ id: 's1', title: 'Otherwise' }] : first },
+      act(asked) {
+        const id = findStepId(asked) ?? '';
+        const turn = countTurns(asked);
+        if (!again && id === 's9' && turn === 0 && last !== undefined) return last;
+        const call = again ? undefined : lanes[id]?.[turn];
+        return call === undefined ? { finish: { summary: `${id} done.` } } : { call: [call] };
+      },
+    })(request, seen);
+  };
+};
 
 const done = (result: RunResult): void => assert.equal(result.status, 'done', result.summary);
 
@@ -373,34 +411,62 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'rewind-into-a-batch',
-    script: (request, seen) =>
-      tellStory({
-        plan: {
-          steps: [
-            { id: 's1', title: 'One' },
-            { id: 's2', title: 'Two' },
-            { id: 's3', title: 'Three', dependsOn: ['s1', 's2'] },
-          ],
-        },
-        act: (asked) => {
-          const id = findStepId(asked) ?? '';
-          if (countTurns(asked) > 0) return { finish: { summary: 'Done.' } };
-          return id === 's3'
-            ? { ask: 'Go on?' }
-            : { call: [{ name: 'write_file', args: { path: `${id}.txt`, content: 'x' } }] };
-        },
-      })(request, seen),
-    tools: ['  parallel_steps: 1', '  parallel_steps: 2'],
+    name: 'parallel-conflict',
+    script: lanesStory({
+      s1: [writeFileOf('same.txt', 'one\n')],
+      s2: [writeFileOf('same.txt', 'two\n')],
+      s3: [writeFileOf('alone.txt', 'three\n')],
+    }),
+    tools: threeLanes,
+    async check(result, agent, handle) {
+      done(result);
+      assert.deepEqual(result.changes, ['same.txt']);
+      assert.equal(await agent.read('same.txt'), 'one\n');
+      const told = agent.model.requests
+        .filter(({ role }) => role === 'planner')
+        .at(-1)
+        ?.messages.map(({ text }) => text)
+        .join('\n');
+      assert.match(told ?? '', /Merged and in the workspace: s1\. Not merged .*: s2, s3\./);
+      // What is in no workspace is not achieved.
+      assert.match(told ?? '', /- Lane s1: s1 done\./);
+      assert.doesNotMatch(told ?? '', /Lane s[23]: /);
+      const merged = (await agent.events(handle)).flatMap((event) =>
+        event.type === 'step.merged' ? [[event.step, event.conflicts]] : [],
+      );
+      assert.deepEqual(merged, [
+        ['s1', undefined],
+        ['s2', ['same.txt']],
+      ]);
+    },
+  },
+  {
+    name: 'rewind-into-merged-lanes',
+    script: lanesStory(
+      {
+        s1: [runOf('echo a >> a.log')],
+        s2: [runOf('echo b >> b.log')],
+      },
+      { ask: 'Go on?' },
+    ),
+    tools: threeLanes,
     async drive(agent, handle) {
       await agent.waitFor(handle, 'awaiting-input');
-      await handle.executeUpdate(rewindRun, { args: [{ step: 's2', by: 'tester' }] });
+      const { steps, together } = await handle.executeUpdate(rewindRun, {
+        args: [{ step: 's2', by: 'tester' }],
+      });
+      assert.deepEqual(together, ['s1', 's2']);
+      assert.deepEqual(steps, ['s1', 's2', 's9']);
       await agent.waitFor(handle, 'awaiting-input');
       await handle.signal(sayToRun, 'yes', 'tester');
     },
-    check(result) {
+    async check(result, agent, handle) {
       done(result);
-      assert.deepEqual(result.changes, ['s1.txt', 's2.txt']);
+      assert.deepEqual(result.changes, ['a.log', 'b.log']);
+      assert.equal(await agent.read('a.log'), 'a\n');
+      assert.equal(await agent.read('b.log'), 'b\n');
+      const back = (await agent.events(handle)).find(({ type }) => type === 'run.rewound');
+      assert.deepEqual(back?.type === 'run.rewound' && back.together, ['s1', 's2']);
     },
   },
   {
