@@ -3,7 +3,9 @@
  * Whatever can grow (prompts, transcripts, arguments, outputs) travels as a `Ref` into the blob store, so that
  * history stays flat however long the conversation gets (docs/architecture.md, "Messages by reference").
  */
-import type { Decision, Limits, Verdict } from '../policies/action.ts';
+import type { Signature } from '../audit/answer-signature.ts';
+import type { Decision, Effect, Limits, Verdict } from '../policies/action.ts';
+import type { Risk } from '../policies/risk.ts';
 
 /** Address of a blob: `sha256:` and 64 hex digits. */
 export type Ref = string;
@@ -142,6 +144,38 @@ export interface Approval {
   readonly answer: 'approve' | 'deny';
   readonly by: string;
   readonly reason?: string;
+  /** Arguments a person wrote in place of the model's. */
+  readonly edited?: Ref;
+  /** Without one of an approver the answer does not count. */
+  readonly signature?: Signature;
+  /** Given when the run was started, to whatever it would ask: the signature is about that. */
+  readonly standing?: true;
+}
+
+/** What a person is shown before they answer: a blob, since it may be long. */
+export interface ApprovalDetails {
+  readonly v: 1;
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  /** Absolute path. */
+  readonly workspace: string;
+  readonly verdict: Verdict;
+  readonly rule: string;
+  readonly reason: string;
+  readonly effect: Effect;
+  readonly risk: Risk;
+  /** Each part of a command line with what the policy says of it alone. */
+  readonly parts?: readonly ApprovalPart[];
+  /** Of a file that would be changed: a unified diff. */
+  readonly diff?: string;
+}
+
+export interface ApprovalPart {
+  readonly text: string;
+  /** Below the workspace. */
+  readonly cwd: string;
+  readonly verdict: Verdict;
+  readonly rule: string;
 }
 
 export interface ActRequest {
@@ -169,6 +203,7 @@ export interface Settlement {
   readonly what: 'happened' | 'not';
   readonly by: string;
   readonly reason?: string;
+  readonly signature?: Signature;
 }
 
 export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' | 'effect'> {
@@ -182,6 +217,10 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly observation?: Ref;
   /** A crash cut it short and it may not be done twice: a person must say whether it happened. */
   readonly unknown?: true;
+  /** With the verdict `ask`: ApprovalDetails. */
+  readonly details?: Ref;
+  /** Why the answer that was given does not count, as a sentence. */
+  readonly refused?: string;
   /** Snapshot after it; absent when it only looked. */
   readonly tree?: SnapshotId;
   /** First 200 characters of what the tool returned. */
@@ -233,6 +272,8 @@ export interface EnsureRequest {
   readonly tree: SnapshotId;
   /** Overrides the policy: what a person answered, or what a rewind needs. */
   readonly drift?: DriftPolicy;
+  /** The person's answer that `drift` comes from. */
+  readonly approval?: Approval;
   /** True when the run goes back to an earlier step: what is taken back is its own. */
   readonly rewind?: true;
   /** The step that is about to begin, and where the run stands: from here it can be forked and restored. */
@@ -255,6 +296,8 @@ export interface EnsureResult {
   readonly drift?: readonly string[];
   /** What was done about it; `ask`: nothing yet. */
   readonly done?: DriftPolicy;
+  /** Why the answer that was given does not count, as a sentence. */
+  readonly refused?: string;
 }
 
 /** A step that runs beside others works in a copy of the workspace. */

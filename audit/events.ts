@@ -324,6 +324,8 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
         ...{ type: 'approval.requested', ...of, request, preview: call.preview },
         ...{ rule, reason, digest },
         ...(result.unknown === undefined ? {} : { kind: 'unknown' }),
+        ...(result.details === undefined ? {} : { details: result.details }),
+        ...(result.refused === undefined ? {} : { refused: result.refused }),
       },
     ];
   }
@@ -344,7 +346,7 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
 function foldDrift(
   state: State,
   { checkpoint, rewind }: EnsureRequest,
-  { drift, done, tree }: EnsureResult,
+  { drift, done, tree, refused }: EnsureResult,
 ): RunEventBody[] {
   if (rewind) return [];
   if (drift === undefined || drift.length === 0 || done === undefined) return [];
@@ -359,6 +361,7 @@ function foldDrift(
       ...{ type: 'approval.requested', kind: 'drift', request: `a${state.asks}` },
       ...{ step: checkpoint?.step ?? '', call: 0, tool: 'workspace', preview },
       ...{ rule: 'workspace.drift', reason, digest: tree },
+      ...(refused === undefined ? {} : { refused }),
     },
   ];
 }
@@ -420,7 +423,7 @@ function foldUpdate(state: State, attributes: Readonly<Record<string, unknown>>)
 function foldApproval(state: State, answer: ApprovalAnswer): RunEventBody[] {
   if (state.answered.has(answer.request)) return [];
   state.answered.add(answer.request);
-  const { request, by, reason } = answer;
+  const { request, by, reason, edited } = answer;
   return [
     {
       type: 'approval.answered',
@@ -428,6 +431,7 @@ function foldApproval(state: State, answer: ApprovalAnswer): RunEventBody[] {
       answer: answer.answer,
       by,
       ...(reason === undefined ? {} : { reason }),
+      ...(edited === undefined ? {} : { edited }),
     },
   ];
 }

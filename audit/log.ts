@@ -59,6 +59,10 @@ export type AuditEntry =
       readonly what: 'happened' | 'not';
       readonly by: string;
       readonly reason?: string;
+      /** Id of the key it is signed with. */
+      readonly key?: string;
+      /** Why it does not count. */
+      readonly refused?: string;
     }
   | {
       readonly kind: 'approval';
@@ -70,6 +74,12 @@ export type AuditEntry =
       readonly answer: 'approve' | 'deny';
       readonly by: string;
       readonly reason?: string;
+      /** Arguments a person wrote in place of the model's: a blob. */
+      readonly edited?: string;
+      /** Id of the key it is signed with. */
+      readonly key?: string;
+      /** Why it does not count. */
+      readonly refused?: string;
     }
   /** One request, allowed or refused, of the action with this digest. */
   | {

@@ -62,12 +62,18 @@ export type RunEvent =
         readonly rule: string;
         readonly reason: string;
         readonly digest: string;
+        /** ApprovalDetails, as a blob. */
+        readonly details?: string;
+        /** Why the answer given before does not count. */
+        readonly refused?: string;
       })
   | (Common<'approval.answered'> & {
       readonly request: string;
       readonly answer: 'approve' | 'deny';
       readonly by: string;
       readonly reason?: string;
+      /** Arguments a person wrote in place of the model's, as a blob. */
+      readonly edited?: string;
     })
   | (Common<'input.requested'> & {
       readonly step: string;

@@ -35,12 +35,13 @@ export interface SigningKey extends PublicKey {
   sign(text: string): string;
 }
 
-/** Where the key is: beside the operator's configuration, not in the state folder that it protects. */
+/** Where a key is: beside the operator's configuration, not in the state folder that it protects. */
 export const toKeyFile = (
   env: Readonly<Record<string, string | undefined>> = process.env,
+  name: 'audit' | 'operator' = 'audit',
 ): string => {
   const config = env['XDG_CONFIG_HOME'] || join(env['HOME'] || homedir(), '.config');
-  return join(config, 'dev-agent', 'keys', 'audit.pem');
+  return join(config, 'dev-agent', 'keys', `${name}.pem`);
 };
 
 const toKey = (key: KeyObject): PublicKey => ({

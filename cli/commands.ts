@@ -127,7 +127,11 @@ export const commands: readonly Command[] = [
     name: 'approve',
     args: ['run', '[request]'],
     summary: 'allow the action a run asks about',
-    options: { reason: { value: 'text', help: 'why, for the record' } },
+    options: {
+      reason: { value: 'text', help: 'why, for the record' },
+      edit: { help: 'change the arguments in your editor first; what you write is approved' },
+      args: { value: 'json', help: 'the same, with the arguments given here' },
+    },
     example: `agent approve ${demo} a1`,
     load: async () => (await import('./commands/answer.ts')).approveAction,
   },

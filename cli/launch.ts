@@ -15,6 +15,7 @@ import { printJson, printText } from './output.ts';
 import { parseFolder, textOf } from './run-options.ts';
 import { printProgress, readUser, toCluster } from './session.ts';
 import { readRedactor, readSecrets } from './secrets.ts';
+import { signStanding } from './signing.ts';
 import { ensureStack, handKey, handSecrets, readStack, startDemo } from './stack.ts';
 
 /** What a command says of the run it starts; the rest is the same for all. */
@@ -35,11 +36,13 @@ export async function launchRun(
   const given = { ...rest, goal: maskGoal(settings, rest.goal) };
   const { run, workspace } = given;
   const place = await prepare(settings, demo);
+  const by = readUser();
   const input: RunInput = {
     models: toModels(settings, place.baseUrl, demo),
     ...given,
     queues: { model: place.queues.model, workspace: place.queues.workspace },
-    by: readUser(),
+    ...(await signStanding({ run, by, approve: given.approve })),
+    by,
     started: new Date().toISOString(),
   };
   try {

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
-import type { ApprovalAnswer } from '../workflows/contract.ts';
 import { sayToRun, toWorkflowId } from '../workflows/contract.ts';
 import { askLine, parseReply } from './prompt.ts';
 import type { Typed } from './prompt.ts';
+import { readDetails, renderDetails } from './details.ts';
 import { renderEvent } from './render.ts';
 import { renderLive } from './render-live.ts';
 import { createScreen } from './screen.ts';
 import { readUser } from './session.ts';
+import { toSigned } from './signing.ts';
 import { createSpoolReader } from './spool.ts';
 import { createStyle } from './style.ts';
 import type { Viewer, Watch } from './watch.ts';
@@ -45,6 +46,9 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
     const stop = new AbortController();
     asked = { id: prompt.id, stop };
     screen.clear();
+    const details = await readDetails(settings, prompt.details);
+    if (details !== undefined)
+      process.stderr.write(`${renderDetails(details, style).join('\n')}\n`);
     for (;;) {
       const typed = await askLine(style.bold(prompt.text), stop.signal);
       if (typed?.kind === 'left') leaving.resolve();
@@ -88,6 +92,8 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
 interface Prompt {
   readonly id: string;
   readonly text: string;
+  /** ApprovalDetails, as a blob. */
+  readonly details?: string;
   /** Undefined when the answer was taken, else why it was not. */
   readonly take: (typed: Extract<Typed, { kind: 'line' }>) => Promise<string | undefined>;
 }
@@ -101,10 +107,11 @@ function toPrompt(
     return {
       id: request,
       text: `Allow ${request}? [y]es or [n]o, with a reason if you like: `,
+      ...(approval.details === undefined ? {} : { details: approval.details }),
       async take({ text }) {
         const reply = parseReply(text);
         if (reply === undefined) return 'Please begin with y or n.';
-        const answer: ApprovalAnswer = { request, digest, by: readUser(), ...reply };
+        const answer = await toSigned(run, { request, digest, by: readUser(), ...reply });
         // Refused when someone else was quicker: then the next event tells what they said.
         await client.answer(run, answer).catch((error: Error) => {
           process.stderr.write(`${error.message}\n`);

@@ -33,11 +33,13 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       return [
         `  ${style.yellow('approval')} ${toLine(event.request, 20)}: ${toLine(`${event.tool} ${event.preview}`, width)}`,
         `    ${toLine(event.reason, width)} (${toLine(event.rule, 60)})`,
+        ...(event.refused === undefined ? [] : [`    ${style.red(toLine(event.refused, 300))}`]),
       ];
     case 'approval.answered': {
       const why = event.reason === undefined ? '' : `: ${toLine(event.reason, width)}`;
       const word = event.answer === 'approve' ? 'approved' : 'denied';
-      return [`  ${toLine(event.request, 20)} ${word} by ${toLine(event.by, 40)}${why}`];
+      const edited = event.edited === undefined ? '' : ', with other arguments';
+      return [`  ${toLine(event.request, 20)} ${word}${edited} by ${toLine(event.by, 40)}${why}`];
     }
     case 'workspace.drift': {
       const done = { adopt: 'taken as they are', restore: 'taken back', ask: 'asked about' }[

@@ -83,7 +83,9 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'tool.requested':
       return { ...without(view, 'question'), acting: event };
     case 'approval.requested':
-      return view.started?.approve === 'ask' ? { ...view, approval: event } : view;
+      return view.started?.approve === 'ask' || event.refused !== undefined
+        ? { ...view, approval: event }
+        : view;
     case 'approval.answered':
     case 'policy.changed':
       return without(view, 'approval');

@@ -139,6 +139,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     queue: 'dev-agent',
     host: hostname(),
     snapshotDays: 30,
+    approvers: join(userFolder, 'keys', 'operator.pub'),
   };
   for (const entry of variables) origins[entry.key] ??= 'default';
   const cacheHome = env['XDG_CACHE_HOME'] || join(home, '.cache');

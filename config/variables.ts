@@ -20,6 +20,7 @@ export interface VariableValues {
   sandbox: 'auto' | 'none';
   secrets: string;
   payloadKeys: string;
+  approvers: string;
   temporalCli: string;
   temporalAddress: string;
   temporalNamespace: string;
@@ -251,6 +252,14 @@ export const variables: readonly Variable[] = [
     meaning: 'File with the keys that Temporal’s history is encrypted with.',
     fallback: 'not encrypted',
     parse: parseFile,
+  }),
+  variable({
+    key: 'approvers',
+    name: 'AGENT_APPROVERS',
+    meaning:
+      'File with the public keys of those whose approvals count, one PEM block after another.',
+    fallback: 'your own: $XDG_CONFIG_HOME/dev-agent/keys/operator.pub',
+    parse: parsePath,
   }),
   variable({
     key: 'temporalCli',

@@ -44,6 +44,7 @@ export async function readWorkspaceDependencies(
     { createTransactions },
     { createLeases },
     { withoutNetwork },
+    { followApprovers },
   ] = await Promise.all([
     import('../config/policies.ts'),
     import('../activities/workspace/sandbox.ts'),
@@ -51,6 +52,7 @@ export async function readWorkspaceDependencies(
     import('../activities/tools/transactions.ts'),
     import('../activities/workspace/lease.ts'),
     import('../policies/network.ts'),
+    import('../audit/approvers.ts'),
   ]);
   const { folders } = settings;
   const audit = createAuditLog(folders.audit, undefined, undefined, redactor);
@@ -68,6 +70,7 @@ export async function readWorkspaceDependencies(
       return settings.allowNet ? bundle : { ...bundle, policy: withoutNetwork(bundle.policy) };
     },
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
+    approvers: followApprovers(settings.approvers),
     copiesDir: folders.copies,
     spillDir: join(folders.root, 'spill'),
     sandbox,

@@ -1,7 +1,7 @@
 import { condition, setHandler } from '@temporalio/workflow';
 import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
 import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
-import { answerApproval, policyChanged } from './contract.ts';
+import { answerApproval, policyChanged, toStandingBy } from './contract.ts';
 import { enter } from './show.ts';
 import type { Run, StepRecord } from './state.ts';
 
@@ -41,7 +41,7 @@ function validate(run: Run, { request, digest, answer }: ApprovalAnswer): void {
 
 /**
  * Waits for the answer to a question: a person's, or the operator's standing order. There is no expiry: time-out is not
- * rejection. What a crash left unknown only a person can tell, so no standing order answers that. Without an answer when
+ * rejection. What a crash left unknown only a person can tell, so no standing order answers that; nor one that was found not to count. Without an answer when
  * the policy changed meanwhile: then the action is to be judged again, and perhaps asked about anew.
  */
 export async function waitForAnswer(
@@ -52,9 +52,13 @@ export async function waitForAnswer(
   const { digest } = question;
   state.asks += 1;
   const id = `a${state.asks}`;
-  if (input.approve !== 'ask' && question.kind !== 'unknown') {
+  if (isStanding(run, question)) {
     const answer = input.approve === 'auto' ? 'approve' : 'deny';
-    return { request: id, digest, answer, by: `${input.by} (--approve ${input.approve})` };
+    const { standing: signature } = input;
+    return {
+      ...{ request: id, digest, answer, by: toStandingBy(input), standing: true },
+      ...(signature === undefined ? {} : { signature }),
+    };
   }
   const entry: Run['pending'][number] = { request: { id, ...question } };
   run.pending.push(entry);
@@ -65,15 +69,26 @@ export async function waitForAnswer(
     run.pending.splice(run.pending.indexOf(entry), 1);
   }
   if (entry.answer === undefined) return undefined;
-  const { answer, by, reason } = entry.answer;
-  return { request: id, digest, answer, by, ...(reason === undefined ? {} : { reason }) };
+  const { answer, by, reason, edited, signature } = entry.answer;
+  return {
+    ...{ request: id, digest, answer, by },
+    ...(reason === undefined ? {} : { reason }),
+    ...(edited === undefined ? {} : { edited }),
+    ...(signature === undefined ? {} : { signature }),
+  };
 }
+
+/** Whether the operator answered when the run was started. */
+const isStanding = (
+  { input }: Pick<Run, 'input'>,
+  { kind, refused }: Pick<ApprovalRequest, 'kind' | 'refused'>,
+): boolean => input.approve !== 'ask' && kind !== 'unknown' && refused === undefined;
 
 /** What a person is shown of an action that cannot go on without them. */
 export const toQuestion = (
   step: StepRecord,
   call: Call,
-  { rule, reason, digest, unknown }: ActResult,
+  { rule, reason, digest, unknown, details, refused }: ActResult,
 ): Omit<ApprovalRequest, 'id'> => ({
   ...(unknown === undefined ? {} : { kind: 'unknown' }),
   step: step.id,
@@ -82,12 +97,15 @@ export const toQuestion = (
   rule,
   reason,
   digest,
+  ...(details === undefined ? {} : { details }),
+  ...(refused === undefined ? {} : { refused }),
 });
 
 /** A person's word on an outcome nobody else can know. */
-export const toSettlement = ({ request, answer, by, reason }: Approval): Settlement => ({
+export const toSettlement = ({ request, answer, by, reason, signature }: Approval): Settlement => ({
   request,
   what: answer === 'approve' ? 'happened' : 'not',
   by,
   ...(reason === undefined ? {} : { reason }),
+  ...(signature === undefined ? {} : { signature }),
 });

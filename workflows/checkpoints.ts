@@ -1,9 +1,9 @@
 /** Snapshots at the starts of steps: what a run can go back to, be forked from and be restored from. */
 import { condition, setHandler } from '@temporalio/workflow';
-import type { Checkpoint, DriftPolicy, EnsureResult } from '../activities/contract.ts';
+import type { Checkpoint, EnsureRequest, EnsureResult } from '../activities/contract.ts';
 import { waitForAnswer } from './approvals.ts';
 import { rewindRun, toFreshStep } from './contract.ts';
-import type { RewindOrder, Rewound } from './contract.ts';
+import type { ApprovalRequest, RewindOrder, Rewound } from './contract.ts';
 import { enter } from './show.ts';
 import type { Run, RunState, StepRecord } from './state.ts';
 
@@ -46,28 +46,36 @@ function findBatch({ steps }: RunState, { lane, before }: StepRecord): StepRecor
 async function ensure(run: Run, checkpoint: Checkpoint): Promise<EnsureResult> {
   const { step, batch = [step] } = checkpoint;
   const summary = `workspace before ${batch.join(', ')}`;
-  const first = await ensureTree(run, summary, { checkpoint });
-  if (first.done !== 'ask') return first;
-  const { drift = [], tree } = first;
-  const answer = await waitForAnswer(run, {
-    kind: 'drift',
-    step,
-    tool: 'workspace',
-    preview: `changed since the last step: ${drift.join(', ')}`.slice(0, 160),
-    rule: 'workspace.drift',
-    reason:
-      'Somebody changed files between two steps. Approve to go on with them, deny to take them back.',
-    digest: tree,
-  });
-  return await ensureTree(run, summary, {
-    drift: answer?.answer === 'approve' ? 'adopt' : 'restore',
-  });
+  let ensured = await ensureTree(run, summary, { checkpoint });
+  while (ensured.done === 'ask') {
+    const answer = await waitForAnswer(run, toDriftQuestion(step, ensured));
+    ensured = await ensureTree(run, summary, {
+      drift: answer?.answer === 'approve' ? 'adopt' : 'restore',
+      ...(answer === undefined ? {} : { approval: answer }),
+    });
+  }
+  return ensured;
 }
+
+const toDriftQuestion = (
+  step: string,
+  { drift = [], tree, refused }: EnsureResult,
+): Omit<ApprovalRequest, 'id'> => ({
+  kind: 'drift',
+  step,
+  tool: 'workspace',
+  preview: `changed since the last step: ${drift.join(', ')}`.slice(0, 160),
+  rule: 'workspace.drift',
+  reason:
+    'Somebody changed files between two steps. Approve to go on with them, deny to take them back.',
+  digest: tree,
+  ...(refused === undefined ? {} : { refused }),
+});
 
 async function ensureTree(
   { input, state, activities }: Run,
   summary: string,
-  more: { drift?: DriftPolicy; rewind?: true; checkpoint?: Checkpoint },
+  more: Pick<EnsureRequest, 'drift' | 'approval' | 'rewind' | 'checkpoint'>,
 ): Promise<EnsureResult> {
   const tree = state.tree ?? '';
   return await activities.hands.ensureWorkspace.executeWithOptions({ summary }, [

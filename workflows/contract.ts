@@ -1,6 +1,6 @@
 /** All that others may know of a run: queues, input, result, messages. The edge validates; here are plain types. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { ModelChoice, PlannedStep } from '../activities/contract.ts';
+import type { Approval, ModelChoice, PlannedStep } from '../activities/contract.ts';
 import type { Limits } from '../policies/action.ts';
 
 export const workflowType = 'agentRun';
@@ -37,6 +37,8 @@ export interface RunInput {
   /** Only what the operator asked for on top of the policy's limits; the lower number counts. */
   readonly limits: Partial<Limits>;
   readonly approve: ApprovalMode;
+  /** Of the standing order in `approve`, by the operator. */
+  readonly standing?: NonNullable<Approval['signature']>;
   /** Who started the run, as the operating system names them. */
   readonly by: string;
   /** RFC 3339. */
@@ -139,6 +141,10 @@ export interface ApprovalRequest {
   readonly rule: string;
   readonly reason: string;
   readonly digest: string;
+  /** ApprovalDetails, as a blob; absent for drift and in older runs. */
+  readonly details?: string;
+  /** Why the answer given before does not count. Only a person can answer then. */
+  readonly refused?: string;
 }
 
 export interface StepView extends PlannedStep {
@@ -171,13 +177,12 @@ export interface RunView {
   readonly waiting?: readonly ApprovalRequest[];
 }
 
-export interface ApprovalAnswer {
-  readonly request: string;
-  readonly digest: string;
-  readonly answer: 'approve' | 'deny';
-  readonly by: string;
-  readonly reason?: string;
-}
+/** What a person says to one request; signed with a key of theirs, or it does not count where the action is carried out. */
+export type ApprovalAnswer = Omit<Approval, 'standing'>;
+
+/** Who answers by a standing order, as records say it and its signature is about. */
+export const toStandingBy = ({ by, approve }: Pick<RunInput, 'by' | 'approve'>): string =>
+  `${by} (--approve ${approve})`;
 
 /** Signals are accepted even when no worker is up. */
 export const pauseRun = defineSignal<[by: string]>('pause');

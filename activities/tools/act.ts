@@ -1,7 +1,6 @@
 import { realpathSync } from 'node:fs';
+import type { Approvers } from '../../audit/approvers.ts';
 import type { BlobStore } from '../../audit/blobs.ts';
-import { hashOf } from '../../audit/blobs.ts';
-import { toCanonical } from '../../audit/canonical.ts';
 import { failpoint } from '../../audit/failpoint.ts';
 import type { AuditLog } from '../../audit/log.ts';
 import type { Action, Decision } from '../../policies/action.ts';
@@ -11,9 +10,12 @@ import type { Redactor } from '../../policies/redaction.ts';
 import type { Policy } from '../../policies/schema.ts';
 import type { ActResult, Approval, Ref, Settlement, SnapshotId } from '../contract.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
+import { hearAnswers } from './answers.ts';
+import type { Heard } from './answers.ts';
 import { Rejudged, carryOut } from './carry-out.ts';
 import type { Outcome } from './carry-out.ts';
 import { toPreview } from './catalogue.ts';
+import { storeDetails } from './details.ts';
 import { judge, refusal, stopped, toSettled } from './judge.ts';
 import { storeObservation } from './observe.ts';
 import type { Attempt, Held, Transactions } from './transactions.ts';
@@ -31,6 +33,8 @@ export interface ActDependencies {
   }>;
   readonly sandbox: Sandbox;
   readonly transactions: Transactions;
+  /** Whose answers count. */
+  readonly approvers: Approvers;
   /** Takes secrets out of arguments and results; by their form if absent. */
   readonly redactor?: Redactor;
   /** For outputs while they grow. */
@@ -65,6 +69,7 @@ interface Way {
   readonly action: Action;
   readonly policy: Policy;
   readonly base: Base;
+  readonly heard: Heard;
 }
 
 /** What every audit line about the action says. */
@@ -86,13 +91,10 @@ export async function performAction(
   dependencies: ActDependencies,
   order: ActOrder,
 ): Promise<Acted> {
-  const { run, step, seq, tool, approval } = order;
-  const redactor = dependencies.redactor ?? formRedactor;
-  // What is decided, shown, approved and carried out are the same arguments, and none has a secret in it.
-  const args = redactValue(redactor, order.args);
-  const action: Action = { tool, args, workspace: realpathSync(order.workspace) };
+  const { run, step, seq, tool } = order;
+  const heard = await hearAnswers(dependencies, order, toAction(dependencies, order));
+  const { action, digest, approval, settled } = heard;
   const bundle = await dependencies.policy(action.workspace);
-  const digest = hashOf(toCanonical(action));
   // The store first: what is done is done, whatever the policy would say of it today.
   const known =
     seq === undefined
@@ -106,18 +108,16 @@ export async function performAction(
   failpoint('decide.after');
   const base: Base = {
     ...{ run, step, tool, digest, policy: bundle.sha256 },
-    ...{ preview: toPreview(tool, args), ...(seq === undefined ? {} : { action: seq }) },
+    ...{ preview: toPreview(tool, action.args), ...(seq === undefined ? {} : { action: seq }) },
     ...(approval === undefined ? {} : { approver: approval.by }),
   };
-  const way: Way = { dependencies, order, action, policy: bundle.policy, base };
-  await logAnswers(way);
+  const way: Way = { dependencies, order, action, policy: bundle.policy, base, heard };
   if (seq !== undefined && known?.state === 'committed')
     return await giveAgain(way, seq, known.result);
   if (seq !== undefined && known?.state === 'begun') {
     const then = known.decision ?? decision;
     // Not to be repeated, or a person has said what became of it: what allowed it then still stands.
-    if (then.effect === 'external' || order.settled !== undefined)
-      return await change(way, seq, then);
+    if (then.effect === 'external' || settled !== undefined) return await change(way, seq, then);
     if (decision.verdict !== 'allow' || decision.effect === 'pure')
       await takeBack(way, seq, decision);
   }
@@ -128,6 +128,13 @@ export async function performAction(
     carryOut(action, toSurroundings(way, decision, signal)),
   );
 }
+
+/** What is decided, shown, approved and carried out are the same arguments, and none has a secret in it. */
+const toAction = ({ redactor = formRedactor }: ActDependencies, order: ActOrder): Action => ({
+  tool: order.tool,
+  args: redactValue(redactor, order.args),
+  workspace: realpathSync(order.workspace),
+});
 
 const toIdentity = ({ run, workspace }: Pick<ActOrder, 'run' | 'workspace'>, seq: number) => ({
   ...{ run, seq, workspace: realpathSync(workspace) },
@@ -156,34 +163,16 @@ async function takeBack(way: Way, seq: number, { verdict, rule, effect }: Decisi
 }
 
 const toSurroundings = (
-  { dependencies, policy, order, base }: Way,
+  { dependencies, policy, heard, base }: Way,
   { effect }: Decision,
   signal: AbortSignal,
   held?: Held,
 ) => ({
   ...dependencies,
   redactor: dependencies.redactor ?? formRedactor,
-  ...{ policy, effect, base, signal, approved: order.approval !== undefined },
+  ...{ policy, effect, base, signal, approved: heard.approval !== undefined },
   ...(held === undefined ? {} : { held }),
 });
-
-/** What people said of this action, before it is acted upon. */
-async function logAnswers({ dependencies, order, base }: Way): Promise<void> {
-  const { run, step, approval, settled, attempt = 1 } = order;
-  const { audit } = dependencies;
-  const common = { time: now(), run, step, digest: base.digest };
-  const isNew = async (kind: string, request: string): Promise<boolean> =>
-    attempt === 1 || !(await audit.has({ kind, run, request }));
-  if (approval !== undefined && (await isNew('approval', approval.request))) {
-    const { request, answer, by, reason } = approval;
-    const why = reason === undefined ? {} : { reason };
-    await audit.append({ kind: 'approval', ...common, request, answer, by, ...why });
-  }
-  if (settled !== undefined && (await isNew('settlement', settled.request))) {
-    const number = base.action === undefined ? {} : { action: base.action };
-    await audit.append({ kind: 'settlement', ...common, ...number, ...settled });
-  }
-}
 
 const createStopwatch = (): (() => number) => {
   const started = performance.now();
@@ -228,7 +217,8 @@ const rejudge = async (
 async function change(way: Way, seq: number, decision: Decision): Promise<Acted> {
   const { dependencies, order, action, base } = way;
   const { audit, transactions } = dependencies;
-  const { run, settled } = order;
+  const { run } = order;
+  const { settled } = way.heard;
   const { verdict, rule, effect } = decision;
   const elapsed = createStopwatch();
   const line = () => ({ time: now(), ...base, verdict, rule, effect });
@@ -280,38 +270,45 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
 const nothingYet = { ok: false, bytes: 0, ms: 0 } as const;
 
 async function askPerson(way: Way, decision: Decision): Promise<Acted> {
-  const { verdict, rule, reason, effect } = decision;
   const { audit } = way.dependencies;
+  const { verdict, rule, effect } = decision;
   await audit.append({ kind: 'decision', time: now(), ...way.base, verdict, rule, effect });
+  return await toQuestion(way, decision);
+}
+
+async function toQuestion(
+  { dependencies, policy, action, base, heard: { refused } }: Way,
+  decision: Decision,
+): Promise<Acted> {
+  const { verdict, rule, reason, effect } = decision;
   return {
-    ...{ verdict, rule, reason, effect, policy: way.base.policy, digest: way.base.digest },
-    ...{ ...nothingYet, head: reason.slice(0, 200), limits: limitsOf(way.policy), text: reason },
+    ...{ verdict, rule, reason, effect, policy: base.policy, digest: base.digest },
+    ...{ ...nothingYet, head: reason.slice(0, 200), limits: limitsOf(policy), text: reason },
+    details: await storeDetails(dependencies.blobs, policy, action, decision),
+    ...(refused === undefined ? {} : { refused }),
   };
 }
 
 /** Begun before a crash, and not to be repeated: only a person can say what became of it. */
 async function askWhatHappened(way: Way, decision: Decision, tree: string): Promise<Acted> {
   const { rule, effect } = decision;
-  const { digest, policy, preview } = way.base;
+  const { preview } = way.base;
   const reason = `The worker was stopped while this ran: ${preview}. It may reach beyond the workspace, so it is not run again. Find out whether it happened.`;
   await way.dependencies.audit.append({
     ...{ kind: 'unknown', time: now(), ...way.base, verdict: 'ask', rule, effect, tree },
   });
-  return {
-    ...{ verdict: 'ask', rule, reason, effect, policy, digest, unknown: true },
-    ...{ ...nothingYet, head: reason.slice(0, 200), limits: limitsOf(way.policy), text: reason },
-  };
+  return { ...(await toQuestion(way, { verdict: 'ask', rule, reason, effect })), unknown: true };
 }
 
 /** Stores the observation, and says what the run needs to know of it. */
 async function toActed(
-  { dependencies, order, base, policy }: Way,
+  { dependencies, order, base, policy, heard }: Way,
   decision: Decision,
   raw: Outcome,
   ms: number,
 ): Promise<Acted> {
   const { verdict, rule, reason, effect } = decision;
-  const masked = (dependencies.redactor ?? formRedactor).redact(raw.text);
+  const masked = (dependencies.redactor ?? formRedactor).redact((heard.note ?? '') + raw.text);
   const outcome = { ...raw, text: masked.text };
   const redacted = masked.count + (raw.redacted ?? 0);
   const { ok, bytes, exitCode } = outcome;

@@ -22,6 +22,7 @@ import type { Sandbox } from '../workspace/sandbox.ts';
 import { PathRefused } from '../workspace/walk.ts';
 import type { ActDependencies } from './act.ts';
 import { performAction } from './act.ts';
+import { hearApproval } from './answers.ts';
 import { ensureTree } from './drift.ts';
 import { mergeLane, openLane, removeLanes } from './lanes.ts';
 
@@ -91,13 +92,22 @@ export function createWorkspaceActivities(
         };
       }),
 
-    ensureWorkspace: ({ run, workspace, tree, drift }) =>
-      withPulse(async () =>
-        ensureTree(transactions, {
+    ensureWorkspace: ({ run, workspace, tree, drift, approval }) =>
+      withPulse(async () => {
+        const { attempt } = Context.current().info;
+        const refused =
+          approval === undefined
+            ? undefined
+            : await hearApproval(dependencies, { run, step: '', attempt }, approval);
+        const ensured = await ensureTree(transactions, {
           ...{ run, tree, workspace: toPresent(workspace) },
-          drift: drift ?? (await policy(workspace)).policy.workspace.drift,
-        }),
-      ),
+          drift:
+            refused === undefined
+              ? (drift ?? (await policy(workspace)).policy.workspace.drift)
+              : 'ask',
+        });
+        return refused === undefined ? ensured : { ...ensured, refused };
+      }),
 
     openLane: (request) => withPulse(() => openLane(lanes, request)),
     mergeLane: (request) => withPulse(() => mergeLane(lanes, request)),

@@ -1,12 +1,18 @@
+import { createBlobStore } from '../../audit/blobs.ts';
 import { readSettings } from '../../config/environment.ts';
+import type { Settings } from '../../config/environment.ts';
 import type { ApprovalAnswer, ApprovalRequest } from '../../workflows/contract.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import type { RunClient } from '../client.ts';
+import { readDetails } from '../details.ts';
+import { editArgs, parseArgs } from '../edit.ts';
 import { CliError, usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
 import { textOf } from '../run-options.ts';
+import { readRedactor } from '../secrets.ts';
 import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+import { toSigned } from '../signing.ts';
 
 const viewWithinMs = 15_000;
 
@@ -24,24 +30,50 @@ async function answer(
   const run = parseRun(args[0]);
   const settings = readSettings();
   const reason = textOf(flags, 'reason');
+  if (flags['edit'] === true && flags['args'] !== undefined)
+    throw usageError('Give either --edit or --args, not both.');
   const client = await connectFor(settings, run);
   return await withClient(client, async () => {
     if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
     const request = await findRequest(client, run, args[1]);
-    await client.answer(run, {
-      request: request.id,
-      digest: request.digest,
-      answer: word,
-      by: readUser(),
+    const edited = await readEdited(settings, request, flags);
+    const answered = await toSigned(run, {
+      ...{ request: request.id, digest: request.digest, answer: word, by: readUser() },
       ...(reason === undefined ? {} : { reason }),
+      ...(edited === undefined ? {} : { edited }),
     });
+    await client.answer(run, answered);
     if (flags['json'] === true) printJson({ run, request: request.id, answer: word });
     else {
       const done = word === 'approve' ? 'Approved' : 'Denied';
-      printText(`${done} ${request.id}: ${request.tool} ${toLine(request.preview, 160)}`);
+      const how = edited === undefined ? '' : ', with your arguments';
+      printText(`${done} ${request.id}${how}: ${request.tool} ${toLine(request.preview, 160)}`);
     }
     return 0;
   });
+}
+
+/** Stores the arguments a person wrote, if they did. @throws CliError when there is nothing to edit. */
+async function readEdited(
+  settings: Settings,
+  request: ApprovalRequest,
+  flags: Invocation['flags'],
+): Promise<string | undefined> {
+  const given = textOf(flags, 'args');
+  if (given === undefined && flags['edit'] !== true) return undefined;
+  if (request.kind !== undefined)
+    throw usageError(
+      `${request.id} asks what became of something: there are no arguments to edit.`,
+    );
+  const details = await readDetails(settings, request.details);
+  if (details === undefined)
+    throw usageError(
+      `The arguments of ${request.id} are not in ${settings.folders.root}. Answer where the run’s state folder is.`,
+    );
+  const edited = given === undefined ? editArgs(details) : parseArgs(details.tool, given);
+  return edited === undefined
+    ? undefined
+    : await createBlobStore(settings.folders.blobs, readRedactor(settings)).putJson(edited);
 }
 
 /** What is waiting, as the run itself says it: the answer is bound to its digest. */

@@ -78,12 +78,17 @@ export function renderEntry(entry: AuditEntry): string {
       const end = entry.kind === 'outcome' ? ` ${toOutcome(entry)}` : '';
       const by = entry.approver === undefined ? '' : ` by ${entry.approver}`;
       const name = entry.kind === 'unknown' ? 'outcome unknown' : `${entry.kind} ${entry.verdict}`;
-      const what = `${name}${by} ${entry.tool} ${entry.preview} (${entry.rule})`;
+      const what = `${name}${by} ${entry.tool} ${entry.preview} (${entry.rule}, policy ${entry.policy.slice(0, 12)})`;
       return toLine(`${head} ${what}${end}`, 400);
     }
     case 'approval': {
       const why = entry.reason === undefined ? '' : `: ${entry.reason}`;
-      return toLine(`${head} ${entry.answer} ${entry.request} by ${entry.by}${why}`, 400);
+      const edited = entry.edited === undefined ? '' : ' with other arguments';
+      const refused = entry.refused === undefined ? '' : ` NOT COUNTED: ${entry.refused}`;
+      return toLine(
+        `${head} ${entry.answer} ${entry.request}${edited} by ${entry.by}${why}${refused}`,
+        400,
+      );
     }
     case 'settlement':
       return toLine(`${head} ${entry.request} ${entry.what} by ${entry.by}`, 400);

@@ -6,6 +6,7 @@ import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls, toLine } from '../clean.ts';
+import { readDetails, renderDetails } from '../details.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
 import { printJson, printText } from '../output.ts';
 import { renderCount, renderEvent, renderSummary } from '../render.ts';
@@ -42,6 +43,8 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   }
   const style = createStyle(process.stdout, process.env);
   printText(renderRun(run, events, view, now, style));
+  const details = await readDetails(settings, view.approval?.details);
+  if (details !== undefined) printText(renderDetails(details, style).join('\n'));
   for (const [name, file] of Object.entries(files)) printText(`${name.padEnd(9)} ${file}`);
   return 0;
 }

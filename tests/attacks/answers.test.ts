@@ -71,6 +71,7 @@ async function openPlace(room: Room) {
     audit: createAuditLog(folders.audit),
     policy: () => Promise.resolve(bundle),
     sandbox: { kind: 'unavailable', reason: 'not here.', fix: 'none' },
+    approvers: () => [],
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(room.root, 'spill'),
   };

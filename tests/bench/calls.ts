@@ -37,6 +37,7 @@ async function openRoom(root: string, files: number) {
     audit: createAuditLog(folders.audit, undefined, anchors),
     policy: () => Promise.resolve(bundle),
     sandbox: await probeSandbox('auto', join(folders.root, 'sandbox')),
+    approvers: () => [],
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(folders.root, 'spill'),
   };

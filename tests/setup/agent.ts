@@ -18,6 +18,7 @@ import { createWorkspaceActivities } from '../../activities/tools/workspace-acti
 import { createLeases } from '../../activities/workspace/lease.ts';
 import { probeSandbox } from '../../activities/workspace/sandbox.ts';
 import type { Sandbox } from '../../activities/workspace/sandbox.ts';
+import { signAnswer } from '../../audit/answer-signature.ts';
 import { createBlobStore } from '../../audit/blobs.ts';
 import type { BlobStore } from '../../audit/blobs.ts';
 import { createProjection } from '../../audit/events.ts';
@@ -25,14 +26,22 @@ import type { RunEvent } from '../../audit/events.ts';
 import { toHistoryJson } from '../../audit/history-json.ts';
 import { createAuditLog } from '../../audit/log.ts';
 import type { AuditLog } from '../../audit/log.ts';
+import { ensureSigningKey } from '../../audit/signing-key.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import type { StateFolders } from '../../config/folders.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { readBundle } from '../../workers/bundle.ts';
 import { createOpenCheck } from '../../workers/open-runs.ts';
-import type { RunInput, RunResult, RunView } from '../../workflows/contract.ts';
-import { runView, toQueues, toWorkflowId, workflowType } from '../../workflows/contract.ts';
+import type { ApprovalAnswer, RunInput, RunResult, RunView } from '../../workflows/contract.ts';
+import {
+  answerApproval,
+  runView,
+  toQueues,
+  toStandingBy,
+  toWorkflowId,
+  workflowType,
+} from '../../workflows/contract.ts';
 import type { agentRun } from '../../workflows/run.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
@@ -50,6 +59,8 @@ export interface TestAgent {
   start(goal: string, overrides?: Partial<RunInput>): Promise<RunHandle>;
   /** Starts a run and waits for its end. */
   run(goal: string, overrides?: Partial<RunInput>): Promise<RunResult>;
+  /** Answers a request as the operator does. */
+  answer(handle: RunHandle, answer: ApprovalAnswer): Promise<void>;
   /** The run's events so far, over all the histories it went on in. */
   events(handle: RunHandle): Promise<RunEvent[]>;
   /** Waits until the run is in a phase. */
@@ -126,8 +137,9 @@ export async function startAgent(
     spoolDir: folders.spool,
     answersDir: join(folders.root, 'answers'),
   });
+  const key = ensureSigningKey(join(root, 'keys', 'operator.pem'));
   const workspaceSide = createWorkspaceActivities({
-    ...{ blobs, audit, sandbox },
+    ...{ blobs, audit, sandbox, approvers: () => [key] },
     policy: () => Promise.resolve(bundle),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
@@ -156,16 +168,26 @@ export async function startAgent(
       started: new Date().toISOString(),
       ...overrides,
     };
+    const standing = (answer: 'approve' | 'deny') =>
+      signAnswer(key, { run, answer, by: toStandingBy(input) });
     return await client.workflow.start<typeof agentRun>(workflowType, {
       workflowId: toWorkflowId(run),
       taskQueue: queues.run,
-      args: [input],
+      args: [
+        input.approve === 'ask'
+          ? input
+          : { standing: standing(input.approve === 'auto' ? 'approve' : 'deny'), ...input },
+      ],
     });
   };
 
   return {
     ...{ client, model, workspace, folders, blobs, start },
     run: async (goal, overrides) => await (await start(goal, overrides)).result(),
+    async answer(handle, answer) {
+      const signature = signAnswer(key, { run: handle.workflowId.replace(/^run-/, ''), ...answer });
+      await handle.executeUpdate(answerApproval, { args: [{ signature, ...answer }] });
+    },
     events: (handle) => readEvents(client, handle),
     async waitFor(handle, phase) {
       const deadline = Date.now() + 30_000;

@@ -49,6 +49,7 @@ function createRoom() {
     ...{ audit, spillDir: join(state, 'spill'), blobs: createBlobStore(join(state, 'blobs')) },
     policy: () => Promise.resolve({ policy, sha256 }),
     sandbox: { kind: 'unavailable', reason: 'None is needed here.', fix: 'Nothing to do.' },
+    approvers: () => [],
     transactions: createTransactions(createLeases(join(state, 'leases')), join(state, 'snapshots')),
   });
   const order = (attempt: number): ActOrder => ({

@@ -101,6 +101,7 @@ export async function createWorld({ network }: { readonly network?: object } = {
     audit: createAuditLog(folders.audit),
     policy: () => Promise.resolve(bundle),
     sandbox: await probeSandbox('auto', sandboxFolder),
+    approvers: () => [],
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     spillDir: join(folders.root, 'spill'),
   };

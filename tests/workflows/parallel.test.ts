@@ -4,13 +4,7 @@ import { join } from 'node:path';
 import { afterEach, suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import {
-  answerApproval,
-  cancelRun,
-  pauseRun,
-  resumeRun,
-  runView,
-} from '../../workflows/contract.ts';
+import { cancelRun, pauseRun, resumeRun, runView } from '../../workflows/contract.ts';
 import type { RunView } from '../../workflows/contract.ts';
 import { countTurns, findStepId, tellStory } from '../model-server/scripts.ts';
 import type { ScriptedCall } from '../model-server/turns.ts';
@@ -130,9 +124,7 @@ suite('independent steps at once', () => {
     const [request] = view.waiting ?? [];
     assert.ok(request !== undefined && request.step === 's1');
     const { id, digest } = request;
-    await handle.executeUpdate(answerApproval, {
-      args: [{ request: id, digest, answer: 'approve', by: 'tester' }],
-    });
+    await agent.answer(handle, { request: id, digest, answer: 'approve', by: 'tester' });
     const result = await handle.result();
     assert.equal(result.status, 'done', result.summary);
     assert.deepEqual(result.changes, ['AGENTS.md', 'b.txt']);

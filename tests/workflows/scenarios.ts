@@ -12,7 +12,13 @@ import {
   rewindRun,
   sayToRun,
 } from '../../workflows/contract.ts';
-import type { ApprovalAnswer, RunInput, RunResult } from '../../workflows/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract.ts';
+import type {
+  ApprovalAnswer,
+  ApprovalRequest,
+  RunInput,
+  RunResult,
+} from '../../workflows/contract.ts';
 import {
   callsInTurn,
   countTurns,
@@ -36,7 +42,7 @@ export interface Scenario {
   /** Replaced text of the shipped policies/tools.yaml: [from, to]. */
   readonly tools?: readonly [from: string, to: string];
   /** What people do while it runs. */
-  readonly drive?: (agent: TestAgent, handle: RunHandle) => Promise<void>;
+  readonly drive?: (agent: TestAgent, handle: RunHandle) => Promise<unknown>;
   readonly check: (result: RunResult, agent: TestAgent, handle: RunHandle) => Promise<void> | void;
 }
 
@@ -50,13 +56,24 @@ export async function answer(
   agent: TestAgent,
   handle: RunHandle,
   given: Partial<ApprovalAnswer>,
-): Promise<void> {
+): Promise<ApprovalRequest> {
   const { now } = await agent.waitFor(handle, 'awaiting-approval');
   assert.equal(now.phase, 'awaiting-approval');
   const { id, digest } = now.request;
-  await handle.executeUpdate(answerApproval, {
-    args: [{ request: id, digest, answer: 'approve', by: 'tester', ...given }],
-  });
+  await agent.answer(handle, { request: id, digest, answer: 'approve', by: 'tester', ...given });
+  return now.request;
+}
+
+async function waitForRequest(
+  agent: TestAgent,
+  handle: RunHandle,
+  id: string,
+): Promise<ApprovalRequest> {
+  for (;;) {
+    const { now } = await agent.waitFor(handle, 'awaiting-approval');
+    if (now.phase === 'awaiting-approval' && now.request.id === id) return now.request;
+    await setTimeout(10);
+  }
 }
 
 /** How the agent of a scenario is started. */
@@ -315,6 +332,47 @@ export const scenarios: readonly Scenario[] = [
     async check(result, agent) {
       done(result);
       assert.equal(await agent.read('AGENTS.md'), 'Be kind.\n');
+    },
+  },
+  {
+    name: 'unsigned-answers',
+    script: askedWrite,
+    // As anybody who reaches Temporal could write it.
+    input: { approve: 'auto', standing: { key: '0123456789abcdef', value: 'AAAA' } },
+    async drive(agent, handle) {
+      const standing = await waitForRequest(agent, handle, 'a2');
+      assert.match(
+        standing.refused ?? '',
+        /a1 by tester \(--approve auto\) does not count: its key 0123456789abcdef/,
+      );
+      const { digest } = standing;
+      const forged = { request: 'a2', digest, answer: 'approve', by: 'tester' } as const;
+      await handle.executeUpdate(answerApproval, { args: [forged] });
+      const again = await waitForRequest(agent, handle, 'a3');
+      assert.match(again.refused ?? '', /a2 by tester does not count: it is not signed/);
+      assert.ok(!existsSync(join(agent.workspace, 'AGENTS.md')));
+      await answer(agent, handle, {});
+    },
+    async check(result, agent) {
+      done(result);
+      assert.equal(await agent.read('AGENTS.md'), 'Be kind.\n');
+    },
+  },
+  {
+    name: 'approved-with-other-arguments',
+    script: askedWrite,
+    async drive(agent, handle) {
+      const edited = await agent.blobs.putJson({ path: 'AGENTS.md', content: 'Be brief.\n' });
+      const { details } = await answer(agent, handle, { edited });
+      const shown = await agent.blobs.getJson<ApprovalDetails>(details ?? '');
+      assert.match(shown.diff ?? '', /^\+Be kind\.$/m);
+      assert.equal(shown.risk.level, 'low');
+    },
+    async check(result, agent) {
+      done(result);
+      assert.equal(await agent.read('AGENTS.md'), 'Be brief.\n');
+      const told = JSON.stringify(agent.model.requests.at(-2)?.messages);
+      assert.match(told, /tester changed the arguments before approving/);
     },
   },
   {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { after, before, suite, test } from 'node:test';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { ApprovalAnswer } from '../../workflows/contract.ts';
-import { answerApproval, runView } from '../../workflows/contract.ts';
+import { runView } from '../../workflows/contract.ts';
 import { callsInTurn, happy } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import { startAgent } from '../setup/agent.ts';
@@ -39,10 +39,10 @@ async function readTimers(
 }
 
 /** The test server loses an update now and then when its clock has just jumped; a person would answer again, too. */
-async function answer(handle: RunHandle, given: ApprovalAnswer): Promise<void> {
+async function answer(agent: TestAgent, handle: RunHandle, given: ApprovalAnswer): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
-      return await handle.executeUpdate(answerApproval, { args: [given] });
+      return await agent.answer(handle, given);
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError) || tries === 5) throw error;
     }
@@ -98,7 +98,7 @@ suite('waiting, with a clock that skips', { skip: java ? false : 'Java is not in
     const { now } = await agent.waitFor(handle, 'awaiting-approval');
     assert.ok(now.phase === 'awaiting-approval');
     const { id, digest } = now.request;
-    await answer(handle, { request: id, digest, answer: 'approve', by: 'tester' });
+    await answer(agent, handle, { request: id, digest, answer: 'approve', by: 'tester' });
     const result = await handle.result();
     assert.equal(result.status, 'done', result.summary);
     assert.equal(await agent.read('AGENTS.md'), 'x');

@@ -1,0 +1,59 @@
+/** Signatures of what people answer: only an answer by a known key counts, so a forged message to the run is worth nothing. */
+import { toCanonical } from './canonical.ts';
+import type { PublicKey, SigningKey } from './signing-key.ts';
+
+/** Ed25519. */
+export interface Signature {
+  /** Id of the key: 16 hex digits. */
+  readonly key: string;
+  /** Base64. */
+  readonly value: string;
+}
+
+/** The answer to one request about exactly one action. */
+export interface SignedAnswer {
+  readonly run: string;
+  readonly request: string;
+  readonly digest: string;
+  readonly answer: 'approve' | 'deny';
+  readonly by: string;
+  readonly reason?: string;
+  /** Arguments in place of the model's. */
+  readonly edited?: string;
+}
+
+/** The answer to whatever a run may ask, given when it was started. */
+export interface StandingOrder {
+  readonly run: string;
+  readonly answer: 'approve' | 'deny';
+  readonly by: string;
+}
+
+type Signable = SignedAnswer | StandingOrder;
+
+/** Every field of an answer, and nothing else; an order says less and is another text for that. */
+function toText(signable: Signable): string {
+  const { run, answer, by } = signable;
+  if (!('request' in signable)) return toCanonical({ v: 1, kind: 'order', run, answer, by });
+  const { request, digest, reason, edited } = signable;
+  return toCanonical({ v: 1, kind: 'answer', run, request, digest, answer, by, reason, edited });
+}
+
+export const signAnswer = (key: SigningKey, signable: Signable): Signature => ({
+  key: key.id,
+  value: key.sign(toText(signable)),
+});
+
+/** Why an answer does not count, as a sentence; undefined when it does. */
+export function findSignatureProblem(
+  keys: readonly PublicKey[],
+  signable: Signable,
+  signature: Signature | undefined,
+): string | undefined {
+  if (signature === undefined) return 'it is not signed';
+  const key = keys.find(({ id }) => id === signature.key);
+  if (key === undefined) return `its key ${signature.key.slice(0, 16)} is not one of an approver`;
+  return key.isSigned(toText(signable), signature.value)
+    ? undefined
+    : 'its signature does not fit what it says';
+}

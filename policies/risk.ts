@@ -1,0 +1,33 @@
+import type { Decision } from './action.ts';
+
+/** How much is at stake: `low` can be taken back whole, `medium` runs more than was judged, `high` reaches beyond the workspace. */
+export interface Risk {
+  readonly level: 'low' | 'medium' | 'high';
+  /** One sentence for whoever decides. */
+  readonly why: string;
+}
+
+/** What can go wrong with an action, for the person asked about it. Pure. */
+export function toRisk({ effect, rule }: Pick<Decision, 'effect' | 'rule'>): Risk {
+  switch (effect) {
+    case 'external':
+      return {
+        level: 'high',
+        why: 'It reaches beyond the workspace and cannot be taken back.',
+      };
+    case 'idempotent':
+      return {
+        level: 'high',
+        why: 'It reaches beyond the workspace; what it does there cannot be taken back.',
+      };
+    case 'workspace':
+      return rule === 'shell' || rule.startsWith('commands.')
+        ? {
+            level: 'medium',
+            why: 'It may change any file of the workspace, and nothing outside; agent undo takes it back.',
+          }
+        : { level: 'low', why: 'It changes only what is shown; agent undo takes it back.' };
+    case 'pure':
+      return { level: 'low', why: 'It only reads; what it reads goes to the model.' };
+  }
+}
