@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -297,4 +297,18 @@ test('a tampered-with index or a lock left by a killed git does not keep it from
   const [repository = ''] = readdirSync(store);
   writeFileSync(join(store, repository, 'index-root-files.lock'), '');
   assert.equal((await openSnapshots(store, workspace, 'again').capture()).tree, tree);
+});
+
+test('objects that a killed process left half-written go when the store is opened', async () => {
+  const { workspace, store, snapshots, write } = createRoom();
+  write('a.txt', 'a');
+  const { tree } = await snapshots.capture();
+  const [repository] = readdirSync(store).filter((name) => name.endsWith('.git'));
+  const unfinished = join(store, repository ?? '', 'unfinished');
+  mkdirSync(unfinished, { recursive: true });
+  const { pid } = spawnSync('true');
+  writeFileSync(join(unfinished, `${pid}-half.tmp`), 'blo');
+  const again = openSnapshots(store, workspace, 'test');
+  assert.deepEqual(readdirSync(unfinished), []);
+  assert.ok(await again.has(tree));
 });

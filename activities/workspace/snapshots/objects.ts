@@ -2,11 +2,12 @@
  * Single objects of the shadow repository, read and written in this process: a file tool changes a handful of them, and a
  * git process for each would cost more than all the rest of the call. Format: gitformat-loose, git-mktree(1).
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
+import { removeLeftTemps, toTempName } from '../../../audit/temporary.ts';
 import type { Git } from './git.ts';
 
 export type ObjectKind = 'blob' | 'tree' | 'commit';
@@ -71,6 +72,8 @@ export function createObjects(
   readPacked: (id: string) => Promise<Buffer>,
 ): Objects {
   const pending = new Map<string, Buffer>();
+  const unfinished = join(repository, 'unfinished');
+  removeLeftTemps(unfinished);
   const pathOf = (id: string): string => join(repository, 'objects', id.slice(0, 2), id.slice(2));
 
   const write = async (id: string, whole: Buffer): Promise<void> => {
@@ -82,8 +85,7 @@ export function createObjects(
       return;
     }
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // A name git itself gives to what is not finished, so that its own clean-up knows it.
-    const temp = join(dirname(file), `tmp_obj_${randomUUID()}`);
+    const temp = join(unfinished, toTempName());
     try {
       const handle = await open(temp, 'wx', 0o400);
       try {
@@ -122,6 +124,7 @@ export function createObjects(
     read,
     readTree: async (id) => parseTree(await read(id)),
     async flush() {
+      if (pending.size > 0) mkdirSync(unfinished, { recursive: true, mode: 0o700 });
       await Promise.all([...pending].map(([id, whole]) => write(id, whole)));
       pending.clear();
     },
