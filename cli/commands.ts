@@ -297,8 +297,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'audit tail',
-    args: [],
-    summary: 'the newest entries of the audit log',
+    args: ['[run]'],
+    summary: 'the newest entries of the audit log, or of one run in it',
     options: {
       follow: { short: 'f', help: 'go on with new entries' },
       lines: { value: 'n', short: 'n', help: 'how many; default: 20' },

@@ -6,7 +6,7 @@ export type ModelServer =
   | { readonly kind: 'refused'; readonly status: number }
   | { readonly kind: 'away'; readonly reason: string };
 
-const answerWithinMs = 3_000;
+const answerWithinMs = 10_000;
 const mostBody = 1_000_000;
 
 /** Asks `<baseUrl>/models`. Any answer but a refused key counts as up: not every server has that page. */

@@ -8,27 +8,33 @@ import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../output.ts';
 import { parseCount, textOf } from '../run-options.ts';
-import { printProgress } from '../session.ts';
+import { parseRun, printProgress } from '../session.ts';
 import { createTail } from '../tail.ts';
 
 const usualLines = '20';
 const pollMs = 300;
 
-/** `agent audit tail`: the newest entries of the audit log; with `-f` those to come, until Ctrl-C. */
-export async function tailAudit({ flags }: Invocation): Promise<number> {
+/** `agent audit tail`: the newest entries of the audit log, or those of one run; with `-f` those to come, until Ctrl-C. */
+export async function tailAudit({ args, flags }: Invocation): Promise<number> {
+  const run = args[0] === undefined ? undefined : parseRun(args[0]);
+  const isWanted = (entry: unknown): boolean =>
+    run === undefined || (entry as { readonly run?: string }).run === run;
   const most = parseCount('--lines', textOf(flags, 'lines') ?? usualLines);
   const { audit } = readSettings().folders;
   const print = flags['json'] === true ? printJson : printEntry;
-  const newest = await readNewest(audit, most);
+  const newest = await readNewest(audit, most, isWanted);
   for (const entry of newest.entries) print(entry);
   if (flags['follow'] !== true) {
-    if (newest.entries.length === 0) printProgress(`The audit log in ${audit} has no entries yet.`);
+    if (newest.entries.length === 0)
+      printProgress(
+        `The audit log in ${audit} has no entries${run === undefined ? '' : ` of run ${run}`} yet.`,
+      );
     return 0;
   }
   let { day, tail } = newest;
   for (;;) {
     await setTimeout(pollMs);
-    for (const entry of parseEntries((await tail?.read()) ?? [])) print(entry);
+    for (const entry of parseEntries((await tail?.read()) ?? []).filter(isWanted)) print(entry);
     const next = (await readDayNames(audit)).find((name) => name > day);
     if (next === undefined) continue;
     await tail?.close();
@@ -41,13 +47,14 @@ const readDayNames = async (folder: string): Promise<string[]> =>
   existsSync(folder) ? await readDays(folder) : [];
 
 /** The last entries, going back over days as far as needed, and the newest day's file to read on from. */
-async function readNewest(folder: string, most: number) {
+async function readNewest(folder: string, most: number, isWanted: (entry: unknown) => boolean) {
   const days = await readDayNames(folder);
   let entries: unknown[] = [];
   let newest: ReturnType<typeof createTail> | undefined;
   for (const name of days.toReversed()) {
     const tail = createTail(join(folder, name));
-    entries = [...parseEntries(await tail.read()), ...entries].slice(-most);
+    const found = parseEntries(await tail.read()).filter(isWanted);
+    entries = [...found, ...entries].slice(-most);
     if (newest === undefined) newest = tail;
     else await tail.close();
     if (entries.length >= most) break;
