@@ -4,7 +4,7 @@
  * history stays flat however long the conversation gets (docs/architecture.md, "Messages by reference").
  */
 import type { Signature } from '../audit/answer-signature.ts';
-import type { Decision, Effect, Limits, Verdict } from '../policies/action.ts';
+import type { Decision, Effect, Limits, Prices, Verdict } from '../policies/action.ts';
 import type { Risk } from '../policies/risk.ts';
 
 /** Address of a blob: `sha256:` and 64 hex digits. */
@@ -62,6 +62,8 @@ export interface PlanRequest {
   readonly claims?: readonly string[];
   /** What a person said since the last model call. */
   readonly said: readonly string[];
+  /** Why the engine gave up the plan before. */
+  readonly remarks?: readonly string[];
 }
 
 export interface PlanAnswer {
@@ -102,6 +104,8 @@ export interface ThinkRequest {
   readonly nudge?: string;
   /** Tools that cannot work in this run; they are not offered. */
   readonly without?: readonly string[];
+  /** A budget is used up: only `finish_step` is offered, and an answer without it will do. */
+  readonly lastWord?: true;
 }
 
 export interface ThinkAnswer {
@@ -248,6 +252,8 @@ export type OpenResult =
       ok: true;
       facts: Ref;
       limits: Limits;
+      /** Absent when the policy has none. */
+      prices?: Prices;
       policy: string;
       sandbox: 'bubblewrap' | 'none' | 'unavailable';
       /** What commands lack on this machine, and what to do about it; absent where they are confined. */

@@ -269,8 +269,12 @@ function foldCompleted(
   state.usage.outputTokens += outcome.usage.outputTokens;
   state.usage.workMs += outcome.ms;
   const told = outcome.kind === 'answer' ? foldAnswer(state, type, request, outcome.answer) : [];
-  return [...told, { type: 'budget', usage: { ...state.usage } }];
+  const nudged = type === 'think' ? foldNudge(request as ThinkRequest) : [];
+  return [...nudged, ...told, { type: 'budget', usage: { ...state.usage } }];
 }
+
+const foldNudge = ({ step, nudge }: ThinkRequest): RunEventBody[] =>
+  nudge === undefined ? [] : [{ type: 'nudge', step, text: nudge }];
 
 const foldOpening = (opened: OpenResult): RunEventBody[] =>
   opened.ok && opened.restricted !== undefined
@@ -332,6 +336,7 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
   state.requested.delete(seq);
   state.usage.toolCalls += 1;
   state.usage.workMs += ms;
+  state.usage.outputBytes = (state.usage.outputBytes ?? 0) + bytes;
   const exit = exitCode === undefined ? {} : { exitCode };
   const ran: RunEventBody[] = verdict === 'allow' ? [{ type: 'tool.started', ...of }] : [];
   return [

@@ -97,6 +97,8 @@ export type RunEvent =
       readonly notes: string;
     })
   | (Common<'budget'> & { readonly usage: RunUsage })
+  /** What the engine tells the model: a budget that comes to its end, a call that is made again and again. */
+  | (Common<'nudge'> & { readonly step: string; readonly text: string })
   | (Common<'model.waiting'> & { readonly address: string; readonly reason: string })
   /** What a step did in its copy came into the workspace, or did not because of `conflicts`: paths, at most 20. */
   | (Common<'step.merged'> & { readonly step: string; readonly conflicts?: readonly string[] })

@@ -36,6 +36,7 @@ const runOptions: Readonly<Record<string, Option>> = {
   'max-steps': { value: 'n', help: 'stop after n steps' },
   'max-tokens': { value: 'n', help: 'stop after n tokens' },
   'max-minutes': { value: 'n', help: 'stop after n minutes of work' },
+  'max-usd': { value: 'n', help: 'stop after n US dollars, for models with a price in tools.yaml' },
   'max-tool-calls': { value: 'n', help: 'stop after n tool calls' },
   id: { value: 'name', help: 'name of the run instead of a made-up one' },
   wait: { help: 'wait while another run has the workspace' },

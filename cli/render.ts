@@ -41,6 +41,8 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       const edited = event.edited === undefined ? '' : ', with other arguments';
       return [`  ${toLine(event.request, 20)} ${word}${edited} by ${toLine(event.by, 40)}${why}`];
     }
+    case 'nudge':
+      return [`  ${style.yellow('told the model')}: ${toLine(event.text, width)}`];
     case 'workspace.drift': {
       const done = { adopt: 'taken as they are', restore: 'taken back', ask: 'asked about' }[
         event.done

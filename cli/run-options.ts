@@ -54,13 +54,15 @@ const limitFlags = {
   'max-minutes': 'minutes',
 } as const satisfies Record<string, keyof Limits>;
 
-/** @throws CliError for anything but whole numbers from 1 on. */
+/** @throws CliError for anything but whole numbers from 1 on, and an amount of dollars. */
 export function parseLimits(flags: Flags): Partial<Limits> {
-  const limits: { -readonly [K in keyof Limits]?: number } = {};
+  const limits: { -readonly [K in Exclude<keyof Limits, 'perTool'>]?: number } = {};
   for (const [flag, name] of Object.entries(limitFlags)) {
     const text = textOf(flags, flag);
     if (text !== undefined) limits[name] = parseCount(`--${flag}`, text);
   }
+  const usd = textOf(flags, 'max-usd');
+  if (usd !== undefined) limits.usd = parseUsd('--max-usd', usd);
   return limits;
 }
 
@@ -71,6 +73,12 @@ export function parseCount(name: string, text: string): number {
     throw usageError(`${name} must be a whole number from 1 to ${largestLimit}, got "${text}".`);
   }
   return count;
+}
+
+function parseUsd(name: string, text: string): number {
+  const usd = /^\d{1,6}(\.\d{1,4})?$/.test(text) ? Number(text) : 0;
+  if (usd > 0) return usd;
+  throw usageError(`${name} must be an amount of US dollars such as 2.50, got "${text}".`);
 }
 
 /** @throws CliError when it is none of the three. */

@@ -119,6 +119,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return { ...view, paused: false };
     case 'run.finished':
       return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), finished: event };
+    case 'nudge':
     case 'run.restricted':
     case 'decision':
     case 'tool.started':

@@ -33,4 +33,13 @@ export interface Limits {
   readonly toolCalls: number;
   readonly tokens: number;
   readonly minutes: number;
+  /** Bytes that all tools of the run may return together. */
+  readonly outputBytes?: number;
+  /** US dollars, for the models that have a price. */
+  readonly usd?: number;
+  /** Calls of single tools. */
+  readonly perTool?: Readonly<Record<string, number>>;
 }
+
+/** US dollars for a million tokens, by model; `*` at the end of a name stands for any rest. */
+export type Prices = Readonly<Record<string, { readonly input: number; readonly output: number }>>;

@@ -185,6 +185,8 @@ export const compileBudgets = ({ budgets }: ToolsFile): Policy['budgets'] => ({
   tokens: budgets?.tokens ?? 3_000_000,
   minutes: budgets?.minutes ?? 120,
   outputBytes: budgets?.output_bytes ?? 1_000_000,
+  runOutputBytes: budgets?.run_output_bytes ?? 200_000_000,
+  ...(budgets?.usd === undefined ? {} : { usd: budgets.usd }),
   perTool: new Map(Object.entries(budgets?.per_tool ?? {})),
 });
 

@@ -18,6 +18,9 @@ export const limitsOf = ({ budgets }: Policy): Limits => ({
   toolCalls: budgets.toolCalls,
   tokens: budgets.tokens,
   minutes: budgets.minutes,
+  outputBytes: budgets.runOutputBytes,
+  ...(budgets.usd === undefined ? {} : { usd: budgets.usd }),
+  ...(budgets.perTool.size === 0 ? {} : { perTool: Object.fromEntries(budgets.perTool) }),
 });
 
 const deny = (rule: string, reason: string, effect: Decision['effect'] = 'pure'): Decision => ({

@@ -40,6 +40,7 @@ export function parsePolicy(files: PolicyFiles): ParsedPolicy {
       commands: compileCommands(tools.value, tools.report),
       shell: compileShell(tools.value),
       budgets: compileBudgets(tools.value),
+      prices: tools.value.prices ?? {},
       workspace: compileWorkspace(tools.value),
       sandbox: compileSandbox(tools.value),
     }),

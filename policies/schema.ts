@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Effect, Verdict } from './action.ts';
+import type { Effect, Prices, Verdict } from './action.ts';
 import { toGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import { toHostPattern } from './hosts.ts';
@@ -70,6 +70,10 @@ interface Budgets {
   readonly minutes: number;
   /** Bytes kept of the output of one tool call. */
   readonly outputBytes: number;
+  /** Bytes that all calls of a run may return together. */
+  readonly runOutputBytes: number;
+  /** US dollars that the models of a run may cost; no limit if absent. */
+  readonly usd?: number;
   /** Calls a run may make of single tools. */
   readonly perTool: ReadonlyMap<string, number>;
 }
@@ -95,6 +99,7 @@ export interface Policy {
     readonly variables: Readonly<Record<Verdict, readonly Glob[]>>;
   };
   readonly budgets: Budgets;
+  readonly prices: Prices;
   readonly workspace: WorkspaceRules;
   readonly sandbox: SandboxLimits;
   /** In the order judged: deny, ask, allow. */
@@ -229,6 +234,8 @@ const commandRule: z.ZodType<CommandFile> = z.strictObject({
   ...examples,
 });
 
+const price = z.number().min(0).max(10_000);
+
 export const toolsSchema = z.strictObject({
   version,
   tools: z.strictObject(lists(toolRule)),
@@ -265,9 +272,12 @@ export const toolsSchema = z.strictObject({
       tokens: count.optional(),
       minutes: z.number().min(0).optional(),
       output_bytes: count.optional(),
+      run_output_bytes: count.optional(),
+      usd: z.number().min(0).optional(),
       per_tool: z.record(z.string(), count).optional(),
     })
     .optional(),
+  prices: z.record(line, z.strictObject({ input: price, output: price })).optional(),
 });
 
 export const pathsSchema = z.strictObject({

@@ -30,6 +30,9 @@ const stricter = (a: Verdict, b: Verdict | undefined): Verdict =>
   b !== undefined && severity[b] > severity[a] ? b : a;
 const smaller = (a: number, b: number | undefined): number => Math.min(a, b ?? a);
 
+const toUsd = (a: number | undefined, b: number | undefined): { readonly usd?: number } =>
+  a === undefined && b === undefined ? {} : { usd: Math.min(a ?? Infinity, b ?? Infinity) };
+
 /** Rules judged in the order deny, ask, allow; those of the workspace before the operator's. */
 const join = <R extends Rule>(base: readonly R[], more: readonly R[]): R[] =>
   [...more, ...base].toSorted((a, b) => severity[b.verdict] - severity[a.verdict]);
@@ -80,6 +83,8 @@ export function tighten(policy: Policy, files: TighteningFiles): Tightened {
         tokens: smaller(policy.budgets.tokens, budgets?.tokens),
         minutes: smaller(policy.budgets.minutes, budgets?.minutes),
         outputBytes: smaller(policy.budgets.outputBytes, budgets?.output_bytes),
+        runOutputBytes: smaller(policy.budgets.runOutputBytes, budgets?.run_output_bytes),
+        ...toUsd(policy.budgets.usd, budgets?.usd),
         perTool,
       },
       paths: {

@@ -87,6 +87,7 @@ async function ensureTree(
 const toCheckpoint = (state: RunState): RunState => ({
   ...state,
   said: [],
+  recent: [],
   thought: '',
   steps: state.steps.map((step) => ({
     ...toFreshStep(step),
@@ -151,6 +152,7 @@ export async function goBack(run: Run): Promise<void> {
     if (before.evidence === undefined) delete state.evidence;
     else state.evidence = before.evidence;
     state.repeat = { key: '', count: 0 };
+    delete state.recent;
     state.denials = 0;
   }
   delete state.rewind;

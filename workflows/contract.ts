@@ -96,6 +96,12 @@ export interface RunUsage {
   readonly outputTokens: number;
   /** Milliseconds spent in model calls and tools; waiting is free. */
   readonly workMs: number;
+  /** Bytes that tools returned. */
+  readonly outputBytes?: number;
+  /** US dollars, of the models that have a price; absent when none has. */
+  readonly usd?: number;
+  /** Calls of each tool. */
+  readonly perTool?: Readonly<Record<string, number>>;
 }
 
 export interface RunResult {

@@ -2,7 +2,7 @@ import { condition } from '@temporalio/workflow';
 import type { ActResult, Approval, Call, Settlement, ThinkAnswer } from '../activities/contract.ts';
 import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
 import { beginStep } from './checkpoints.ts';
-import { checkBudget, countAction } from './budgets.ts';
+import { checkBudget, checkToolBudget, countAction } from './budgets.ts';
 import { continueWhenLong, waitWhilePaused } from './control.ts';
 import { RunEnd } from './failures.ts';
 import { askModel } from './model.ts';
@@ -14,7 +14,7 @@ import { claimsOf, takeSaid } from './state.ts';
 /** Turns after which a step that does not finish is given up. */
 const mostTurns = 80;
 
-/** (Thought → Action → Observation)* until the model says the step is finished. */
+/** (Thought → Action → Observation)* until the model says the step is finished; without a plan any more when it got stuck. */
 export async function executeStep(run: Run, step: StepRecord): Promise<void> {
   if (step.state !== 'running') {
     checkBudget(run, 'steps');
@@ -34,7 +34,11 @@ export async function executeStep(run: Run, step: StepRecord): Promise<void> {
     }
     step.turns += 1;
     const turn = await think(run, step);
-    for (const call of turn.calls) await act(run, step, call);
+    for (const call of turn.calls) {
+      await act(run, step, call);
+      // Stuck: the next round begins with another plan.
+      if (run.state.plan === undefined) return;
+    }
     if (turn.question !== undefined) await askPerson(run, turn.question.text);
     if (turn.finish !== undefined) step.claim = turn.finish.summary;
   }
@@ -79,7 +83,8 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
 async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   const { state } = run;
   await waitWhilePaused(run);
-  checkBudget(run, 'toolCalls', 'minutes');
+  checkBudget(run, 'toolCalls', 'minutes', 'outputBytes');
+  checkToolBudget(run, call.tool);
   state.actions += 1;
   const seq = state.actions;
   let approval: Approval | undefined;
@@ -95,13 +100,13 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
     result = await tryAct(run, order, approval, settled);
   }
   if (result.tree !== undefined) state.tree = result.tree;
-  countAction(run, result.ms);
+  countAction(run, call.tool, result);
   state.policyLimits = result.limits;
   if (result.observation !== undefined) {
     state.evidence = result.observation;
     step.observations.push(result.observation);
   }
-  noteOutcome(state, result);
+  noteOutcome(run, result);
 }
 
 async function tryAct(

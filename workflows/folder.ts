@@ -24,6 +24,7 @@ export async function openRun(run: Run): Promise<void> {
     if (opened.ok) {
       state.facts = opened.facts;
       state.policyLimits = opened.limits;
+      if (opened.prices !== undefined) state.prices = opened.prices;
       if (opened.sandbox === 'unavailable') state.without = ['run_command'];
       if (opened.tree === undefined) return;
       state.base = opened.tree;

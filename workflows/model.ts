@@ -21,12 +21,12 @@ export async function askModel<T>(
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     await waitWhilePaused(run);
-    checkBudget(run, 'tokens', 'minutes');
+    checkBudget(run, 'tokens', 'minutes', 'usd');
     enter(run, phase);
     const outcome = await ask();
     switch (outcome.kind) {
       case 'answer':
-        countModel(run, outcome.usage, outcome.ms);
+        countModel(run, outcome.usage, outcome.ms, outcome.model);
         return outcome.answer;
       case 'invalid':
         countModel(run, outcome.usage, outcome.ms);

@@ -98,7 +98,7 @@ async function runLane(run: Run, step: StepRecord, base: SnapshotId): Promise<La
   const own = createLane(run, opened.workspace);
   do {
     await executeStep(own, step);
-    await reviewStep(own, step);
+    if (state.plan !== undefined) await reviewStep(own, step);
     if (state.plan === undefined) throw new PlanGivenUp(step.id);
   } while (step.state === 'waiting');
   return { step, run: own };
@@ -134,6 +134,7 @@ const ownKeys: ReadonlySet<PropertyKey> = new Set<keyof RunState>([
   'tree',
   'evidence',
   'repeat',
+  'recent',
   'denials',
   'nudge',
 ]);

@@ -1,11 +1,9 @@
 import { toFreshStep } from './contract.ts';
 import { askModel } from './model.ts';
 import { RunEnd } from './failures.ts';
+import { mostRounds } from './rounds.ts';
 import type { Run } from './state.ts';
 import { takeSaid } from './state.ts';
-
-/** Plans tried before the run ends as rejected. */
-const mostRounds = 3;
 
 /** Asks the planner for a plan and starts a round with it. */
 export async function planGoal(run: Run): Promise<void> {
@@ -25,9 +23,11 @@ export async function planGoal(run: Run): Promise<void> {
         notes: state.planNotes,
         claims: state.achieved,
         said,
+        ...(state.remarks === undefined ? {} : { remarks: state.remarks }),
       },
     ]),
   );
+  delete state.remarks;
   state.plan = answer.plan;
   state.thought = answer.approach;
   state.steps = answer.steps.map(toFreshStep);

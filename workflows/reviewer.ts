@@ -1,5 +1,6 @@
 import type { Ref, ReviewAnswer } from '../activities/contract.ts';
 import { askModel } from './model.ts';
+import { endRound } from './rounds.ts';
 import type { Run, StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
 
@@ -38,10 +39,8 @@ export async function reviewWork(run: Run): Promise<string | undefined> {
 
 /** The next round begins with another plan, which is told what this one achieved; `notes` says why. */
 export function giveUpPlan({ state }: Run, notes: Ref): void {
-  state.achieved.push(...claimsOf(state, 150));
   state.planNotes.push(notes);
-  delete state.plan;
-  state.steps = [];
+  endRound({ state });
 }
 
 async function askReviewer(run: Run, step?: StepRecord): Promise<ReviewAnswer> {

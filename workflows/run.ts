@@ -1,4 +1,9 @@
-import { CancellationScope, isCancellation, setHandler } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  CancellationScope,
+  isCancellation,
+  setHandler,
+} from '@temporalio/workflow';
 import { registerApprovals } from './approvals.ts';
 import { goBack, registerRewind } from './checkpoints.ts';
 import { registerControls } from './control.ts';
@@ -12,6 +17,7 @@ import { planGoal } from './planner.ts';
 import { reviewStep, reviewWork } from './reviewer.ts';
 import type { Run, RunState } from './state.ts';
 import { createRun, readySteps, toView } from './state.ts';
+import { wrapUp } from './wrap-up.ts';
 
 /** Plans the goal, executes the plan step by step, and repeats with the reviewer's notes until the work is accepted. */
 async function carryOut(run: Run): Promise<string> {
@@ -34,7 +40,7 @@ async function executePlan(run: Run): Promise<void> {
       continue;
     }
     await executeStep(run, step);
-    await reviewStep(run, step);
+    if (run.state.plan !== undefined) await reviewStep(run, step);
   }
 }
 
@@ -49,6 +55,16 @@ async function carryOutRewinding(run: Run): Promise<string> {
       if (run.state.rewind === undefined || !isCancellation(error)) throw error;
       await goBack(run);
     }
+  }
+}
+
+/** A run that is cancelled or rewound in its last turn ends without it. */
+async function toLastWord(run: Run, end: RunEnd, scope: CancellationScope): Promise<RunEnd> {
+  try {
+    return await scope.run(() => wrapUp(run, end));
+  } catch (error) {
+    if (isCancellation(error) || error instanceof ActivityFailure) return end;
+    throw error;
   }
 }
 
@@ -73,6 +89,7 @@ export async function agentRun(input: RunInput, carried?: RunState): Promise<Run
     end = isCancellation(error)
       ? new RunEnd('cancelled', `Cancelled by ${run.state.cancelledBy ?? 'the Temporal server'}.`)
       : toRunEnd(error);
+    if (end.status === 'budget') end = await toLastWord(run, end, scope);
   }
   return await CancellationScope.nonCancellable(() => closeRun(run, end));
 }

@@ -1,5 +1,5 @@
 import type { PlannedStep, Ref, SnapshotId } from '../activities/contract.ts';
-import type { Limits } from '../policies/action.ts';
+import type { Limits, Prices } from '../policies/action.ts';
 import type { Activities } from './activities.ts';
 import { proxyRunActivities } from './activities.ts';
 import type {
@@ -74,8 +74,14 @@ export interface RunState {
   denials: number;
   /** The last outcome and how often in a row it came. */
   repeat: { key: string; count: number };
+  /** The last actions as short hashes of call with outcome, of the workspace after it, and of the kind of error. */
+  recent?: { call: string; tree: string; error: string }[];
+  /** Why the engine gave up the last plan, for the planner. */
+  remarks?: string[];
   nudge?: string;
-  warned: boolean;
+  /** What the model was told once of budgets that come to their end. */
+  warnings?: string[];
+  prices?: Prices;
 }
 
 /** The run in memory: state, plus what lives only as long as this history. */
@@ -113,7 +119,6 @@ export function createRun(input: RunInput, carried?: RunState): Run {
       thought: '',
       denials: 0,
       repeat: { key: '', count: 0 },
-      warned: false,
     },
   };
 }
@@ -140,13 +145,17 @@ const noLimit = Number.MAX_SAFE_INTEGER;
 
 /** The lower of what the policy allows and what the operator asked for. */
 export function limitsOf({ input, state }: Run): Limits {
-  const least = (name: keyof Limits): number =>
+  const least = (name: Exclude<keyof Limits, 'perTool'>): number =>
     Math.min(state.policyLimits?.[name] ?? noLimit, input.limits[name] ?? noLimit);
+  const [usd, perTool] = [least('usd'), state.policyLimits?.perTool];
   return {
     steps: least('steps'),
     toolCalls: least('toolCalls'),
     tokens: least('tokens'),
     minutes: least('minutes'),
+    outputBytes: least('outputBytes'),
+    ...(usd === noLimit ? {} : { usd }),
+    ...(perTool === undefined ? {} : { perTool }),
   };
 }
 

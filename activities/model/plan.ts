@@ -130,7 +130,7 @@ export async function askPlan({ blobs, ask }: Role, request: PlanRequest) {
         text: toPlanPrompt({
           goal: request.goal,
           facts: facts ?? '',
-          notes,
+          notes: [...notes, ...(request.remarks ?? [])],
           claims: request.claims ?? [],
           said: request.said,
         }),

@@ -27,8 +27,11 @@ export async function askThink(role: Role, request: ThinkRequest) {
   return await role.ask<ThinkAnswer>({
     model: request.model,
     messages: fitToContext([...past, ...added], role.contextTokens),
-    tools: tools.filter(({ name }) => request.without?.includes(name) !== true),
+    tools: tools.filter(({ name }) =>
+      request.lastWord ? name === 'finish_step' : request.without?.includes(name) !== true,
+    ),
     async check(reply) {
+      if (request.lastWord) return { ok: true, value: toLastWord(reply, request) };
       const calls = checkCalls(reply);
       if (!calls.ok) return calls;
       const transcript = await transcripts.store({
@@ -76,6 +79,18 @@ async function followUp(
   const results = last?.role === 'assistant' ? toToolMessages(last.calls, observations) : [];
   const text = toFollowUp(notes, request.said, request.nudge);
   return text === '' ? results : [...results, { role: 'user', text }];
+}
+
+/** Nothing of it is carried out or stored: the run is over. */
+function toLastWord({ text, calls }: ModelReply, { transcript = '' }: ThinkRequest): ThinkAnswer {
+  const [finish] = calls.filter(({ name }) => name === 'finish_step');
+  const parsed = finish === undefined ? undefined : parseArguments(finish.name, finish.arguments);
+  const said = parsed?.ok === true ? parsed.args['summary'] : undefined;
+  const summary = typeof said === 'string' && said !== '' ? said : text;
+  return {
+    ...{ transcript, thought: text.slice(0, 300), calls: [] },
+    ...(summary === '' ? {} : { finish: { summary: summary.slice(0, 1_200), evidence: '' } }),
+  };
 }
 
 /** The ways chat templates write a call when the server does not understand it. Never run: a file may hold such text. */

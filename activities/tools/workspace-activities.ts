@@ -82,6 +82,9 @@ export function createWorkspaceActivities(
           ok: true,
           facts: await blobs.put(describe(root, bundle.policy, sandbox)),
           limits: limitsOf(bundle.policy),
+          ...(lease && Object.keys(bundle.policy.prices).length > 0
+            ? { prices: bundle.policy.prices }
+            : {}),
           policy: bundle.sha256,
           sandbox: sandbox.kind,
           ...describeRestriction(sandbox),

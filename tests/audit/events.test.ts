@@ -103,6 +103,7 @@ test('usage is summed over model answers and actions', () => {
     inputTokens: 201,
     outputTokens: 22,
     workMs: 33,
+    outputBytes: 14,
   });
 });
 

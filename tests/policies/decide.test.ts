@@ -168,5 +168,6 @@ test('limits are those of the file', () => {
     toolCalls: 500,
     tokens: 3_000_000,
     minutes: 120,
+    outputBytes: 200_000_000,
   });
 });

@@ -70,7 +70,11 @@ budgets: { steps: 5, tool_calls: 9999, per_tool: { run_command: 3 } }
     assert.equal(of('write_file', { path: 'a', content: '' }).verdict, 'ask');
     assert.equal(of('write_file', { path: 'a', content: 'x'.repeat(11) }).verdict, 'deny');
     assert.equal(decideUrl(policy, 'https://a.example/').rule, 'workspace.network.deny[0]');
-    assert.deepEqual(limitsOf(policy), { ...limitsOf(shipped), steps: 5 });
+    assert.deepEqual(limitsOf(policy), {
+      ...limitsOf(shipped),
+      steps: 5,
+      perTool: { run_command: 3 },
+    });
     assert.equal(policy.budgets.perTool.get('run_command'), 3);
   });
   test('its examples are tested with the others', () => {

@@ -308,7 +308,113 @@ export const scenarios: readonly Scenario[] = [
     check(result) {
       assert.equal(result.status, 'stuck');
       assert.equal(result.exitCode, 5);
+      assert.equal(result.usage.toolCalls, 12);
+      assert.match(result.summary, /The same call came out the same 12 times/);
+    },
+  },
+  {
+    name: 'stuck-and-planned-again',
+    script: (request, seen) => {
+      const tells = (text: string): boolean => JSON.stringify(request.messages).includes(text);
+      return tellStory({
+        plan: { steps: [{ id: 's1', title: tells('got stuck') ? 'Look elsewhere' : 'Look' }] },
+        act: () =>
+          tells('Look elsewhere')
+            ? { finish: { summary: 'Looked otherwise.' } }
+            : { call: [{ name: 'list_files', args: {} }] },
+      })(request, seen);
+    },
+    async check(result, agent, handle) {
+      done(result);
       assert.equal(result.usage.toolCalls, 8);
+      const nudges = (await agent.events(handle)).filter(({ type }) => type === 'nudge');
+      assert.equal(nudges.length, 2);
+      const told = JSON.stringify(
+        agent.model.requests.filter(({ role }) => role === 'planner').at(-1)?.messages,
+      );
+      assert.match(told, /The plan got stuck: the same call came out the same 8 times/);
+    },
+  },
+  {
+    name: 'going-in-circles',
+    script: tellStory({
+      plan: { steps: [{ id: 's1', title: 'Look' }] },
+      act: (asked) => ({
+        call: [
+          countTurns(asked) % 2 === 0
+            ? { name: 'list_files', args: {} }
+            : { name: 'search', args: { pattern: 'x' } },
+        ],
+      }),
+    }),
+    check(result) {
+      assert.equal(result.status, 'stuck');
+      assert.ok(result.usage.toolCalls < 48, `${result.usage.toolCalls} calls`);
+    },
+  },
+  {
+    name: 'waiting-for-a-change',
+    script: callsInTurn(
+      Array.from({ length: 20 }, (_, index) => ({
+        name: 'run_command',
+        args: { command: index % 2 === 0 ? 'echo x >> log' : 'wc -l log' },
+      })),
+    ),
+    async check(result, agent, handle) {
+      done(result);
+      const nudges = (await agent.events(handle)).filter(({ type }) => type === 'nudge');
+      assert.equal(nudges.length, 0);
+    },
+  },
+  {
+    name: 'budget-with-a-last-word',
+    script: (request, seen) =>
+      tellStory({
+        plan: { steps: [{ id: 's1', title: 'Look' }] },
+        act: (asked) =>
+          JSON.stringify(asked.messages).includes('This is your last turn')
+            ? { finish: { summary: 'Looked at most of it; src is left.' } }
+            : {
+                call: [
+                  { name: 'search', args: { pattern: `look-${countTurns(asked)}`, path: '.' } },
+                ],
+              },
+      })(request, seen),
+    input: { limits: { toolCalls: 10 } },
+    async check(result, agent, handle) {
+      assert.equal(result.status, 'budget');
+      assert.equal(result.exitCode, 4);
+      assert.match(result.summary, /has used its 10 tool calls/);
+      assert.match(result.summary, /In the middle of s1: Looked at most of it; src is left\./);
+      const nudges = (await agent.events(handle)).filter(({ type }) => type === 'nudge');
+      assert.match(JSON.stringify(nudges[0]), /8 tool calls of 10 tool calls are used/);
+      // One more, to have its last word; with nothing to do it with.
+      const last = agent.model.requests.at(-1);
+      assert.deepEqual(
+        last?.tools.map(({ name }) => name),
+        ['finish_step'],
+      );
+    },
+  },
+  {
+    name: 'budget-of-one-tool',
+    script: loop(10),
+    tools: ['  per_tool: {}', '  per_tool: { search: 3 }'],
+    check(result) {
+      assert.equal(result.status, 'budget');
+      assert.equal(result.usage.perTool?.['search'], 3);
+      assert.match(result.summary, /3 calls of search/);
+    },
+  },
+  {
+    name: 'budget-in-dollars',
+    script: loop(10),
+    tools: ['prices:\n', 'prices:\n  "scripted*": { input: 100, output: 1000 }\n'],
+    input: { limits: { usd: 0.2 } },
+    check(result) {
+      assert.equal(result.status, 'budget');
+      assert.ok((result.usage.usd ?? 0) >= 0.2, `${result.usage.usd} dollars`);
+      assert.match(result.summary, /0\.20 US dollars/);
     },
   },
   {

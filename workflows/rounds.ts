@@ -1,0 +1,18 @@
+import type { Run, RunState } from './state.ts';
+import { claimsOf } from './state.ts';
+
+/** Plans tried before the run ends as rejected, or as stuck. */
+export const mostRounds = 3;
+
+/** Gives the plan up: the next round begins with another one, which is told what this one achieved. */
+export function endRound({ state }: { readonly state: RunState }): void {
+  state.achieved.push(...claimsOf(state, 150));
+  delete state.plan;
+  state.steps = [];
+}
+
+/** The same for a reason of the engine's own; the planner reads it. */
+export function planAgain({ state }: Run, why: string): void {
+  endRound({ state });
+  state.remarks = [...(state.remarks ?? []), why];
+}
