@@ -22,12 +22,12 @@ function parseArgs(call: PastCall): Observed['args'] {
   }
 }
 
-/** Results come framed as data: `<result tool="…" of="…" state="ok">`, the text, `</result>`, a line each. */
+/** Results come framed as data: a line that ends with their state, the text, a line that closes the frame. */
 function unframe(text: string): { readonly state?: string; readonly body: string } {
   const top = text.slice(0, Math.max(text.indexOf('\n'), 0));
-  const state = /^<result .*\bstate="(\w+)">$/.exec(top)?.[1];
+  const state = /^<result .*\bstate="(\w+)"/.exec(top)?.[1];
   if (state === undefined) return { body: text };
-  return { state, body: text.slice(top.length + 1).replace(/\n<\/result>$/, '') };
+  return { state, body: text.slice(top.length + 1).replace(/\n<\/result\b[^\n]*>$/, '') };
 }
 
 /** What a bare text begins with when it is no result. */

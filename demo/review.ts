@@ -10,7 +10,7 @@ interface Review {
 
 /** The record of calls, where the prompt frames one: what stands before it is only claimed. */
 const toRecord = (text: string): readonly string[] =>
-  text.slice(Math.max(text.indexOf('<record>'), 0)).split('\n');
+  text.slice(Math.max(text.indexOf('<record '), 0)).split('\n');
 
 /** The last call of a tool on the page, by a line such as `#7 s1 write_file WORKSPACE.md -> ok`; -1 if none worked. */
 const findCall = (lines: readonly string[], tool: string): number =>

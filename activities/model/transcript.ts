@@ -2,6 +2,7 @@ import type { BlobStore } from '../../audit/blobs.ts';
 import type { Observation, Ref } from '../contract.ts';
 import type { Message, ReplyCall } from './conversation.ts';
 import { estimateTokens } from './conversation.ts';
+import { cutInFrame, toFrame } from './frame.ts';
 
 /** One turn of a step's conversation. Segments are linked, so a turn stores only what it adds. */
 export interface Segment {
@@ -74,13 +75,18 @@ export function toToolMessages(
 }
 
 /** Results are data with an origin; instructions found in them are none of ours. */
-function toToolText({ tool, preview, ok, verdict, text }: Observation): string {
+function toToolText(observation: Observation): string {
+  const { tool, preview, ok, verdict, text, seq, call, time, suspicious = [] } = observation;
   const state = verdict === 'deny' ? 'refused' : ok ? 'ok' : 'failed';
-  return `<result tool="${tool}" of="${preview.replaceAll('"', "'")}" state="${state}">\n${inFrame(text)}\n</result>`;
+  const kinds = suspicious.map(({ kind }) => kind).join(', ');
+  return toFrame({
+    ...{ name: 'result', text, seed: `${seq} ${call} ${time}` },
+    facts: {
+      ...{ tool, of: preview, state },
+      ...(kinds === '' ? {} : { warning: `tries to give orders: ${kinds}` }),
+    },
+  });
 }
-
-/** A result must not end its frame and go on as if somebody else spoke. */
-const inFrame = (text: string): string => text.replaceAll(/<(\/result\b)/gi, '&lt;$1');
 
 /** Characters left of an earlier result, and of a recent one when even those are too much. */
 const shortLength = 400;
@@ -100,7 +106,9 @@ export function fitToContext(messages: readonly Message[], contextTokens: number
     for (let index = 0; index < end && total > goal; index++) {
       const [message, whole] = [fitted[index], messages[index]];
       if (message?.role !== 'tool' || message.text.length <= length + 200) continue;
-      const short = { ...message, text: toShort(whole?.text ?? '', length) };
+      const text = toShort(whole?.text ?? '', length);
+      if (text.length >= message.text.length) continue;
+      const short = { ...message, text };
       total -= tokensOf(message) - tokensOf(short);
       fitted[index] = short;
     }
@@ -116,10 +124,18 @@ export function fitToContext(messages: readonly Message[], contextTokens: number
   return fitted;
 }
 
+const toNotice = (left: number): string =>
+  `[shortened: ${left} characters of an earlier result left out; call the tool again if you need them]`;
+
+/** A result keeps its frame as long as anything of it is left. */
 function toShort(text: string, length: number): string {
   const half = Math.floor(length / 2);
-  const notice = `[shortened: ${text.length - 2 * half} characters of an earlier result left out; call the tool again if you need them]`;
-  return half === 0 ? notice : `${text.slice(0, half)}\n${notice}\n${text.slice(-half)}`;
+  if (half === 0) return toNotice(text.length);
+  return cutInFrame(text, (body) =>
+    body.length <= length
+      ? body
+      : `${body.slice(0, half)}\n${toNotice(body.length - 2 * half)}\n${body.slice(-half)}`,
+  );
 }
 
 const tokensOf = (message: Message): number =>
