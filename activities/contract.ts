@@ -5,7 +5,9 @@
  */
 import type { Signature } from '../audit/answer-signature.ts';
 import type { Decision, Effect, Limits, Prices, Verdict } from '../policies/action.ts';
+import type { Suspicion } from '../policies/injection.ts';
 import type { Risk } from '../policies/risk.ts';
+import type { Untrusted } from '../policies/untrusted.ts';
 
 /** Address of a blob: `sha256:` and 64 hex digits. */
 export type Ref = string;
@@ -196,6 +198,8 @@ export interface ActRequest {
   readonly tree?: SnapshotId;
   /** A person's word on an outcome that was `unknown`. */
   readonly settled?: Settlement;
+  /** What the conversation holds that others have written and that counts under the policy. */
+  readonly untrusted?: Untrusted;
 }
 
 /** Snapshot of a workspace: 40 hex digits, an object of the shadow repository. */
@@ -234,6 +238,10 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   /** Secrets taken out of what the tool returned; absent when there were none. */
   readonly redacted?: number;
   readonly ms: number;
+  /** Places of the observation's text that try to give orders; absent when none were seen. */
+  readonly suspicious?: readonly Suspicion[];
+  /** Set when the observation counts as untrusted under the policy. */
+  readonly untrusted?: Untrusted;
   /** Limits of the bundle in force. */
   readonly limits: Limits;
 }
@@ -262,6 +270,8 @@ export type OpenResult =
       tree?: SnapshotId;
       /** Paths that snapshots leave out, at most 20. */
       uncovered?: readonly string[];
+      /** Set when the folder's own description counts as untrusted: its instructions, its file names. */
+      untrusted?: Untrusted;
       /** Independent steps the policy lets run at once; 1 if absent. */
       parallelSteps?: number;
     }
@@ -390,6 +400,8 @@ export interface Observation {
   readonly ms: number;
   /** What the model sees, capped head and tail. */
   readonly text: string;
+  /** Where `text` tries to give orders to whoever reads it; absent when nothing of the kind was seen. */
+  readonly suspicious?: readonly Suspicion[];
   /** The whole output where `text` is a cut of it. */
   readonly whole?: Ref;
   /** Workspace-relative paths a file tool wrote or deleted. */

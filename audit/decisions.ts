@@ -1,5 +1,6 @@
 /** What was decided in a run, read back from its log: each action as it was judged, and the verdict on it. */
 import type { ActRequest, ActResult } from '../activities/contract.ts';
+import type { Untrusted } from '../policies/untrusted.ts';
 import type { RunInput } from '../workflows/contract.ts';
 import type { BlobStore } from './blobs.ts';
 import { BlobError } from './blobs.ts';
@@ -17,6 +18,8 @@ export interface PastDecision extends Pick<ActResult, 'verdict' | 'rule'> {
   readonly workspace: string;
   /** sha256 of the bundle that decided. */
   readonly policy: string;
+  /** What the conversation held that others had written. */
+  readonly untrusted?: Untrusted;
   /** As the model wrote them; absent when their blob is lost. */
   readonly args?: Readonly<Record<string, unknown>>;
 }
@@ -59,12 +62,15 @@ const isAnswered = ({ approval, settled }: ActRequest): boolean =>
   approval !== undefined || settled !== undefined;
 
 async function toDecision(
-  { step, seq, workspace, call }: ActRequest,
+  { step, seq, workspace, call, untrusted }: ActRequest,
   { verdict, rule, policy }: ActResult,
   blobs: BlobStore,
 ): Promise<PastDecision> {
   const { tool, preview } = call;
-  const known = { step, seq, tool, preview, workspace, verdict, rule, policy };
+  const known = {
+    ...{ step, seq, tool, preview, workspace, verdict, rule, policy },
+    ...(untrusted === undefined ? {} : { untrusted }),
+  };
   try {
     type Segment = { readonly args: readonly Readonly<Record<string, unknown>>[] };
     const args = (await blobs.getJson<Segment>(call.segment)).args[call.index];

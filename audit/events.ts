@@ -338,12 +338,14 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
   state.usage.workMs += ms;
   state.usage.outputBytes = (state.usage.outputBytes ?? 0) + bytes;
   const exit = exitCode === undefined ? {} : { exitCode };
+  const { suspicious: places } = result;
+  const suspicious = places === undefined ? {} : { suspicious: places };
   const ran: RunEventBody[] = verdict === 'allow' ? [{ type: 'tool.started', ...of }] : [];
   return [
     decision,
     ...ran,
     { type: 'tool.output', ...of, text: head, bytes, observation: observation ?? '' },
-    { type: 'tool.finished', ...of, preview: call.preview, ok, ms, ...exit },
+    { type: 'tool.finished', ...of, preview: call.preview, ok, ms, ...exit, ...suspicious },
     { type: 'budget', usage: { ...state.usage } },
   ];
 }

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import type { Effect, Verdict } from '../policies/action.ts';
+import type { Suspicion } from '../policies/injection.ts';
 import { formRedactor, redactValue } from '../policies/redaction.ts';
 import type { Redactor } from '../policies/redaction.ts';
 import type { Anchors } from './anchor.ts';
@@ -39,6 +40,8 @@ interface ActionEntry {
   readonly tree?: string;
   /** Secrets taken out of what it returned. */
   readonly redacted?: number;
+  /** Where the observation's text tries to give orders to its reader; its words are not repeated here. */
+  readonly suspicious?: readonly Suspicion[];
 }
 
 /** What the audit log says. Content stays in the blob store; a log line is what a person reads. */

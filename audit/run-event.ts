@@ -1,4 +1,5 @@
 import type { Verdict } from '../policies/action.ts';
+import type { Suspicion } from '../policies/injection.ts';
 import type { RunInput, RunStatus, RunUsage } from '../workflows/contract.ts';
 import type { PlannedStep } from '../activities/contract.ts';
 
@@ -90,6 +91,8 @@ export type RunEvent =
         readonly ok: boolean;
         readonly exitCode?: number;
         readonly ms: number;
+        /** Where what it returned tries to give orders to its reader. */
+        readonly suspicious?: readonly Suspicion[];
       })
   | (Common<'review'> & {
       readonly step?: string;

@@ -71,7 +71,13 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       const exit = event.exitCode === undefined ? '' : `, exit ${event.exitCode}`;
       const sign = event.ok ? style.green('✓') : style.red('✗');
       const what = toLine(`${event.tool} ${event.preview}`, width);
-      return [`  ${sign} ${what} ${style.dim(`(${renderMs(event.ms)}${exit})`)}`];
+      const line = `  ${sign} ${what} ${style.dim(`(${renderMs(event.ms)}${exit})`)}`;
+      if (event.suspicious === undefined) return [line];
+      const kinds = event.suspicious.map(({ kind }) => kind).join(', ');
+      return [
+        line,
+        `    ${style.yellow('suspicious')} it returned text that tries to give orders (${toLine(kinds, 100)}); it counts as data`,
+      ];
     }
     case 'review': {
       const about = event.step === undefined ? 'of the whole work' : `of ${toLine(event.step, 8)}`;

@@ -173,6 +173,11 @@ export const compileShell = ({ shell }: ToolsFile): Policy['shell'] => ({
   variables: toVariables(shell?.variables),
 });
 
+export const compileUntrusted = ({ untrusted }: ToolsFile): Policy['untrusted'] => ({
+  seen: untrusted?.seen ?? 'suspicious',
+  askFor: untrusted?.ask_for ?? 'reaching',
+});
+
 const toGlobs = (texts: readonly string[] = []) => texts.map((text) => toGlob(text));
 
 export function toVariables(lists: Lists<string> = {}): Policy['shell']['variables'] {

@@ -7,6 +7,7 @@ import {
   compilePaths,
   compileSandbox,
   compileShell,
+  compileUntrusted,
   toHostRules,
   toToolRules,
 } from './compile.ts';
@@ -43,6 +44,7 @@ export function parsePolicy(files: PolicyFiles): ParsedPolicy {
       prices: tools.value.prices ?? {},
       workspace: compileWorkspace(tools.value),
       sandbox: compileSandbox(tools.value),
+      untrusted: compileUntrusted(tools.value),
     }),
     ...(network && {
       network: toHostRules(network.value, 'network'),

@@ -86,6 +86,18 @@ export interface WorkspaceRules {
   readonly parallelSteps: number;
 }
 
+/** When a person is asked about what is allowed, because of what the model has read. */
+export interface UntrustedRules {
+  /** What it must have read: text that tries to give orders, or any text from elsewhere. */
+  readonly seen: (typeof seenOrder)[number];
+  /** Nothing; what reaches beyond the workspace, or only a shell can run; whatever changes something. */
+  readonly askFor: (typeof askForOrder)[number];
+}
+
+/** Milder first. */
+export const seenOrder = ['suspicious', 'any'] as const;
+export const askForOrder = ['nothing', 'reaching', 'changes'] as const;
+
 export interface Policy {
   readonly tools: readonly ToolRule[];
   readonly commands: ReadonlyMap<string, CommandRule>;
@@ -102,6 +114,7 @@ export interface Policy {
   readonly prices: Prices;
   readonly workspace: WorkspaceRules;
   readonly sandbox: SandboxLimits;
+  readonly untrusted: UntrustedRules;
   /** In the order judged: deny, ask, allow. */
   readonly paths: {
     readonly read: readonly PathRule[];
@@ -254,6 +267,9 @@ export const toolsSchema = z.strictObject({
       parallel_steps: count.optional(),
     })
     .optional(),
+  untrusted: z
+    .strictObject({ seen: z.enum(seenOrder).optional(), ask_for: z.enum(askForOrder).optional() })
+    .optional(),
   sandbox: z
     .strictObject({
       memory_bytes: atLeastOne.optional(),
@@ -336,6 +352,7 @@ export const tightening = {
       })
       .optional(),
     budgets: toolsSchema.shape.budgets,
+    untrusted: toolsSchema.shape.untrusted,
   }),
   paths: z.strictObject({
     version,

@@ -10,7 +10,7 @@ import { toGlob } from './glob.ts';
 import { toOperands } from './notation.ts';
 import { readSection } from './parse.ts';
 import type { Report } from './compile.ts';
-import { tightening } from './schema.ts';
+import { askForOrder, seenOrder, tightening } from './schema.ts';
 import type { CommandRule, CommandWish, Policy, Rule } from './schema.ts';
 import type { At, PolicyProblem } from './yaml.ts';
 
@@ -28,6 +28,9 @@ export type Tightened =
 const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
 const stricter = (a: Verdict, b: Verdict | undefined): Verdict =>
   b !== undefined && severity[b] > severity[a] ? b : a;
+/** The later of two words of an order from mild to strict. */
+const later = <T>(order: readonly T[], a: T, b: T | undefined): T =>
+  b !== undefined && order.indexOf(b) > order.indexOf(a) ? b : a;
 const smaller = (a: number, b: number | undefined): number => Math.min(a, b ?? a);
 
 const toUsd = (a: number | undefined, b: number | undefined): { readonly usd?: number } =>
@@ -54,7 +57,7 @@ export function tighten(policy: Policy, files: TighteningFiles): Tightened {
   if (tools !== undefined) tightenCommands(commands, tools.value.commands ?? {}, [], tools.report);
   if (problems.length > 0) return { ok: false, problems };
 
-  const { shell, budgets } = tools?.value ?? {};
+  const { shell, budgets, untrusted } = tools?.value ?? {};
   const section = (op: 'read' | 'write' | 'delete') =>
     join(policy.paths[op], toPathRules(paths[op] ?? {}, `workspace.paths.${op}`));
   const variables = toVariables(shell?.variables);
@@ -86,6 +89,10 @@ export function tighten(policy: Policy, files: TighteningFiles): Tightened {
         runOutputBytes: smaller(policy.budgets.runOutputBytes, budgets?.run_output_bytes),
         ...toUsd(policy.budgets.usd, budgets?.usd),
         perTool,
+      },
+      untrusted: {
+        seen: later(seenOrder, policy.untrusted.seen, untrusted?.seen),
+        askFor: later(askForOrder, policy.untrusted.askFor, untrusted?.ask_for),
       },
       paths: {
         read: section('read'),

@@ -7,6 +7,7 @@ import { continueWhenLong, waitWhilePaused } from './control.ts';
 import { RunEnd } from './failures.ts';
 import { askModel } from './model.ts';
 import { noteOutcome } from './progress.ts';
+import { noteUntrusted, untrustedBefore } from './untrusted.ts';
 import { enter } from './show.ts';
 import type { Run, StepRecord } from './state.ts';
 import { claimsOf, takeSaid } from './state.ts';
@@ -106,6 +107,7 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
     state.evidence = result.observation;
     step.observations.push(result.observation);
   }
+  noteUntrusted(run, step, result, approval);
   noteOutcome(run, result);
 }
 
@@ -116,6 +118,7 @@ async function tryAct(
   settled?: Settlement,
 ): Promise<ActResult> {
   const { input, state } = run;
+  const untrusted = untrustedBefore(run, step);
   enter(run, { phase: 'acting', step: step.id, tool: call.tool, preview: call.preview });
   return await run.activities.hands.act.executeWithOptions(
     { summary: `${call.tool} ${call.preview}`.slice(0, 200) },
@@ -128,6 +131,7 @@ async function tryAct(
         call,
         ...(approval === undefined ? {} : { approval }),
         ...(settled === undefined ? {} : { settled }),
+        ...(untrusted === undefined ? {} : { untrusted }),
         ...(state.evidence === undefined ? {} : { previous: state.evidence }),
         ...(state.tree === undefined ? {} : { tree: state.tree }),
       },

@@ -26,6 +26,7 @@ export async function openRun(run: Run): Promise<void> {
       state.policyLimits = opened.limits;
       if (opened.prices !== undefined) state.prices = opened.prices;
       if (opened.sandbox === 'unavailable') state.without = ['run_command'];
+      if (opened.untrusted !== undefined) state.untrusted = opened.untrusted;
       if (opened.tree === undefined) return;
       state.base = opened.tree;
       state.tree = opened.tree;

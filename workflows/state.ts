@@ -1,5 +1,6 @@
 import type { PlannedStep, Ref, SnapshotId } from '../activities/contract.ts';
 import type { Limits, Prices } from '../policies/action.ts';
+import type { Untrusted } from '../policies/untrusted.ts';
 import type { Activities } from './activities.ts';
 import { proxyRunActivities } from './activities.ts';
 import type {
@@ -24,6 +25,8 @@ export interface StepRecord extends PlannedStep {
   observations: Ref[];
   /** The reviewer's notes the model has not seen yet. */
   notes: Ref[];
+  /** What others have written and its conversation holds, since a person approved last. */
+  untrusted?: Untrusted;
   /** What the executor says it achieved; set when it called `finish_step`. */
   claim?: string;
   /** The copy it works in, for one of several steps at once; no other step or try of the run has the name. */
@@ -38,6 +41,8 @@ export interface RunState {
   facts?: Ref;
   /** Tools that cannot work on the machine that has the workspace. */
   without?: string[];
+  /** What every conversation begins with, where it counts as untrusted. */
+  untrusted?: Untrusted;
   plan?: Ref;
   steps: StepRecord[];
   /** Why earlier plans were given up. */

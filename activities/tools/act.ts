@@ -8,6 +8,8 @@ import { decide, limitsOf } from '../../policies/decide.ts';
 import { formRedactor, redactValue } from '../../policies/redaction.ts';
 import type { Redactor } from '../../policies/redaction.ts';
 import type { Policy } from '../../policies/schema.ts';
+import { isForeign, stepUp, toUntrusted } from '../../policies/untrusted.ts';
+import type { Untrusted } from '../../policies/untrusted.ts';
 import type { ActResult, Approval, Ref, Settlement, SnapshotId } from '../contract.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
 import { hearAnswers } from './answers.ts';
@@ -53,6 +55,7 @@ export interface ActOrder {
   readonly workspace: string;
   readonly approval?: Approval;
   readonly settled?: Settlement;
+  readonly untrusted?: Untrusted;
   readonly previous?: Ref;
   readonly tree?: SnapshotId;
   /** From 1; more when Temporal hands the action out again. */
@@ -101,10 +104,13 @@ export async function performAction(
       ? undefined
       : await dependencies.transactions.recall<ActResult>({ ...toIdentity(order, seq), digest });
   failpoint('decide.before');
-  const decision = judge(decide(bundle.policy, action), {
-    ...{ action, digest, sandbox: dependencies.sandbox },
-    ...(approval === undefined ? {} : { approval }),
-  });
+  const decision = judge(
+    stepUp(decide(bundle.policy, action), bundle.policy, action, order.untrusted),
+    {
+      ...{ action, digest, sandbox: dependencies.sandbox },
+      ...(approval === undefined ? {} : { approval }),
+    },
+  );
   failpoint('decide.after');
   const base: Base = {
     ...{ run, step, tool, digest, policy: bundle.sha256 },
@@ -313,11 +319,15 @@ async function toActed(
   const redacted = masked.count + (raw.redacted ?? 0);
   const { ok, bytes, exitCode } = outcome;
   failpoint('blob.before');
-  const { ref, text } = await storeObservation(dependencies.blobs, outcome, {
+  const { ref, text, suspicious } = await storeObservation(dependencies.blobs, outcome, {
     ...{ seq: order.seq ?? 0, step: order.step, call: order.call, tool: order.tool },
     ...{ preview: base.preview, verdict, rule, ms, time: now() },
     ...(order.previous === undefined ? {} : { previous: order.previous }),
   });
+  const untrusted =
+    verdict === 'allow' && isForeign(order.tool)
+      ? toUntrusted(policy, `${order.tool} ${base.preview}`, suspicious)
+      : undefined;
   failpoint('blob.after');
   return {
     ...{ verdict, rule, reason: reason.slice(0, 500), effect },
@@ -325,12 +335,14 @@ async function toActed(
     ...{ head: text.slice(0, 200), bytes, ms, limits: limitsOf(policy), text },
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(redacted === 0 ? {} : { redacted }),
+    ...(suspicious.length === 0 ? {} : { suspicious }),
+    ...(untrusted === undefined ? {} : { untrusted }),
   };
 }
 
 async function logOutcome(
   { dependencies, base }: Way,
-  { ok, ms, bytes, exitCode, observation, tree, redacted }: ActResult,
+  { ok, ms, bytes, exitCode, observation, tree, redacted, suspicious }: ActResult,
   { verdict, rule, effect }: Pick<Decision, 'verdict' | 'rule' | 'effect'>,
 ): Promise<void> {
   await dependencies.audit.append({
@@ -340,6 +352,7 @@ async function logOutcome(
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(tree === undefined ? {} : { tree }),
     ...(redacted === undefined ? {} : { redacted }),
+    ...(suspicious === undefined ? {} : { suspicious }),
   });
 }
 

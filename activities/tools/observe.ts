@@ -1,25 +1,38 @@
 import type { BlobStore } from '../../audit/blobs.ts';
 import type { Observation, Ref } from '../contract.ts';
+import { findInjection } from '../../policies/injection.ts';
+import type { Suspicion } from '../../policies/injection.ts';
+import { isForeign } from '../../policies/untrusted.ts';
 import { capText } from '../workspace/output.ts';
 import type { Outcome } from './carry-out.ts';
 
 /** What is known of an observation beside the outcome. */
-type About = Omit<Observation, 'v' | 'ok' | 'exitCode' | 'text' | 'whole' | 'changed'>;
+type About = Omit<
+  Observation,
+  'v' | 'ok' | 'exitCode' | 'text' | 'whole' | 'changed' | 'suspicious'
+>;
 
-/** Stores what the model will read of an outcome. Returns it with its ref. */
+/** Stores what the model will read of an outcome. Returns it with its ref, and where it tries to give orders. */
 export async function storeObservation(
   blobs: BlobStore,
   outcome: Outcome,
   about: About,
-): Promise<{ readonly ref: Ref; readonly text: string }> {
+): Promise<{
+  readonly ref: Ref;
+  readonly text: string;
+  readonly suspicious: readonly Suspicion[];
+}> {
   const { ok, exitCode, changed } = outcome;
   const shown = await toShown(outcome, blobs);
+  const suspicious =
+    about.verdict === 'allow' && isForeign(about.tool) ? findInjection(shown.text) : [];
   const stored: Observation = {
     ...{ v: 1, ...about, ok, changed, text: shown.text },
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(suspicious.length === 0 ? {} : { suspicious }),
     ...(shown.whole === undefined ? {} : { whole: shown.whole }),
   };
-  return { ref: await blobs.putJson(stored), text: shown.text };
+  return { ref: await blobs.putJson(stored), text: shown.text, suspicious };
 }
 
 /** What the model sees of an outcome, and where all of it is. */

@@ -2,8 +2,10 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { limitsOf } from '../../policies/decide.ts';
+import { findInjection } from '../../policies/injection.ts';
 import { decidePath } from '../../policies/paths.ts';
 import type { Policy } from '../../policies/schema.ts';
+import { toUntrusted } from '../../policies/untrusted.ts';
 import type {
   CloseRequest,
   Observation,
@@ -78,9 +80,11 @@ export function createWorkspaceActivities(
         if (bundle.problem !== undefined) return { ok: false, reason: bundle.problem };
         const found = lease ? await takeWorkspace(root, run, from?.tree) : {};
         if ('reason' in found) return found;
+        const facts = describe(root, bundle.policy, sandbox);
         return {
           ok: true,
-          facts: await blobs.put(describe(root, bundle.policy, sandbox)),
+          facts: await blobs.put(facts),
+          ...describeTrust(bundle.policy, facts),
           limits: limitsOf(bundle.policy),
           ...(lease && Object.keys(bundle.policy.prices).length > 0
             ? { prices: bundle.policy.prices }
@@ -237,6 +241,14 @@ function describeRestriction(sandbox: Sandbox): Pick<Opened, 'restricted'> {
         restricted: `Commands are not offered, only file tools: ${sandbox.reason} ${sandbox.fix}`,
       };
   }
+}
+
+/** File names, and what stands in AGENTS.md, are whoever's the folder is from. */
+function describeTrust(policy: Policy, facts: string): Pick<Opened, 'untrusted'> {
+  const suspicious = findInjection(facts);
+  const source = 'looking at the workspace (file names, AGENTS.md)';
+  const untrusted = suspicious.length > 0 ? toUntrusted(policy, source, suspicious) : undefined;
+  return untrusted === undefined ? {} : { untrusted };
 }
 
 /** Free of links, whether or not the folder is still there. */

@@ -114,11 +114,18 @@ const toOutcome = ({
   ok,
   exitCode,
   ms,
+  suspicious = [],
 }: {
+  suspicious?: readonly { readonly kind: string }[];
   ok?: boolean;
   exitCode?: number;
   ms?: number;
 }): string =>
-  [ok === true ? 'ok' : 'failed', exitCode === undefined ? '' : `exit ${exitCode}`, `${ms ?? 0} ms`]
+  [
+    ok === true ? 'ok' : 'failed',
+    exitCode === undefined ? '' : `exit ${exitCode}`,
+    `${ms ?? 0} ms`,
+    suspicious.length === 0 ? '' : `suspicious: ${suspicious.map(({ kind }) => kind).join(', ')}`,
+  ]
     .filter((part) => part !== '')
     .join(', ');

@@ -9,6 +9,7 @@ import { toRunLog } from '../../config/folders.ts';
 import type { Decision } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
 import type { Policy } from '../../policies/schema.ts';
+import { stepUp } from '../../policies/untrusted.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
@@ -61,7 +62,8 @@ function judgeAgain(policy: Policy, { args, ...past }: PastDecision): Replayed {
   if (past.rule.startsWith('sandbox.'))
     return { ...past, changed: false, unknown: 'the machine decided, not the policy' };
   const { tool, workspace } = past;
-  const { verdict, rule, reason } = decide(policy, { tool, args, workspace });
+  const action = { tool, args, workspace };
+  const { verdict, rule, reason } = stepUp(decide(policy, action), policy, action, past.untrusted);
   return { ...past, now: { verdict, rule, reason }, changed: verdict !== past.verdict };
 }
 

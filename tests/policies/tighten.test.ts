@@ -39,6 +39,7 @@ commands:
   git: { sub: { commit: { verdict: deny, match: [git commit -m x] }, worktree: { verdict: deny } } }
   docker: { verdict: deny }
 shell: { verdict: deny }
+untrusted: { seen: any, ask_for: nothing }
 budgets: { steps: 5, tool_calls: 9999, per_tool: { run_command: 3 } }
 `,
     paths:
@@ -57,6 +58,8 @@ budgets: { steps: 5, tool_calls: 9999, per_tool: { run_command: 3 } }
     ['touch .env', 'deny', 'paths.write.deny[2]'],
     ['ls *.ts', 'deny', 'shell'],
   ];
+  test('of what is asked about after untrusted text, the stricter counts', () =>
+    assert.deepEqual(policy.untrusted, { seen: 'any', askFor: 'reaching' }));
   for (const [command, verdict, rule] of rows) {
     test(command, () => {
       const decision = run(policy, command);

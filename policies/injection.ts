@@ -1,0 +1,85 @@
+import type { InjectionKind } from './injection-patterns.ts';
+import { injectionPatterns } from './injection-patterns.ts';
+
+/** A place where text tries to give a model orders. What stands there is not repeated. */
+export interface Suspicion {
+  readonly kind: InjectionKind;
+  /** Of its first character, in UTF-16 units from the start of the text. */
+  readonly at: number;
+}
+
+/** Characters that can stand within a word without being seen. */
+const invisible = /\p{Default_Ignorable_Code_Point}/u;
+
+/** Cyrillic and Greek letters that look like ASCII ones: compatibility folding leaves them. */
+const lookalikes = new Map(
+  Object.entries({
+    ...{ а: 'a', е: 'e', о: 'o', р: 'p', с: 'c', у: 'y', х: 'x', і: 'i', ѕ: 's', ԁ: 'd', һ: 'h' },
+    ...{ ո: 'n', ԛ: 'q', ԝ: 'w', ο: 'o', α: 'a', ι: 'i', ν: 'v', ρ: 'p', ѵ: 'v', ј: 'j', ӏ: 'l' },
+    ...{ А: 'A', В: 'B', Е: 'E', К: 'K', М: 'M', Н: 'H', О: 'O', Р: 'P', С: 'C', Т: 'T', Х: 'X' },
+    ...{ І: 'I', Ѕ: 'S', Ј: 'J', Α: 'A', Β: 'B', Ε: 'E', Ι: 'I', Ο: 'O', Ρ: 'P', Τ: 'T', Υ: 'Y' },
+  }),
+);
+
+/**
+ * Where a text tries to give orders to the model that reads it: the first place of each kind, in their order. Sees through
+ * characters that are invisible or look like others. No proof either way: what is found may quote an attack, and what is not
+ * found may be one.
+ */
+export function findInjection(text: string): Suspicion[] {
+  const found = new Map<InjectionKind, number>();
+  for (const { reading, toSource } of readAll(text)) {
+    const lower = reading.toLowerCase();
+    for (const { kind, expression, needs } of injectionPatterns) {
+      if (needs.length > 0 && !needs.some((word) => lower.includes(word))) continue;
+      const index = expression.exec(reading)?.index;
+      if (index === undefined) continue;
+      const at = toSource(index);
+      found.set(kind, Math.min(at, found.get(kind) ?? at));
+    }
+  }
+  return [...found].map(([kind, at]) => ({ kind, at })).toSorted((a, b) => a.at - b.at);
+}
+
+/** A text as somebody may read it, and where a place in it is in the text itself. */
+interface Reading {
+  readonly reading: string;
+  readonly toSource: (index: number) => number;
+}
+
+/** As it is written and, where that differs, as it looks. */
+function readAll(text: string): Reading[] {
+  const asWritten = { reading: text, toSource: (index: number) => index };
+  if (!unusual.test(text)) return [asWritten];
+  const asSeen = unmask(text);
+  return asSeen.reading === text ? [asWritten] : [asWritten, asSeen];
+}
+
+const unusual = /[^\0-\x7F]/;
+
+function unmask(text: string): Reading {
+  /** From where on in the reading the source is how much further. */
+  const shifts: { readonly from: number; readonly by: number }[] = [];
+  let reading = '';
+  let done = 0;
+  for (const { 0: character, index } of text.matchAll(/[^\0-\x7F]/gu)) {
+    const plain = toPlain(character);
+    if (plain === character) continue;
+    reading += text.slice(done, index) + plain;
+    done = index + character.length;
+    shifts.push({ from: reading.length, by: done - reading.length });
+  }
+  reading += text.slice(done);
+  return {
+    reading,
+    toSource: (index) => index + (shifts.findLast(({ from }) => from <= index)?.by ?? 0),
+  };
+}
+
+/** Tags are read as the ASCII they stand for. */
+function toPlain(character: string): string {
+  const code = character.codePointAt(0) ?? 0;
+  if (code >= 0xe0020 && code <= 0xe007e) return String.fromCodePoint(code - 0xe0000);
+  if (invisible.test(character)) return '';
+  return lookalikes.get(character) ?? character.normalize('NFKC');
+}
