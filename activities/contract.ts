@@ -270,6 +270,8 @@ export type OpenResult =
       tree?: SnapshotId;
       /** Paths that snapshots leave out, at most 20. */
       uncovered?: readonly string[];
+      /** Settings of the workspace's git that start programs or lead elsewhere, with their files, at most 20; commands do without them. */
+      gitSettings?: readonly string[];
       /** Set when the folder's own description counts as untrusted: its instructions, its file names. */
       untrusted?: Untrusted;
       /** Independent steps the policy lets run at once; 1 if absent. */

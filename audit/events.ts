@@ -276,10 +276,16 @@ function foldCompleted(
 const foldNudge = ({ step, nudge }: ThinkRequest): RunEventBody[] =>
   nudge === undefined ? [] : [{ type: 'nudge', step, text: nudge }];
 
-const foldOpening = (opened: OpenResult): RunEventBody[] =>
-  opened.ok && opened.restricted !== undefined
-    ? [{ type: 'run.restricted', reason: opened.restricted }]
-    : [];
+function foldOpening(opened: OpenResult): RunEventBody[] {
+  if (!opened.ok) return [];
+  const { restricted, gitSettings } = opened;
+  return [
+    ...(restricted === undefined ? [] : [{ type: 'run.restricted' as const, reason: restricted }]),
+    ...(gitSettings === undefined
+      ? []
+      : [{ type: 'git.settings' as const, settings: gitSettings }]),
+  ];
+}
 
 function foldAnswer(state: State, type: string, request: unknown, answer: unknown): RunEventBody[] {
   if (type === 'plan') {

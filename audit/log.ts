@@ -99,6 +99,13 @@ export type AuditEntry =
       readonly reason: string;
       readonly addresses?: readonly string[];
     }
+  /** What stands in the settings of a workspace's git that would start programs or lead elsewhere, as the run found it. */
+  | {
+      readonly kind: 'git-settings';
+      readonly time: string;
+      readonly run: string;
+      readonly settings: readonly string[];
+    }
   | {
       readonly kind: 'policy';
       readonly time: string;

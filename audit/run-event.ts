@@ -28,6 +28,8 @@ export type RunEvent =
       })
   /** Commands are not offered, or run unconfined: the machine has no sandbox, or the operator wants none. */
   | (Common<'run.restricted'> & { readonly reason: string })
+  /** Settings of the workspace's git that start programs or lead elsewhere; the agent's commands do without them. */
+  | (Common<'git.settings'> & { readonly settings: readonly string[] })
   | (Common<'plan.updated'> & {
       readonly round: number;
       readonly approach: string;

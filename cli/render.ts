@@ -12,6 +12,10 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       return [`${style.bold('Goal')} ${toLine(event.goal, width)}`];
     case 'run.restricted':
       return [`${style.yellow(style.bold('RESTRICTED'))} ${toLine(event.reason, 400)}`];
+    case 'git.settings':
+      return [
+        `${style.yellow('git settings')} of this folder start programs or lead elsewhere; the agent's commands do without them: ${toLine(event.settings.join('; '), 400)}`,
+      ];
     case 'plan.updated':
       return [
         `${style.bold(`Plan ${event.round}`)} ${toLine(event.approach, width)}`,

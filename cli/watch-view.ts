@@ -121,6 +121,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), finished: event };
     case 'nudge':
     case 'run.restricted':
+    case 'git.settings':
     case 'decision':
     case 'tool.started':
     case 'tool.output':

@@ -237,7 +237,7 @@ function serveLinks({ policy, audit, base: { run, step, digest } }: Surroundings
 const guards = new WeakMap<Policy, Guard>();
 
 /** One for each policy, so that what was found with it can be found again. */
-function guardOf(policy: Policy): Guard {
+export function guardOf(policy: Policy): Guard {
   const guard = guards.get(policy) ?? {
     isHidden: createDenial(policy, 'read'),
     isProtected: createDenial(policy, 'write'),

@@ -19,6 +19,9 @@ import { createDotenvReader } from '../workspace/dotenv.ts';
 import { readText } from '../workspace/files.ts';
 import { listFiles } from '../workspace/list.ts';
 import { WorkspaceBusy } from '../workspace/lease.ts';
+import { findRiskySettings, renderRisky } from '../workspace/git-settings.ts';
+import { surveyorOf } from '../workspace/survey.ts';
+import { guardOf } from './carry-out.ts';
 import { findGitProblem } from '../workspace/snapshots/git.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
 import { PathRefused } from '../workspace/walk.ts';
@@ -32,6 +35,7 @@ const heartbeatMs = 1_000;
 const factsEntries = 300;
 const mostChanges = 50;
 const mostUncovered = 20;
+const mostRisky = 20;
 
 type Opened = Extract<OpenResult, { ok: true }>;
 
@@ -57,7 +61,7 @@ export interface WorkspaceDependencies extends ActDependencies {
 export function createWorkspaceActivities(
   dependencies: WorkspaceDependencies,
 ): WorkspaceActivities {
-  const { blobs, policy, sandbox, transactions } = dependencies;
+  const { audit, blobs, policy, sandbox, transactions } = dependencies;
   const { leases } = transactions;
   const lanes = { blobs, transactions, copiesDir: dependencies.copiesDir };
   const readDotenv = createDotenvReader();
@@ -85,6 +89,7 @@ export function createWorkspaceActivities(
           ok: true,
           facts: await blobs.put(facts),
           ...describeTrust(bundle.policy, facts),
+          ...(await describeGit(root, run, bundle.policy)),
           limits: limitsOf(bundle.policy),
           ...(lease && Object.keys(bundle.policy.prices).length > 0
             ? { prices: bundle.policy.prices }
@@ -144,6 +149,21 @@ export function createWorkspaceActivities(
         return { report, changes: changes.slice(0, mostChanges) };
       }),
   };
+
+  async function describeGit(
+    root: string,
+    run: string,
+    rules: Policy,
+  ): Promise<Pick<Opened, 'gitSettings'>> {
+    const { gitFolders } = await surveyorOf(root, guardOf(rules)).look();
+    const settings = (await findRiskySettings(root, gitFolders))
+      .slice(0, mostRisky)
+      .map(renderRisky);
+    if (settings.length === 0) return {};
+    if (!(await audit.has({ kind: 'git-settings', run })))
+      await audit.append({ kind: 'git-settings', time: new Date().toISOString(), run, settings });
+    return { gitSettings: settings };
+  }
 
   async function claim(
     root: string,

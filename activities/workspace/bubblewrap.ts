@@ -21,6 +21,8 @@ export interface SandboxFiles {
   readonly etc: string;
   /** Shown in place of hidden files. */
   readonly empty: string;
+  /** Folder with settings of git that are shown in place of the workspace's. */
+  readonly gitSettings: string;
   /** Compiled system-call filter; absent on processors without a table. */
   readonly seccomp?: string;
   /** Options beyond the basic ones that this machine's bubblewrap can carry out. */
@@ -38,6 +40,8 @@ export interface SandboxView {
   readonly protectedPaths: readonly string[];
   /** Relative to `root`; shown empty where they exist. */
   readonly hiddenPaths: readonly string[];
+  /** Relative to `root`; shown as the absolute file beside it, read-only. */
+  readonly replacedFiles?: ReadonlyMap<string, string>;
   /** Relative to `root`; cannot be moved away. */
   readonly pinnedFolders?: readonly string[];
   /** True for what only reads: the workspace cannot be changed at all. */
@@ -156,10 +160,9 @@ function showSystemFolder(name: string): string[] {
  * folder that is no mount point could be renamed away, and the protected name made anew in its place. What is hidden stays so
  * wherever it is moved.
  */
-function protect(
-  { empty }: SandboxFiles,
-  { root, protectedPaths, hiddenPaths, pinnedFolders = [], readOnly = false }: SandboxView,
-): string[] {
+function protect({ empty }: SandboxFiles, view: SandboxView): string[] {
+  const { root, protectedPaths, hiddenPaths, pinnedFolders = [], readOnly = false } = view;
+  const replaced = view.replacedFiles ?? new Map<string, string>();
   const args: string[] = [];
   const pinned = new Set<string>();
   const pin = (folder: string): void => {
@@ -170,13 +173,15 @@ function protect(
   };
   if (!readOnly) {
     for (const folder of pinnedFolders) if (isRealPath(join(root, folder))) pin(folder);
-    for (const path of protectedPaths) {
+    for (const path of new Set([...protectedPaths, ...replaced.keys()])) {
       const target = join(root, path);
       if (!isRealPath(target)) continue;
       for (const folder of foldersAbove(path, pinned)) pin(folder);
       args.push('--ro-bind', target, target);
     }
   }
+  for (const [path, file] of replaced)
+    if (isRealPath(join(root, path))) args.push('--ro-bind', file, join(root, path));
   for (const path of hiddenPaths) {
     const target = join(root, path);
     if (!isRealPath(target)) continue;

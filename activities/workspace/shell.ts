@@ -11,6 +11,9 @@ import { usualLimits } from '../../policies/limits.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
 import type { Redactor } from '../../policies/redaction.ts';
 import { createControlGroup } from './control-groups.ts';
+import { toCover } from './cover.ts';
+import type { Cover } from './cover.ts';
+import { findRiskySettings, renderRisky } from './git-settings.ts';
 import type { Authorize } from './files.ts';
 import { OutputCapture } from './output.ts';
 import type { Captured } from './output.ts';
@@ -23,7 +26,7 @@ import type { Target, Wiring } from './redirects.ts';
 import { killGroup, startProcess } from './start.ts';
 import { killMarked } from './strays.ts';
 import { surveyorOf } from './survey.ts';
-import type { Guard, Survey } from './survey.ts';
+import type { Guard } from './survey.ts';
 import { watchCommand } from './watch.ts';
 import { PathRefused, inside, walk } from './walk.ts';
 
@@ -84,31 +87,8 @@ interface Running {
   readonly cover: Cover;
 }
 
-/** What of the workspace a sandbox covers. */
-interface Cover {
-  readonly protectedPaths: readonly string[];
-  readonly hiddenPaths: readonly string[];
-  readonly pinnedFolders: readonly string[];
-}
-
 /** A person may add a file with secrets at any time; what commands themselves make is seen at once. */
 const surveyAgeMs = 5_000;
-
-/** Of git's own folders what decides which programs git starts, of the rest what may not be written or read. */
-function toCover({ hidden, guarded, gitFolders }: Survey, { isProtected }: Guard): Cover {
-  const ofGit = gitFolders.flatMap((folder) =>
-    ['config', 'config.worktree', 'hooks']
-      .filter((name) => isProtected(folder.split('/'), name))
-      .map((name) => join(folder, name)),
-  );
-  return {
-    hiddenPaths: hidden,
-    protectedPaths: [...guarded, ...ofGit],
-    pinnedFolders: gitFolders.filter((folder) =>
-      ofGit.some((path) => path.startsWith(`${folder}/`)),
-    ),
-  };
-}
 
 /** What a process may leave in the pipe after it has ended; longer only if somebody else holds it open. */
 const graceMs = 1_000;
@@ -153,7 +133,9 @@ export async function runCommandLine(
     tailBytes: capture.tailBytes,
   });
   const stop = AbortSignal.any([signal, late]);
-  const cover = toCover(await surveyor.look(surveyAgeMs), options.guard);
+  const survey = await surveyor.look(surveyAgeMs);
+  const risky = await findRiskySettings(options.root, survey.gitFolders);
+  const cover = toCover(survey, risky, options);
   const marks = new Map(
     cover.protectedPaths.map((path) => [path, toMark(join(options.root, path))]),
   );
@@ -208,6 +190,14 @@ export async function runCommandLine(
     const why = 'git would start it outside the sandbox';
     for (const path of disarmGitFolders(options.root, gitFolders, begun, marks))
       capture.add(Buffer.from(`\n[dev-agent renamed ${path} to ${path}.disarmed: ${why}]\n`));
+    const before = new Set(risky.map(renderRisky));
+    for (const settings of (await findRiskySettings(options.root, gitFolders)).map(renderRisky))
+      if (!before.has(settings))
+        capture.add(
+          Buffer.from(
+            `\n[dev-agent: new settings of git that start programs or lead elsewhere: ${settings}]\n`,
+          ),
+        );
   }
 
   async function collect(exitCode: number): Promise<CommandOutcome> {

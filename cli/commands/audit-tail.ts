@@ -75,7 +75,7 @@ const printEntry = (entry: unknown): void => printText(renderEntry(entry as Audi
 
 /** One line of an entry; what is not known by kind is shown as it stands. */
 export function renderEntry(entry: AuditEntry): string {
-  const head = `${entry.time ?? ''} ${'run' in entry ? `${entry.run} ${entry.step}` : ''}`.trim();
+  const head = `${entry.time ?? ''} ${'step' in entry ? `${entry.run} ${entry.step}` : ''}`.trim();
   switch (entry.kind) {
     case 'decision':
     case 'intent':
@@ -103,6 +103,8 @@ export function renderEntry(entry: AuditEntry): string {
       const { verdict, method, host, port, rule } = entry;
       return toLine(`${head} network ${verdict} ${method} ${host}:${port} (${rule})`, 400);
     }
+    case 'git-settings':
+      return toLine(`${entry.time} ${entry.run} git settings: ${entry.settings.join('; ')}`, 400);
     case 'policy':
       return toLine(`${head} policy ${entry.sha256} in force, by ${entry.by}`, 400);
     default:
