@@ -16,7 +16,8 @@ export function noteUntrusted(
   result: ActResult,
   approval: Approval | undefined,
 ): void {
-  const isSeen = result.rule === steppedUp && approval?.answer === 'approve';
+  const isSeen =
+    result.verdict === 'allow' && result.rule === steppedUp && approval?.answer === 'approve';
   if (isSeen && input.approve === 'ask') {
     delete step.untrusted;
     delete state.untrusted;
