@@ -61,14 +61,20 @@ export const home = '/home/agent';
 /** Of folders in memory that hold next to nothing: sockets' places, semaphores. */
 const smallBytes = 67_108_864;
 
+/** What is asked for at each start and never changes while a worker runs. */
+function once<T>(find: () => T): () => T {
+  let found: { readonly value: T } | undefined;
+  return () => (found ??= { value: find() }).value;
+}
+
 /** What holds node, and npm where it came with it: the folder to show and the one for PATH, relative to it. */
-function findNode(): { readonly folder: string; readonly bin: string } {
+const findNode = once((): { readonly folder: string; readonly bin: string } => {
   const bin = dirname(realpathSync(process.execPath));
   const prefix = dirname(bin);
   return basename(bin) === 'bin' && existsSync(join(prefix, 'lib/node_modules/npm'))
     ? { folder: prefix, bin: 'bin' }
     : { folder: bin, bin: '.' };
-}
+});
 
 const toBin = (folder: string): string =>
   existsSync(join(folder, 'bin')) ? join(folder, 'bin') : folder;
@@ -120,12 +126,7 @@ export function toBubblewrapArguments(
       'sandbox',
       '--clearenv',
     ],
-    ...[
-      '--ro-bind',
-      '/usr',
-      '/usr',
-      ...['bin', 'sbin', 'lib', 'lib32', 'lib64'].flatMap(showSystemFolder),
-    ],
+    ...['--ro-bind', '/usr', '/usr', ...showSystemFolders()],
     // One mount in place of nine: mounting is most of what a sandbox costs.
     ...['--ro-bind', files.etc, '/etc', '--ro-bind-try', '/etc/ssl/certs', '/etc/ssl/certs'],
     ...['--ro-bind', findNode().folder, nodeFolder],
@@ -145,6 +146,10 @@ export function toBubblewrapArguments(
     ...(seccompFd === undefined ? [] : ['--seccomp', String(seccompFd)]),
   ];
 }
+
+const showSystemFolders = once(() =>
+  ['bin', 'sbin', 'lib', 'lib32', 'lib64'].flatMap(showSystemFolder),
+);
 
 /** `/bin` and its like: links into `/usr` on merged systems, folders of their own on others. */
 function showSystemFolder(name: string): string[] {

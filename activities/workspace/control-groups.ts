@@ -6,7 +6,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const hierarchy = '/sys/fs/cgroup/pids';
@@ -107,7 +107,8 @@ export function createControlGroup(parent: string, processes: number): ControlGr
         .finally(() => (moving = undefined));
     },
     close() {
-      if (made && !remove(folder)) left.add(folder);
+      // The kernel takes a while; nobody waits for it.
+      if (made) void rmdir(folder).catch(() => left.add(folder));
     },
   };
 }

@@ -107,7 +107,7 @@ export async function runCommandLine(
   if (sandbox.kind === 'unavailable')
     throw new SandboxUnavailable(`${sandbox.reason} ${sandbox.fix}`);
   signal.throwIfAborted();
-  await mkdir(spillDir, { recursive: true, mode: 0o700 });
+  if (!existsSync(spillDir)) await mkdir(spillDir, { recursive: true, mode: 0o700 });
   const surveyor = surveyorOf(options.root, options.guard);
   const [pipe] = await makePipes(1, spillDir);
   const started = performance.now();

@@ -61,21 +61,39 @@ export function surveyorOf(root: string, guard: Guard): Surveyor {
 /** Remembers folders and reads again only those in which something was added or taken away. */
 function createSurveyor(root: string, guard: Guard): Surveyor {
   let known = new Map<string, Known>();
-  let last: { readonly survey: Survey; readonly at: number } | undefined;
+  /** `isWhole`: every folder could be read and is known. */
+  let last: { readonly survey: Survey; readonly at: number; readonly isWhole: boolean } | undefined;
   return {
     async look(mostAgeMs = 0) {
       if (last !== undefined && performance.now() - last.at < mostAgeMs) return last.survey;
+      if (last?.isWhole === true && (await isUnchanged())) {
+        last = { ...last, at: performance.now() };
+        return last.survey;
+      }
       const next = new Map<string, Known>();
+      let seen = 0;
       const survey = await walkFolders((path, names) => {
         const folder = lookInto(join(root, path), names, known.get(path));
+        seen += 1;
         if (folder !== undefined && 'ino' in folder) next.set(path, folder);
         return folder;
       });
       known = next;
-      last = { survey, at: performance.now() };
+      last = { survey, at: performance.now(), isWhole: seen === next.size };
       return survey;
     },
   };
+
+  /** True when every folder is as it was: then nothing was added, taken away or renamed in any. */
+  async function isUnchanged(): Promise<boolean> {
+    let seen = 0;
+    for (const [path, { ino, ctimeMs }] of known) {
+      if ((seen += 1) % foldersAtOnce === 0) await yieldToOthers();
+      const stat = lstatSync(path === '' ? root : `${root}/${path}`, { throwIfNoEntry: false });
+      if (stat?.ino !== ino || stat.ctimeMs !== ctimeMs) return false;
+    }
+    return true;
+  }
 
   function lookInto(
     path: string,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { ControlGroup } from './control-groups.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
 
-/** Most commands have ended before the first look. */
-const firstMs = 10;
+/** Short commands have ended before the first look: putting their processes into a control group would hold them up. */
+const firstMs = 30;
 const pollMs = 100;
 /** Of the sandboxes around a pipeline's processes, which are in the family too. */
 const ours = 64;
