@@ -172,7 +172,7 @@ export interface ApprovalDetails {
   readonly risk: Risk;
   /** Each part of a command line with what the policy says of it alone. */
   readonly parts?: readonly ApprovalPart[];
-  /** Of a file that would be changed: a unified diff. */
+  /** Of a file that would be changed: the hunks of a unified diff. */
   readonly diff?: string;
 }
 

@@ -70,8 +70,7 @@ function renderPart(
 }
 
 const renderDiff = (diff: string, style: Style): string[] =>
-  // Two lines of names and a rule come first; the name stands above them already.
-  cut(diff.replace(/^=+\n--- .*\n\+\+\+ .*\n/, '')).map((line) => {
+  cut(diff).map((line) => {
     if (line.startsWith('+')) return style.green(line);
     return line.startsWith('-') ? style.red(line) : style.dim(line);
   });

@@ -1,5 +1,5 @@
 /** What a person is shown before they answer: the whole call, and what it would change. */
-import { createTwoFilesPatch } from 'diff';
+import { OMIT_HEADERS, createTwoFilesPatch } from 'diff';
 import type { BlobStore } from '../../audit/blobs.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { explainCommand } from '../../policies/explain.ts';
@@ -43,7 +43,10 @@ function toDiff(policy: Policy, { tool, args, workspace }: Action): string | und
   const before = readBefore(policy, workspace, path);
   if (before === undefined) return undefined;
   const after = tool === 'write_file' ? String(args['content']) : edit(tool, before, args);
-  return createTwoFilesPatch(path, path, before, after, undefined, undefined, { context: 3 });
+  return createTwoFilesPatch(path, path, before, after, undefined, undefined, {
+    context: 3,
+    headerOptions: OMIT_HEADERS,
+  });
 }
 
 const edit = (tool: string, before: string, args: Action['args']): string => {
