@@ -108,7 +108,7 @@ function isHarmlessValue(text: string): boolean {
     /^(?:\.{0,2}\/|~\/|[a-z][a-z+.-]*:\/\/|[A-Za-z]:\\|data:|sha\d+-|\$|%|process\.|os\.|env\.)/.test(
       text,
     ) ||
-    /^[\d.,:+TZ_-]+$/.test(text) ||
+    /^[\d.,:+TZ_-]+$|^-?\d+(?:\.\d+)?e[+-]?\d+$/i.test(text) ||
     /\$\{|\{\{|%\(|xxxx|\*\*\*|\.\.\.|example|changeme|placeholder|redacted|dummy|your[_-]/i.test(
       text,
     ) ||

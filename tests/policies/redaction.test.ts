@@ -238,6 +238,11 @@ suite('for any text', () => {
     );
   });
 
+  test('a number is no secret, however it is written', () => {
+    for (const text of ['{"pwd":-5.741595599623e-298}', 'token: 1.2345678901234567E+21'])
+      assert.equal(knowing.mask(text), text);
+  });
+
   test('JSON stays JSON of the same shape', () => {
     const toShape = (value: unknown): unknown =>
       Array.isArray(value)
