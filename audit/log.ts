@@ -115,6 +115,9 @@ export type AuditEntry =
       readonly dir?: string;
       /** sha256 of the bundle before it. */
       readonly previous?: string;
+      /** Ids of the rules that a person allowed always with it, or took back. */
+      readonly added?: readonly string[];
+      readonly removed?: readonly string[];
     };
 
 /** First record of a day's file: what the day before ended with, so that no day can be dropped unseen. */

@@ -23,13 +23,13 @@ export async function readInForce(settings: Settings): Promise<PolicyBundle> {
  * @throws CliError exit 78 with everything that is wrong with them.
  */
 export async function readBundle(
-  { policiesDir, policyPreset: preset, workspace: folder }: Settings,
+  { policiesDir, policyPreset: preset, always, workspace: folder }: Settings,
   workspace: string | null = folder,
 ): Promise<PolicyBundle> {
   const { PolicyError, readPolicyBundle } = await import('../config/policies.ts');
   try {
     return await readPolicyBundle(policiesDir, {
-      preset,
+      ...{ preset, always },
       ...(workspace === null ? {} : { workspace }),
     });
   } catch (error) {

@@ -132,6 +132,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     toolsDir: inImage('/tools') ? '/tools' : join(stateDir, 'tools'),
     policiesDir: shippedPolicies,
     policyPreset: 'standard',
+    always: join(userFolder, 'always.yaml'),
     allowNet: false,
     forceChat: false,
     sandbox: 'auto',

@@ -10,9 +10,13 @@ import type { TighteningFiles } from '../policies/tighten.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';
 
 const names = ['tools', 'network', 'paths'] as const;
+const alwaysName = 'always';
 const maxBytes = 256 * 1024;
 
-/** The three files of one folder as they were read together, with what a workspace asks for besides. */
+/**
+ * The three files of one folder as they were read together, with what a person allowed always, if anything, and what a
+ * workspace asks for besides.
+ */
 export interface PolicyBundle {
   readonly policy: Policy;
   /** Of names, lengths and bytes of all its files, and of the preset unless it is `standard`; 64 hex digits. */
@@ -20,7 +24,7 @@ export interface PolicyBundle {
   /** Absolute. */
   readonly dir: string;
   readonly preset: Preset;
-  readonly files: Readonly<Record<(typeof names)[number], string>>;
+  readonly files: Readonly<Record<(typeof names)[number], string>> & { readonly always?: string };
   /** Absolute folder of the workspace's own files, if it has any, and the files. */
   readonly tightening?: { readonly dir: string; readonly files: TighteningFiles };
   /** What is wrong with the workspace's own files, as a sentence; then the policy lets nothing be done. */
@@ -30,6 +34,8 @@ export interface PolicyBundle {
 export interface PolicyOptions {
   /** Default: `standard`. */
   readonly preset?: Preset;
+  /** Absolute path of the file of what a person allowed always; it need not be there. */
+  readonly always?: string;
   /** Absolute path of a workspace; its `.agent/policies/` tighten the bundle. */
   readonly workspace?: string;
 }
@@ -42,7 +48,7 @@ export class PolicyError extends Error {
   constructor(dir: string, problems: readonly PolicyProblem[]) {
     const lines = problems.map(
       ({ file, line, column, message, expected }) =>
-        `${join(dir, file)}:${line}:${column}: ${message}; expected ${expected}`,
+        `${resolve(dir, file)}:${line}:${column}: ${message}; expected ${expected}`,
     );
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
     super(
@@ -59,11 +65,15 @@ export class PolicyError extends Error {
  */
 export const readPolicyBundle = (dir: string, options: PolicyOptions = {}): Promise<PolicyBundle> =>
   Promise.resolve().then(() => {
-    const bundle = readOperatorBundle(dir, options.preset ?? 'standard');
+    const bundle = readOperatorBundle(dir, options.preset ?? 'standard', options.always);
     return options.workspace === undefined ? bundle : tightenBundle(bundle, options.workspace);
   });
 
-function readOperatorBundle(dir: string, preset: Preset): PolicyBundle {
+function readOperatorBundle(
+  dir: string,
+  preset: Preset,
+  alwaysFile: string | undefined,
+): PolicyBundle {
   const folder = resolve(dir);
   const read = names.map((name) => readPolicyFile(folder, `${name}.yaml`));
   const problems = read.flatMap((file) => {
@@ -73,14 +83,27 @@ function readOperatorBundle(dir: string, preset: Preset): PolicyBundle {
   const [tools = '', network = '', paths = ''] = read.map((file) =>
     'text' in file ? file.text : '',
   );
+  const always = readAlways(alwaysFile);
+  if (always !== undefined && 'problem' in always) problems.push(always.problem);
   if (problems.length > 0) throw new PolicyError(folder, problems);
 
-  const parsed = parsePolicy({ tools, network, paths });
+  const files = {
+    ...{ tools, network, paths },
+    ...(always !== undefined && 'text' in always ? { always: always.text } : {}),
+  };
+  const parsed = parsePolicy(files, alwaysFile);
   if (!parsed.ok) throw new PolicyError(folder, parsed.problems);
-  const files = { tools, network, paths };
   const policy = applyPreset(parsed.policy, preset);
   const lines = preset === 'standard' ? [] : [`preset ${preset}\n`];
   return { policy, preset, sha256: hashOf(files, '', lines), dir: folder, files };
+}
+
+/** Its problems name it by its whole path, for it is in no policy folder. */
+function readAlways(
+  file: string | undefined,
+): Exclude<PolicyFile, { missing: unknown }> | undefined {
+  const read = file === undefined ? undefined : readPolicyFile('/', file);
+  return read === undefined || 'missing' in read ? undefined : read;
 }
 
 /**
@@ -118,10 +141,14 @@ export function tightenOrLock(bundle: PolicyBundle, workspace: string): PolicyBu
   }
 }
 
-function hashOf(files: TighteningFiles, prefix: string, lines: readonly string[]): string {
+function hashOf(
+  files: Partial<PolicyBundle['files']>,
+  prefix: string,
+  lines: readonly string[],
+): string {
   const hash = createHash('sha256');
   for (const line of lines) hash.update(line);
-  for (const name of names) {
+  for (const name of [...names, alwaysName] as const) {
     const text = files[name];
     if (text === undefined) continue;
     const bytes = Buffer.from(text);

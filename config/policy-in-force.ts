@@ -15,6 +15,11 @@ export interface PolicyInForce {
   current(): Promise<PolicyBundle>;
 }
 
+/** Where the operator's policy is: its folder and the file of what a person allowed always. */
+export interface PolicySource extends Pick<ForceRecord, 'dir' | 'preset'> {
+  readonly always: string;
+}
+
 /** What the state folder says of the policy in force. */
 export interface ForceRecord {
   readonly sha256: string;
@@ -55,10 +60,10 @@ export const clearForceRecord = (root: string): void => rmSync(toRecordFile(root
  */
 export async function putInForce(
   root: string,
-  { dir, preset }: Pick<ForceRecord, 'dir' | 'preset'>,
+  { dir, preset, always }: PolicySource,
   by: string,
 ): Promise<Activation> {
-  const bundle = await readPolicyBundle(dir, { preset });
+  const bundle = await readPolicyBundle(dir, { preset, always });
   const before = readForceRecord(root);
   const copy = join(toFolder(root), bundle.sha256);
   await mkdir(copy, { recursive: true, mode: 0o700 });
@@ -110,7 +115,8 @@ async function readCopy(root: string): Promise<PolicyBundle> {
   const record = readForceRecord(root);
   if (record === undefined) throw new Error(`No policy is in force in ${root}.`);
   const folder = join(toFolder(root), record.sha256);
-  const bundle = await readPolicyBundle(folder, { preset: record.preset });
+  const always = join(folder, 'always.yaml');
+  const bundle = await readPolicyBundle(folder, { preset: record.preset, always });
   if (bundle.sha256 !== record.sha256)
     throw new Error(
       `The policy in ${folder} was changed: its sha256 is ${bundle.sha256}. Put the operator's in force again: agent policies reload`,

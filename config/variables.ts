@@ -15,6 +15,7 @@ export interface VariableValues {
   toolsDir: string;
   policiesDir: string;
   policyPreset: Preset;
+  always: string;
   allowNet: boolean;
   forceChat: boolean;
   sandbox: 'auto' | 'none';
@@ -214,6 +215,13 @@ export const variables: readonly Variable[] = [
       'standard: the policy files as written; strict: no scripts; trusting: any command and script, in the sandbox.',
     fallback: 'standard',
     parse: parsePreset,
+  }),
+  variable({
+    key: 'always',
+    name: 'AGENT_ALWAYS',
+    meaning: 'File of what you allowed always, written by agent approve --always.',
+    fallback: '$XDG_CONFIG_HOME/dev-agent/always.yaml',
+    parse: parsePath,
   }),
   variable({
     key: 'allowNet',

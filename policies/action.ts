@@ -25,6 +25,8 @@ export interface Decision {
   readonly effect: Effect;
   /** Refused only because no list has it, not because a rule forbids it. */
   readonly unlisted?: true;
+  /** Every rule that asks, where several do; `rule` is the first of them. */
+  readonly asks?: readonly string[];
 }
 
 /** Ceilings of one run. Counts are whole numbers; `minutes` is time spent working, not waiting. */

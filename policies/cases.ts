@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import type { Action, Decision } from './action.ts';
 import { checkPolicyText, withNetwork } from './candidates.ts';
-import { strictest } from './commands.ts';
 import { decide } from './decide.ts';
 import { decideLinked } from './links.ts';
 import { decideUrl } from './network.ts';
 import type { Policy } from './schema.ts';
+import { strictest } from './strictest.ts';
 
 const tools: ReadonlyMap<unknown, string> = new Map([
   ['read', 'read_file'],

@@ -3,6 +3,7 @@ import type { Decision, Verdict } from './action.ts';
 import { decideCase } from './cases.ts';
 import { decide } from './decide.ts';
 import { matchesGlob } from './glob.ts';
+import { findFailures } from './grant-examples.ts';
 import { decideUrl } from './network.ts';
 import { decidePath } from './paths.ts';
 import type { CommandRule, Policy, Rule } from './schema.ts';
@@ -107,11 +108,12 @@ export function testPolicy(policy: Policy): ExampleResult {
     ...rule.match.flatMap((example) => failureOf(rule, judge, example, 'match')),
     ...rule.notMatch.flatMap((example) => failureOf(rule, judge, example, 'not_match')),
   ]);
-  const examples = judged.reduce(
-    (sum, [{ match, notMatch }]) => sum + match.length + notMatch.length,
+  const examples = [...judged.map(([rule]) => rule), ...policy.grants].reduce(
+    (sum, { match, notMatch }) => sum + match.length + notMatch.length,
     0,
   );
-  return { examples, failures };
+  const granted = policy.grants.flatMap((grant) => findFailures(policy, grant));
+  return { examples, failures: [...failures, ...granted] };
 }
 
 const allLevels = (rule: CommandRule): CommandRule[] => [

@@ -1,8 +1,9 @@
-import type { Decision, Effect, Verdict } from './action.ts';
+import type { Decision, Effect } from './action.ts';
 import type { CommandLine, Pipeline, Redirect } from './command.ts';
 import { decideWritten, locate } from './paths.ts';
 import type { PathOp, Where } from './paths.ts';
 import type { CommandRule, Policy } from './schema.ts';
+import { strictest, strongest } from './strictest.ts';
 import { decideVariable } from './variables.ts';
 import { readArgv, wordProblem } from './words.ts';
 import type { TypedWord } from './words.ts';
@@ -11,18 +12,6 @@ import type { TypedWord } from './words.ts';
 export const unknownWord = '\uFFFC';
 
 const hiddenFile = 'a name that starts with a dot must be written in full';
-
-const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
-const strength: Record<Effect, number> = { pure: 0, workspace: 1, idempotent: 2, external: 3 };
-
-/** The first of the strictest decisions, with the strongest of all effects. */
-export function strictest(first: Decision, ...others: readonly Decision[]): Decision {
-  const worst = others.reduce((a, b) => (severity[b.verdict] > severity[a.verdict] ? b : a), first);
-  const effect = others.reduce((a, b) => strongest(a, b.effect), first.effect);
-  return { ...worst, effect };
-}
-
-const strongest = (a: Effect, b: Effect): Effect => (strength[b] > strength[a] ? b : a);
 
 /** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
 export function renderArgv(argv: readonly string[]): string {
@@ -40,9 +29,16 @@ export function settle({ shell }: Policy, decision: Decision): Decision {
   if (decision.unlisted !== true || shell.unlisted === 'deny') return decision;
   const { unlisted: _, ...rest } = decision;
   const { reason } = decision;
-  return shell.unlisted === 'allow'
-    ? { ...rest, verdict: 'allow', reason: `Allowed in the sandbox though not listed: ${reason}` }
-    : { ...rest, verdict: 'ask', reason: `A person must approve what is not listed: ${reason}` };
+  if (shell.unlisted === 'allow')
+    return {
+      ...rest,
+      ...{ verdict: 'allow', reason: `Allowed in the sandbox though not listed: ${reason}` },
+    };
+  return {
+    ...rest,
+    ...(shell.tightened.has('unlisted') ? { rule: 'workspace.shell.unlisted' } : {}),
+    ...{ verdict: 'ask', reason: `A person must approve what is not listed: ${reason}` },
+  };
 }
 
 /** Judges one program with its arguments, exactly as it would be started. */
@@ -221,6 +217,8 @@ export interface Part {
   readonly cwd: string;
   /** Of a command: its words. */
   readonly argv?: readonly string[];
+  /** Of a command: its words and its folder are all there is to it; no variable is set for it and nothing fed to it. */
+  readonly bare?: true;
   /** How a command is joined to what stands before it. */
   readonly joined?: '|' | Pipeline['when'];
 }
@@ -251,6 +249,7 @@ function judgePipeline(
     {
       ...{ kind: 'command', text: renderArgv(argv), argv, joined: index === 0 ? when : '|', cwd },
       decision: decideArgv(policy, argv, where),
+      ...(index === 0 && variables.length === 0 && !redirects.some(isFed) ? { bare: true } : {}),
     },
     ...variables.map(({ name, value }) => toVariablePart(policy, name, value, cwd)),
     ...redirects.flatMap((redirect) => judgeRedirect(policy, redirect, where, cwd)),
@@ -259,6 +258,8 @@ function judgePipeline(
   const decision = decideWritten(policy, 'list', cwd, { workspace, cwd: [] });
   return [...parts, { kind: 'folder', text: `cd ${cwd}`, decision, cwd }];
 }
+
+const isFed = ({ kind }: Redirect): boolean => kind === 'input' || kind === 'text';
 
 const toVariablePart = (policy: Policy, name: string, value: string, cwd: string): Part => ({
   ...{ kind: 'variable', text: renderArgv([`${name}=${value}`]), cwd },

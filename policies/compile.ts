@@ -171,6 +171,7 @@ export const compileShell = ({ shell }: ToolsFile): Policy['shell'] => ({
   unlisted: shell?.unlisted ?? 'deny',
   builtins: new Set(shell?.builtins ?? []),
   variables: toVariables(shell?.variables),
+  tightened: new Set(),
 });
 
 export const compileUntrusted = ({ untrusted }: ToolsFile): Policy['untrusted'] => ({

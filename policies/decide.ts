@@ -2,15 +2,17 @@ import type { Action, Decision, Limits } from './action.ts';
 import type { CommandLine } from './command.ts';
 import { argsProblem, isKnownTool } from './calls.ts';
 import type { ToolName } from './calls.ts';
-import { decideParts, judgePlain, strictest } from './commands.ts';
+import { decideParts, judgePlain } from './commands.ts';
 import type { Part } from './commands.ts';
 import { matchesGlob } from './glob.ts';
+import { liftCall, liftParts } from './grants.ts';
 import { hasNetwork } from './network.ts';
 import { atRoot, decideWritten, locate } from './paths.ts';
 import type { PathOp } from './paths.ts';
 import type { Policy, ToolRule } from './schema.ts';
 import { judgeScript } from './script.ts';
 import { toCommandLine } from './shell.ts';
+import { strictest } from './strictest.ts';
 
 /** The run's ceilings. The workflow counts and enforces them; a zero is enforced here. */
 export const limitsOf = ({ budgets }: Policy): Limits => ({
@@ -62,14 +64,16 @@ function decideTool(policy: Policy, { tool, args, workspace }: Action): Decision
     return deny(`budgets.${empty}`, `The budget ${empty} of tools.yaml is 0: no call is allowed.`);
   }
   if (!isKnownTool(tool)) {
-    if (/^mcp__[A-Za-z0-9_.-]+$/.test(tool)) return ofRule(rule, tool, 'external');
+    if (/^mcp__[A-Za-z0-9_.-]+$/.test(tool))
+      return liftCall(policy, { tool, args, workspace }, ofRule(rule, tool, 'external'));
     return deny('tools.unknown', `There is no tool ${name}.`);
   }
   const problem = argsProblem(tool, args);
   if (problem !== undefined) return deny('tools.form', `${tool} cannot be called so: ${problem}.`);
   const decision = decideKnown(policy, tool, args, workspace);
   const own = ofRule(rule, tool, 'pure');
-  return own.verdict === 'ask' ? strictest(own, decision) : decision;
+  const asked = own.verdict === 'ask' ? strictest(own, decision) : decision;
+  return liftCall(policy, { tool, args, workspace }, asked);
 }
 
 const ofRule = (
@@ -142,7 +146,16 @@ function decideCommand(
     if (!located.ok) return deny(located.rule, located.reason, 'workspace');
   }
   const line = toCommandLine(args, workspace);
-  const decision = decideParts(judgeLine(policy, line, workspace));
+  const parts = judgeLine(policy, line, workspace);
+  const strict = decideParts(parts);
+  // What a grant allowed is said to be its doing.
+  const lifted = parts.find(({ decision: { rule } }) =>
+    policy.grants.some(({ id }) => id === rule),
+  );
+  const decision =
+    strict.verdict === 'allow' && lifted !== undefined
+      ? { ...lifted.decision, effect: strict.effect }
+      : strict;
   const reaches =
     line.kind === 'plain' &&
     line.pipelines.some(({ commands }) => commands.some(({ argv }) => hasNetwork(policy, argv)));
@@ -152,5 +165,5 @@ function decideCommand(
 /** Each part of a command line with what the policy says of it alone. */
 export const judgeLine = (policy: Policy, line: CommandLine, workspace: string): Part[] =>
   line.kind === 'plain'
-    ? judgePlain(policy, line, workspace)
+    ? liftParts(policy, judgePlain(policy, line, workspace), workspace)
     : judgeScript(policy, line, workspace);

@@ -20,7 +20,7 @@ export interface ExplainedPart {
   readonly reason: string;
 }
 
-export interface Explanation extends Omit<Decision, 'unlisted'> {
+export interface Explanation extends Omit<Decision, 'unlisted' | 'asks'> {
   /** `plain`: words run without a shell, as parsed. `script`: text run by bash as a whole. */
   readonly form: 'plain' | 'script';
   /** Why it needs a shell. */
@@ -36,7 +36,11 @@ export function explainCommand(
   args: Readonly<Record<string, unknown>>,
   workspace: string,
 ): Explanation {
-  const { unlisted: _, ...decision } = decide(policy, { tool: 'run_command', args, workspace });
+  const {
+    unlisted: _,
+    asks: __,
+    ...decision
+  } = decide(policy, { tool: 'run_command', args, workspace });
   try {
     const line = toCommandLine(args, workspace);
     const parts = judgeLine(policy, line, workspace).map((part, index) =>

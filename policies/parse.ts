@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { parseGrants } from './always.ts';
 import {
   compileBudgets,
   compileWorkspace,
@@ -11,31 +11,37 @@ import {
   toHostRules,
   toToolRules,
 } from './compile.ts';
-import type { Report } from './compile.ts';
 import { networkSchema, pathsSchema, toolsSchema } from './schema.ts';
 import type { Policy } from './schema.ts';
-import { parseYaml } from './yaml.ts';
-import type { At, PolicyProblem, Yaml } from './yaml.ts';
+import { readSection } from './section.ts';
+import type { PolicyProblem } from './yaml.ts';
 
-/** Contents of `tools.yaml`, `network.yaml` and `paths.yaml`. */
+/** Contents of `tools.yaml`, `network.yaml` and `paths.yaml`, and of `always.yaml` if there is one. */
 export interface PolicyFiles {
   readonly tools: string;
   readonly network: string;
   readonly paths: string;
+  readonly always?: string;
 }
 
 export type ParsedPolicy =
   | { readonly ok: true; readonly policy: Policy }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
-/** Checks and compiles a bundle. Every problem of all three files is reported at once, in reading order. */
-export function parsePolicy(files: PolicyFiles): ParsedPolicy {
+/**
+ * Checks and compiles a bundle. Every problem of all files is reported at once, in reading order; `alwaysFile` is what they
+ * call the fourth.
+ */
+export function parsePolicy(files: PolicyFiles, alwaysFile = 'always.yaml'): ParsedPolicy {
   const problems: PolicyProblem[] = [];
   const tools = readSection('tools.yaml', files.tools, toolsSchema, problems);
   const network = readSection('network.yaml', files.network, networkSchema, problems);
   const paths = readSection('paths.yaml', files.paths, pathsSchema, problems);
+  const { always } = files;
+  const grants = always === undefined ? [] : parseGrants(alwaysFile, always, problems);
 
   const policy: Partial<Policy> = {
+    grants,
     ...(tools && {
       tools: toToolRules(tools.value.tools, 'tools'),
       commands: compileCommands(tools.value, tools.report),
@@ -55,95 +61,3 @@ export function parsePolicy(files: PolicyFiles): ParsedPolicy {
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, policy: policy as Policy };
 }
-
-/** Reads one file by its schema; mistakes go to `problems`, with `keys` as what was expected of unknown keys. */
-export function readSection<T extends z.ZodType>(
-  file: string,
-  text: string,
-  schema: T,
-  problems: PolicyProblem[],
-  keys = 'a key of the schema',
-): { value: z.infer<T>; report: Report } | undefined {
-  const yaml = readYaml(file, text);
-  if (!('value' in yaml)) {
-    problems.push(...yaml);
-    return undefined;
-  }
-  const parsed = schema.safeParse(yaml.value);
-  if (parsed.success) {
-    const report: Report = (at, message, expected) =>
-      problems.push(yaml.problem(at, message, expected));
-    return { value: parsed.data, report };
-  }
-  problems.push(...parsed.error.issues.flatMap((issue) => toProblems(yaml, issue, [], keys)));
-  return undefined;
-}
-
-function readYaml(file: string, text: string): Yaml | readonly PolicyProblem[] {
-  try {
-    return parseYaml(file, text);
-  } catch (error) {
-    const message = `the file cannot be read: ${String(error)}`;
-    return [{ file, line: 1, column: 1, message, expected: 'one document of plain YAML 1.2' }];
-  }
-}
-
-function toProblems(yaml: Yaml, issue: z.core.$ZodIssue, base: At, keys: string): PolicyProblem[] {
-  const at = [...base, ...issue.path.map((step) => (typeof step === 'symbol' ? '' : step))];
-  const name = at.length === 0 ? 'the file' : toName(at);
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) =>
-      yaml.problem([...at, key], `unknown key "${key}" in ${name}`, keys, true),
-    );
-  }
-  if (issue.code === 'invalid_union') {
-    // A rule is a text or a mapping: what was meant is the branch that got furthest.
-    const branch = issue.errors.toSorted((a, b) => reach(b) - reach(a))[0] ?? [];
-    if (reach(branch) > 0) return branch.flatMap((nested) => toProblems(yaml, nested, at, keys));
-    return [yaml.problem(at, `${name} is neither text nor a mapping`, 'a pattern or a rule')];
-  }
-  if (issue.code === 'invalid_type') {
-    const found = isMissing(yaml.value, at) ? 'is missing' : 'has the wrong type';
-    return [yaml.problem(at, `${name} ${found}`, expectedOf(issue.expected))];
-  }
-  if (issue.code === 'invalid_value') {
-    const values = issue.values.map((value) => JSON.stringify(value)).join(', ');
-    const found = isMissing(yaml.value, at) ? 'is missing' : 'has another value';
-    return [yaml.problem(at, `${name} ${found}`, values)];
-  }
-  const expected = issue.code === 'custom' ? String(issue.params?.['expected']) : issue.message;
-  return [yaml.problem(at, `${name}: ${issue.message}`, expected)];
-}
-
-/** True when the last step of the path is a key that its mapping does not have. */
-function isMissing(root: unknown, at: At): boolean {
-  let value = root;
-  for (const step of at) {
-    if (typeof value !== 'object' || value === null) return false;
-    value = (value as Record<string | number, unknown>)[step];
-  }
-  return value === undefined;
-}
-
-const reach = (issues: readonly z.core.$ZodIssue[]): number =>
-  Math.max(
-    0,
-    ...issues.map(
-      ({ code, path }) => path.length + (code === 'unrecognized_keys' || code === 'custom' ? 1 : 0),
-    ),
-  );
-
-const expectedOf = (type: string): string =>
-  ({
-    object: 'a mapping',
-    record: 'a mapping',
-    array: 'a list',
-    string: 'text',
-    int: 'a whole number',
-  })[type] ?? type;
-
-const toName = (at: At): string =>
-  at
-    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`))
-    .join('')
-    .replace(/^\./, '');

@@ -21,7 +21,7 @@ export function toRisk({ effect, rule }: Pick<Decision, 'effect' | 'rule'>): Ris
         why: 'It reaches beyond the workspace; what it does there cannot be taken back.',
       };
     case 'workspace':
-      return rule === 'shell' || rule.startsWith('commands.')
+      return /^(?:workspace\.)?(?:shell$|shell\.|commands\.)/.test(rule)
         ? {
             level: 'medium',
             why: 'It may change any file of the workspace, and nothing outside; agent undo takes it back.',

@@ -4,6 +4,7 @@ import { toGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import { toHostPattern } from './hosts.ts';
 import type { HostPattern } from './hosts.ts';
+import type { Grant } from './grants.ts';
 import type { SandboxLimits } from './limits.ts';
 import { splitList, toOperands, toOptions } from './notation.ts';
 import type { Operands, Option } from './notation.ts';
@@ -109,6 +110,8 @@ export interface Policy {
     readonly builtins: ReadonlySet<string>;
     /** Names of variables; deny beats ask beats allow, what is in none is refused. */
     readonly variables: Readonly<Record<Verdict, readonly Glob[]>>;
+    /** Which of the two verdicts the workspace asks for itself. */
+    readonly tightened: ReadonlySet<'verdict' | 'unlisted'>;
   };
   readonly budgets: Budgets;
   readonly prices: Prices;
@@ -126,6 +129,8 @@ export interface Policy {
   readonly network: readonly HostRule[];
   /** First words of the commands that get the network, such as `npm ci`; each only to the hosts of `network`. */
   readonly networkCommands: readonly (readonly string[])[];
+  /** What a person said to allow always. */
+  readonly grants: readonly Grant[];
 }
 
 const line = z.string().min(1).max(500);

@@ -47,9 +47,10 @@ export function judgeScript(
   visit(walk, script);
   if (walk.found.length === 0)
     return [toWhole(deny('commands.form', 'There is no command to run.'))];
-  const { verdict } = policy.shell;
+  const { verdict, tightened } = policy.shell;
+  const rule = verdict === 'ask' && tightened.has('verdict') ? 'workspace.shell' : 'shell';
   const reason = `The command needs a shell because ${line.why}. ${advice[verdict]}`;
-  return [toWhole({ verdict, rule: 'shell', reason, effect: 'workspace' }), ...walk.found];
+  return [toWhole({ verdict, rule, reason, effect: 'workspace' }), ...walk.found];
 }
 
 function visit(walk: Walk, node: SyntaxNode): void {

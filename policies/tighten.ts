@@ -8,7 +8,7 @@ import type { Verdict } from './action.ts';
 import { toHostRules, toPathRules, toToolRules, toVariables } from './compile.ts';
 import { toGlob } from './glob.ts';
 import { toOperands } from './notation.ts';
-import { readSection } from './parse.ts';
+import { readSection } from './section.ts';
 import type { Report } from './compile.ts';
 import { askForOrder, seenOrder, tightening } from './schema.ts';
 import type { CommandRule, CommandWish, Policy, Rule } from './schema.ts';
@@ -79,6 +79,9 @@ export function tighten(policy: Policy, files: TighteningFiles): Tightened {
           ask: [...policy.shell.variables.ask, ...variables.ask],
           deny: [...policy.shell.variables.deny, ...variables.deny],
         },
+        tightened: new Set(
+          (['verdict', 'unlisted'] as const).filter((name) => shell?.[name] === 'ask'),
+        ),
       },
       budgets: {
         steps: smaller(policy.budgets.steps, budgets?.steps),
@@ -147,7 +150,9 @@ function raise(rule: CommandRule, wish: CommandWish, names: readonly string[]): 
       raise(child, { ...wish, match: [], not_match: [] }, [...names, name]),
     ]),
   );
-  if (verdict === rule.verdict) return { ...rule, sub };
+  // What both ask about is the workspace's question: no grant of the operator's answers it.
+  const own = verdict !== rule.verdict || (verdict === 'ask' && wish.verdict === 'ask');
+  if (!own) return { ...rule, sub };
   const { reason: _, ...rest } = rule;
   return {
     ...rest,

@@ -24,11 +24,11 @@ const follow = async (root: string, log: Log): Promise<() => Promise<PolicyBundl
  */
 export const openPolicyInForce =
   (supervised: boolean): OpenPolicy =>
-  async ({ folders: { root }, policiesDir: dir, policyPreset: preset }, log, audit) => {
+  async ({ folders: { root }, policiesDir: dir, policyPreset: preset, always }, log, audit) => {
     const { putInForce, readForceRecord } = await import('../config/policy-in-force.ts');
     const record = readForceRecord(root);
     if (!supervised || record?.dir !== dir || record.preset !== preset) {
-      const { bundle, before } = await putInForce(root, { dir, preset }, 'start');
+      const { bundle, before } = await putInForce(root, { dir, preset, always }, 'start');
       if (before?.sha256 !== bundle.sha256)
         await audit.append({
           ...{ kind: 'policy', time: new Date().toISOString(), by: 'start' },
@@ -40,13 +40,13 @@ export const openPolicyInForce =
 
 /** For a call by hand: what runs of this policy folder go by, or the folder as it is. Puts nothing in force. */
 export const openPolicyByHand: OpenPolicy = async (
-  { folders: { root }, policiesDir: dir, policyPreset: preset },
+  { folders: { root }, policiesDir: dir, policyPreset: preset, always },
   log,
 ) => {
   const { readForceRecord } = await import('../config/policy-in-force.ts');
   const record = readForceRecord(root);
   if (record?.dir === dir && record.preset === preset) return await follow(root, log);
   const { readPolicyBundle } = await import('../config/policies.ts');
-  const bundle = await readPolicyBundle(dir, { preset });
+  const bundle = await readPolicyBundle(dir, { preset, always });
   return () => Promise.resolve(bundle);
 };

@@ -4,6 +4,7 @@ import type { AuditLog } from '../../audit/log.ts';
 import type { Action, Decision, Effect } from '../../policies/action.ts';
 import { prepareArgv } from '../../policies/commands.ts';
 import { createDenial } from '../../policies/denied.ts';
+import { liftPath } from '../../policies/grants.ts';
 import { hasNetwork } from '../../policies/network.ts';
 import { decidePath } from '../../policies/paths.ts';
 import type { Redactor } from '../../policies/redaction.ts';
@@ -76,7 +77,8 @@ export async function carryOut(
 ): Promise<Outcome> {
   const { policy, approved, blobs, sandbox, signal, held } = around;
   const authorize: Authorize = (operation, path) => {
-    const decision = decidePath(policy, operation, path);
+    const found = decidePath(policy, operation, path);
+    const decision = liftPath(policy, { tool, workspace }, path, found);
     if (decision.verdict === 'deny' || (decision.verdict === 'ask' && !approved))
       throw new Rejudged(decision);
   };

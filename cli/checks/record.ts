@@ -11,17 +11,20 @@ import { fail, ok, warn } from './check.ts';
 export async function checkPolicies({
   policiesDir,
   policyPreset: preset,
+  always,
   workspace,
   folders,
 }: Settings): Promise<Check[]> {
   const name = 'policies';
   try {
-    const { policy, sha256, dir } = await readPolicyBundle(policiesDir, { preset, workspace });
+    const { policy, sha256, dir } = await readPolicyBundle(policiesDir, {
+      ...{ preset, always, workspace },
+    });
     const { examples, failures } = testPolicy(policy);
     if (failures.length > 0)
       return [fail(name, `${failures.length} of ${examples} examples fail`, 'agent policies test')];
     const inForce = readForceRecord(folders.root);
-    const own = await readPolicyBundle(policiesDir, { preset });
+    const own = await readPolicyBundle(policiesDir, { preset, always });
     if (inForce?.dir === dir && inForce.sha256 !== own.sha256)
       return [warn(name, `${dir} was changed and is not in force yet`, 'agent policies reload')];
     return [ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${examples} examples hold`)];

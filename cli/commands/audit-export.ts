@@ -39,9 +39,10 @@ export async function exportAudit({ args, flags }: Invocation): Promise<number> 
 async function readPolicy({
   policiesDir: folder,
   policyPreset: preset,
+  always,
 }: Settings): Promise<PolicyBundle | undefined> {
   try {
-    return await readPolicyBundle(folder, { preset });
+    return await readPolicyBundle(folder, { preset, always });
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     printProgress(`The policy in ${folder} is left out: see agent policies validate`);

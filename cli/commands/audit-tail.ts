@@ -105,8 +105,11 @@ export function renderEntry(entry: AuditEntry): string {
     }
     case 'git-settings':
       return toLine(`${entry.time} ${entry.run} git settings: ${entry.settings.join('; ')}`, 400);
-    case 'policy':
-      return toLine(`${head} policy ${entry.sha256} in force, by ${entry.by}`, 400);
+    case 'policy': {
+      const { added = [], removed = [] } = entry;
+      const rules = [...added.map((id) => ` +${id}`), ...removed.map((id) => ` -${id}`)].join('');
+      return toLine(`${head} policy ${entry.sha256} in force${rules}, by ${entry.by}`, 400);
+    }
     default:
       return toLine(JSON.stringify(entry), 400);
   }

@@ -7,10 +7,10 @@ import { printProgress } from '../session.ts';
 
 /** `agent policies validate`: every mistake in the policy files with its place. Exit 78 when there is one. */
 export async function validatePolicies({ flags }: Invocation): Promise<number> {
-  const { policiesDir, policyPreset: preset, workspace } = readSettings();
+  const { policiesDir, policyPreset: preset, always, workspace } = readSettings();
   const json = flags['json'] === true;
   try {
-    const bundle = await readPolicyBundle(policiesDir, { preset, workspace });
+    const bundle = await readPolicyBundle(policiesDir, { preset, always, workspace });
     const { dir, sha256, tightening } = bundle;
     if (json) printJson({ ok: true, dir, preset, sha256, problems: [] });
     else {

@@ -1,0 +1,53 @@
+/** Puts the operator's policy in force, and tells the runs that wait. */
+import { createAuditLog } from '../audit/log.ts';
+import type { AuditEntry } from '../audit/log.ts';
+import type { Settings } from '../config/environment.ts';
+import { PolicyError } from '../config/policies.ts';
+import { putInForce } from '../config/policy-in-force.ts';
+import type { Activation } from '../config/policy-in-force.ts';
+import { policyChanged } from '../workflows/contract.ts';
+import { CliError } from './errors.ts';
+import { connectRunning, withClient } from './session.ts';
+
+/** Rules of `always.yaml`, by id, that came or went with it. */
+export type RulesChange = Pick<Extract<AuditEntry, { kind: 'policy' }>, 'added' | 'removed'>;
+
+/** All of it or nothing, with a line in the audit log. @throws CliError exit 78 with every mistake. */
+export async function activatePolicy(
+  { folders, policiesDir: dir, policyPreset: preset, always }: Settings,
+  by: string,
+  change: RulesChange = {},
+): Promise<Activation> {
+  let activation: Activation;
+  try {
+    activation = await putInForce(folders.root, { dir, preset, always }, by);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw new CliError(`${error.message}\nNothing has changed.`, 78);
+  }
+  const { bundle, before } = activation;
+  const audit = createAuditLog(folders.audit);
+  await audit.append({
+    ...{ kind: 'policy', time: new Date().toISOString(), by },
+    ...{ sha256: bundle.sha256, dir: bundle.dir, ...change },
+    ...(before === undefined ? {} : { previous: before.sha256 }),
+  });
+  await audit.close();
+  return activation;
+}
+
+/** Tells every run that waits for an approval to have it judged again. Returns their names. */
+export async function judgeAgain(
+  settings: Settings,
+  sha256: string,
+  by: string,
+): Promise<string[]> {
+  const client = await connectRunning(settings);
+  if (client === undefined) return [];
+  return await withClient(client, async () => {
+    const told: string[] = [];
+    for (const run of await client.listWaiting())
+      if (await client.signal(run, policyChanged, sha256, by)) told.push(run);
+    return told;
+  });
+}

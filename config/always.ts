@@ -1,0 +1,36 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { stringify } from 'yaml';
+import { toEntry } from '../policies/always.ts';
+import type { Grant, ProposedGrant } from '../policies/grants.ts';
+import { replaceText, toTempName } from './temporary.ts';
+
+const header = `# What you allowed always with "agent approve --always": each rule lifts one question of your policy, for exactly
+# one action in one folder. It is part of your policy and counts once it is in force: agent policies reload.
+# Take a rule back: agent policies forget <id>. See docs/operations.md, "Allowing something always".
+`;
+
+/** The text of the file with these rules. */
+export const renderAlways = (grants: readonly Grant[]): string =>
+  header + stringify({ version: 1, rules: grants.map(toEntry) }, { lineWidth: 0 });
+
+/** Writes the file, readable by its owner alone; without rules there is none. */
+export async function writeAlways(file: string, grants: readonly Grant[]): Promise<void> {
+  if (grants.length === 0) return await rm(file, { force: true });
+  const folder = dirname(file);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await replaceText(join(folder, toTempName()), file, renderAlways(grants));
+}
+
+/** Gives new rules their names, which no rule in the file has. */
+export function nameGrants(
+  known: readonly Grant[],
+  proposed: readonly ProposedGrant[],
+  by: string,
+): Grant[] {
+  const last = Math.max(0, ...known.map(({ id }) => Number(id.replace('always-', ''))));
+  const time = new Date().toISOString();
+  return proposed.map((grant, index) => ({
+    ...{ ...grant, id: `always-${last + 1 + index}`, by, time },
+  }));
+}
