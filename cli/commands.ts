@@ -132,6 +132,8 @@ export const commands: readonly Command[] = [
       reason: { value: 'text', help: 'why, for the record' },
       edit: { help: 'change the arguments in your editor first; what you write is approved' },
       args: { value: 'json', help: 'the same, with the arguments given here' },
+      always: { help: 'and add a rule to your policy, so that exactly this is not asked again' },
+      yes: { help: 'add the rule without asking' },
     },
     example: `agent approve ${demo} a1`,
     load: async () => (await import('./commands/answer.ts')).approveAction,
@@ -229,6 +231,14 @@ export const commands: readonly Command[] = [
     options: {},
     example: 'agent policies reload',
     load: async () => (await import('./commands/policies-reload.ts')).reloadPolicies,
+  },
+  {
+    name: 'policies forget',
+    args: ['rule'],
+    summary: 'take back what approve --always added',
+    options: {},
+    example: 'agent policies forget always-1',
+    load: async () => (await import('./commands/policies-forget.ts')).forgetPolicyRule,
   },
   {
     name: 'policies check',

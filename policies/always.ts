@@ -6,8 +6,11 @@ import type { PolicyProblem } from './yaml.ts';
 
 const line = z.string().min(1).max(500);
 const words = z.string().max(262_144);
-/** What a workspace asks for, what variables do and what the machine says is no rule that a grant lifts. */
+/** What a workspace asks for, what variables do, untrusted text and the machine: no grant lifts what these ask. */
 const liftable = /^(?:shell|(?:commands|paths|tools)\.[^\s]+)$/;
+
+/** Whether a rule is one of the operator's lists, whose `ask` a grant can lift. */
+export const isLiftable = (rule: string): boolean => liftable.test(rule);
 
 const entry = z
   .strictObject({

@@ -32,10 +32,23 @@ async function answer(
   const reason = textOf(flags, 'reason');
   if (flags['edit'] === true && flags['args'] !== undefined)
     throw usageError('Give either --edit or --args, not both.');
+  const always = flags['always'] === true;
+  if (always && (flags['edit'] === true || flags['args'] !== undefined))
+    throw usageError('--always is about what the model asked for: give no --edit or --args.');
+  if (flags['yes'] === true && !always) throw usageError('--yes goes with --always.');
   const client = await connectFor(settings, run);
   return await withClient(client, async () => {
-    if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
+    const described = await client.describe(run);
+    if (described === undefined) throw await toUnknownRun(settings, run, client);
     const request = await findRequest(client, run, args[1]);
+    if (always) {
+      const { approveAlways } = await import('../always.ts');
+      return await approveAlways({
+        ...{ settings, client, run, request, workspace: described.workspace },
+        ...{ json: flags['json'] === true, yes: flags['yes'] === true },
+        ...(reason === undefined ? {} : { reason }),
+      });
+    }
     const edited = await readEdited(settings, request, flags);
     const answered = await toSigned(run, {
       ...{ request: request.id, digest: request.digest, answer: word, by: readUser() },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Action } from '../../policies/action.ts';
+import { isLiftable } from '../../policies/always.ts';
 import { testPolicy } from '../../policies/check.ts';
 import { decide } from '../../policies/decide.ts';
 import { explainCommand } from '../../policies/explain.ts';
@@ -14,6 +15,7 @@ import { proposeGrants } from '../../policies/propose.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { tighten } from '../../policies/tighten.ts';
 import type { TighteningFiles } from '../../policies/tighten.ts';
+import { stepUp } from '../../policies/untrusted.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
 
 const shipped = await readShipped();
@@ -212,6 +214,14 @@ suite('a grant never lifts', () => {
     const { verdict, asks } = decide(stricter, command('git stash push src/a.ts'));
     assert.equal(verdict, 'ask');
     assert.deepEqual(asks, ['commands.git.stash.push', 'workspace.paths.read.ask[0]']);
+  });
+  test('what is asked because of untrusted text before the model', () => {
+    const action = command('ls *.ts');
+    const policy = allowAlways(action);
+    const untrusted = { source: 'read_file README.md', kinds: ['override'] } as const;
+    const { verdict, rule } = stepUp(decide(policy, action), policy, action, untrusted);
+    assert.deepEqual([verdict, rule], ['ask', 'untrusted.stepped-up']);
+    assert.ok(!isLiftable(rule));
   });
   test('a deny, not even one that comes later', () => {
     const action = command('git switch work');

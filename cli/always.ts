@@ -1,0 +1,148 @@
+/** `agent approve --always`: the answer to one request, and a rule that answers the same from now on. */
+import { realpathSync } from 'node:fs';
+import type { ApprovalDetails } from '../activities/contract.ts';
+import type { Settings } from '../config/environment.ts';
+import { readForceRecord } from '../config/policy-in-force.ts';
+import { isLiftable } from '../policies/always.ts';
+import type { ProposedGrant } from '../policies/grants.ts';
+import { proposeGrants } from '../policies/propose.ts';
+import type { ApprovalRequest } from '../workflows/contract.ts';
+import { judgeAgain } from './activate.ts';
+import type { RunClient } from './client.ts';
+import { readDetails } from './details.ts';
+import { CliError, usageError } from './errors.ts';
+import { printJson, printText } from './output.ts';
+import { readBundle } from './policy.ts';
+import { askLine } from './prompt.ts';
+import { addRules, isShownWhole, renderRules } from './rules.ts';
+import { printProgress, readUser } from './session.ts';
+import { toSigned } from './signing.ts';
+import { createStyle } from './style.ts';
+
+/** The request a person answers, and how they said so. */
+export interface AlwaysOrder {
+  readonly settings: Settings;
+  readonly client: RunClient;
+  readonly run: string;
+  /** Absolute, as the run was started with. */
+  readonly workspace: string;
+  readonly request: ApprovalRequest;
+  readonly reason?: string;
+  readonly json: boolean;
+  /** Said on the command line that the rule is to be added. */
+  readonly yes: boolean;
+}
+
+/** @throws CliError exit 2 when it cannot be made a rule or nobody agreed, 78 when the policy has a mistake. */
+export async function approveAlways(order: AlwaysOrder): Promise<number> {
+  const { settings, run, request, json } = order;
+  const proposed = await proposeRules(order);
+  if (!(await isAgreed(order, proposed))) {
+    printProgress(`Nothing was added or answered. To allow it once: ${toOnce(order)}`);
+    return 2;
+  }
+  const by = readUser();
+  const { rules, bundle, before } = await addRules(settings, proposed, by);
+  const answered = await answerOnce(order, by);
+  const judged = (await judgeAgain(settings, bundle.sha256, by)).filter((each) => each !== run);
+  const names = rules.map(({ id }) => id);
+  if (json) {
+    const previous = before?.sha256 ?? null;
+    const done = { answer: 'approve', answered, rules, sha256: bundle.sha256, previous, judged };
+    printJson({ run, request: request.id, ...done });
+    return 0;
+  }
+  printText(
+    `Added ${names.join(', ')} to ${settings.always}, in force with sha256 ${bundle.sha256.slice(0, 12)}….`,
+  );
+  printText(answered ? `Approved ${request.id}.` : `${request.id} is allowed by the new rule.`);
+  if (judged.length > 0) printText(`Waiting approvals are judged again in: ${judged.join(', ')}.`);
+  printProgress(
+    `To take it back: ${names.map((id) => `agent policies forget ${id}`).join(' && ')}`,
+  );
+  return 0;
+}
+
+const toOnce = ({ run, request }: AlwaysOrder): string => `agent approve ${run} ${request.id}`;
+
+async function proposeRules(order: AlwaysOrder): Promise<readonly ProposedGrant[]> {
+  const { settings, request } = order;
+  const refuse = (why: string): CliError =>
+    usageError(
+      `${request.id} cannot be made a rule because ${why}. Approve it once: ${toOnce(order)}`,
+    );
+  if (request.kind !== undefined) throw refuse('it is no action that the policy asks about');
+  const details = await readDetails(settings, request.details);
+  if (details === undefined)
+    throw refuse(`what it is about is not in ${settings.folders.root} of this machine`);
+  if (details.workspace !== toReal(order.workspace))
+    throw refuse('it was asked in a copy of the workspace, for a step that runs beside others');
+  if (!isLiftable(details.rule))
+    throw refuse(`${details.rule} asks about it, which no rule of yours answers`);
+  const { policy } = await readBundle(settings, details.workspace);
+  const proposal = proposeGrants(policy, toAction(details));
+  if (!proposal.ok) throw refuse(proposal.why);
+  if (!proposal.grants.some(({ lifts }) => lifts.includes(details.rule)))
+    throw refuse(`${details.rule} asks about it, of which the call itself says nothing`);
+  if (!proposal.grants.every(isShownWhole))
+    throw refuse('it has invisible characters in it, so nobody can see what they would allow');
+  return proposal.grants;
+}
+
+const toAction = ({ tool, args, workspace }: ApprovalDetails) => ({ tool, args, workspace });
+
+/** The run names its folder as it was typed; what is judged is free of links. */
+function toReal(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
+  }
+}
+
+/** Shows what would be written, and asks unless that was said already. @throws CliError exit 2 with nobody to ask. */
+async function isAgreed(
+  { settings, json, yes, ...order }: AlwaysOrder,
+  proposed: readonly ProposedGrant[],
+): Promise<boolean> {
+  if (json && yes) return true;
+  const style = createStyle(process.stderr, process.env);
+  const pending = await isPending(settings);
+  const lines = [
+    `From now on, without asking (rules for ${settings.always}):`,
+    ...renderRules(proposed, style),
+    ...(pending ? [style.yellow('The policy folder was changed; that comes into force too.')] : []),
+  ];
+  printProgress(lines.join('\n'));
+  if (yes) return true;
+  if (!process.stdin.isTTY)
+    throw usageError(
+      `There is no terminal to ask on. Add it with: agent approve ${order.run} ${order.request.id} --always --yes`,
+    );
+  const typed = await askLine('Add this rule? [y/N] ', new AbortController().signal);
+  return typed?.kind === 'line' && /^\s*y(es)?\s*$/i.test(typed.text);
+}
+
+/** Whether the operator's folder is no longer what is in force. */
+async function isPending(settings: Settings): Promise<boolean> {
+  const record = readForceRecord(settings.folders.root);
+  return record !== undefined && record.sha256 !== (await readBundle(settings, null)).sha256;
+}
+
+/** False when the request no longer waits: the new rule, or somebody else, was quicker. */
+async function answerOnce(
+  { client, run, request, reason }: AlwaysOrder,
+  by: string,
+): Promise<boolean> {
+  const answer = await toSigned(run, {
+    ...{ request: request.id, digest: request.digest, answer: 'approve', by },
+    ...(reason === undefined ? {} : { reason }),
+  });
+  try {
+    await client.answer(run, answer);
+    return true;
+  } catch (error) {
+    if (error instanceof CliError && error.exitCode === 2) return false;
+    throw error;
+  }
+}
