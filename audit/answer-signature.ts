@@ -17,7 +17,6 @@ export interface SignedAnswer {
   readonly digest: string;
   readonly answer: 'approve' | 'deny';
   readonly by: string;
-  readonly reason?: string;
   /** Arguments in place of the model's. */
   readonly edited?: string;
 }
@@ -31,12 +30,15 @@ export interface StandingOrder {
 
 type Signable = SignedAnswer | StandingOrder;
 
-/** Every field of an answer, and nothing else; an order says less and is another text for that. */
+/**
+ * What an answer does, and whose it is; an order says less and is another text for that. The reason is not in it: secrets are
+ * taken out of it on its way, by whoever knows more of them.
+ */
 function toText(signable: Signable): string {
   const { run, answer, by } = signable;
   if (!('request' in signable)) return toCanonical({ v: 1, kind: 'order', run, answer, by });
-  const { request, digest, reason, edited } = signable;
-  return toCanonical({ v: 1, kind: 'answer', run, request, digest, answer, by, reason, edited });
+  const { request, digest, edited } = signable;
+  return toCanonical({ v: 1, kind: 'answer', run, request, digest, answer, by, edited });
 }
 
 export const signAnswer = (key: SigningKey, signable: Signable): Signature => ({

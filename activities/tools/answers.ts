@@ -90,13 +90,9 @@ async function takeApproval(
 export function findApprovalProblem(
   approvers: Approvers,
   run: string,
-  { request, digest, answer, by, reason, edited, standing, signature }: Approval,
+  { request, digest, answer, by, edited, standing, signature }: Approval,
 ): string | undefined {
-  const words = {
-    ...{ request, digest },
-    ...(reason === undefined ? {} : { reason }),
-    ...(edited === undefined ? {} : { edited }),
-  };
+  const words = { request, digest, ...(edited === undefined ? {} : { edited }) };
   const signed = { run, answer, by, ...(standing ? {} : words) };
   return toSentence(`The answer to ${request} by ${by}`, approvers, signed, signature);
 }
@@ -147,10 +143,7 @@ export async function hearSettlement(
   const refused = toSentence(
     `The answer to ${request} by ${by}`,
     approvers,
-    {
-      ...{ run, request, digest, answer: what === 'happened' ? 'approve' : 'deny', by },
-      ...(reason === undefined ? {} : { reason }),
-    },
+    { run, request, digest, answer: what === 'happened' ? 'approve' : 'deny', by },
     signature,
   );
   if (await isNew(audit, 'settlement', answered, request))
