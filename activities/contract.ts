@@ -8,6 +8,7 @@ import type { Decision, Effect, Limits, Prices, Verdict } from '../policies/acti
 import type { Suspicion } from '../policies/injection.ts';
 import type { Risk } from '../policies/risk.ts';
 import type { Untrusted } from '../policies/untrusted.ts';
+import type { PromotionActivities } from './promotion.ts';
 
 /** Address of a blob: `sha256:` and 64 hex digits. */
 export type Ref = string;
@@ -253,6 +254,8 @@ export interface OpenRequest {
   readonly lease?: true;
   /** Where the run comes from: its workspace is brought to this snapshot, and made as a copy if it is another folder. */
   readonly from?: { readonly workspace: string; readonly tree: SnapshotId };
+  /** The folder the workspace is a copy of, made if it is not there yet: the run leaves that one alone. */
+  readonly stagedFrom?: string;
 }
 
 export type OpenResult =
@@ -377,7 +380,7 @@ export interface ModelActivities {
 }
 
 /** Run on the workspace queue of the host that has the folder: sees no key. */
-export interface WorkspaceActivities {
+export interface WorkspaceActivities extends PromotionActivities {
   openWorkspace(request: OpenRequest): Promise<OpenResult>;
   ensureWorkspace(request: EnsureRequest): Promise<EnsureResult>;
   openLane(request: LaneRequest): Promise<LaneResult>;

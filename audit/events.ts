@@ -173,9 +173,13 @@ function foldStart(state: State, attributes: Readonly<Record<string, unknown>>):
   ];
   if (state.input !== undefined || input === undefined) return [];
   state.input = input;
-  const { goal, workspace, by, approve, limits, models } = input;
+  const { goal, workspace, stagedFrom, by, approve, limits, models } = input;
+  const stage = stagedFrom === undefined ? {} : { stagedFrom };
   return [
-    { type: 'run.started', goal, workspace, by, approve, limits, model: models.executor.model },
+    {
+      ...{ type: 'run.started', goal, workspace, ...stage },
+      ...{ by, approve, limits, model: models.executor.model },
+    },
     ...(carried === undefined ? [] : takeOver(state, input, carried)),
   ];
 }
@@ -457,9 +461,21 @@ const toResult = (state: State, status: RunStatus, summary: string): RunResult =
   changes: [],
 });
 
+/** A run that was ended from outside says nothing of its stage. */
+function toStaged(
+  input: RunInput | undefined,
+  { staged, status }: RunResult,
+): Extract<RunEventBody, { type: 'run.finished' }>['staged'] {
+  if (input?.stagedFrom === undefined) return undefined;
+  const told = staged ?? { target: input.stagedFrom, state: 'waiting' };
+  if (told.state === 'promoted') return told;
+  return { ...told, promote: `agent promote ${input.run}${status === 'done' ? '' : ' --force'}` };
+}
+
 function finish(state: State, result: RunResult): RunEventBody[] {
   state.finished = true;
   const { status, exitCode, summary, usage, changes, report } = result;
+  const staged = toStaged(state.input, result);
   const resume = toResume(state.input, status);
   return [
     {
@@ -471,6 +487,7 @@ function finish(state: State, result: RunResult): RunEventBody[] {
       changes,
       ...(report === undefined ? {} : { report }),
       ...(resume === undefined ? {} : { resume }),
+      ...(staged === undefined ? {} : { staged }),
     },
   ];
 }

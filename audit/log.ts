@@ -106,6 +106,26 @@ export type AuditEntry =
       readonly run: string;
       readonly settings: readonly string[];
     }
+  /** The change of a staged run is brought over to `target`; `begun` is synced before the effect. */
+  | {
+      readonly kind: 'promotion';
+      readonly time: string;
+      readonly run: string;
+      readonly step: string;
+      readonly by: string;
+      readonly target: string;
+      readonly mode: 'patch' | 'commit';
+      readonly state: 'begun' | 'promoted' | 'conflict' | 'refused';
+      /** What changed, or stands in the way, at most 50. */
+      readonly paths?: readonly string[];
+      readonly reason?: string;
+      readonly commit?: string;
+      /** Snapshots of the target from before and after. */
+      readonly before?: string;
+      readonly after?: string;
+      /** It had been brought over before. */
+      readonly again?: true;
+    }
   | {
       readonly kind: 'policy';
       readonly time: string;

@@ -6,13 +6,17 @@ const longestGoal = 1_000;
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
- * The command that starts another run on what this one left in the workspace, for a POSIX shell. Undefined where there
+ * The command that starts another run on what this one left in the workspace (for a staged run: on the folder, anew), for a
+ * POSIX shell. Undefined where there
  * is nothing to go on with, or the goal is too long to type.
  */
 export const toResume = (
-  input: Pick<RunInput, 'goal' | 'workspace'> | undefined,
+  input: Pick<RunInput, 'goal' | 'workspace' | 'stagedFrom'> | undefined,
   status: RunStatus,
 ): string | undefined =>
   input === undefined || status === 'done' || input.goal.length > longestGoal
     ? undefined
-    : `agent run -C ${quote(input.workspace)} ${quote(input.goal)}`;
+    : `agent run ${toFolder(input)} ${quote(input.goal)}`;
+
+const toFolder = ({ workspace, stagedFrom }: Pick<RunInput, 'workspace' | 'stagedFrom'>): string =>
+  stagedFrom === undefined ? `-C ${quote(workspace)}` : `--stage -C ${quote(stagedFrom)}`;

@@ -1,6 +1,6 @@
 import type { Verdict } from '../policies/action.ts';
 import type { Suspicion } from '../policies/injection.ts';
-import type { RunInput, RunStatus, RunUsage } from '../workflows/contract.ts';
+import type { RunInput, RunStatus, RunUsage, Staged } from '../workflows/contract.ts';
 import type { PlannedStep } from '../activities/contract.ts';
 
 interface Common<T extends string> {
@@ -23,7 +23,7 @@ interface OfCall {
 /** What happened in a run, for people and programs. New types may be added; those here stay. */
 export type RunEvent =
   | (Common<'run.started'> &
-      Pick<RunInput, 'goal' | 'workspace' | 'by' | 'approve' | 'limits'> & {
+      Pick<RunInput, 'goal' | 'workspace' | 'stagedFrom' | 'by' | 'approve' | 'limits'> & {
         readonly model: string;
       })
   /** Commands are not offered, or run unconfined: the machine has no sandbox, or the operator wants none. */
@@ -131,6 +131,8 @@ export type RunEvent =
       readonly report?: string;
       /** A command that goes on from here, where one makes sense. */
       readonly resume?: string;
+      /** Of a staged run: what became of its change, and the command that brings it over. */
+      readonly staged?: Staged & { readonly promote?: string };
     });
 
 type Body<E> = E extends unknown ? Omit<E, 'v' | 'seq' | 'run' | 'time'> : never;

@@ -5,11 +5,12 @@ import {
   isGrpcDeadlineError,
   isGrpcServiceError,
   WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { defineSearchAttributeKey, rootCause, SearchAttributeType } from '@temporalio/common';
 import type { PayloadCodec, SignalDefinition } from '@temporalio/common';
 import type { HistoryEventJson } from '../audit/history-json.ts';
 import { readPages } from '../audit/origin.ts';
@@ -18,6 +19,8 @@ import { readPayloadKeys } from '../audit/payload-keys.ts';
 import type { Settings } from '../config/environment.ts';
 import type {
   ApprovalAnswer,
+  PromoteResult,
+  PromotionInput,
   RewindOrder,
   Rewound,
   RunInput,
@@ -26,8 +29,10 @@ import type {
 import {
   answerApproval,
   fromWorkflowId,
+  promotionType,
   rewindRun,
   runView,
+  toPromotionId,
   toWorkflowId,
   workflowType,
 } from '../workflows/contract.ts';
@@ -66,6 +71,8 @@ export interface RunClient {
   start(input: RunInput, taskQueue: string, carried?: RunState): Promise<void>;
   /** Takes the run back to the start of a step. @throws CliError exit 2 with the workflow's reason when it is refused. */
   rewind(run: string, order: RewindOrder): Promise<Rewound>;
+  /** Brings the change of a staged run over; one that is under way is waited for. @throws CliError exit 1 when it fails for good. */
+  promote(input: PromotionInput, taskQueue: string): Promise<PromoteResult>;
   /** Needs the server only, no worker. False when the run is not open. */
   signal<Args extends unknown[]>(
     run: string,
@@ -236,6 +243,26 @@ function createRunClient(
         }
         if (error instanceof WorkflowNotFoundError) throw notWaiting(run);
         throw error;
+      }
+    },
+    async promote(input, taskQueue) {
+      const { run } = input.request;
+      const started = await bounded(() =>
+        client.workflow.start(promotionType, {
+          workflowId: toWorkflowId(toPromotionId(run)),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          staticSummary: `promote run ${run}`,
+        }),
+      );
+      try {
+        return (await started.result()) as PromoteResult;
+      } catch (error) {
+        if (!(error instanceof WorkflowFailedError)) throw error;
+        const why = rootCause(error) ?? error.message;
+        throw new CliError(`The change of run ${run} could not be brought over: ${why}`, 1);
       }
     },
     async rewind(run, order) {

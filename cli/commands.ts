@@ -51,7 +51,10 @@ export const commands: readonly Command[] = [
     name: 'run',
     args: ['"goal"'],
     summary: 'carry a goal out in the workspace; "-" reads it from standard input',
-    options: runOptions,
+    options: {
+      ...runOptions,
+      stage: { help: 'work on a copy; agent promote brings the change over' },
+    },
     example: 'agent run "Add a --version flag and a test for it"',
     quote: true,
     streams: true,
@@ -161,6 +164,17 @@ export const commands: readonly Command[] = [
     options: {},
     example: `agent undo ${demo}`,
     load: async () => (await import('./commands/undo.ts')).undoRun,
+  },
+  {
+    name: 'promote',
+    args: ['run'],
+    summary: 'bring the change of a staged run over to its folder',
+    options: {
+      commit: { help: 'and commit it, with the goal as message' },
+      force: { help: 'also when the run did not end as done' },
+    },
+    example: `agent promote ${demo}`,
+    load: async () => (await import('./commands/promote.ts')).promoteRun,
   },
   {
     name: 'rewind',

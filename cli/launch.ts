@@ -20,7 +20,7 @@ import { ensureStack, handKey, handSecrets, readStack, startDemo } from './stack
 
 /** What a command says of the run it starts; the rest is the same for all. */
 export type Launch = Pick<RunInput, 'run' | 'goal' | 'workspace' | 'limits' | 'approve'> &
-  Partial<Pick<RunInput, 'from' | 'wait' | 'models'>> & {
+  Partial<Pick<RunInput, 'from' | 'wait' | 'models' | 'stagedFrom'>> & {
     /** State the run goes on from. */
     readonly carried?: RunState;
   };

@@ -122,7 +122,19 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
   return [
     `${paint(style.bold(status))} ${facts}`,
     ...(changes.length === 0 ? [] : [`Changed: ${toLine(changes.join(', '), 400)}`]),
+    ...renderStaged(event),
   ];
+}
+
+/** Whether the change of a staged run is in its folder, and how it gets there. */
+export function renderStaged({
+  staged,
+}: Pick<Extract<RunEvent, { type: 'run.finished' }>, 'staged'>): string[] {
+  if (staged === undefined) return [];
+  const { target, state, reason, promote } = staged;
+  if (state === 'promoted') return [`Brought over to ${toLine(target, width)}`];
+  const why = reason === undefined ? '' : ` (${toLine(reason, width)})`;
+  return [`Not in ${toLine(target, width)} yet${why}. Bring it over with: ${promote ?? ''}`];
 }
 
 /** `1 step`, `2 steps`. */

@@ -1,4 +1,5 @@
 import type { SnapshotAnswer, SnapshotOrder } from '../workers/snapshots.ts';
+import type { Trail } from '../audit/trail.ts';
 import { runProject } from './child.ts';
 import { stripControls } from './clean.ts';
 import { CliError } from './errors.ts';
@@ -10,4 +11,16 @@ export async function askSnapshots(order: SnapshotOrder): Promise<SnapshotAnswer
   });
   if (code === 0) return JSON.parse(stdout) as SnapshotAnswer;
   throw new CliError(stripControls(stderr).trim(), code ?? 1);
+}
+
+/** Snapshots of the folder of a staged run from before and after its change came there; undefined while it has not. */
+export async function findPromotion({
+  input: { run, stagedFrom },
+  base = '',
+  tree = base,
+}: Trail): Promise<SnapshotAnswer['promotion']> {
+  if (stagedFrom === undefined) return undefined;
+  const range = { before: base, after: tree };
+  return (await askSnapshots({ what: 'promotion', run, workspace: stagedFrom, ...range }))
+    .promotion;
 }

@@ -16,8 +16,10 @@ export interface StateFolders {
   readonly leases: string;
   /** Snapshots: a git repository for each workspace. */
   readonly snapshots: string;
-  /** Copies of workspaces: of forks and parallel steps. */
+  /** Copies of workspaces, of steps that run at once. */
   readonly copies: string;
+  /** Copies that staged runs work in, in a folder for each run. */
+  readonly staged: string;
   readonly temporalDb: string;
   readonly stackFile: string;
   readonly tokenFile: string;
@@ -33,6 +35,7 @@ export const toStateFolders = (root: string): StateFolders => ({
   leases: join(root, 'leases'),
   snapshots: join(root, 'snapshots'),
   copies: join(root, 'copies'),
+  staged: join(root, 'staged'),
   temporalDb: join(root, 'temporal.db'),
   stackFile: join(root, 'stack.json'),
   tokenFile: join(root, 'token'),

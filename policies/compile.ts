@@ -199,6 +199,7 @@ export const compileBudgets = ({ budgets }: ToolsFile): Policy['budgets'] => ({
 export const compileWorkspace = ({ workspace }: ToolsFile): Policy['workspace'] => ({
   drift: workspace?.drift ?? 'adopt',
   parallelSteps: Math.max(workspace?.parallel_steps ?? 1, 1),
+  promote: workspace?.promote ?? 'manual',
 });
 
 export const compileSandbox = ({ sandbox }: ToolsFile): SandboxLimits => ({

@@ -85,6 +85,8 @@ export interface WorkspaceRules {
   readonly drift: 'adopt' | 'restore' | 'ask';
   /** Independent steps of a plan that may run at once; 1 or more. */
   readonly parallelSteps: number;
+  /** Whether the change of a staged run is brought over by a person, or at the run's end when all hooks are green. */
+  readonly promote: 'manual' | 'auto';
 }
 
 /** When a person is asked about what is allowed, because of what the model has read. */
@@ -270,6 +272,7 @@ export const toolsSchema = z.strictObject({
     .strictObject({
       drift: z.enum(['adopt', 'restore', 'ask']).optional(),
       parallel_steps: count.optional(),
+      promote: z.enum(['manual', 'auto']).optional(),
     })
     .optional(),
   untrusted: z

@@ -99,6 +99,7 @@ export const workspaceNames = [
   'ensureWorkspace',
   'openLane',
   'mergeLane',
+  'promote',
   'act',
   'closeRun',
 ] as const satisfies (keyof WorkspaceActivities)[];

@@ -25,22 +25,31 @@ export interface RunService {
 const running = 1;
 const notFound = 5;
 
-/** Whether a run goes on, as Temporal knows it; one it does not know does not. */
+/**
+ * Whether a run goes on, as Temporal knows it; one it does not know does not. What goes on for a run is named `<run>.<what>`,
+ * and lasts as long as the run or a workflow of that name.
+ */
 export const createOpenCheck =
   (service: RunService, namespace: string) =>
-  async (run: string): Promise<boolean> => {
-    try {
-      const execution = { workflowId: toWorkflowId(run) };
-      const { workflowExecutionInfo } = await service.describeWorkflowExecution({
-        namespace,
-        execution,
-      });
-      return workflowExecutionInfo?.status === running;
-    } catch (error) {
-      if ((error as { code?: number }).code === notFound) return false;
-      throw error;
-    }
+  async (name: string): Promise<boolean> => {
+    const [run = name] = name.split('.');
+    if (await isRunning(service, namespace, run)) return true;
+    return run !== name && (await isRunning(service, namespace, name));
   };
+
+async function isRunning(service: RunService, namespace: string, run: string): Promise<boolean> {
+  try {
+    const execution = { workflowId: toWorkflowId(run) };
+    const { workflowExecutionInfo } = await service.describeWorkflowExecution({
+      namespace,
+      execution,
+    });
+    return workflowExecutionInfo?.status === running;
+  } catch (error) {
+    if ((error as { code?: number }).code === notFound) return false;
+    throw error;
+  }
+}
 
 const pageSize = 200;
 

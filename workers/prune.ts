@@ -1,5 +1,7 @@
 /** Prunes the snapshots of runs that ended long ago. */
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { byHand, createLeases } from '../activities/workspace/lease.ts';
 import { pruneStores } from '../activities/workspace/snapshots/prune.ts';
 import type { NamedSnapshots } from '../activities/workspace/snapshots/prune.ts';
@@ -27,10 +29,12 @@ export async function pruneSnapshots(order: SnapshotPruning): Promise<string[]> 
   const now = Date.now();
   const folders = toStateFolders(root);
   const leases = createLeases(folders.leases);
+  const isOver = (run: string): boolean => (closed.get(run) ?? Infinity) < now - days * dayMs;
+  await removeStages(folders.staged, isOver);
   return await pruneStores({
     root: folders.snapshots,
     runs: await readNamed(root),
-    isOver: (run) => (closed.get(run) ?? Infinity) < now - days * dayMs,
+    isOver,
     before: now - (order.graceMs ?? graceMs),
     whileFree: (store, clear) =>
       leases.whileFree(
@@ -40,6 +44,13 @@ export async function pruneSnapshots(order: SnapshotPruning): Promise<string[]> 
         clear,
       ),
   });
+}
+
+/** Copies of staged runs; what was done in them can still be promoted, from the snapshots. */
+async function removeStages(staged: string, isOver: (run: string) => boolean): Promise<void> {
+  if (!existsSync(staged)) return;
+  for (const run of await readdir(staged))
+    if (isOver(run)) await rm(join(staged, run), { recursive: true, force: true });
 }
 
 async function readNamed(root: string): Promise<Map<string, NamedSnapshots>> {

@@ -1,6 +1,8 @@
 /** Process entry: answers one question about a workspace's snapshots, read from stdin, or takes a run's changes back. */
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { forgetPromotion, recallPromotion } from '../activities/tools/promote.ts';
+import type { Kept } from '../activities/tools/promote.ts';
 import { createTransactions } from '../activities/tools/transactions.ts';
 import { WorkspaceBusy, byHand, createLeases } from '../activities/workspace/lease.ts';
 import { findGitProblem } from '../activities/workspace/snapshots/git.ts';
@@ -11,7 +13,7 @@ import { readSettings } from '../config/environment.ts';
 import { toRunLog } from '../config/folders.ts';
 
 export interface SnapshotOrder {
-  readonly what: 'diff' | 'undo';
+  readonly what: 'diff' | 'undo' | 'promotion';
   readonly run: string;
   /** Absolute, free of links. */
   readonly workspace: string;
@@ -22,6 +24,8 @@ export interface SnapshotOrder {
 export interface SnapshotAnswer {
   readonly changes: readonly FileChange[];
   readonly diff: string;
+  /** What was brought over of a staged run to `workspace`. */
+  readonly promotion?: Pick<Kept, 'before' | 'after'>;
   readonly undone: readonly string[];
   readonly kept: readonly string[];
 }
@@ -74,6 +78,7 @@ async function undo(): Promise<SnapshotAnswer> {
       // What was there is kept in the store, under a ref of the run.
       await snapshots.keep(`${order.run}/undo/`, current);
       await snapshots.restore(tree);
+      forgetPromotion(snapshots, order.run);
       return { ...nothing, undone, kept };
     });
   } finally {
@@ -81,5 +86,12 @@ async function undo(): Promise<SnapshotAnswer> {
   }
 }
 
-const answer = order.what === 'diff' ? await showDiff() : await undo();
+async function findPromotion(): Promise<SnapshotAnswer> {
+  const { run, workspace: target, before: base, after: tree } = order;
+  const promotion = await recallPromotion(transactions, { run, target, base, tree });
+  return { ...nothing, ...(promotion === undefined ? {} : { promotion }) };
+}
+
+const answers = { diff: showDiff, undo, promotion: findPromotion };
+const answer = await answers[order.what]();
 process.stdout.write(JSON.stringify(answer));

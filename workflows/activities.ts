@@ -12,7 +12,7 @@ export interface Activities {
   readonly hands: ActivityInterfaceFor<WorkspaceActivities>;
 }
 
-export function proxyRunActivities({ queues }: RunInput): Activities {
+export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activities {
   return {
     // A local model may think for many minutes on a small machine; the heartbeat notices a dead worker long before.
     // The activity turns an absent or busy server into an answer, so attempts only count crashes and bugs.

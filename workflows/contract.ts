@@ -1,6 +1,7 @@
 /** All that others may know of a run: queues, input, result, messages. The edge validates; here are plain types. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Approval, ModelChoice, PlannedStep } from '../activities/contract.ts';
+import type { PromoteRequest, PromoteResult } from '../activities/promotion.ts';
 import type { Limits } from '../policies/action.ts';
 
 export const workflowType = 'agentRun';
@@ -29,6 +30,8 @@ export interface RunInput {
   /** Absolute path on the host that serves the workspace queue. */
   readonly workspace: string;
   readonly queues: { readonly model: string; readonly workspace: string };
+  /** Absolute path of the folder the workspace is a copy of: a staged run, whose change is promoted to there. */
+  readonly stagedFrom?: string;
   readonly models: {
     readonly planner: ModelChoice;
     readonly executor: ModelChoice;
@@ -112,7 +115,31 @@ export interface RunResult {
   readonly usage: RunUsage;
   readonly changes: readonly string[];
   readonly report?: string;
+  /** Of a staged run: whether its change was brought over. */
+  readonly staged?: Staged;
 }
+
+/** What became of the change of a staged run by the run's end. */
+export interface Staged {
+  /** Absolute path of the folder it is for. */
+  readonly target: string;
+  /** `waiting`: for `agent promote`. */
+  readonly state: 'waiting' | 'promoted';
+  /** Why the policy's order to promote was not carried out. */
+  readonly reason?: string;
+}
+
+export const promotionType = 'promotion';
+
+/** A promotion by hand is a workflow of its own, so that a kill in its middle does not leave half of it. */
+export interface PromotionInput {
+  readonly queues: RunInput['queues'];
+  readonly request: PromoteRequest;
+}
+export type { PromoteResult };
+
+/** Id of a run's promotion, in the form of a run's: no run can have it, for runs are named without dots. */
+export const toPromotionId = (run: string): string => `${run}.promotion`;
 
 /** What the run is doing right now. */
 export type RunPhase =

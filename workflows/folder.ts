@@ -3,6 +3,7 @@ import type { OpenRequest } from '../activities/contract.ts';
 import type { RunInput, RunResult } from './contract.ts';
 import { exitCodes } from './contract.ts';
 import { RunEnd } from './failures.ts';
+import { endStage } from './promotion.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';
 
@@ -16,10 +17,12 @@ export async function openRun(run: Run): Promise<void> {
   if (!isNew) return;
   enter(run, { phase: 'opening' });
   const lease = patched('snapshots') ? { lease: true as const } : {};
+  const { stagedFrom } = input;
+  const stage = stagedFrom === undefined ? {} : { stagedFrom };
   for (let waits = 0; ; waits++) {
     const opened = await run.activities.folder.openWorkspace.executeWithOptions(
       { summary: 'look at the workspace' },
-      [{ run: input.run, workspace: input.workspace, ...lease, ...toOrigin(input) }],
+      [{ run: input.run, workspace: input.workspace, ...lease, ...toOrigin(input), ...stage }],
     );
     if (opened.ok) {
       state.facts = opened.facts;
@@ -28,7 +31,8 @@ export async function openRun(run: Run): Promise<void> {
       if (opened.sandbox === 'unavailable') state.without = ['run_command'];
       if (opened.untrusted !== undefined) state.untrusted = opened.untrusted;
       if (opened.tree === undefined) return;
-      state.base = opened.tree;
+      // What a staged run promotes is all that was done since the copy was made, by the run it came from as well.
+      if (stagedFrom === undefined || state.base === undefined) state.base = opened.tree;
       state.tree = opened.tree;
       if (opened.parallelSteps !== undefined) state.parallel = opened.parallelSteps;
       if (input.from !== undefined) state.arrived = true;
@@ -67,6 +71,7 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
       },
     ],
   );
+  const staged = await endStage(run, status);
   const result: RunResult = {
     status,
     exitCode: exitCodes[status],
@@ -74,6 +79,7 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
     usage: { ...state.usage },
     changes: closed.changes,
     report: closed.report,
+    ...(staged === undefined ? {} : { staged }),
   };
   enter(run, { phase: 'closed', result });
   return result;

@@ -69,6 +69,13 @@ export interface Held {
   check(): void;
 }
 
+/** What a call does between two snapshots; `before` is what the workspace holds as it begins. */
+export type Perform<T> = (
+  signal: AbortSignal,
+  held: Held,
+  before: { readonly tree: string; readonly snapshots: Snapshots },
+) => Promise<Performed<T>>;
+
 export interface Transactions {
   readonly leases: Leases;
   /** What became of a call so far; undefined when it never began. Reads only. @throws IdentityMismatch */
@@ -81,7 +88,7 @@ export interface Transactions {
    */
   transact<T, R extends object>(
     order: CallOrder,
-    perform: (signal: AbortSignal, held: Held) => Promise<Performed<T>>,
+    perform: Perform<T>,
     settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
   ): Promise<Transacted<R>>;
   /** Snapshots of a workspace, to read in them only. */
@@ -163,7 +170,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
 
   const transact = <T, R extends object>(
     order: CallOrder,
-    perform: (signal: AbortSignal, held: Held) => Promise<Performed<T>>,
+    perform: Perform<T>,
     settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
   ): Promise<Transacted<R>> =>
     alone(order.workspace, async (interrupted) => {
@@ -206,7 +213,8 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       let performed: Performed<T>;
       try {
         const check = (): void => leases.check(lease);
-        performed = await perform(signal, { mark: lease.mark, check });
+        const held = { mark: lease.mark, check };
+        performed = await perform(signal, held, { tree: pre, snapshots });
         signal.throwIfAborted();
         // Whoever took over has ended what was running here: that is no outcome.
         check();

@@ -30,6 +30,8 @@ import { performAction } from './act.ts';
 import { hearApproval } from './answers.ts';
 import { ensureTree } from './drift.ts';
 import { mergeLane, openLane, removeLanes } from './lanes.ts';
+import { promote } from './promote.ts';
+import { openStage } from './stage.ts';
 
 const heartbeatMs = 1_000;
 const factsEntries = 300;
@@ -68,8 +70,12 @@ export function createWorkspaceActivities(
   /** No tool may read these files, but a command may print what a program has read from them. */
   const learnSecrets = (root: string): void => dependencies.redactor?.add(readDotenv(root));
   return {
-    openWorkspace: ({ run, workspace, lease, from }) =>
+    openWorkspace: ({ run, workspace, lease, from, stagedFrom }) =>
       withPulse(async (): Promise<OpenResult> => {
+        if (stagedFrom !== undefined && from === undefined) {
+          const problem = await openStage(dependencies, { run, workspace, stagedFrom });
+          if (problem !== undefined) return problem;
+        }
         if (from !== undefined && from.workspace !== workspace) {
           // Nothing is put into a folder that another run has.
           const busy = lease ? await claim(toFuture(workspace), run) : undefined;
@@ -123,6 +129,9 @@ export function createWorkspaceActivities(
 
     openLane: (request) => withPulse(() => openLane(lanes, request)),
     mergeLane: (request) => withPulse(() => mergeLane(lanes, request)),
+
+    promote: (request) =>
+      withPulse(() => promote(dependencies, request, Context.current().cancellationSignal)),
 
     act: ({ call, ...request }) =>
       withPulse(async () => {

@@ -105,6 +105,11 @@ export function renderEntry(entry: AuditEntry): string {
     }
     case 'git-settings':
       return toLine(`${entry.time} ${entry.run} git settings: ${entry.settings.join('; ')}`, 400);
+    case 'promotion': {
+      const { state, mode, target, by, paths = [] } = entry;
+      const what = `promotion ${state} (${mode}) to ${target} by ${by}`;
+      return toLine(`${head} ${what}: ${entry.reason ?? paths.join(', ')}`, 400);
+    }
     case 'policy': {
       const { added = [], removed = [] } = entry;
       const rules = [...added.map((id) => ` +${id}`), ...removed.map((id) => ` -${id}`)].join('');

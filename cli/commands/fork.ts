@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import { toFreshStep } from '../../workflows/contract.ts';
+import type { RunInput } from '../../workflows/contract.ts';
 import type { RunState } from '../../workflows/state.ts';
 import type { Invocation } from '../arguments.ts';
 import { takenId, usageError } from '../errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
 import { parseApprove, parseGoal, parseLimits, parseRunId, textOf } from '../run-options.ts';
 import { parseRun, printProgress } from '../session.ts';
+import { toStage } from '../stage.ts';
 import { findStep, readRunTrail } from '../trail.ts';
 
 /** `agent fork`: a new run from the start of a step, in a copy of the workspace; the old one is left alone. */
@@ -22,10 +25,9 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
   const run = parseRunId(textOf(flags, 'id'));
   if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);
   const { input } = trail;
-  const workspace =
-    typeof given === 'string'
-      ? resolve(given)
-      : join(dirname(input.workspace), `${basename(input.workspace)}-${run}`);
+  const place =
+    typeof given === 'string' ? { workspace: resolve(given) } : toCopy(settings, run, input);
+  const { workspace } = place;
   if (existsSync(workspace))
     throw usageError(`${workspace} exists. Choose a folder for the copy that does not: -C dir`);
   const goal = args[1] === undefined ? undefined : parseGoal(args[1]);
@@ -33,7 +35,7 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
   printProgress(`Copy ${workspace}, from the start of ${step.id} (${step.title})${began}`);
   const model = textOf(flags, 'model') === undefined && flags['demo'] !== true;
   return await launchRun(settings, flags, {
-    ...{ run, workspace, goal: goal ?? input.goal },
+    ...{ run, ...place, goal: goal ?? input.goal },
     limits: { ...input.limits, ...parseLimits(flags) },
     approve: parseApprove(textOf(flags, 'approve')),
     // Without another model wanted, the same one goes on.
@@ -45,6 +47,12 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
     carried: goal === undefined ? toStart(step.state, step.id) : toNewPlan(step.state),
   });
 }
+
+/** Beside the folder; of a staged run's copy in another stage, with the same folder to bring its change to. */
+const toCopy = ({ folders }: Settings, run: string, { workspace, stagedFrom }: RunInput) =>
+  stagedFrom === undefined
+    ? { workspace: join(dirname(workspace), `${basename(workspace)}-${run}`) }
+    : toStage(folders, run, stagedFrom);
 
 /** The state with the step, and what began after it, still to be done. */
 const toStart = (state: RunState, id: string): RunState => ({

@@ -46,6 +46,9 @@ export async function restoreRun({ args, flags }: Invocation): Promise<number> {
       goal: input.goal,
       workspace: flags['directory'] === undefined ? input.workspace : settings.workspace,
     },
+    ...(flags['directory'] === undefined && input.stagedFrom !== undefined
+      ? { stagedFrom: input.stagedFrom }
+      : {}),
     limits: input.limits,
     approve:
       flags['approve'] === undefined ? input.approve : parseApprove(textOf(flags, 'approve')),

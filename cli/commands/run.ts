@@ -14,6 +14,7 @@ import {
   textOf,
 } from '../run-options.ts';
 import { printProgress } from '../session.ts';
+import { toStage } from '../stage.ts';
 
 /** `agent run`: starts a run and, unless detached, watches it to its end. */
 export async function startRun({ args, flags }: Invocation): Promise<number> {
@@ -31,7 +32,8 @@ export async function startRun({ args, flags }: Invocation): Promise<number> {
   prepareStateFolder(settings.folders.root);
   for (const notice of settings.notices) printProgress(`Note: ${notice}`);
   const wait = flags['wait'] === true ? { wait: true as const } : {};
-  return await launchRun(settings, flags, { run, goal, workspace, limits, approve, ...wait });
+  const place = flags['stage'] === true ? toStage(settings.folders, run, workspace) : { workspace };
+  return await launchRun(settings, flags, { run, goal, ...place, limits, approve, ...wait });
 }
 
 async function takeGoal(given: string): Promise<string> {

@@ -12,8 +12,10 @@ import { printJson, printText } from '../output.ts';
 import { renderCount, renderEvent, renderSummary } from '../render.ts';
 import { toRow } from '../run-log.ts';
 import { connectRunning, parseRun, withClient } from '../session.ts';
+import { findPromotion } from '../snapshots.ts';
 import { createStyle, plainStyle } from '../style.ts';
 import type { Style } from '../style.ts';
+import { readRunTrail } from '../trail.ts';
 import type { WatchView } from '../watch-view.ts';
 import { emptyView, foldEvent } from '../watch-view.ts';
 import type { RunView } from '../../workflows/contract.ts';
@@ -28,6 +30,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   const view = events.reduce(foldEvent, emptyView);
   const now = view.finished === undefined ? await askRun(settings, run) : undefined;
   const files = toFiles(settings, run, view);
+  const staged = await readStaged(settings, run, view);
   if (flags['json'] === true) {
     const { v: _v, seq: _seq, type: _type, ...result } = view.finished ?? {};
     printJson({
@@ -35,6 +38,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
       plan: view.steps,
       ...(now === undefined ? {} : { view: now }),
       ...(view.finished === undefined ? {} : { result }),
+      ...(staged === undefined ? {} : { staged }),
       ...(view.approval === undefined ? {} : { approval: view.approval }),
       ...(view.question === undefined ? {} : { question: view.question }),
       ...files,
@@ -45,6 +49,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   printText(renderRun(run, events, view, now, style));
   const details = await readDetails(settings, view.approval?.details);
   if (details !== undefined) printText(renderDetails(details, style).join('\n'));
+  if (staged !== undefined) printText(renderStage(staged));
   for (const [name, file] of Object.entries(files)) printText(`${name.padEnd(9)} ${file}`);
   return 0;
 }
@@ -55,6 +60,33 @@ async function askRun(settings: Settings, run: string): Promise<RunView | undefi
   if (client === undefined) return undefined;
   return await withClient(client, () => client.view(run, askWithinMs));
 }
+
+interface StageState {
+  readonly target: string;
+  readonly state: 'working' | 'waiting' | 'promoted';
+}
+
+/** Whether the change of a staged run is in its folder by now; undefined for other runs. */
+async function readStaged(
+  settings: Settings,
+  run: string,
+  { started, finished }: WatchView,
+): Promise<StageState | undefined> {
+  const target = started?.stagedFrom;
+  if (target === undefined) return undefined;
+  if (finished === undefined) return { target, state: 'working' };
+  const promotion = await findPromotion(await readRunTrail(settings, run));
+  return { target, state: promotion === undefined ? 'waiting' : 'promoted' };
+}
+
+const stageWords: Record<StageState['state'], string> = {
+  working: 'works on a copy of',
+  waiting: 'not promoted yet to',
+  promoted: 'promoted to',
+};
+
+const renderStage = ({ target, state }: StageState): string =>
+  `${'staged'.padEnd(9)} ${stageWords[state]} ${toLine(target, 400)}`;
 
 function toFiles(
   { folders }: Settings,

@@ -4,8 +4,9 @@ import { toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
 import { parseRun } from '../session.ts';
-import { askSnapshots } from '../snapshots.ts';
+import { askSnapshots, findPromotion } from '../snapshots.ts';
 import { readRunTrail } from '../trail.ts';
+import type { Trail } from '../../audit/trail.ts';
 
 /** `agent undo`: takes a run's changes back; files that were changed since stay and are named. */
 export async function undoRun({ args, flags }: Invocation): Promise<number> {
@@ -16,10 +17,7 @@ export async function undoRun({ args, flags }: Invocation): Promise<number> {
       `Run ${run} still goes on. End it first (agent cancel ${run}), or take it back to a step: agent rewind ${run} --step 1`,
     );
   }
-  const before = trail.base ?? '';
-  const { undone, kept } = await askSnapshots({
-    ...{ what: 'undo', run, workspace: trail.input.workspace, before, after: trail.tree ?? before },
-  });
+  const { undone, kept } = await askSnapshots({ what: 'undo', run, ...(await toRange(trail)) });
   if (flags['json'] === true) printJson({ run, undone, kept });
   else {
     for (const path of undone) printText(toLine(`↩ ${path}`, 400));
@@ -27,4 +25,21 @@ export async function undoRun({ args, flags }: Invocation): Promise<number> {
     if (undone.length === 0 && kept.length === 0) printText('There is nothing to take back.');
   }
   return 0;
+}
+
+type Range = Pick<Parameters<typeof askSnapshots>[0], 'workspace' | 'before' | 'after'>;
+
+/** Of a staged run only what was brought over can be taken back. @throws CliError when nothing was. */
+async function toRange(trail: Trail): Promise<Range> {
+  const { input, base = '', tree = base } = trail;
+  const { run, workspace, stagedFrom } = input;
+  if (stagedFrom === undefined) return { workspace, before: base, after: tree };
+  const promotion = await findPromotion(trail);
+  if (promotion !== undefined) {
+    const { before, after } = promotion;
+    return { workspace: stagedFrom, before, after };
+  }
+  throw usageError(
+    `Run ${run} worked on a copy, and its change was not brought over to ${stagedFrom}: there is nothing to take back.`,
+  );
 }

@@ -8,7 +8,7 @@ import { toHistoryJson } from '../../audit/history-json.ts';
 import type { TestAgent, RunHandle } from '../setup/agent.ts';
 import { startAgent } from '../setup/agent.ts';
 import { startTemporal } from '../setup/temporal.ts';
-import { scenarios, toOptions } from '../workflows/scenarios.ts';
+import { scenarios, toInput, toOptions } from '../workflows/scenarios.ts';
 
 const folder = new URL('../histories/', import.meta.url);
 
@@ -30,12 +30,12 @@ const temporal = await startTemporal();
 process.env['TEMPORAL_TEST_ADDRESS'] = temporal.address;
 try {
   for (const scenario of scenarios) {
-    const { name, script, input, drive, check } = scenario;
+    const { name, script, drive, check } = scenario;
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     if (existsSync(new URL(`${name}.json`, folder))) continue;
     const agent = await startAgent(script, toOptions(scenario));
     try {
-      const handle = await agent.start(name, { run: name, ...input });
+      const handle = await agent.start(name, { run: name, ...toInput(scenario, agent) });
       await drive?.(agent, handle);
       await check(await handle.result(), agent, handle);
       await keep(name, agent, handle);

@@ -38,6 +38,8 @@ export interface Scenario {
   readonly name: string;
   readonly script: PureScript;
   readonly input?: Partial<RunInput>;
+  /** It works on a copy of the workspace. */
+  readonly staged?: true;
   readonly files?: Readonly<Record<string, string>>;
   /** Replaced text of the shipped policies/tools.yaml: [from, to]. */
   readonly tools?: readonly [from: string, to: string];
@@ -84,6 +86,17 @@ export function toOptions({ files, tools }: Scenario): TestAgentOptions {
   assert.ok(shipped.includes(tools[0]), `policies/tools.yaml has ${tools[0]}`);
   return { ...options, policies: { 'tools.yaml': shipped.replace(...tools) } };
 }
+
+/** What the run of a scenario is started with. */
+export const toInput = (
+  { input, staged }: Scenario,
+  { folders, workspace }: TestAgent,
+): Partial<RunInput> => ({
+  ...input,
+  ...(staged === undefined
+    ? {}
+    : { workspace: join(folders.staged, 'run', 'workspace'), stagedFrom: workspace }),
+});
 
 /** Takes the lease of the workspace as another worker would: the call under way cannot commit any more. */
 async function takeOverLease({ folders }: TestAgent): Promise<void> {
@@ -647,6 +660,34 @@ export const scenarios: readonly Scenario[] = [
       const expected = Array.from({ length: 20 }, (_, index) => `${index}\n`).join('');
       assert.equal(await agent.read('log'), expected);
       assert.deepEqual(result.changes, ['log']);
+    },
+  },
+  {
+    name: 'staged-and-promoted-by-policy',
+    script: happy,
+    staged: true,
+    tools: ['  promote: manual', '  promote: auto'],
+    async check(result, agent, handle) {
+      done(result);
+      assert.deepEqual(result.staged, { target: agent.workspace, state: 'promoted' });
+      assert.equal(await agent.read('notes.txt'), 'Written by a scripted model.\n');
+      assert.ok(!existsSync(join(agent.folders.staged, 'run', 'workspace')));
+      const end = (await agent.events(handle)).at(-1);
+      assert.ok(end?.type === 'run.finished' && end.staged?.promote === undefined);
+    },
+  },
+  {
+    name: 'staged-and-left-to-a-person',
+    script: happy,
+    staged: true,
+    async check(result, agent, handle) {
+      done(result);
+      assert.deepEqual(result.staged, { target: agent.workspace, state: 'waiting' });
+      assert.deepEqual(result.changes, ['notes.txt']);
+      await assert.rejects(agent.read('notes.txt'), { code: 'ENOENT' });
+      const end = (await agent.events(handle)).at(-1);
+      const command = end?.type === 'run.finished' ? end.staged?.promote : undefined;
+      assert.equal(command, `agent promote ${end?.run ?? ''}`);
     },
   },
   {

@@ -10,6 +10,8 @@ export interface ThreeTrees {
   readonly base: string;
   readonly ours: string;
   readonly theirs: string;
+  /** True to leave the git folder as it is in `ours`: commits that `theirs` made are not merged. */
+  readonly filesOnly?: true;
 }
 
 export type Merged =
@@ -21,8 +23,10 @@ export type Merged =
 export async function mergeSnapshots(
   shadow: Shadow,
   commitOf: (tree: string, parent?: string) => Promise<string>,
-  { base, ours, theirs }: ThreeTrees,
+  { filesOnly, ...trees }: ThreeTrees,
 ): Promise<Merged> {
+  const { base, ours } = trees;
+  const theirs = filesOnly ? await withGitOf(shadow, trees) : trees.theirs;
   if (theirs === base || theirs === ours) return { ok: true, tree: ours };
   if (ours === base) return { ok: true, tree: theirs };
   const { objects } = shadow;
@@ -67,6 +71,19 @@ export async function mergeSnapshots(
   });
   await objects.flush();
   return { ok: true, tree };
+}
+
+/** `theirs` with the git folder of `base`. */
+async function withGitOf({ objects }: Shadow, { base, theirs }: ThreeTrees): Promise<string> {
+  const { git: _git, pointer: _pointer, ...parts } = await readParts(objects, theirs);
+  const { git, pointer } = await readParts(objects, base);
+  const tree = addParts(objects, {
+    ...parts,
+    ...(git === undefined ? {} : { git }),
+    ...(pointer === undefined ? {} : { pointer }),
+  });
+  await objects.flush();
+  return tree;
 }
 
 async function mergeFiles(

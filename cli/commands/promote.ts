@@ -1,0 +1,99 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Settings } from '../../config/environment.ts';
+import type { Trail } from '../../audit/trail.ts';
+import { plural } from '../render.ts';
+import { toQueues } from '../../workflows/contract.ts';
+import type { PromoteResult } from '../../workflows/contract.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import { CliError, usageError } from '../errors.ts';
+import { readEventsSoFar } from '../events-so-far.ts';
+import { printJson, printText } from '../output.ts';
+import { connectFor, parseRun, readUser, withClient } from '../session.ts';
+import { readStack } from '../stack.ts';
+import { readRunTrail } from '../trail.ts';
+
+/** `agent promote`: brings the change of a staged run over to the folder it is for: all of it or nothing. */
+export async function promoteRun({ args, flags }: Invocation): Promise<number> {
+  const run = parseRun(args[0]);
+  const settings = readSettings();
+  const trail = await readRunTrail(settings, run);
+  const target = await requireEnded(settings, trail, flags['force'] === true);
+  const { input, base = '' } = trail;
+  const client = await connectFor(settings, run);
+  const result = await withClient(client, () => {
+    const { queue, host } = readStack(settings) ?? settings;
+    return client.promote(
+      {
+        queues: input.queues,
+        request: {
+          ...{ run, target, base, tree: trail.tree ?? base, stage: input.workspace },
+          ...{ goal: input.goal, by: readUser() },
+          mode: flags['commit'] === true ? 'commit' : 'patch',
+        },
+      },
+      toQueues(queue, host).run,
+    );
+  });
+  if (result.state !== 'promoted') throw toRefusal(run, target, result);
+  if (flags['json'] === true) printJson({ run, target, ...result });
+  else for (const line of renderPromoted(run, target, result)) printText(line);
+  return 0;
+}
+
+/** The folder a run's change is for. @throws CliError when there is none, or nothing to bring over yet. */
+async function requireEnded(
+  settings: Settings,
+  { input: { run, stagedFrom, workspace }, ended }: Trail,
+  force: boolean,
+): Promise<string> {
+  if (stagedFrom === undefined) {
+    throw usageError(
+      `Run ${run} worked in ${workspace} itself: there is nothing to bring over. On a copy works: agent run --stage "goal"`,
+    );
+  }
+  if (!ended) throw usageError(`Run ${run} still goes on. Watch it: agent attach ${run}`);
+  const finished = (await readEventsSoFar(settings, run)).at(-1);
+  const status = finished?.type === 'run.finished' ? finished.status : 'failed';
+  if (status === 'done' || force) return stagedFrom;
+  throw usageError(
+    `Run ${run} ended as ${status}. Look at its change first: agent diff ${run}. To bring it over all the same: agent promote ${run} --force`,
+  );
+}
+
+type Promoted = Extract<PromoteResult, { state: 'promoted' }>;
+
+function renderPromoted(run: string, target: string, result: Promoted): string[] {
+  const { again, changes, commit } = result;
+  if (again) return [`The change of run ${run} is in ${target} already.`];
+  if (changes.length === 0) return [`There was nothing to bring over to ${target}.`];
+  const count = plural(changes.length, 'file');
+  const as = commit === undefined ? '' : `, as commit ${commit.slice(0, 12)}`;
+  return [
+    `Brought over to ${target}: ${count}${as}.`,
+    ...changes.map((path) => toLine(`  ${path}`, 400)),
+  ];
+}
+
+function toRefusal(
+  run: string,
+  target: string,
+  result: Exclude<PromoteResult, Promoted>,
+): CliError {
+  switch (result.state) {
+    case 'conflict':
+      return new CliError(
+        `${target} has changed since the run began, in the same places: ${toLine(result.paths.join(', '), 2_000)}. Nothing was brought over. See what the run did with: agent diff ${run}`,
+        1,
+      );
+    case 'busy':
+      return new CliError(
+        `${target} is in use by run ${result.run}. Try again when it has ended.`,
+        75,
+      );
+    case 'refused':
+      return new CliError(`Nothing was brought over to ${target}: ${result.reason}`, 1);
+    case 'manual':
+      return new CliError(`The policy leaves the change of run ${run} to a person.`, 1);
+  }
+}

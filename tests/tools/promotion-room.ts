@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PromoteDependencies } from '../../activities/tools/promote.ts';
+import { createTransactions } from '../../activities/tools/transactions.ts';
+import { createLeases } from '../../activities/workspace/lease.ts';
+import { probeSandbox } from '../../activities/workspace/sandbox.ts';
+import { createBlobStore } from '../../audit/blobs.ts';
+import { createAuditLog } from '../../audit/log.ts';
+import { readPolicyBundle } from '../../config/policies.ts';
+import { shippedDir } from '../policies/cases.ts';
+
+/** What a worker with this state folder promotes with; runs named `open-…` go on. */
+export async function openPromoter(state: string): Promise<PromoteDependencies> {
+  const bundle = await readPolicyBundle(shippedDir);
+  return {
+    audit: createAuditLog(join(state, 'audit')),
+    blobs: createBlobStore(join(state, 'blobs')),
+    spillDir: join(state, 'spill'),
+    policy: () => Promise.resolve(bundle),
+    sandbox: await probeSandbox(
+      existsSync('/usr/bin/bwrap') ? 'auto' : 'none',
+      join(state, 'sandbox'),
+    ),
+    transactions: createTransactions(createLeases(join(state, 'leases')), join(state, 'snapshots')),
+    approvers: () => [],
+    isRunOpen: (run) => Promise.resolve(run.startsWith('open-')),
+  };
+}

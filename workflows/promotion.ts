@@ -1,0 +1,43 @@
+/** Bringing the change of a staged run over to the folder it is for: at the run's end by policy, or by hand. */
+import type { PromoteResult } from '../activities/promotion.ts';
+import { proxyRunActivities } from './activities.ts';
+import type { PromotionInput, RunStatus, Staged } from './contract.ts';
+import type { Run } from './state.ts';
+
+/** `agent promote`: one activity, repeated until it has an outcome. */
+export async function promotion({ queues, request }: PromotionInput): Promise<PromoteResult> {
+  const { hands } = proxyRunActivities({ queues });
+  return await hands.promote.executeWithOptions({ summary: `promote run ${request.run}` }, [
+    request,
+  ]);
+}
+
+/** What becomes of a staged run's change at its end; undefined for runs that work in the folder itself. */
+export async function endStage(run: Run, status: RunStatus): Promise<Staged | undefined> {
+  const { input, state, activities } = run;
+  const { stagedFrom: target, workspace: stage, goal } = input;
+  if (target === undefined) return undefined;
+  const { base, tree } = state;
+  if (status !== 'done' || base === undefined || tree === undefined)
+    return { target, state: 'waiting' };
+  const result = await activities.hands.promote.executeWithOptions(
+    { summary: 'promote, if the policy says so' },
+    [{ run: input.run, by: 'policy', goal, target, stage, base, tree, mode: 'patch' }],
+  );
+  if (result.state === 'promoted') return { target, state: 'promoted' };
+  const reason = toReason(result);
+  return { target, state: 'waiting', ...(reason === undefined ? {} : { reason }) };
+}
+
+function toReason(result: Exclude<PromoteResult, { state: 'promoted' }>): string | undefined {
+  switch (result.state) {
+    case 'manual':
+      return undefined;
+    case 'busy':
+      return `The folder was in use by run ${result.run}.`;
+    case 'refused':
+      return result.reason;
+    case 'conflict':
+      return `The folder has changed in the same places: ${result.paths.join(', ')}.`.slice(0, 500);
+  }
+}
