@@ -8,6 +8,7 @@ import type { Decision, Effect, Limits, Prices, Verdict } from '../policies/acti
 import type { Suspicion } from '../policies/injection.ts';
 import type { Risk } from '../policies/risk.ts';
 import type { Untrusted } from '../policies/untrusted.ts';
+import type { HooksInForce } from './hooks.ts';
 import type { PromotionActivities } from './promotion.ts';
 
 /** Address of a blob: `sha256:` and 64 hex digits. */
@@ -201,6 +202,8 @@ export interface ActRequest {
   readonly settled?: Settlement;
   /** What the conversation holds that others have written and that counts under the policy. */
   readonly untrusted?: Untrusted;
+  /** Name of the hook, for a call that no model asked for. */
+  readonly hook?: string;
 }
 
 /** Snapshot of a workspace: 40 hex digits, an object of the shadow repository. */
@@ -236,6 +239,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly head: string;
   readonly bytes: number;
   readonly exitCode?: number;
+  /** What the model is told of a red hook. */
+  readonly notes?: Ref;
   /** Secrets taken out of what the tool returned; absent when there were none. */
   readonly redacted?: number;
   readonly ms: number;
@@ -279,6 +284,8 @@ export type OpenResult =
       untrusted?: Untrusted;
       /** Independent steps the policy lets run at once; 1 if absent. */
       parallelSteps?: number;
+      /** Commands the run must leave green; absent when there are none. */
+      hooks?: HooksInForce;
     }
   /** `busy`: the run that has the workspace; it may be free later. */
   | { ok: false; reason: string; busy?: string };
@@ -409,6 +416,8 @@ export interface Observation {
   readonly suspicious?: readonly Suspicion[];
   /** The whole output where `text` is a cut of it. */
   readonly whole?: Ref;
+  /** Name of the hook that ran it. */
+  readonly hook?: string;
   /** Workspace-relative paths a file tool wrote or deleted. */
   readonly changed: readonly string[];
   /** RFC 3339, when the action ended. */

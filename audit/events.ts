@@ -225,14 +225,15 @@ function foldScheduled(state: State, type: string, request: unknown): RunEventBo
     return [];
   }
   if (type !== 'act') return [];
-  const { call, seq, step, approval, settled } = request as ActRequest;
+  const act = request as ActRequest;
+  const { call, seq, approval, settled } = act;
   if (settled !== undefined) return [];
   // Asked for once; with the answer it is only tried again. A standing order leaves no update to tell of.
   if (approval !== undefined) return foldApproval(state, approval);
   // Judged again after a change of policy.
   if (state.requested.has(seq)) return [];
   state.requested.add(seq);
-  return [{ type: 'tool.requested', step, call: seq, tool: call.tool, preview: call.preview }];
+  return [{ type: 'tool.requested', ...toCall(act), preview: call.preview }];
 }
 
 /** A step begins: what was in copies before is merged, or given up. */
@@ -324,8 +325,14 @@ function foldAnswer(state: State, type: string, request: unknown, answer: unknow
   return events;
 }
 
-function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResult): RunEventBody[] {
-  const of = { step, call: seq, tool: call.tool };
+const toCall = ({ step, seq, call: { tool }, hook }: ActRequest) => ({
+  ...{ step, call: seq, tool },
+  ...(hook === undefined ? {} : { hook }),
+});
+
+function foldAct(state: State, asked: ActRequest, result: ActResult): RunEventBody[] {
+  const { call, seq, hook } = asked;
+  const of = toCall(asked);
   const { verdict, rule, reason, policy, digest, observation, head, bytes, ok, exitCode, ms } =
     result;
   const decision: RunEventBody = { type: 'decision', ...of, verdict, rule, reason, policy };
@@ -344,7 +351,8 @@ function foldAct(state: State, { call, seq, step }: ActRequest, result: ActResul
     ];
   }
   state.requested.delete(seq);
-  state.usage.toolCalls += 1;
+  // The budget of calls is the model's.
+  if (hook === undefined) state.usage.toolCalls += 1;
   state.usage.workMs += ms;
   state.usage.outputBytes = (state.usage.outputBytes ?? 0) + bytes;
   const exit = exitCode === undefined ? {} : { exitCode };
@@ -383,8 +391,9 @@ function foldDrift(
   ];
 }
 
-function foldFailure({ call, seq, step }: ActRequest, failure: object): RunEventBody[] {
-  const of = { step, call: seq, tool: call.tool };
+function foldFailure(request: ActRequest, failure: object): RunEventBody[] {
+  const { call } = request;
+  const of = toCall(request);
   const text = decodeFailure(failure) || 'The action did not come to an end.';
   const bytes = Buffer.byteLength(text);
   return [
@@ -474,7 +483,7 @@ function toStaged(
 
 function finish(state: State, result: RunResult): RunEventBody[] {
   state.finished = true;
-  const { status, exitCode, summary, usage, changes, report } = result;
+  const { status, exitCode, summary, usage, changes, report, hooks } = result;
   const staged = toStaged(state.input, result);
   const resume = toResume(state.input, status);
   return [
@@ -487,6 +496,7 @@ function finish(state: State, result: RunResult): RunEventBody[] {
       changes,
       ...(report === undefined ? {} : { report }),
       ...(resume === undefined ? {} : { resume }),
+      ...(hooks === undefined ? {} : { hooks }),
       ...(staged === undefined ? {} : { staged }),
     },
   ];

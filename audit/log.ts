@@ -29,6 +29,8 @@ interface ActionEntry {
   readonly policy: string;
   readonly effect: Effect;
   readonly preview: string;
+  /** Name of the hook that ran it. */
+  readonly hook?: string;
   readonly approver?: string;
   readonly ok?: boolean;
   readonly exitCode?: number;
@@ -125,6 +127,15 @@ export type AuditEntry =
       readonly after?: string;
       /** It had been brought over before. */
       readonly again?: true;
+    }
+  /** What a run has to leave green, as it was when the run began. */
+  | {
+      readonly kind: 'hooks';
+      readonly time: string;
+      readonly run: string;
+      readonly step: string;
+      readonly sha256: string;
+      readonly names: readonly string[];
     }
   | {
       readonly kind: 'policy';

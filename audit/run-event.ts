@@ -1,6 +1,6 @@
 import type { Verdict } from '../policies/action.ts';
 import type { Suspicion } from '../policies/injection.ts';
-import type { RunInput, RunStatus, RunUsage, Staged } from '../workflows/contract.ts';
+import type { HookEnd, RunInput, RunStatus, RunUsage, Staged } from '../workflows/contract.ts';
 import type { PlannedStep } from '../activities/contract.ts';
 
 interface Common<T extends string> {
@@ -18,6 +18,8 @@ interface OfCall {
   readonly step: string;
   readonly call: number;
   readonly tool: string;
+  /** Name of the hook, for a call that no model asked for. */
+  readonly hook?: string;
 }
 
 /** What happened in a run, for people and programs. New types may be added; those here stay. */
@@ -131,6 +133,8 @@ export type RunEvent =
       readonly report?: string;
       /** A command that goes on from here, where one makes sense. */
       readonly resume?: string;
+      /** How the hooks came out last; absent where there are none. */
+      readonly hooks?: readonly HookEnd[];
       /** Of a staged run: what became of its change, and the command that brings it over. */
       readonly staged?: Staged & { readonly promote?: string };
     });

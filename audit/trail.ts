@@ -245,7 +245,7 @@ function beginTurn(folded: Folded, request: ThinkRequest): void {
   step.turns += 1;
 }
 
-function act(folded: Folded, { seq, step, workspace }: ActRequest, result: ActResult): void {
+function act(folded: Folded, { seq, step, workspace, hook }: ActRequest, result: ActResult): void {
   if (result.tree !== undefined) {
     if (!isCopy(folded, workspace)) folded.tree = result.tree;
     folded.steps = folded.steps.map((of, index) =>
@@ -261,7 +261,7 @@ function act(folded: Folded, { seq, step, workspace }: ActRequest, result: ActRe
     now.asks += 1;
     return;
   }
-  now.usage.toolCalls += 1;
+  if (hook === undefined) now.usage.toolCalls += 1;
   now.usage.workMs += result.ms;
   if (result.observation !== undefined && !isCopy(folded, workspace))
     now.evidence = result.observation;

@@ -74,7 +74,8 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
     case 'tool.finished': {
       const exit = event.exitCode === undefined ? '' : `, exit ${event.exitCode}`;
       const sign = event.ok ? style.green('✓') : style.red('✗');
-      const what = toLine(`${event.tool} ${event.preview}`, width);
+      const by = event.hook === undefined ? event.tool : `hook ${event.hook}:`;
+      const what = toLine(`${by} ${event.preview}`, width);
       const line = `  ${sign} ${what} ${style.dim(`(${renderMs(event.ms)}${exit})`)}`;
       if (event.suspicious === undefined) return [line];
       const kinds = event.suspicious.map(({ kind }) => kind).join(', ');
@@ -122,8 +123,20 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
   return [
     `${paint(style.bold(status))} ${facts}`,
     ...(changes.length === 0 ? [] : [`Changed: ${toLine(changes.join(', '), 400)}`]),
+    ...renderHooks(event),
     ...renderStaged(event),
   ];
+}
+
+const hookMarks = { green: '✓', red: '✗', 'not-run': '–' } as const;
+
+function renderHooks({ hooks = [] }: Extract<RunEvent, { type: 'run.finished' }>): string[] {
+  if (hooks.length === 0) return [];
+  const each = hooks.map(({ name, state, required }) => {
+    const word = required ? '' : ' (optional)';
+    return `${hookMarks[state]} ${toLine(name, 40)}${word}`;
+  });
+  return [`Hooks: ${each.join(' · ')}`];
 }
 
 /** Whether the change of a staged run is in its folder, and how it gets there. */

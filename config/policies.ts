@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parsePolicy } from '../policies/parse.ts';
 import { applyPreset } from '../policies/presets.ts';
@@ -8,10 +7,11 @@ import type { Policy } from '../policies/schema.ts';
 import { denyEverything, tighten } from '../policies/tighten.ts';
 import type { TighteningFiles } from '../policies/tighten.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';
+import { readPolicyFile, renderProblem } from './policy-file.ts';
+import type { PolicyFile } from './policy-file.ts';
 
 const names = ['tools', 'network', 'paths'] as const;
 const alwaysName = 'always';
-const maxBytes = 256 * 1024;
 
 /**
  * The three files of one folder as they were read together, with what a person allowed always, if anything, and what a
@@ -46,10 +46,7 @@ export class PolicyError extends Error {
   readonly dir: string;
   readonly problems: readonly PolicyProblem[];
   constructor(dir: string, problems: readonly PolicyProblem[]) {
-    const lines = problems.map(
-      ({ file, line, column, message, expected }) =>
-        `${resolve(dir, file)}:${line}:${column}: ${message}; expected ${expected}`,
-    );
+    const lines = problems.map((problem) => renderProblem(dir, problem));
     const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
     super(
       `The policy in ${dir} has ${count}:\n${lines.join('\n')}\nCheck it with: agent policies validate`,
@@ -155,45 +152,4 @@ function hashOf(
     hash.update(`${prefix}${name}.yaml ${bytes.length}\n`).update(bytes);
   }
   return hash.digest('hex');
-}
-
-type PolicyFile =
-  | { readonly text: string }
-  | { readonly problem: PolicyProblem }
-  | { readonly missing: PolicyProblem };
-
-function readPolicyFile(dir: string, file: string): PolicyFile {
-  const toProblem = (message: string, expected: string): PolicyProblem => ({
-    ...{ file, line: 1, column: 1, message, expected },
-  });
-  const fault = (message: string, expected: string): PolicyFile => ({
-    problem: toProblem(message, expected),
-  });
-  let fd: number;
-  try {
-    // O_NONBLOCK: opening a FIFO must not wait for somebody to write into it.
-    fd = openSync(join(dir, file), constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' || code === 'ENOTDIR'
-      ? {
-          missing: toProblem(
-            'the file is missing',
-            'all of tools.yaml, network.yaml and paths.yaml',
-          ),
-        }
-      : fault(`the file cannot be read (${code ?? message})`, 'a readable file');
-  }
-  try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) return fault('it is not a file', 'a regular file');
-    if (stats.size > maxBytes) return fault(`it has ${stats.size} bytes`, `at most ${maxBytes}`);
-    const bytes = readFileSync(fd);
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
-  } catch (error) {
-    if (error instanceof TypeError) return fault('it is not UTF-8 text', 'UTF-8');
-    throw error;
-  } finally {
-    closeSync(fd);
-  }
 }

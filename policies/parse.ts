@@ -11,6 +11,7 @@ import {
   toHostRules,
   toToolRules,
 } from './compile.ts';
+import { compileHooks } from './hooks.ts';
 import { networkSchema, pathsSchema, toolsSchema } from './schema.ts';
 import type { Policy } from './schema.ts';
 import { readSection } from './section.ts';
@@ -51,6 +52,7 @@ export function parsePolicy(files: PolicyFiles, alwaysFile = 'always.yaml'): Par
       workspace: compileWorkspace(tools.value),
       sandbox: compileSandbox(tools.value),
       untrusted: compileUntrusted(tools.value),
+      hooks: compileHooks(tools.value.hooks ?? [], ['hooks'], tools.report),
     }),
     ...(network && {
       network: toHostRules(network.value, 'network'),

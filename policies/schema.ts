@@ -3,6 +3,8 @@ import type { Effect, Prices, Verdict } from './action.ts';
 import { toGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import { toHostPattern } from './hosts.ts';
+import { hooksSchema } from './hooks.ts';
+import type { Hook } from './hooks.ts';
 import type { HostPattern } from './hosts.ts';
 import type { Grant } from './grants.ts';
 import type { SandboxLimits } from './limits.ts';
@@ -120,6 +122,8 @@ export interface Policy {
   readonly workspace: WorkspaceRules;
   readonly sandbox: SandboxLimits;
   readonly untrusted: UntrustedRules;
+  /** Commands every run must leave green, in the order run. */
+  readonly hooks: readonly Hook[];
   /** In the order judged: deny, ask, allow. */
   readonly paths: {
     readonly read: readonly PathRule[];
@@ -278,6 +282,7 @@ export const toolsSchema = z.strictObject({
   untrusted: z
     .strictObject({ seen: z.enum(seenOrder).optional(), ask_for: z.enum(askForOrder).optional() })
     .optional(),
+  hooks: hooksSchema.optional(),
   sandbox: z
     .strictObject({
       memory_bytes: atLeastOne.optional(),

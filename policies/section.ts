@@ -50,26 +50,30 @@ function toProblems(yaml: Yaml, issue: z.core.$ZodIssue, base: At, keys: string)
     return [yaml.problem(at, `${name} is neither text nor a mapping`, 'a pattern or a rule')];
   }
   if (issue.code === 'invalid_type') {
-    const found = isMissing(yaml.value, at) ? 'is missing' : 'has the wrong type';
+    const found = toFound(yaml.value, at);
     return [yaml.problem(at, `${name} ${found}`, expectedOf(issue.expected))];
   }
   if (issue.code === 'invalid_value') {
     const values = issue.values.map((value) => JSON.stringify(value)).join(', ');
-    const found = isMissing(yaml.value, at) ? 'is missing' : 'has another value';
+    const found = toFound(yaml.value, at);
     return [yaml.problem(at, `${name} ${found}`, values)];
   }
   const expected = issue.code === 'custom' ? String(issue.params?.['expected']) : issue.message;
   return [yaml.problem(at, `${name}: ${issue.message}`, expected)];
 }
 
-/** True when the last step of the path is a key that its mapping does not have. */
-function isMissing(root: unknown, at: At): boolean {
+const longestShown = 60;
+
+/** What stands at the path, as a person reads it. */
+function toFound(root: unknown, at: At): string {
   let value = root;
   for (const step of at) {
-    if (typeof value !== 'object' || value === null) return false;
+    if (typeof value !== 'object' || value === null) return 'is missing';
     value = (value as Record<string | number, unknown>)[step];
   }
-  return value === undefined;
+  if (value === undefined) return 'is missing';
+  const text = JSON.stringify(value);
+  return `is ${text.length > longestShown ? `${text.slice(0, longestShown)}…` : text}`;
 }
 
 const reach = (issues: readonly z.core.$ZodIssue[]): number =>

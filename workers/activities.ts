@@ -44,6 +44,7 @@ export async function readWorkspaceDependencies(
     { createTransactions },
     { createLeases },
     { withoutNetwork },
+    { tryHooks },
     { followApprovers },
   ] = await Promise.all([
     import('../config/policies.ts'),
@@ -52,6 +53,7 @@ export async function readWorkspaceDependencies(
     import('../activities/tools/transactions.ts'),
     import('../activities/workspace/lease.ts'),
     import('../policies/network.ts'),
+    import('../config/hooks.ts'),
     import('../audit/approvers.ts'),
   ]);
   const { folders } = settings;
@@ -72,6 +74,7 @@ export async function readWorkspaceDependencies(
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     approvers: followApprovers(settings.approvers),
     copiesDir: folders.copies,
+    hooks: tryHooks,
     spillDir: join(folders.root, 'spill'),
     sandbox,
   };

@@ -3,7 +3,7 @@ import type { ActResult, Approval, Call, Settlement } from '../activities/contra
 import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
 import { answerApproval, policyChanged, toStandingBy } from './contract.ts';
 import { enter } from './show.ts';
-import type { Run, StepRecord } from './state.ts';
+import type { Run } from './state.ts';
 
 /** Answers come as updates: the validator refuses a stale or wrong one before it leaves any event. */
 export function registerApprovals(run: Run): void {
@@ -86,12 +86,11 @@ const isStanding = (
 
 /** What a person is shown of an action that cannot go on without them. */
 export const toQuestion = (
-  step: StepRecord,
-  call: Call,
+  { step, call }: { readonly step: string; readonly call: Call },
   { rule, reason, digest, unknown, details, refused }: ActResult,
 ): Omit<ApprovalRequest, 'id'> => ({
   ...(unknown === undefined ? {} : { kind: 'unknown' }),
-  step: step.id,
+  step,
   tool: call.tool,
   preview: call.preview,
   rule,

@@ -115,8 +115,17 @@ export interface RunResult {
   readonly usage: RunUsage;
   readonly changes: readonly string[];
   readonly report?: string;
+  /** How the run's hooks came out last; absent when there are none. */
+  readonly hooks?: readonly HookEnd[];
   /** Of a staged run: whether its change was brought over. */
   readonly staged?: Staged;
+}
+
+/** A hook by the run's end. */
+export interface HookEnd {
+  readonly name: string;
+  readonly required: boolean;
+  readonly state: 'green' | 'red' | 'not-run';
 }
 
 /** What became of the change of a staged run by the run's end. */

@@ -1,11 +1,12 @@
 import { condition } from '@temporalio/workflow';
-import type { ActResult, Approval, Call, Settlement, ThinkAnswer } from '../activities/contract.ts';
-import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
+import type { Call, ThinkAnswer } from '../activities/contract.ts';
 import { beginStep } from './checkpoints.ts';
 import { checkBudget, checkToolBudget, countAction } from './budgets.ts';
+import { isSentBack } from './hooks.ts';
 import { continueWhenLong, waitWhilePaused } from './control.ts';
 import { RunEnd } from './failures.ts';
 import { askModel } from './model.ts';
+import { perform } from './perform.ts';
 import { noteOutcome } from './progress.ts';
 import { noteUntrusted, untrustedBefore } from './untrusted.ts';
 import { enter } from './show.ts';
@@ -25,6 +26,11 @@ export async function executeStep(run: Run, step: StepRecord): Promise<void> {
     step.turns = 0;
     await beginStep(run, step);
   }
+  do await takeTurns(run, step);
+  while (run.state.plan !== undefined && (await isSentBack(run, step)));
+}
+
+async function takeTurns(run: Run, step: StepRecord): Promise<void> {
   while (step.claim === undefined) {
     await continueWhenLong(run);
     if (step.turns >= mostTurns) {
@@ -82,61 +88,16 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
 
 /** One action: decided, approved where the policy asks, carried out, noted. */
 async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
-  const { state } = run;
   await waitWhilePaused(run);
   checkBudget(run, 'toolCalls', 'minutes', 'outputBytes');
   checkToolBudget(run, call.tool);
-  state.actions += 1;
-  const seq = state.actions;
-  let approval: Approval | undefined;
-  const order = { step, call, seq };
-  let result = await tryAct(run, order);
-  // The digest may have changed between question and answer; then the new action is asked about.
-  while (result.verdict === 'ask') {
-    const answer = await waitForAnswer(run, toQuestion(step, call, result));
-    // What was approved stays approved while its unknown outcome is cleared up.
-    if (result.unknown === undefined) approval = answer;
-    const settled =
-      result.unknown === undefined || answer === undefined ? undefined : toSettlement(answer);
-    result = await tryAct(run, order, approval, settled);
-  }
-  if (result.tree !== undefined) state.tree = result.tree;
+  const untrusted = untrustedBefore(run, step);
+  const order = { step: step.id, call, ...(untrusted === undefined ? {} : { untrusted }) };
+  const { result, approval } = await perform(run, order);
   countAction(run, call.tool, result);
-  state.policyLimits = result.limits;
-  if (result.observation !== undefined) {
-    state.evidence = result.observation;
-    step.observations.push(result.observation);
-  }
+  if (result.observation !== undefined) step.observations.push(result.observation);
   noteUntrusted(run, step, result, approval);
   noteOutcome(run, result);
-}
-
-async function tryAct(
-  run: Run,
-  { step, call, seq }: { readonly step: StepRecord; readonly call: Call; readonly seq: number },
-  approval?: Approval,
-  settled?: Settlement,
-): Promise<ActResult> {
-  const { input, state } = run;
-  const untrusted = untrustedBefore(run, step);
-  enter(run, { phase: 'acting', step: step.id, tool: call.tool, preview: call.preview });
-  return await run.activities.hands.act.executeWithOptions(
-    { summary: `${call.tool} ${call.preview}`.slice(0, 200) },
-    [
-      {
-        run: input.run,
-        step: step.id,
-        seq,
-        workspace: input.workspace,
-        call,
-        ...(approval === undefined ? {} : { approval }),
-        ...(settled === undefined ? {} : { settled }),
-        ...(untrusted === undefined ? {} : { untrusted }),
-        ...(state.evidence === undefined ? {} : { previous: state.evidence }),
-        ...(state.tree === undefined ? {} : { tree: state.tree }),
-      },
-    ],
-  );
 }
 
 /** Waits for a person to `say` something; the model reads it at its next turn. */

@@ -3,6 +3,7 @@ import type { OpenRequest } from '../activities/contract.ts';
 import type { RunInput, RunResult } from './contract.ts';
 import { exitCodes } from './contract.ts';
 import { RunEnd } from './failures.ts';
+import { endHooks } from './hooks.ts';
 import { endStage } from './promotion.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';
@@ -34,6 +35,8 @@ export async function openRun(run: Run): Promise<void> {
       // What a staged run promotes is all that was done since the copy was made, by the run it came from as well.
       if (stagedFrom === undefined || state.base === undefined) state.base = opened.tree;
       state.tree = opened.tree;
+      // Those of the run it came from stay: nothing that was done since may have a say in them.
+      if (opened.hooks !== undefined) state.hooks ??= opened.hooks;
       if (opened.parallelSteps !== undefined) state.parallel = opened.parallelSteps;
       if (input.from !== undefined) state.arrived = true;
       return;
@@ -71,7 +74,8 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
       },
     ],
   );
-  const staged = await endStage(run, status);
+  const hooks = endHooks(run);
+  const staged = await endStage(run, status, hooks);
   const result: RunResult = {
     status,
     exitCode: exitCodes[status],
@@ -79,6 +83,7 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
     usage: { ...state.usage },
     changes: closed.changes,
     report: closed.report,
+    ...(hooks === undefined ? {} : { hooks }),
     ...(staged === undefined ? {} : { staged }),
   };
   enter(run, { phase: 'closed', result });

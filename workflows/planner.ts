@@ -9,7 +9,11 @@ import { takeSaid } from './state.ts';
 export async function planGoal(run: Run): Promise<void> {
   const { state, input } = run;
   if (state.round >= mostRounds) {
-    throw new RunEnd('rejected', `The reviewer did not accept the work of ${mostRounds} plans.`);
+    const why =
+      state.refusal === undefined
+        ? `The reviewer did not accept the work of ${mostRounds} plans.`
+        : `The work of ${mostRounds} plans is not done. ${state.refusal}`;
+    throw new RunEnd('rejected', why);
   }
   state.round += 1;
   const said = takeSaid(state);

@@ -1,7 +1,7 @@
 /** Bringing the change of a staged run over to the folder it is for: at the run's end by policy, or by hand. */
 import type { PromoteResult } from '../activities/promotion.ts';
 import { proxyRunActivities } from './activities.ts';
-import type { PromotionInput, RunStatus, Staged } from './contract.ts';
+import type { HookEnd, PromotionInput, RunStatus, Staged } from './contract.ts';
 import type { Run } from './state.ts';
 
 /** `agent promote`: one activity, repeated until it has an outcome. */
@@ -13,13 +13,20 @@ export async function promotion({ queues, request }: PromotionInput): Promise<Pr
 }
 
 /** What becomes of a staged run's change at its end; undefined for runs that work in the folder itself. */
-export async function endStage(run: Run, status: RunStatus): Promise<Staged | undefined> {
+export async function endStage(
+  run: Run,
+  status: RunStatus,
+  hooks: readonly HookEnd[] = [],
+): Promise<Staged | undefined> {
   const { input, state, activities } = run;
   const { stagedFrom: target, workspace: stage, goal } = input;
   if (target === undefined) return undefined;
   const { base, tree } = state;
   if (status !== 'done' || base === undefined || tree === undefined)
     return { target, state: 'waiting' };
+  const red = hooks.filter(({ state: came }) => came !== 'green').map(({ name }) => name);
+  if (red.length > 0)
+    return { target, state: 'waiting', reason: `Not all hooks are green: ${red.join(', ')}.` };
   const result = await activities.hands.promote.executeWithOptions(
     { summary: 'promote, if the policy says so' },
     [{ run: input.run, by: 'policy', goal, target, stage, base, tree, mode: 'patch' }],

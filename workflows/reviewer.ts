@@ -37,9 +37,9 @@ export async function reviewWork(run: Run): Promise<string | undefined> {
   return only ?? claimsOf(run.state, 500).join('\n');
 }
 
-/** The next round begins with another plan, which is told what this one achieved; `notes` says why. */
-export function giveUpPlan({ state }: Run, notes: Ref): void {
-  state.planNotes.push(notes);
+/** The next round begins with another plan, which is told what this one achieved; `notes` say why. */
+export function giveUpPlan({ state }: Run, ...notes: readonly Ref[]): void {
+  state.planNotes.push(...notes);
   endRound({ state });
 }
 

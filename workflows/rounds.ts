@@ -8,6 +8,7 @@ export const mostRounds = 3;
 export function endRound({ state }: { readonly state: RunState }): void {
   state.achieved.push(...claimsOf(state, 150));
   delete state.plan;
+  delete state.refusal;
   state.steps = [];
 }
 

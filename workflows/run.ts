@@ -12,6 +12,7 @@ import { runView } from './contract.ts';
 import { executeStep } from './executor.ts';
 import { RunEnd, toRunEnd } from './failures.ts';
 import { closeRun, openRun } from './folder.ts';
+import { passHooks } from './hooks.ts';
 import { executeBatch, nextBatch } from './parallel.ts';
 import { planGoal } from './planner.ts';
 import { reviewStep, reviewWork } from './reviewer.ts';
@@ -25,7 +26,7 @@ async function carryOut(run: Run): Promise<string> {
   for (;;) {
     if (run.state.plan === undefined) await planGoal(run);
     await executePlan(run);
-    if (run.state.plan === undefined) continue;
+    if (run.state.plan === undefined || !(await passHooks(run))) continue;
     const summary = await reviewWork(run);
     if (summary !== undefined) return summary;
   }

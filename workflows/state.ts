@@ -1,4 +1,5 @@
 import type { PlannedStep, Ref, SnapshotId } from '../activities/contract.ts';
+import type { HooksInForce } from '../activities/hooks.ts';
 import type { Limits, Prices } from '../policies/action.ts';
 import type { Untrusted } from '../policies/untrusted.ts';
 import type { Activities } from './activities.ts';
@@ -31,8 +32,16 @@ export interface StepRecord extends PlannedStep {
   claim?: string;
   /** The copy it works in, for one of several steps at once; no other step or try of the run has the name. */
   lane?: string;
+  /** Times a red hook gave it back to the model. */
+  sentBack?: number;
   /** Where the run stood when the step began first: what a rewind goes back to. Steps that begin at once share it. */
   before?: { order: number; tree: SnapshotId; evidence?: Ref };
+}
+
+/** How a hook came out, and the snapshot of what it left. */
+interface HookResult {
+  ok: boolean;
+  tree?: SnapshotId;
 }
 
 /** All that a run must remember, small and plain: it is carried over when the run goes on in a fresh history. */
@@ -59,6 +68,12 @@ export interface RunState {
   arrived?: true;
   /** Independent steps that may run at once; 1 if absent. */
   parallel?: number;
+  /** What must come out green, from the run's start on. */
+  hooks?: HooksInForce;
+  /** By place in that list: how each hook came out last, and on what. */
+  hookResults?: Record<string, HookResult>;
+  /** Why the last plan was given up, for the person who reads how the run ended. */
+  refusal?: string;
   /** Steps begun so far; orders them. */
   begun?: number;
   /** Set from the order to go back until that is done. */

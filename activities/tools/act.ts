@@ -56,6 +56,8 @@ export interface ActOrder {
   readonly approval?: Approval;
   readonly settled?: Settlement;
   readonly untrusted?: Untrusted;
+  /** Name of the hook, for a call that no model asked for. */
+  readonly hook?: string;
   readonly previous?: Ref;
   readonly tree?: SnapshotId;
   /** From 1; more when Temporal hands the action out again. */
@@ -84,6 +86,7 @@ interface Base {
   readonly digest: string;
   readonly policy: string;
   readonly preview: string;
+  readonly hook?: string;
   readonly approver?: string;
 }
 
@@ -115,6 +118,7 @@ export async function performAction(
   const base: Base = {
     ...{ run, step, tool, digest, policy: bundle.sha256 },
     ...{ preview: toPreview(tool, action.args), ...(seq === undefined ? {} : { action: seq }) },
+    ...(order.hook === undefined ? {} : { hook: order.hook }),
     ...(approval === undefined ? {} : { approver: approval.by }),
   };
   const way: Way = { dependencies, order, action, policy: bundle.policy, base, heard };
@@ -322,6 +326,7 @@ async function toActed(
   const { ref, text, suspicious } = await storeObservation(dependencies.blobs, outcome, {
     ...{ seq: order.seq ?? 0, step: order.step, call: order.call, tool: order.tool },
     ...{ preview: base.preview, verdict, rule, ms, time: now() },
+    ...(order.hook === undefined ? {} : { hook: order.hook }),
     ...(order.previous === undefined ? {} : { previous: order.previous }),
   });
   const untrusted =

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { limitsOf } from '../../policies/decide.ts';
 import { findInjection } from '../../policies/injection.ts';
+import type { Hook } from '../../policies/hooks.ts';
 import { decidePath } from '../../policies/paths.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { toUntrusted } from '../../policies/untrusted.ts';
@@ -30,6 +31,7 @@ import { performAction } from './act.ts';
 import { hearApproval } from './answers.ts';
 import { ensureTree } from './drift.ts';
 import { mergeLane, openLane, removeLanes } from './lanes.ts';
+import { storeHooks, storeRedNote } from './hooks.ts';
 import { promote } from './promote.ts';
 import { openStage } from './stage.ts';
 
@@ -55,6 +57,10 @@ async function withPulse<T>(work: () => Promise<T>): Promise<T> {
 export interface WorkspaceDependencies extends ActDependencies {
   /** Whether a run still goes on, so that what a terminated one held is free. */
   readonly isRunOpen: (run: string) => Promise<boolean>;
+  /** The hooks a workspace asks for itself, or what is wrong with them. */
+  readonly hooks: (
+    workspace: string,
+  ) => { readonly hooks: readonly Hook[] } | { readonly problem: string };
   /** Copies of workspaces, for steps that run beside each other. */
   readonly copiesDir: string;
 }
@@ -91,6 +97,8 @@ export function createWorkspaceActivities(
         const found = lease ? await takeWorkspace(root, run, from?.tree) : {};
         if ('reason' in found) return found;
         const facts = describe(root, bundle.policy, sandbox);
+        const hooks = await readRunHooks({ run, root, operator: bundle.policy.hooks });
+        if ('reason' in hooks) return hooks;
         return {
           ok: true,
           facts: await blobs.put(facts),
@@ -104,6 +112,7 @@ export function createWorkspaceActivities(
           sandbox: sandbox.kind,
           ...describeRestriction(sandbox),
           ...found,
+          ...hooks,
           ...(lease && bundle.policy.workspace.parallelSteps > 1
             ? { parallelSteps: bundle.policy.workspace.parallelSteps }
             : {}),
@@ -141,7 +150,9 @@ export function createWorkspaceActivities(
         const { text: _, ...result } = await performAction(dependencies, {
           ...{ ...request, call: call.id, tool: call.tool, args, signal, attempt: info.attempt },
         });
-        return result;
+        const { hook } = request;
+        const isRed = hook !== undefined && result.verdict !== 'ask' && !result.ok;
+        return isRed ? { ...result, notes: await storeRedNote(blobs, hook, result) } : result;
       }),
 
     closeRun: ({ run, workspace, status, summary, evidence, trees }) =>
@@ -172,6 +183,27 @@ export function createWorkspaceActivities(
     if (!(await audit.has({ kind: 'git-settings', run })))
       await audit.append({ kind: 'git-settings', time: new Date().toISOString(), run, settings });
     return { gitSettings: settings };
+  }
+
+  /** The hooks the run is to leave green, kept as they are now. */
+  async function readRunHooks({
+    run,
+    root,
+    operator,
+  }: {
+    readonly run: string;
+    readonly root: string;
+    readonly operator: readonly Hook[];
+  }): Promise<Extract<OpenResult, { ok: false }> | Pick<Opened, 'hooks'>> {
+    const read = dependencies.hooks(root);
+    if ('problem' in read) return { ok: false, reason: read.problem };
+    const hooks = await storeHooks(blobs, [...operator, ...read.hooks]);
+    if (hooks === undefined) return {};
+    await dependencies.audit.append({
+      ...{ kind: 'hooks', time: new Date().toISOString(), run, step: '' },
+      ...{ sha256: hooks.sha256, names: hooks.hooks.map(({ name }) => name) },
+    });
+    return { hooks };
   }
 
   async function claim(

@@ -85,7 +85,8 @@ export function renderEntry(entry: AuditEntry): string {
       const end = entry.kind === 'outcome' ? ` ${toOutcome(entry)}` : '';
       const by = entry.approver === undefined ? '' : ` by ${entry.approver}`;
       const name = entry.kind === 'unknown' ? 'outcome unknown' : `${entry.kind} ${entry.verdict}`;
-      const what = `${name}${by} ${entry.tool} ${entry.preview} (${entry.rule}, policy ${entry.policy.slice(0, 12)})`;
+      const hook = entry.hook === undefined ? '' : ` hook ${entry.hook}`;
+      const what = `${name}${by}${hook} ${entry.tool} ${entry.preview} (${entry.rule}, policy ${entry.policy.slice(0, 12)})`;
       return toLine(`${head} ${what}${end}`, 400);
     }
     case 'approval': {
@@ -115,6 +116,8 @@ export function renderEntry(entry: AuditEntry): string {
       const rules = [...added.map((id) => ` +${id}`), ...removed.map((id) => ` -${id}`)].join('');
       return toLine(`${head} policy ${entry.sha256} in force${rules}, by ${entry.by}`, 400);
     }
+    case 'hooks':
+      return toLine(`${head} hooks ${entry.sha256}: ${entry.names.join(', ')}`, 400);
     default:
       return toLine(JSON.stringify(entry), 400);
   }

@@ -71,7 +71,7 @@ function renderPromoted(run: string, target: string, result: Promoted): string[]
   const as = commit === undefined ? '' : `, as commit ${commit.slice(0, 12)}`;
   return [
     `Brought over to ${target}: ${count}${as}.`,
-    ...changes.map((path) => toLine(`  ${path}`, 400)),
+    ...changes.map((path) => `  ${toLine(path, 400)}`),
   ];
 }
 

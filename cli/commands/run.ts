@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { toRunLog } from '../../config/folders.ts';
+import { readHooks } from '../../config/hooks.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import type { Invocation } from '../arguments.ts';
 import { takenId } from '../errors.ts';
@@ -27,6 +28,7 @@ export async function startRun({ args, flags }: Invocation): Promise<number> {
     settings.folders.root,
     flags['yes'] === true,
   );
+  readHooks(workspace);
   const goal = await takeGoal(args[0] ?? '');
   if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);
   prepareStateFolder(settings.folders.root);

@@ -30,6 +30,7 @@ import { ensureSigningKey } from '../../audit/signing-key.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import type { StateFolders } from '../../config/folders.ts';
+import { tryHooks } from '../../config/hooks.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { readBundle } from '../../workers/bundle.ts';
 import { createOpenCheck } from '../../workers/open-runs.ts';
@@ -143,6 +144,7 @@ export async function startAgent(
     policy: () => Promise.resolve(bundle),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
+    hooks: tryHooks,
     isRunOpen: createOpenCheck(native.workflowService, 'default'),
     spillDir: join(folders.root, 'spill'),
   });

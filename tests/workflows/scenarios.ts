@@ -53,6 +53,21 @@ const askedWrite = callsInTurn([
   { name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } },
 ]);
 
+const toHooks = (when: string): string =>
+  `version: 1\nhooks:\n  - name: is good\n    command: grep -c good out.txt\n    when: ${when}\n`;
+
+/** Writes what a hook finds bad, and mends it when told. */
+const mending: PureScript = tellStory({
+  plan: { steps: [{ id: 's1', title: 'Write it' }] },
+  act(request) {
+    const told = request.messages.some(({ text }) => text.includes('Hook is good'));
+    const content = told ? 'good\n' : 'bad\n';
+    return countTurns(request) > 0
+      ? { finish: { summary: 'Written.' } }
+      : { call: [{ name: 'write_file', args: { path: 'out.txt', content } }] };
+  },
+});
+
 /** Answers the approval the run waits for. */
 export async function answer(
   agent: TestAgent,
@@ -660,6 +675,69 @@ export const scenarios: readonly Scenario[] = [
       const expected = Array.from({ length: 20 }, (_, index) => `${index}\n`).join('');
       assert.equal(await agent.read('log'), expected);
       assert.deepEqual(result.changes, ['log']);
+    },
+  },
+  {
+    name: 'hook-red-then-green',
+    script: mending,
+    files: { '.agent/hooks.yaml': toHooks('after-step') },
+    async check(result, agent, handle) {
+      done(result);
+      assert.equal(await agent.read('out.txt'), 'good\n');
+      assert.deepEqual(result.hooks, [{ name: 'is good', required: true, state: 'green' }]);
+      assert.equal(result.usage.toolCalls, 2, 'hooks are none of the model’s calls');
+      const ends = (await agent.events(handle)).filter((event) => event.type === 'tool.finished');
+      const hooks = ends.filter(({ hook }) => hook === 'is good');
+      assert.deepEqual(
+        hooks.map(({ ok, step }) => [ok, step]),
+        [
+          [false, 's1'],
+          [true, 's1'],
+        ],
+      );
+    },
+  },
+  {
+    name: 'hook-red-to-the-end',
+    script: oneStep([
+      { call: [{ name: 'write_file', args: { path: 'out.txt', content: 'bad' } }] },
+    ]),
+    files: { '.agent/hooks.yaml': toHooks('at-end') },
+    check(result, agent) {
+      assert.equal(result.status, 'rejected');
+      assert.equal(result.exitCode, 8);
+      assert.match(result.summary, /Required hooks are red: is good/);
+      assert.deepEqual(result.hooks, [{ name: 'is good', required: true, state: 'red' }]);
+      const told = JSON.stringify(
+        agent.model.requests.findLast(({ role }) => role === 'planner')?.messages,
+      );
+      assert.match(told, /Hook is good \(grep -c good out\.txt\) is red/);
+      assert.equal(agent.model.requests.filter(({ role }) => role === 'planner').length, 3);
+    },
+  },
+  {
+    name: 'hook-asked-about',
+    script: oneStep([]),
+    tools: [
+      '  promote: manual',
+      '  promote: manual\nhooks:\n  - name: save\n    command: git stash',
+    ],
+    files: {
+      '.agent/hooks.yaml':
+        'version: 1\nhooks:\n  - { name: no, argv: [sudo, ls], required: false }\n',
+    },
+    async drive(agent, handle) {
+      for (let plans = 0; plans < 3; plans++)
+        await answer(agent, handle, { answer: 'deny', reason: 'not now' });
+    },
+    check(result, agent) {
+      assert.equal(result.status, 'rejected');
+      assert.deepEqual(result.hooks, [
+        { name: 'save', required: true, state: 'red' },
+        { name: 'no', required: false, state: 'red' },
+      ]);
+      const told = JSON.stringify(agent.model.requests.findLast(({ role }) => role === 'planner'));
+      assert.match(told, /Hook save \(git stash\) was refused by/);
     },
   },
   {

@@ -1,0 +1,53 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { PolicyProblem } from '../policies/yaml.ts';
+
+const maxBytes = 256 * 1024;
+
+/** A mistake as an editor can jump to it. */
+export const renderProblem = (
+  dir: string,
+  { file, line, column, message, expected }: PolicyProblem,
+): string => `${resolve(dir, file)}:${line}:${column}: ${message}; expected ${expected}`;
+
+export type PolicyFile =
+  | { readonly text: string }
+  | { readonly problem: PolicyProblem }
+  | { readonly missing: PolicyProblem };
+
+/** Reads one of the small YAML files a person writes; never waits, never follows what is no file. */
+export function readPolicyFile(dir: string, file: string): PolicyFile {
+  const toProblem = (message: string, expected: string): PolicyProblem => ({
+    ...{ file, line: 1, column: 1, message, expected },
+  });
+  const fault = (message: string, expected: string): PolicyFile => ({
+    problem: toProblem(message, expected),
+  });
+  let fd: number;
+  try {
+    // O_NONBLOCK: opening a FIFO must not wait for somebody to write into it.
+    fd = openSync(join(dir, file), constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR'
+      ? {
+          missing: toProblem(
+            'the file is missing',
+            'all of tools.yaml, network.yaml and paths.yaml',
+          ),
+        }
+      : fault(`the file cannot be read (${code ?? message})`, 'a readable file');
+  }
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return fault('it is not a file', 'a regular file');
+    if (stats.size > maxBytes) return fault(`it has ${stats.size} bytes`, `at most ${maxBytes}`);
+    const bytes = readFileSync(fd);
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch (error) {
+    if (error instanceof TypeError) return fault('it is not UTF-8 text', 'UTF-8');
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}

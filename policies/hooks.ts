@@ -1,0 +1,72 @@
+/** Guardrail hooks: commands that must come out green, written by the operator (`tools.yaml`) or a workspace (`.agent/hooks.yaml`). */
+import { z } from 'zod';
+import { readSection } from './section.ts';
+import type { Report } from './compile.ts';
+import type { At, PolicyProblem } from './yaml.ts';
+
+/** One command, judged and run as `run_command` is. */
+export interface Hook {
+  readonly name: string;
+  /** As `run_command` takes it. */
+  readonly command: { readonly command: string } | { readonly argv: readonly string[] };
+  /** After each step, or once before the whole work is reviewed. */
+  readonly when: 'after-step' | 'at-end';
+  readonly timeoutSeconds: number;
+  /** Red at the end, it keeps the run from being done. */
+  readonly required: boolean;
+}
+
+const usualTimeoutSeconds = 300;
+const mostHooks = 20;
+
+const hook = z
+  .strictObject({
+    name: z.string().regex(/^[A-Za-z0-9][\w. -]{0,39}$/),
+    command: z.string().min(1).max(2_000).optional(),
+    argv: z.array(z.string().min(1).max(2_000)).min(1).max(200).optional(),
+    when: z.enum(['after-step', 'at-end']).optional(),
+    timeoutSeconds: z.number().int().min(1).max(3_600).optional(),
+    required: z.boolean().optional(),
+  })
+  .superRefine(({ command, argv }, context) => {
+    if ((command === undefined) !== (argv === undefined)) return;
+    const message = argv === undefined ? 'it has no command' : 'it has both';
+    const params = { expected: 'either command: npm test, or argv: [npm, test]' };
+    context.addIssue({ code: 'custom', message, params });
+  });
+
+export const hooksSchema = z.array(hook).max(mostHooks);
+
+type HooksFile = z.infer<typeof hooksSchema>;
+
+/** `at` is where the list is in its file. */
+export function compileHooks(entries: HooksFile, at: At, report: Report): Hook[] {
+  const names = new Set<string>();
+  return entries.map(({ name, command = '', argv, when, timeoutSeconds, required }, index) => {
+    if (names.has(name))
+      report([...at, index, 'name'], `hooks[${index}].name is "${name}" again`, 'another name');
+    names.add(name);
+    return {
+      name,
+      command: argv === undefined ? { command } : { argv },
+      when: when ?? 'at-end',
+      timeoutSeconds: timeoutSeconds ?? usualTimeoutSeconds,
+      required: required ?? true,
+    };
+  });
+}
+
+const fileSchema = z.strictObject({ version: z.literal(1), hooks: hooksSchema });
+
+export type ParsedHooks =
+  | { readonly ok: true; readonly hooks: readonly Hook[] }
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
+
+/** Reads the text of a `hooks.yaml`; every mistake at once. */
+export function parseHooks(text: string): ParsedHooks {
+  const problems: PolicyProblem[] = [];
+  const expected = 'version, or hooks with name, command or argv, when, timeoutSeconds, required';
+  const read = readSection('hooks.yaml', text, fileSchema, problems, expected);
+  const hooks = read === undefined ? [] : compileHooks(read.value.hooks, ['hooks'], read.report);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, hooks };
+}

@@ -1,0 +1,89 @@
+/** Guardrail hooks: commands that no model asked for and none can change, whose red keeps work from counting as done. */
+import type { HookInForce } from '../activities/hooks.ts';
+import type { Ref } from '../activities/contract.ts';
+import { waitWhilePaused } from './control.ts';
+import type { HookEnd } from './contract.ts';
+import { perform } from './perform.ts';
+import { giveUpPlan } from './reviewer.ts';
+import type { Run, StepRecord } from './state.ts';
+
+/** Times a step is given back to the model for a hook that is required; once for one that is not. */
+const mostReturns = 3;
+
+/** Step in whose name hooks run when all steps are done. */
+const atEnd = 'end';
+
+interface RedHook {
+  readonly hook: HookInForce;
+  /** What the model is told. */
+  readonly notes?: Ref;
+}
+
+/**
+ * Runs the hooks due after a step whose model says that it is finished. True when one is red and the model is to mend it:
+ * then the step goes on. Left red too often, it goes on to its review: the end decides.
+ */
+export async function isSentBack(run: Run, step: StepRecord): Promise<boolean> {
+  const due = listHooks(run).filter(([, { when }]) => when === 'after-step');
+  const red = await runHooks(run, due, step.id);
+  const most = red.some(({ hook }) => hook.required) ? mostReturns : 1;
+  const { sentBack = 0 } = step;
+  if (red.length === 0 || sentBack >= most) return false;
+  step.sentBack = sentBack + 1;
+  step.notes.push(...red.flatMap(({ notes }) => notes ?? []));
+  delete step.claim;
+  return true;
+}
+
+/** Every hook on the work as it is now. False when a required one is red: then the plan is given up, for one that mends it. */
+export async function passHooks(run: Run): Promise<boolean> {
+  const due = listHooks(run).filter(([place]) => !isKnownGreen(run, place));
+  const red = (await runHooks(run, due, atEnd)).filter(({ hook }) => hook.required);
+  if (red.length === 0) return true;
+  const names = red.map(({ hook }) => hook.name).join(', ');
+  giveUpPlan(run, ...red.flatMap(({ notes }) => notes ?? []));
+  run.state.refusal = `Required hooks are red: ${names}.`;
+  return false;
+}
+
+/** How every hook came out last, for the run's result; undefined for runs without. */
+export function endHooks({ state: { hooks, hookResults = {} } }: Run): HookEnd[] | undefined {
+  return hooks?.hooks.map(({ name, required }, place) => {
+    const result = hookResults[place];
+    const state = result === undefined ? 'not-run' : result.ok ? 'green' : 'red';
+    return { name, required, state };
+  });
+}
+
+const listHooks = ({ state }: Run): [place: number, hook: HookInForce][] => [
+  ...(state.hooks?.hooks ?? []).entries(),
+];
+
+/** Green on exactly what the workspace holds now. */
+function isKnownGreen({ state }: Run, place: number): boolean {
+  const result = state.hookResults?.[place];
+  return result?.ok === true && result.tree !== undefined && result.tree === state.tree;
+}
+
+/** In their order; what one changes the next one finds. Returns those that came out red. */
+async function runHooks(
+  run: Run,
+  due: readonly [number, HookInForce][],
+  step: string,
+): Promise<RedHook[]> {
+  const { state } = run;
+  const red: RedHook[] = [];
+  for (const [place, hook] of due) {
+    await waitWhilePaused(run);
+    const order = { step, call: hook.call, hook: hook.name };
+    const { ok, notes, ms } = (await perform(run, order)).result;
+    state.usage.workMs += ms;
+    const { tree } = state;
+    state.hookResults = {
+      ...state.hookResults,
+      [place]: { ok, ...(tree === undefined ? {} : { tree }) },
+    };
+    if (!ok) red.push({ hook, ...(notes === undefined ? {} : { notes }) });
+  }
+  return red;
+}

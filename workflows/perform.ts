@@ -1,0 +1,69 @@
+import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
+import type { Untrusted } from '../policies/untrusted.ts';
+import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
+import { enter } from './show.ts';
+import type { Run } from './state.ts';
+
+/** One call of a step, or of a hook beside it. */
+interface Order {
+  readonly step: string;
+  readonly call: Call;
+  readonly hook?: string;
+  /** What the conversation that asks for it holds of others' text. */
+  readonly untrusted?: Untrusted;
+}
+
+interface Performed {
+  readonly result: ActResult;
+  /** The answer that was given to it. */
+  readonly approval?: Approval;
+}
+
+/** Decided, approved where the policy asks, carried out, and in the chain of evidence. */
+export async function perform(run: Run, asked: Order): Promise<Performed> {
+  const { state } = run;
+  state.actions += 1;
+  let approval: Approval | undefined;
+  const order = { ...asked, seq: state.actions };
+  let result = await tryAct(run, order);
+  // The digest may have changed between question and answer; then the new action is asked about.
+  while (result.verdict === 'ask') {
+    const answer = await waitForAnswer(run, toQuestion(asked, result));
+    // What was approved stays approved while its unknown outcome is cleared up.
+    if (result.unknown === undefined) approval = answer;
+    const settled =
+      result.unknown === undefined || answer === undefined ? undefined : toSettlement(answer);
+    result = await tryAct(run, order, approval, settled);
+  }
+  if (result.tree !== undefined) state.tree = result.tree;
+  state.policyLimits = result.limits;
+  if (result.observation !== undefined) state.evidence = result.observation;
+  return { result, ...(approval === undefined ? {} : { approval }) };
+}
+
+async function tryAct(
+  run: Run,
+  { step, call, seq, ...more }: Order & { readonly seq: number },
+  approval?: Approval,
+  settled?: Settlement,
+): Promise<ActResult> {
+  const { input, state } = run;
+  enter(run, { phase: 'acting', step, tool: call.tool, preview: call.preview });
+  return await run.activities.hands.act.executeWithOptions(
+    { summary: `${call.tool} ${call.preview}`.slice(0, 200) },
+    [
+      {
+        run: input.run,
+        step,
+        seq,
+        workspace: input.workspace,
+        call,
+        ...more,
+        ...(approval === undefined ? {} : { approval }),
+        ...(settled === undefined ? {} : { settled }),
+        ...(state.evidence === undefined ? {} : { previous: state.evidence }),
+        ...(state.tree === undefined ? {} : { tree: state.tree }),
+      },
+    ],
+  );
+}
