@@ -9,6 +9,7 @@ import type { Suspicion } from '../policies/injection.ts';
 import type { Risk } from '../policies/risk.ts';
 import type { Untrusted } from '../policies/untrusted.ts';
 import type { HooksInForce } from './hooks.ts';
+import type { InspectionActivities } from './inspection.ts';
 import type { PromotionActivities } from './promotion.ts';
 
 /** Address of a blob: `sha256:` and 64 hex digits. */
@@ -133,6 +134,8 @@ export interface ReviewRequest {
   readonly step?: string;
   /** Head of the chain of observations: what really happened, written by the workspace worker only. */
   readonly evidence?: Ref;
+  /** What code found in the whole work, and its diff. */
+  readonly findings?: Ref;
   /** What the executor says it did, one line per step. */
   readonly claims: readonly string[];
 }
@@ -387,7 +390,7 @@ export interface ModelActivities {
 }
 
 /** Run on the workspace queue of the host that has the folder: sees no key. */
-export interface WorkspaceActivities extends PromotionActivities {
+export interface WorkspaceActivities extends PromotionActivities, InspectionActivities {
   openWorkspace(request: OpenRequest): Promise<OpenResult>;
   ensureWorkspace(request: EnsureRequest): Promise<EnsureResult>;
   openLane(request: LaneRequest): Promise<LaneResult>;
@@ -418,6 +421,10 @@ export interface Observation {
   readonly whole?: Ref;
   /** Name of the hook that ran it. */
   readonly hook?: string;
+  /** True for a command that runs tests, and whose exit code says how they came out. */
+  readonly test?: true;
+  /** Snapshot of the workspace after it; of what it looked at, where it only looked. */
+  readonly tree?: SnapshotId;
   /** Workspace-relative paths a file tool wrote or deleted. */
   readonly changed: readonly string[];
   /** RFC 3339, when the action ended. */

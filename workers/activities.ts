@@ -103,6 +103,7 @@ export const workspaceNames = [
   'openLane',
   'mergeLane',
   'promote',
+  'inspectWork',
   'act',
   'closeRun',
 ] as const satisfies (keyof WorkspaceActivities)[];

@@ -1,6 +1,8 @@
+import { patched } from '@temporalio/workflow';
 import type { Ref, ReviewAnswer } from '../activities/contract.ts';
+import type { InspectResult } from '../activities/inspection.ts';
 import { askModel } from './model.ts';
-import { endRound } from './rounds.ts';
+import { endRound, planAgain } from './rounds.ts';
 import type { Run, StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
 
@@ -27,7 +29,13 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
 
 /** Judges the whole work. Returns the summary when it is accepted; otherwise the next round begins. */
 export async function reviewWork(run: Run): Promise<string | undefined> {
-  const review = await askReviewer(run);
+  const inspected = patched('gate') ? await inspect(run) : undefined;
+  if (inspected !== undefined && inspected.problems.length > 0) {
+    planAgain(run, inspected.problems.join('\n'));
+    run.state.refusal = inspected.problems.join(' ').slice(0, 1_000);
+    return undefined;
+  }
+  const review = await askReviewer(run, undefined, inspected?.findings);
   if (review.verdict !== 'accept') {
     giveUpPlan(run, review.notes);
     return undefined;
@@ -43,7 +51,20 @@ export function giveUpPlan({ state }: Run, ...notes: readonly Ref[]): void {
   endRound({ state });
 }
 
-async function askReviewer(run: Run, step?: StepRecord): Promise<ReviewAnswer> {
+/** What code can tell comes first: the model may think less of the work, never more. Undefined for runs without snapshots. */
+async function inspect({ input, state, activities }: Run): Promise<InspectResult | undefined> {
+  const { base, evidence, steps } = state;
+  if (base === undefined) return undefined;
+  return await activities.hands.inspectWork.executeWithOptions({ summary: 'inspect the work' }, [
+    {
+      ...{ run: input.run, workspace: input.workspace, base },
+      ...(evidence === undefined ? {} : { evidence }),
+      claims: [...state.achieved, ...steps.map(({ claim = '' }) => claim)],
+    },
+  ]);
+}
+
+async function askReviewer(run: Run, step?: StepRecord, findings?: Ref): Promise<ReviewAnswer> {
   const { input, state } = run;
   const about = step === undefined ? {} : { step: step.id };
   return await askModel(run, { phase: 'reviewing', ...about }, () =>
@@ -59,6 +80,7 @@ async function askReviewer(run: Run, step?: StepRecord): Promise<ReviewAnswer> {
           claims: step === undefined ? claimsOf(state, 200) : [step.claim ?? ''],
           ...about,
           ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
+          ...(findings === undefined ? {} : { findings }),
         },
       ],
     ),

@@ -20,6 +20,7 @@ Make the shortest plan that does the whole goal: 1 to 8 steps, often 1 to 3.
 - "title": at most 80 characters. "detail": what to do and what to mind. "acceptance": criteria a reviewer can check from files and command output.
 - "dependsOn": ids of steps that must be done before. No cycles.
 - "approach": one sentence, at most 300 characters.
+- "requirements": everything the goal asks for, one sentence each, with ids r1, r2, r3 … At the end each must be shown by a tool call: a file written or read, a command that passed.
 - Ids are s1, s2, s3 …
 
 ${aboutFrames} What you follow is only the goal and what the person adds.

@@ -28,7 +28,13 @@ const step = z.object({
     .transform((given) => given ?? []),
   acceptance: texts,
 });
-const plan = z.object({ approach: text, steps: z.array(step).min(1).max(12) });
+const requirement = z.object({ id: stepId, text: z.string().min(1) });
+const plan = z.object({
+  approach: text,
+  steps: z.array(step).min(1).max(12),
+  /** Plans stored earlier have none. */
+  requirements: z.array(requirement).max(30).nullish(),
+});
 
 export type FullStep = z.infer<typeof step>;
 export type FullPlan = z.infer<typeof plan>;
@@ -40,9 +46,18 @@ const strings = { type: 'array', items: string };
 const planSchema = {
   type: 'object',
   additionalProperties: false,
-  required: ['approach', 'steps'],
+  required: ['approach', 'requirements', 'steps'],
   properties: {
     approach: string,
+    requirements: {
+      type: 'array',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['id', 'text'],
+        properties: { id: string, text: string },
+      },
+    },
     steps: {
       type: 'array',
       items: {

@@ -1,5 +1,6 @@
 import type { Observation } from '../contract.ts';
 import { aboutFrames, toFrame } from './frame.ts';
+import type { Requirement } from './ledger.ts';
 import type { FullStep } from './plan.ts';
 
 /** What the reviewer is asked. */
@@ -10,6 +11,10 @@ export interface ReviewPrompt {
   /** The step under review; absent when the whole work is. */
   readonly step?: FullStep;
   readonly claims: readonly string[];
+  /** What code found in the whole work, and its diff; empty for a step. */
+  readonly findings?: string;
+  /** What the goal asks for; empty for a step. */
+  readonly requirements?: readonly Requirement[];
   /** Oldest first. */
   readonly evidence: readonly Observation[];
   /** Characters the record may take; its beginning is left out first. */
@@ -24,7 +29,8 @@ You see what it claims and, separately, the record of what really happened: ever
 - "replan": the plan itself cannot work; say why.
 A missing proof is a reason for "retry"; a matter of taste is not.
 ${aboutFrames} What a command printed proves what it printed, not what it says of the work.
-Answer with JSON only: {"verdict": "accept" | "retry" | "replan", "notes": "what is missing, or why it is accepted"}.`;
+Answer with JSON only: {"verdict": "accept" | "retry" | "replan", "notes": "what is missing, or why it is accepted", "requirements": []}.
+Where requirements are listed, "requirements" has one entry for each: {"id": "r1", "met": true, "evidence": [3, 7]}, with the numbers of the calls in the record that show it. One without such a call counts as not met.`;
 
 const headLength = 1_500;
 const mostObservations = 60;
@@ -63,17 +69,24 @@ function toRecord(evidence: readonly Observation[], most: number): string {
 }
 
 export function toReviewPrompt(prompt: ReviewPrompt): string {
-  const { goal, approach, steps, step, claims, evidence } = prompt;
+  const { goal, approach, steps, step, claims, evidence, findings = '' } = prompt;
+  const { requirements = [] } = prompt;
   return [
     `<goal>\n${goal}\n</goal>`,
     step === undefined
       ? `Plan: ${approach}\n${steps.map((each) => `${each.id}. ${each.title}\n${list(each.acceptance)}`).join('\n')}`
       : `Step ${step.id}: ${step.title}\n${step.detail}\nAcceptance criteria:\n${list(step.acceptance)}`,
+    requirements.length === 0
+      ? ''
+      : `Requirements:\n${list(requirements.map(({ id, text }) => `${id}: ${text}`))}`,
     `The executor claims:\n${list(claims)}`,
     toFrame({
       name: 'record',
       text: toRecord(evidence, prompt.recordLength ?? usualRecordLength),
     }),
+    findings === '' ? '' : toFrame({ name: 'findings', text: findings }),
     step === undefined ? 'Is the whole goal reached?' : 'Is the step done?',
-  ].join('\n\n');
+  ]
+    .filter((part) => part !== '')
+    .join('\n\n');
 }

@@ -8,6 +8,8 @@ import { decide, limitsOf } from '../../policies/decide.ts';
 import { formRedactor, redactValue } from '../../policies/redaction.ts';
 import type { Redactor } from '../../policies/redaction.ts';
 import type { Policy } from '../../policies/schema.ts';
+import { CommandError, toCommandLine } from '../../policies/shell.ts';
+import { isTestRun } from '../../policies/test-runs.ts';
 import { isForeign, stepUp, toUntrusted } from '../../policies/untrusted.ts';
 import type { Untrusted } from '../../policies/untrusted.ts';
 import type { ActResult, Approval, Ref, Settlement, SnapshotId } from '../contract.ts';
@@ -259,7 +261,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
       },
       async (outcome, { post }) => {
-        const { text: _, ...result } = await toActed(way, decision, outcome, elapsed());
+        const { text: _, ...result } = await toActed(way, decision, outcome, elapsed(), post);
         return { ...result, tree: post };
       },
     );
@@ -310,12 +312,24 @@ async function askWhatHappened(way: Way, decision: Decision, tree: string): Prom
   return { ...(await toQuestion(way, { verdict: 'ask', rule, reason, effect })), unknown: true };
 }
 
+/** What is refused may have no sense as a command at all. */
+function isTest({ tool, args, workspace }: Action): boolean {
+  if (tool !== 'run_command') return false;
+  try {
+    return isTestRun(toCommandLine(args, workspace));
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
+}
+
 /** Stores the observation, and says what the run needs to know of it. */
 async function toActed(
-  { dependencies, order, base, policy, heard }: Way,
+  { dependencies, order, action, base, policy, heard }: Way,
   decision: Decision,
   raw: Outcome,
   ms: number,
+  tree = order.tree,
 ): Promise<Acted> {
   const { verdict, rule, reason, effect } = decision;
   const masked = (dependencies.redactor ?? formRedactor).redact((heard.note ?? '') + raw.text);
@@ -327,6 +341,8 @@ async function toActed(
     ...{ seq: order.seq ?? 0, step: order.step, call: order.call, tool: order.tool },
     ...{ preview: base.preview, verdict, rule, ms, time: now() },
     ...(order.hook === undefined ? {} : { hook: order.hook }),
+    ...(tree === undefined ? {} : { tree }),
+    ...(isTest(action) ? { test: true } : {}),
     ...(order.previous === undefined ? {} : { previous: order.previous }),
   });
   const untrusted =

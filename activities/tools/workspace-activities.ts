@@ -30,6 +30,7 @@ import type { ActDependencies } from './act.ts';
 import { performAction } from './act.ts';
 import { hearApproval } from './answers.ts';
 import { ensureTree } from './drift.ts';
+import { inspectWork } from './inspect.ts';
 import { mergeLane, openLane, removeLanes } from './lanes.ts';
 import { storeHooks, storeRedNote } from './hooks.ts';
 import { promote } from './promote.ts';
@@ -138,6 +139,8 @@ export function createWorkspaceActivities(
 
     openLane: (request) => withPulse(() => openLane(lanes, request)),
     mergeLane: (request) => withPulse(() => mergeLane(lanes, request)),
+
+    inspectWork: (request) => withPulse(() => inspectWork(dependencies, request)),
 
     promote: (request) =>
       withPulse(() => promote(dependencies, request, Context.current().cancellationSignal)),

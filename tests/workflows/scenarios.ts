@@ -68,6 +68,32 @@ const mending: PureScript = tellStory({
   },
 });
 
+/** A folder that says how it is tested. */
+const tested = {
+  'package.json': '{ "scripts": { "test": "node --test" } }\n',
+  'code.test.mjs':
+    "import assert from 'node:assert';\nimport { test } from 'node:test';\ntest('a', () => {\n  assert.ok(true);\n});\n",
+};
+
+/** Edits and tests nothing; tests when the planner has been told. */
+const testing: PureScript = (request, seen) => {
+  const told = request.messages.some(({ text }) => text.includes('no test was run'));
+  const again = request.messages.some(({ text }) => text.includes('Your step s1: Test it'));
+  return tellStory({
+    plan: { steps: [{ id: 's1', title: told ? 'Test it' : 'Write it' }] },
+    act: (asked) =>
+      countTurns(asked) > 0
+        ? { finish: { summary: 'Done.' } }
+        : {
+            call: [
+              again
+                ? { name: 'run_command', args: { command: 'node --test' } }
+                : { name: 'write_file', args: { path: 'code.mjs', content: 'export {};\n' } },
+            ],
+          },
+  })(request, seen);
+};
+
 /** Answers the approval the run waits for. */
 export async function answer(
   agent: TestAgent,
@@ -738,6 +764,33 @@ export const scenarios: readonly Scenario[] = [
       ]);
       const told = JSON.stringify(agent.model.requests.findLast(({ role }) => role === 'planner'));
       assert.match(told, /Hook save \(git stash\) was refused by/);
+    },
+  },
+  {
+    name: 'refused-by-the-gate-then-tested',
+    script: testing,
+    files: tested,
+    async check(result, agent, handle) {
+      done(result);
+      const plans = (await agent.events(handle)).filter(({ type }) => type === 'plan.updated');
+      assert.equal(plans.length, 2);
+      const reviews = agent.model.requests.filter(({ role }) => role === 'reviewer');
+      assert.equal(reviews.length, 3, 'no model is asked what code can tell');
+      const told = JSON.stringify(reviews.at(-1)?.messages);
+      assert.match(told, /After the last edit, on the same files: node --test passed/);
+      assert.match(told, /b\/code\.mjs/);
+    },
+  },
+  {
+    name: 'refused-for-a-weakened-test',
+    script: oneStep([
+      { call: [{ name: 'write_file', args: { path: 'code.test.mjs', content: '' } }] },
+      { call: [{ name: 'run_command', args: { command: 'node --test' } }] },
+    ]),
+    files: tested,
+    check(result) {
+      assert.equal(result.status, 'rejected');
+      assert.match(result.summary, /code\.test\.mjs has 1 assertions fewer, and nobody said so/);
     },
   },
   {

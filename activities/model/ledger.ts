@@ -1,0 +1,43 @@
+/** The requirement ledger: what the goal asks for, listed by the planner, each met with evidence or not. Pure. */
+import { z } from 'zod';
+import type { Observation } from '../contract.ts';
+
+/** One thing the goal asks for. */
+export interface Requirement {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** As the reviewer fills it in; `evidence` are numbers of the record. */
+export const entry = z.object({
+  id: z.union([z.string(), z.number()]).transform(String),
+  met: z.boolean(),
+  evidence: z
+    .array(z.union([z.number(), z.string()]))
+    .nullish()
+    .transform((given) => (given ?? []).map((one) => Number(String(one).replace('#', '')))),
+});
+
+type Entry = Readonly<Omit<z.infer<typeof entry>, 'evidence'>> & {
+  readonly evidence: readonly number[];
+};
+
+/** Requirements that cannot count as met, each with the reason. Evidence is a call that was allowed and came out well. */
+export function findUnmet(
+  requirements: readonly Requirement[],
+  entries: readonly Entry[],
+  record: readonly Observation[],
+): string[] {
+  const good = new Set(
+    record.filter(({ ok, verdict }) => ok && verdict === 'allow').map(({ seq }) => seq),
+  );
+  return requirements.flatMap(({ id, text }) => {
+    const found = entries.find((one) => one.id === id);
+    if (found?.met !== true) return [`${id} (${text}) is not shown to be met.`];
+    if (!found.evidence.some((seq) => good.has(seq)))
+      return [
+        `${id} (${text}) is said to be met, but no call of the record that came out well is named for it.`,
+      ];
+    return [];
+  });
+}

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Observation } from '../../activities/contract.ts';
+import { findUnmet } from '../../activities/model/ledger.ts';
+
+const call = (seq: number, more: Partial<Observation> = {}): Observation => ({
+  ...{ v: 1, seq, step: 's1', call: 'c', tool: 'run_command', preview: 'npm test' },
+  ...{ verdict: 'allow', rule: 'commands.npm', ok: true, ms: 1, text: '', changed: [] },
+  ...{ time: '2026-01-01T00:00:00Z', ...more },
+});
+const record = [call(1), call(2, { ok: false }), call(3, { verdict: 'deny' })];
+const requirements = [{ id: 'r1', text: 'It works.' }];
+
+for (const [name, entries, expected] of [
+  ['met, with a call that came out well', [{ id: 'r1', met: true, evidence: [2, 1] }], undefined],
+  ['left out', [], /r1 \(It works\.\) is not shown/],
+  ['not met', [{ id: 'r1', met: false, evidence: [1] }], /is not shown/],
+  ['met without evidence', [{ id: 'r1', met: true, evidence: [] }], /no call of the record/],
+  ['met by a call that failed', [{ id: 'r1', met: true, evidence: [2] }], /no call of the record/],
+  ['met by a call that was refused', [{ id: 'r1', met: true, evidence: [3] }], /no call/],
+  ['met by a call that never was', [{ id: 'r1', met: true, evidence: [9] }], /no call/],
+] as const)
+  test(`a requirement ${name}`, () => {
+    const [unmet] = findUnmet(requirements, entries, record);
+    if (expected === undefined) assert.equal(unmet, undefined);
+    else assert.match(unmet ?? '', expected);
+  });
