@@ -41,7 +41,7 @@ for (const [line, expected] of accepted) {
 const refused: [string[], RegExp][] = [
   [['lsit'], /Unknown command "lsit"\. Did you mean "agent list"\?/],
   [['frobnicate'], /Unknown command "frobnicate"\./],
-  [['promote', 'r1'], /Unknown command "promote"/],
+  [['promote'], /Missing run. Usage: agent promote run/],
   [['list', '--jsn'], /Unknown option --jsn for "agent list"\. Did you mean --json\?/],
   [['list', '--constructor'], /Unknown option --constructor/],
   [['list', '-x'], /Unknown option -x/],
