@@ -108,6 +108,33 @@ suite('staged runs from the command line', () => {
     assert.equal((await machine.run('promote', 'nobody')).code, 2);
   });
 
+  test('a required hook that stays red ends the run with 8, and its change is not promoted', async () => {
+    folder = join(machine.root, 'red');
+    await mkdir(join(folder, '.agent'), { recursive: true });
+    const hooks = join(folder, '.agent/hooks.yaml');
+    const args = ['run', '--stage', '--id', 'red', '-C', folder, 'Say it louder'];
+    await writeFile(hooks, 'version: 1\nhooks:\n  - { name: quiet, command: ls, when: never }\n');
+    const mistaken = await machine.run(...args);
+    assert.equal(mistaken.code, 78);
+    assert.match(
+      mistaken.stderr,
+      /hooks\.yaml:3:\d+: hooks\[0\]\.when is "never"; expected "after-/,
+    );
+    await writeFile(
+      hooks,
+      'version: 1\nhooks:\n  - { name: quiet, command: grep -c quiet two.txt }\n',
+    );
+    const { code, stdout, stderr } = await machine.run(...args);
+    assert.equal(code, 8, stderr);
+    assert.match(stdout, /Required hooks are red: quiet/);
+    assert.match(stderr, /Hooks: ✗ quiet/);
+    const refused = await machine.run('promote', 'red');
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /ended as rejected.*agent promote red --force/);
+    assert.equal((await machine.run('promote', 'red', '--force')).code, 0);
+    assert.equal(await read('two.txt'), 'new\n');
+  });
+
   test('a worker killed in the middle leaves nothing half-applied', async () => {
     await stage('killed');
     const promoting = machine.run('promote', 'killed');
