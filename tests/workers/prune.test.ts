@@ -52,7 +52,11 @@ async function createState(t: TestContext) {
   const story = tellHistory();
   story.start({ ...input, workspace });
   story.activity('openWorkspace', {}, { ok: true, tree: trees[0] });
-  story.activity('act', { step: 's1', seq: 20, workspace }, { verdict: 'allow', tree: trees[20], ms: 1 });
+  story.activity(
+    'act',
+    { step: 's1', seq: 20, workspace },
+    { verdict: 'allow', tree: trees[20], ms: 1 },
+  );
   const chain = await openChain(toRunLog(folders.root, 'a'), 'run a', createAnchors(folders.root));
   await chain.append(
     story.events.map((event) => ({ kind: 'event', execution: 'x', id: event.eventId, event })),
