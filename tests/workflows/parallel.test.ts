@@ -153,11 +153,16 @@ suite('independent steps at once', () => {
 
   test('a pause holds every lane, and they go on after it', async () => {
     await begin({
-      s1: [runOf('sleep 1'), writeFileOf('a.txt', 'a')],
-      s2: [runOf('sleep 1'), writeFileOf('b.txt', 'b')],
+      s1: [runOf('sleep 5.1'), writeFileOf('a.txt', 'a')],
+      s2: [runOf('sleep 5.2'), writeFileOf('b.txt', 'b')],
     });
     const handle = await agent.start('Work in lanes');
-    await agent.waitFor(handle, 'acting');
+    // Long enough for both to be under way at once, however slow the machine.
+    const commands = ['5.1', '5.2'].map((time) => ['sleep', time, ''].join('\0'));
+    for (let tries = 0; !commands.every(isRunning); tries++) {
+      assert.ok(tries < 1_500, 'the lanes do not run at once');
+      await setTimeout(20);
+    }
     await handle.signal(pauseRun, 'tester');
     await waitUntil(handle, ({ now, usage }) => now.phase === 'paused' && usage.toolCalls === 2);
     const asked = agent.model.requests.length;
