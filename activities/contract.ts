@@ -4,7 +4,7 @@
  * history stays flat however long the conversation gets (docs/architecture.md, "Messages by reference").
  */
 import type { Signature } from '../audit/answer-signature.ts';
-import type { Decision, Effect, Limits, Prices, Verdict } from '../policies/action.ts';
+import type { Decision, Effect, Limits, Meter, Prices, Verdict } from '../policies/action.ts';
 import type { Suspicion } from '../policies/injection.ts';
 import type { Risk } from '../policies/risk.ts';
 import type { Untrusted } from '../policies/untrusted.ts';
@@ -27,6 +27,8 @@ export interface ModelChoice {
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Those of the input that the server had in its cache; absent when it does not say. */
+  readonly cachedTokens?: number;
   readonly estimated?: boolean;
 }
 
@@ -44,7 +46,7 @@ export type ModelOutcome<T> =
       ms: number;
     }
   | { kind: 'unavailable'; address: string; reason: string; retryAfterMs?: number }
-  | { kind: 'invalid'; reason: string; usage: Usage; ms: number }
+  | { kind: 'invalid'; reason: string; usage: Usage; model?: string; ms: number }
   | { kind: 'refused'; address: string; reason: string };
 
 export interface PlannedStep {
@@ -107,6 +109,8 @@ export interface ThinkRequest {
   readonly claims?: readonly string[];
   /** A sentence of the engine to the model, such as a budget warning. */
   readonly nudge?: string;
+  /** Limits that come to their end; the nudge says so. */
+  readonly near?: readonly Meter[];
   /** Tools that cannot work in this run; they are not offered. */
   readonly without?: readonly string[];
   /** A budget is used up: only `finish_step` is offered, and an answer without it will do. */
@@ -240,6 +244,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly tree?: SnapshotId;
   /** First 200 characters of what the tool returned. */
   readonly head: string;
+  /** 16 hex digits of the sha256 of what the model reads of it: whether the same call came out the same. */
+  readonly output?: string;
   readonly bytes: number;
   readonly exitCode?: number;
   /** What the model is told of a red hook. */
@@ -370,6 +376,8 @@ export interface CloseRequest {
   readonly workspace: string;
   readonly status: string;
   readonly summary: string;
+  /** The limit that ended the run. */
+  readonly limit?: Meter;
   readonly evidence?: Ref;
   /** Snapshots from before the run and from its end. */
   readonly trees?: { readonly before: SnapshotId; readonly after: SnapshotId };

@@ -25,9 +25,11 @@ import type {
   RunInput,
   RunResult,
   RunStatus,
-  RunUsage,
 } from '../workflows/contract.ts';
 import type { RunState } from '../workflows/state.ts';
+import type { Limits, Prices } from '../policies/action.ts';
+import type { Counts } from '../workflows/usage.ts';
+import { countAction, countModel, findPrice } from '../workflows/usage.ts';
 import { readCurrentHistory } from './executions.ts';
 import { attributesOf, decodeFailure, decodePayloads } from './history-json.ts';
 import { toLaneStep } from './lane-step.ts';
@@ -64,7 +66,8 @@ interface State {
   /** Steps with a copy that is not merged, and those that began at once with each. */
   lanes: Set<string>;
   batches: Map<string, readonly string[]>;
-  usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
+  usage: Counts;
+  prices: Prices | undefined;
   /** Activities under way in this execution, by the event that scheduled them. */
   activities: Map<string, { readonly type: string; readonly request: unknown }>;
 }
@@ -87,6 +90,7 @@ export function createProjection(run: string): Projection {
     lanes: new Set(),
     batches: new Map(),
     usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
+    prices: undefined,
     activities: new Map(),
   };
   return {
@@ -256,7 +260,7 @@ function foldCompleted(
   result: unknown,
 ): RunEventBody[] {
   if (type === 'act') return foldAct(state, request as ActRequest, result as ActResult);
-  if (type === 'openWorkspace') return foldOpening(result as OpenResult);
+  if (type === 'openWorkspace') return foldOpening(state, result as OpenResult);
   if (type === 'mergeLane') return foldMerge(state, request as LaneRequest, result as MergeResult);
   if (type === 'openLane') {
     state.lanes.add(toLaneStep(request as LaneRequest));
@@ -270,26 +274,35 @@ function foldCompleted(
     return [{ type: 'model.waiting', address: outcome.address, reason: outcome.reason }];
   }
   if (outcome.kind === 'refused') return [];
-  state.usage.inputTokens += outcome.usage.inputTokens;
-  state.usage.outputTokens += outcome.usage.outputTokens;
-  state.usage.workMs += outcome.ms;
+  countModel(state.usage, state.prices, outcome);
   const told = outcome.kind === 'answer' ? foldAnswer(state, type, request, outcome.answer) : [];
-  const nudged = type === 'think' ? foldNudge(request as ThinkRequest) : [];
-  return [...nudged, ...told, { type: 'budget', usage: { ...state.usage } }];
+  const { step, nudge, near } = request as Partial<ThinkRequest>;
+  const nudged: RunEventBody[] =
+    step === undefined || nudge === undefined ? [] : [{ type: 'nudge', step, text: nudge }];
+  const budget = { usage: { ...state.usage }, ...(near === undefined ? {} : { near }) };
+  return [...nudged, ...told, { type: 'budget', ...budget }];
 }
 
-const foldNudge = ({ step, nudge }: ThinkRequest): RunEventBody[] =>
-  nudge === undefined ? [] : [{ type: 'nudge', step, text: nudge }];
-
-function foldOpening(opened: OpenResult): RunEventBody[] {
+function foldOpening(state: State, opened: OpenResult): RunEventBody[] {
   if (!opened.ok) return [];
-  const { restricted, gitSettings } = opened;
+  const { restricted, gitSettings, limits, prices } = opened;
+  state.prices = prices;
   return [
+    ...findUnpriced(state, limits),
     ...(restricted === undefined ? [] : [{ type: 'run.restricted' as const, reason: restricted }]),
     ...(gitSettings === undefined
       ? []
       : [{ type: 'git.settings' as const, settings: gitSettings }]),
   ];
+}
+
+/** Said at the start, while there is still time to write a price. */
+function findUnpriced({ input, prices }: State, { usd }: Limits): RunEventBody[] {
+  const limit = Math.min(usd ?? Infinity, input?.limits.usd ?? Infinity);
+  if (input === undefined || limit === Infinity) return [];
+  const names = Object.values(input.models).map(({ model }) => model);
+  const models = [...new Set(names)].filter((model) => findPrice(prices, model) === undefined);
+  return models.length === 0 ? [] : [{ type: 'budget.unpriced', models, limit }];
 }
 
 function foldAnswer(state: State, type: string, request: unknown, answer: unknown): RunEventBody[] {
@@ -351,10 +364,9 @@ function foldAct(state: State, asked: ActRequest, result: ActResult): RunEventBo
     ];
   }
   state.requested.delete(seq);
-  // The budget of calls is the model's.
-  if (hook === undefined) state.usage.toolCalls += 1;
-  state.usage.workMs += ms;
-  state.usage.outputBytes = (state.usage.outputBytes ?? 0) + bytes;
+  // The budget of calls and output is the model's.
+  if (hook === undefined) countAction(state.usage, call.tool, result);
+  else state.usage.workMs += ms;
   const exit = exitCode === undefined ? {} : { exitCode };
   const { suspicious: places } = result;
   const suspicious = places === undefined ? {} : { suspicious: places };
@@ -483,7 +495,7 @@ function toStaged(
 
 function finish(state: State, result: RunResult): RunEventBody[] {
   state.finished = true;
-  const { status, exitCode, summary, usage, changes, report, hooks } = result;
+  const { status, exitCode, summary, usage, changes, report, limit, hooks } = result;
   const staged = toStaged(state.input, result);
   const resume = toResume(state.input, status);
   return [
@@ -495,6 +507,7 @@ function finish(state: State, result: RunResult): RunEventBody[] {
       usage,
       changes,
       ...(report === undefined ? {} : { report }),
+      ...(limit === undefined ? {} : { limit }),
       ...(resume === undefined ? {} : { resume }),
       ...(hooks === undefined ? {} : { hooks }),
       ...(staged === undefined ? {} : { staged }),

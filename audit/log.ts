@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import type { Effect, Verdict } from '../policies/action.ts';
+import type { Effect, Meter, Verdict } from '../policies/action.ts';
 import type { Suspicion } from '../policies/injection.ts';
 import { formRedactor, redactValue } from '../policies/redaction.ts';
 import type { Redactor } from '../policies/redaction.ts';
@@ -136,6 +136,17 @@ export type AuditEntry =
       readonly step: string;
       readonly sha256: string;
       readonly names: readonly string[];
+    }
+  /** A run is over. */
+  | {
+      readonly kind: 'end';
+      readonly time: string;
+      readonly run: string;
+      readonly status: string;
+      /** First line of its summary. */
+      readonly why: string;
+      /** The limit that ended it. */
+      readonly limit?: Meter;
     }
   | {
       readonly kind: 'policy';

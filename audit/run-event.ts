@@ -1,4 +1,4 @@
-import type { Verdict } from '../policies/action.ts';
+import type { Meter, Verdict } from '../policies/action.ts';
 import type { Suspicion } from '../policies/injection.ts';
 import type { HookEnd, RunInput, RunStatus, RunUsage, Staged } from '../workflows/contract.ts';
 import type { PlannedStep } from '../activities/contract.ts';
@@ -103,7 +103,10 @@ export type RunEvent =
       readonly verdict: 'accept' | 'retry' | 'replan';
       readonly notes: string;
     })
-  | (Common<'budget'> & { readonly usage: RunUsage })
+  /** `near`: limits that come to their end, of which the model is told once. */
+  | (Common<'budget'> & { readonly usage: RunUsage; readonly near?: readonly Meter[] })
+  /** Models that cost what nobody can count: the limit in US dollars does not hold for them. */
+  | (Common<'budget.unpriced'> & { readonly models: readonly string[]; readonly limit: number })
   /** What the engine tells the model: a budget that comes to its end, a call that is made again and again. */
   | (Common<'nudge'> & { readonly step: string; readonly text: string })
   | (Common<'model.waiting'> & { readonly address: string; readonly reason: string })
@@ -131,6 +134,8 @@ export type RunEvent =
       readonly usage: RunUsage;
       readonly changes: readonly string[];
       readonly report?: string;
+      /** The limit that ended it. */
+      readonly limit?: Meter;
       /** A command that goes on from here, where one makes sense. */
       readonly resume?: string;
       /** How the hooks came out last; absent where there are none. */

@@ -38,6 +38,7 @@ const runOptions: Readonly<Record<string, Option>> = {
   'max-minutes': { value: 'n', help: 'stop after n minutes of work' },
   'max-usd': { value: 'n', help: 'stop after n US dollars, for models with a price in tools.yaml' },
   'max-tool-calls': { value: 'n', help: 'stop after n tool calls' },
+  'max-model-calls': { value: 'n', help: 'stop after n answers of models' },
   id: { value: 'name', help: 'name of the run instead of a made-up one' },
   wait: { help: 'wait while another run has the workspace' },
   yes: { help: 'accept / or your home folder as workspace' },

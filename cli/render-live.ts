@@ -1,6 +1,7 @@
 /** The bottom lines of the live view. Pure; the screen cuts them to the terminal. */
 import { toLine } from './clean.ts';
 import { plural, renderAge, renderCount } from './render.ts';
+import { renderMeter, renderUsd } from './render-use.ts';
 import type { Style } from './style.ts';
 import type { WatchView } from './watch-view.ts';
 
@@ -41,7 +42,7 @@ function renderText(view: WatchView, text: string): string[] {
   return view.thought === '' ? [] : [toLine(view.thought, lineLength)];
 }
 
-/** One line: phase · step n/N · tokens · tool calls · elapsed. */
+/** One line: phase · step n/N · tokens · tool calls · dollars · limits near their end · elapsed. */
 export function renderBudget(view: WatchView, elapsedMs: number): string {
   const done = view.steps.filter(({ state }) => state === 'done').length;
   const running = view.steps.findIndex(({ state }) => state === 'running') + 1;
@@ -51,6 +52,8 @@ export function renderBudget(view: WatchView, elapsedMs: number): string {
     ...step,
     `${renderCount(view.tokens)} tokens`,
     plural(view.toolCalls, 'tool call'),
+    ...(view.usd === undefined ? [] : [renderUsd(view.usd)]),
+    ...(view.near ?? []).map(renderMeter),
     renderAge(elapsedMs),
   ].join(' · ');
 }

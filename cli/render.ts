@@ -45,6 +45,10 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       const edited = event.edited === undefined ? '' : ', with other arguments';
       return [`  ${toLine(event.request, 20)} ${word}${edited} by ${toLine(event.by, 40)}${why}`];
     }
+    case 'budget.unpriced':
+      return [
+        `${style.yellow('No price')} for ${toLine(event.models.join(', '), 200)} in tools.yaml: what they cost is not counted, and the limit of $${event.limit} does not hold for them`,
+      ];
     case 'nudge':
       return [`  ${style.yellow('told the model')}: ${toLine(event.text, width)}`];
     case 'workspace.drift': {
@@ -119,6 +123,7 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
     plural(usage.toolCalls, 'tool call'),
     `${tokens} tokens`,
     `${renderMs(usage.workMs)} of work`,
+    ...(usage.usd === undefined ? [] : [`$${usage.usd.toFixed(usage.usd < 1 ? 4 : 2)}`]),
   ].join(' · ');
   return [
     `${paint(style.bold(status))} ${facts}`,

@@ -50,6 +50,7 @@ export async function readGoal(stream: AsyncIterable<Buffer>): Promise<string> {
 const limitFlags = {
   'max-steps': 'steps',
   'max-tool-calls': 'toolCalls',
+  'max-model-calls': 'modelCalls',
   'max-tokens': 'tokens',
   'max-minutes': 'minutes',
 } as const satisfies Record<string, keyof Limits>;

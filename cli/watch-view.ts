@@ -1,3 +1,4 @@
+import type { Meter } from '../policies/action.ts';
 import type { RunEvent } from '../audit/run-event.ts';
 
 export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly type: T }>;
@@ -26,6 +27,10 @@ export interface WatchView {
   readonly question?: EventOf<'input.requested'>;
   readonly toolCalls: number;
   readonly tokens: number;
+  /** What it cost, as far as models have a price. */
+  readonly usd?: number;
+  /** Limits that come to their end. */
+  readonly near?: readonly Meter[];
   readonly finished?: EventOf<'run.finished'>;
 }
 
@@ -100,8 +105,13 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'step.merged':
       return mark(view, event.step, event.conflicts === undefined ? 'done' : 'waiting');
     case 'budget': {
-      const { toolCalls, inputTokens, outputTokens } = event.usage;
-      return { ...view, toolCalls, tokens: inputTokens + outputTokens };
+      const { toolCalls, inputTokens, outputTokens, usd } = event.usage;
+      return {
+        ...view,
+        ...{ toolCalls, tokens: inputTokens + outputTokens },
+        ...(usd === undefined ? {} : { usd }),
+        ...(event.near === undefined ? {} : { near: event.near }),
+      };
     }
     case 'model.waiting':
       return { ...view, waitingFor: event };
@@ -120,6 +130,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'run.finished':
       return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), finished: event };
     case 'nudge':
+    case 'budget.unpriced':
     case 'run.restricted':
     case 'git.settings':
     case 'decision':

@@ -39,9 +39,34 @@ export interface Limits {
   readonly outputBytes?: number;
   /** US dollars, for the models that have a price. */
   readonly usd?: number;
-  /** Calls of single tools. */
-  readonly perTool?: Readonly<Record<string, number>>;
+  /** Answers of models, whatever their role. */
+  readonly modelCalls?: number;
+  /** Of single tools; a number alone limits calls. */
+  readonly perTool?: Readonly<Record<string, number | ToolLimits>>;
 }
 
-/** US dollars for a million tokens, by model; `*` at the end of a name stands for any rest. */
-export type Prices = Readonly<Record<string, { readonly input: number; readonly output: number }>>;
+/** Ceilings of one tool in one run. */
+export interface ToolLimits {
+  readonly calls?: number;
+  readonly minutes?: number;
+  readonly outputBytes?: number;
+}
+
+/** One limit beside what is used of it. */
+export interface Meter {
+  /** As `budgets` of tools.yaml has it, such as `tool_calls` or `per_tool.search.calls`. */
+  readonly name: string;
+  readonly used: number;
+  readonly limit: number;
+}
+
+/**
+ * US dollars for a million tokens, by model; `*` at the end of a name stands for any rest. Input that the server had in its
+ * cache costs `cached`, or as much as the rest.
+ */
+export type Prices = Readonly<
+  Record<
+    string,
+    { readonly input: number; readonly output: number; readonly cached?: number | undefined }
+  >
+>;

@@ -185,17 +185,6 @@ export function toVariables(lists: Lists<string> = {}): Policy['shell']['variabl
   return { allow: toGlobs(lists.allow), ask: toGlobs(lists.ask), deny: toGlobs(lists.deny) };
 }
 
-export const compileBudgets = ({ budgets }: ToolsFile): Policy['budgets'] => ({
-  steps: budgets?.steps ?? 50,
-  toolCalls: budgets?.tool_calls ?? 500,
-  tokens: budgets?.tokens ?? 3_000_000,
-  minutes: budgets?.minutes ?? 120,
-  outputBytes: budgets?.output_bytes ?? 1_000_000,
-  runOutputBytes: budgets?.run_output_bytes ?? 200_000_000,
-  ...(budgets?.usd === undefined ? {} : { usd: budgets.usd }),
-  perTool: new Map(Object.entries(budgets?.per_tool ?? {})),
-});
-
 export const compileWorkspace = ({ workspace }: ToolsFile): Policy['workspace'] => ({
   drift: workspace?.drift ?? 'adopt',
   parallelSteps: Math.max(workspace?.parallel_steps ?? 1, 1),

@@ -22,6 +22,7 @@ export const limitsOf = ({ budgets }: Policy): Limits => ({
   minutes: budgets.minutes,
   outputBytes: budgets.runOutputBytes,
   ...(budgets.usd === undefined ? {} : { usd: budgets.usd }),
+  ...(budgets.modelCalls === undefined ? {} : { modelCalls: budgets.modelCalls }),
   ...(budgets.perTool.size === 0 ? {} : { perTool: Object.fromEntries(budgets.perTool) }),
 });
 
@@ -58,7 +59,7 @@ function decideTool(policy: Policy, { tool, args, workspace }: Action): Decision
     );
   }
   const spent = policy.budgets.toolCalls === 0 ? 'tool_calls' : undefined;
-  const perTool = policy.budgets.perTool.get(tool) === 0 ? `per_tool.${tool}` : undefined;
+  const perTool = policy.budgets.perTool.get(tool)?.calls === 0 ? `per_tool.${tool}` : undefined;
   const empty = spent ?? perTool;
   if (empty !== undefined) {
     return deny(`budgets.${empty}`, `The budget ${empty} of tools.yaml is 0: no call is allowed.`);

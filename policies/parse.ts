@@ -1,6 +1,6 @@
 import { parseGrants } from './always.ts';
+import { compileBudgets } from './budgets.ts';
 import {
-  compileBudgets,
   compileWorkspace,
   compileCommands,
   compileNetworkCommands,

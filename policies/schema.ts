@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Effect, Prices, Verdict } from './action.ts';
+import type { Effect, Prices, ToolLimits, Verdict } from './action.ts';
 import { toGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import { toHostPattern } from './hosts.ts';
@@ -77,8 +77,10 @@ interface Budgets {
   readonly runOutputBytes: number;
   /** US dollars that the models of a run may cost; no limit if absent. */
   readonly usd?: number;
-  /** Calls a run may make of single tools. */
-  readonly perTool: ReadonlyMap<string, number>;
+  /** Answers of models; no limit if absent. */
+  readonly modelCalls?: number;
+  /** What a run may use of single tools. */
+  readonly perTool: ReadonlyMap<string, ToolLimits>;
 }
 
 /** A bundle as judged from: checked, compiled, never changed. */
@@ -258,6 +260,12 @@ const commandRule: z.ZodType<CommandFile> = z.strictObject({
   ...examples,
 });
 
+const toolLimits = z.strictObject({
+  calls: count.optional(),
+  minutes: z.number().min(0).optional(),
+  output_bytes: count.optional(),
+});
+
 const price = z.number().min(0).max(10_000);
 
 export const toolsSchema = z.strictObject({
@@ -303,10 +311,13 @@ export const toolsSchema = z.strictObject({
       output_bytes: count.optional(),
       run_output_bytes: count.optional(),
       usd: z.number().min(0).optional(),
-      per_tool: z.record(z.string(), count).optional(),
+      model_calls: count.optional(),
+      per_tool: z.record(z.string(), z.union([count, toolLimits])).optional(),
     })
     .optional(),
-  prices: z.record(line, z.strictObject({ input: price, output: price })).optional(),
+  prices: z
+    .record(line, z.strictObject({ input: price, output: price, cached: price.optional() }))
+    .optional(),
 });
 
 export const pathsSchema = z.strictObject({

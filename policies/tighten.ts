@@ -5,6 +5,7 @@
  */
 import type { z } from 'zod';
 import type { Verdict } from './action.ts';
+import { tightenBudgets } from './budgets.ts';
 import { toHostRules, toPathRules, toToolRules, toVariables } from './compile.ts';
 import { toGlob } from './glob.ts';
 import { toOperands } from './notation.ts';
@@ -33,9 +34,6 @@ const later = <T>(order: readonly T[], a: T, b: T | undefined): T =>
   b !== undefined && order.indexOf(b) > order.indexOf(a) ? b : a;
 const smaller = (a: number, b: number | undefined): number => Math.min(a, b ?? a);
 
-const toUsd = (a: number | undefined, b: number | undefined): { readonly usd?: number } =>
-  a === undefined && b === undefined ? {} : { usd: Math.min(a ?? Infinity, b ?? Infinity) };
-
 /** Rules judged in the order deny, ask, allow; those of the workspace before the operator's. */
 const join = <R extends Rule>(base: readonly R[], more: readonly R[]): R[] =>
   [...more, ...base].toSorted((a, b) => severity[b.verdict] - severity[a.verdict]);
@@ -61,9 +59,6 @@ export function tighten(policy: Policy, files: TighteningFiles): Tightened {
   const section = (op: 'read' | 'write' | 'delete') =>
     join(policy.paths[op], toPathRules(paths[op] ?? {}, `workspace.paths.${op}`));
   const variables = toVariables(shell?.variables);
-  const perTool = new Map(policy.budgets.perTool);
-  for (const [name, count] of Object.entries(budgets?.per_tool ?? {}))
-    perTool.set(name, smaller(count, perTool.get(name)));
   return {
     ok: true,
     policy: {
@@ -83,16 +78,7 @@ export function tighten(policy: Policy, files: TighteningFiles): Tightened {
           (['verdict', 'unlisted'] as const).filter((name) => shell?.[name] === 'ask'),
         ),
       },
-      budgets: {
-        steps: smaller(policy.budgets.steps, budgets?.steps),
-        toolCalls: smaller(policy.budgets.toolCalls, budgets?.tool_calls),
-        tokens: smaller(policy.budgets.tokens, budgets?.tokens),
-        minutes: smaller(policy.budgets.minutes, budgets?.minutes),
-        outputBytes: smaller(policy.budgets.outputBytes, budgets?.output_bytes),
-        runOutputBytes: smaller(policy.budgets.runOutputBytes, budgets?.run_output_bytes),
-        ...toUsd(policy.budgets.usd, budgets?.usd),
-        perTool,
-      },
+      budgets: tightenBudgets(policy.budgets, budgets),
       untrusted: {
         seen: later(seenOrder, policy.untrusted.seen, untrusted?.seen),
         askFor: later(askForOrder, policy.untrusted.askFor, untrusted?.ask_for),

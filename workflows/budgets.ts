@@ -1,105 +1,57 @@
-import type { Usage } from '../activities/contract.ts';
-import type { Limits, Prices } from '../policies/action.ts';
+import type { ActResult } from '../activities/contract.ts';
+import type { Meter } from '../policies/action.ts';
 import { RunEnd } from './failures.ts';
-import { nudge } from './progress.ts';
+import type { RunMeter } from './meters.ts';
+import {
+  isNearlyUsedUp,
+  isOfTool,
+  isUsedUp,
+  readMeters,
+  renderLimit,
+  renderMeter,
+} from './meters.ts';
 import type { Run } from './state.ts';
 import { limitsOf } from './state.ts';
-
-type Kind = Exclude<keyof Limits, 'perTool'>;
-
-const toNumber = (value: number): string =>
-  Number.isInteger(value) ? String(value) : value.toFixed(2);
-
-/** How each kind is said, in text for models and people. */
-const say: Readonly<Record<Kind, (amount: number) => string>> = {
-  steps: (n) => `${n} steps`,
-  toolCalls: (n) => `${n} tool calls`,
-  tokens: (n) => `${n} tokens`,
-  minutes: (n) => `${toNumber(n)} minutes of work`,
-  outputBytes: (n) => `${n} bytes of output`,
-  usd: (n) => `${n.toFixed(2)} US dollars`,
-};
-const kinds = Object.keys(say) as Kind[];
-
-const spent = ({ state: { usage } }: Run): Readonly<Record<Kind, number>> => ({
-  steps: usage.steps,
-  toolCalls: usage.toolCalls,
-  tokens: usage.inputTokens + usage.outputTokens,
-  minutes: usage.workMs / 60_000,
-  outputBytes: usage.outputBytes ?? 0,
-  usd: usage.usd ?? 0,
-});
-
-/** Counted as used from here on, the model is told once for each limit. */
-const warnFrom = 0.8;
+import * as usage from './usage.ts';
 
 /**
- * Called before each model call and each action. What is already paid for is used: only the next thing is refused.
- * @throws RunEnd `budget` when a limit is reached; at 80 % the model is told, once for each limit.
+ * Called before each step and each model call.
+ * @throws RunEnd `budget` when one of these limits is reached.
  */
-export function checkBudget(run: Run, ...about: readonly Kind[]): void {
-  const limits = limitsOf(run);
-  const used = spent(run);
-  for (const kind of about) {
-    const limit = limits[kind];
-    if (limit !== undefined && used[kind] >= limit) throw overBudget(say[kind](limit));
-  }
-  for (const kind of kinds) {
-    const limit = limits[kind];
-    if (kind !== 'steps' && limit !== undefined && used[kind] >= warnFrom * limit)
-      warn(run, kind, `${say[kind](used[kind])} of ${say[kind](limit)}`);
-  }
+export function checkBudget(run: Run, ...names: readonly RunMeter[]): void {
+  check(run, ({ name }) => names.some((each) => each === name));
 }
 
-/** The same for the calls of one tool. A limit of 0 is the policy's to refuse. */
-export function checkToolBudget(run: Run, tool: string): void {
-  const limit = limitsOf(run).perTool?.[tool] ?? 0;
-  if (limit === 0) return;
-  const used = run.state.usage.perTool?.[tool] ?? 0;
-  if (used >= limit) throw overBudget(`${limit} calls of ${tool}`);
-  if (used >= warnFrom * limit) warn(run, `tool ${tool}`, `${used} of ${limit} calls of ${tool}`);
+/** The same before each action, with the limits of its tool. */
+export function checkActionBudget(run: Run, tool: string): void {
+  const names = ['tool_calls', 'minutes', 'run_output_bytes'];
+  check(run, (meter) => names.includes(meter.name) || isOfTool(meter, tool));
 }
 
-const overBudget = (limit: string): RunEnd =>
-  new RunEnd(
-    'budget',
-    `The run has used its ${limit}. Start it again with a higher limit, or raise it in policies/tools.yaml.`,
+function check(run: Run, isAbout: (meter: Meter) => boolean): void {
+  const meters = readMeters(run.state.usage, limitsOf(run));
+  const spent = meters.find((meter) => isAbout(meter) && isUsedUp(meter));
+  if (spent !== undefined)
+    throw new RunEnd('budget', `The run has used its ${renderLimit(spent)}.`, spent);
+}
+
+const toKey = ({ name, limit }: Meter): string => `${name} ${limit}`;
+
+/** Limits that come to their end and that the model was not told of: once for each, and again when it was raised. */
+export function takeWarnings(run: Run): Meter[] {
+  const { state } = run;
+  const near = readMeters(state.usage, limitsOf(run)).filter(
+    (meter) => isNearlyUsedUp(meter) && state.warnings?.includes(toKey(meter)) !== true,
   );
-
-function warn({ state }: Run, about: string, text: string): void {
-  if (state.warnings?.includes(about)) return;
-  state.warnings = [...(state.warnings ?? []), about];
-  nudge(state, `${text} are used. Finish what matters most and wrap up.`);
+  if (near.length > 0) state.warnings = [...(state.warnings ?? []), ...near.map(toKey)];
+  return near;
 }
 
-/** `model` is what answered; without a price for it, what it cost is not counted. */
-export function countModel({ state }: Run, tokens: Usage, ms: number, model = ''): void {
-  const { usage } = state;
-  usage.inputTokens += tokens.inputTokens;
-  usage.outputTokens += tokens.outputTokens;
-  usage.workMs += ms;
-  const price = findPrice(state.prices, model);
-  if (price === undefined) return;
-  const usd = tokens.inputTokens * price.input + tokens.outputTokens * price.output;
-  usage.usd = (usage.usd ?? 0) + usd / 1_000_000;
-}
+export const renderWarning = (near: readonly Meter[]): string =>
+  `Of the budget, ${near.map(renderMeter).join(' and ')} are used. Finish what matters most and wrap up.`;
 
-/** The longest name that fits; `*` at its end stands for any rest. */
-function findPrice(prices: Prices = {}, model: string): Prices[string] | undefined {
-  const fitting = Object.keys(prices).filter((name) =>
-    name.endsWith('*') ? model.startsWith(name.slice(0, -1)) : name === model,
-  );
-  const [best = ''] = fitting.toSorted((a, b) => b.length - a.length);
-  return prices[best];
-}
+export const countModel = ({ state }: Run, answered: usage.Answered): void =>
+  usage.countModel(state.usage, state.prices, answered);
 
-export function countAction(
-  { state: { usage } }: Run,
-  tool: string,
-  { ms, bytes }: { readonly ms: number; readonly bytes: number },
-): void {
-  usage.toolCalls += 1;
-  usage.workMs += ms;
-  usage.outputBytes = (usage.outputBytes ?? 0) + bytes;
-  usage.perTool = { ...usage.perTool, [tool]: (usage.perTool?.[tool] ?? 0) + 1 };
-}
+export const countAction = ({ state }: Run, tool: string, result: ActResult): void =>
+  usage.countAction(state.usage, tool, result);

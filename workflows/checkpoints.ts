@@ -88,6 +88,8 @@ const toCheckpoint = (state: RunState): RunState => ({
   ...state,
   said: [],
   recent: [],
+  // No conversation that begins anew holds them.
+  warnings: [],
   thought: '',
   steps: state.steps.map((step) => ({
     ...toFreshStep(step),
@@ -153,6 +155,7 @@ export async function goBack(run: Run): Promise<void> {
     else state.evidence = before.evidence;
     state.repeat = { key: '', count: 0 };
     delete state.recent;
+    delete state.warnings;
     state.denials = 0;
   }
   delete state.rewind;

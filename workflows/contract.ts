@@ -2,7 +2,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { Approval, ModelChoice, PlannedStep } from '../activities/contract.ts';
 import type { PromoteRequest, PromoteResult } from '../activities/promotion.ts';
-import type { Limits } from '../policies/action.ts';
+import type { Limits, Meter } from '../policies/action.ts';
 
 export const workflowType = 'agentRun';
 
@@ -101,10 +101,21 @@ export interface RunUsage {
   readonly workMs: number;
   /** Bytes that tools returned. */
   readonly outputBytes?: number;
+  /** Answers of models. */
+  readonly modelCalls?: number;
+  /** Those of the input tokens that servers had in their cache. */
+  readonly cachedTokens?: number;
   /** US dollars, of the models that have a price; absent when none has. */
   readonly usd?: number;
-  /** Calls of each tool. */
-  readonly perTool?: Readonly<Record<string, number>>;
+  /** Models without a price: what they cost is not in `usd`. */
+  readonly unpriced?: readonly string[];
+  readonly tools?: Readonly<Record<string, ToolUsage>>;
+}
+
+export interface ToolUsage {
+  readonly calls: number;
+  readonly workMs: number;
+  readonly outputBytes: number;
 }
 
 export interface RunResult {
@@ -119,6 +130,8 @@ export interface RunResult {
   readonly hooks?: readonly HookEnd[];
   /** Of a staged run: whether its change was brought over. */
   readonly staged?: Staged;
+  /** The limit that ended it. */
+  readonly limit?: Meter;
 }
 
 /** A hook by the run's end. */

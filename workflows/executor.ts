@@ -1,7 +1,14 @@
 import { condition } from '@temporalio/workflow';
 import type { Call, ThinkAnswer } from '../activities/contract.ts';
+import type { Meter } from '../policies/action.ts';
 import { beginStep } from './checkpoints.ts';
-import { checkBudget, checkToolBudget, countAction } from './budgets.ts';
+import {
+  checkActionBudget,
+  checkBudget,
+  countAction,
+  renderWarning,
+  takeWarnings,
+} from './budgets.ts';
 import { isSentBack } from './hooks.ts';
 import { continueWhenLong, waitWhilePaused } from './control.ts';
 import { RunEnd } from './failures.ts';
@@ -10,7 +17,7 @@ import { perform } from './perform.ts';
 import { noteOutcome } from './progress.ts';
 import { noteUntrusted, untrustedBefore } from './untrusted.ts';
 import { enter } from './show.ts';
-import type { Run, StepRecord } from './state.ts';
+import type { Run, RunState, StepRecord } from './state.ts';
 import { claimsOf, takeSaid } from './state.ts';
 
 /** Turns after which a step that does not finish is given up. */
@@ -54,8 +61,8 @@ async function takeTurns(run: Run, step: StepRecord): Promise<void> {
 async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
   const { input, state } = run;
   const said = takeSaid(state);
-  const { nudge } = state;
-  delete state.nudge;
+  const near = takeWarnings(run);
+  const nudge = takeNudge(state, near);
   const answer = await askModel(run, { phase: 'thinking', step: step.id }, () =>
     run.activities.model.think.executeWithOptions(
       { summary: `${step.id}, turn ${step.turns}: ${step.title}` },
@@ -73,7 +80,8 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
           ...(step.transcript === undefined
             ? { claims: claimsOf(state, 200) }
             : { transcript: step.transcript }),
-          ...(nudge === undefined ? {} : { nudge }),
+          ...(nudge === '' ? {} : { nudge }),
+          ...(near.length === 0 ? {} : { near }),
           ...(state.without === undefined ? {} : { without: state.without }),
         },
       ],
@@ -86,11 +94,20 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
   return answer;
 }
 
+/** What the engine has to say to the model. */
+function takeNudge(state: RunState, near: readonly Meter[]): string {
+  const { nudge } = state;
+  delete state.nudge;
+  return [
+    ...(nudge === undefined ? [] : [nudge]),
+    ...(near.length === 0 ? [] : [renderWarning(near)]),
+  ].join('\n');
+}
+
 /** One action: decided, approved where the policy asks, carried out, noted. */
 async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   await waitWhilePaused(run);
-  checkBudget(run, 'toolCalls', 'minutes', 'outputBytes');
-  checkToolBudget(run, call.tool);
+  checkActionBudget(run, call.tool);
   const untrusted = untrustedBefore(run, step);
   const order = { step: step.id, call, ...(untrusted === undefined ? {} : { untrusted }) };
   const { result, approval } = await perform(run, order);

@@ -1,4 +1,5 @@
 import { ActivityFailure, ContinueAsNew, rootCause } from '@temporalio/workflow';
+import type { Meter } from '../policies/action.ts';
 import type { RunStatus } from './contract.ts';
 
 /** The run is over: thrown from wherever that became clear, caught in run.ts only. */
@@ -6,10 +7,13 @@ export class RunEnd extends Error {
   override readonly name = 'RunEnd';
   readonly status: RunStatus;
 
-  /** `summary` is what a person reads last. */
-  constructor(status: RunStatus, summary: string) {
+  readonly limit: Meter | undefined;
+
+  /** `summary` is what a person reads last; `limit` is the one that was reached. */
+  constructor(status: RunStatus, summary: string, limit?: Meter) {
     super(summary);
     this.status = status;
+    this.limit = limit;
   }
 }
 

@@ -55,7 +55,7 @@ const toOrigin = ({ from }: RunInput): Pick<OpenRequest, 'from'> =>
 const isElsewhere = ({ input, state }: Run): boolean => input.from !== undefined && !state.arrived;
 
 /** Stores the report and gives the run its typed result. */
-export async function closeRun(run: Run, { status, message }: RunEnd): Promise<RunResult> {
+export async function closeRun(run: Run, { status, message, limit }: RunEnd): Promise<RunResult> {
   const { state, input } = run;
   const summary = message.slice(0, 2_000);
   enter(run, { phase: 'closing' });
@@ -67,6 +67,7 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
         workspace: input.workspace,
         status,
         summary,
+        ...(limit === undefined ? {} : { limit }),
         ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
         ...(state.base === undefined || state.tree === undefined || isElsewhere(run)
           ? {}
@@ -85,6 +86,7 @@ export async function closeRun(run: Run, { status, message }: RunEnd): Promise<R
     report: closed.report,
     ...(hooks === undefined ? {} : { hooks }),
     ...(staged === undefined ? {} : { staged }),
+    ...(limit === undefined ? {} : { limit }),
   };
   enter(run, { phase: 'closed', result });
   return result;

@@ -21,15 +21,15 @@ export async function askModel<T>(
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     await waitWhilePaused(run);
-    checkBudget(run, 'tokens', 'minutes', 'usd');
+    checkBudget(run, 'tokens', 'minutes', 'usd', 'model_calls');
     enter(run, phase);
     const outcome = await ask();
     switch (outcome.kind) {
       case 'answer':
-        countModel(run, outcome.usage, outcome.ms, outcome.model);
+        countModel(run, outcome);
         return outcome.answer;
       case 'invalid':
-        countModel(run, outcome.usage, outcome.ms);
+        countModel(run, outcome);
         throw new RunEnd('failed', `The model gave no usable answer: ${outcome.reason}`);
       case 'refused':
         throw new RunEnd(

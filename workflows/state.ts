@@ -14,6 +14,7 @@ import type {
   RunView,
   StepView,
 } from './contract.ts';
+import type { PastAction } from './loops.ts';
 
 /** A step of the plan in force. Each has a conversation of its own, so several could run at once. */
 export interface StepRecord extends PlannedStep {
@@ -94,12 +95,12 @@ export interface RunState {
   denials: number;
   /** The last outcome and how often in a row it came. */
   repeat: { key: string; count: number };
-  /** The last actions as short hashes of call with outcome, of the workspace after it, and of the kind of error. */
-  recent?: { call: string; tree: string; error: string }[];
+  /** The last actions, for loop detection. */
+  recent?: PastAction[];
   /** Why the engine gave up the last plan, for the planner. */
   remarks?: string[];
   nudge?: string;
-  /** What the model was told once of budgets that come to their end. */
+  /** Limits the model was told of, since they come to their end. */
   warnings?: string[];
   prices?: Prices;
 }
@@ -167,7 +168,8 @@ const noLimit = Number.MAX_SAFE_INTEGER;
 export function limitsOf({ input, state }: Run): Limits {
   const least = (name: Exclude<keyof Limits, 'perTool'>): number =>
     Math.min(state.policyLimits?.[name] ?? noLimit, input.limits[name] ?? noLimit);
-  const [usd, perTool] = [least('usd'), state.policyLimits?.perTool];
+  const [usd, modelCalls] = [least('usd'), least('modelCalls')];
+  const perTool = state.policyLimits?.perTool;
   return {
     steps: least('steps'),
     toolCalls: least('toolCalls'),
@@ -175,6 +177,7 @@ export function limitsOf({ input, state }: Run): Limits {
     minutes: least('minutes'),
     outputBytes: least('outputBytes'),
     ...(usd === noLimit ? {} : { usd }),
+    ...(modelCalls === noLimit ? {} : { modelCalls }),
     ...(perTool === undefined ? {} : { perTool }),
   };
 }

@@ -1,6 +1,7 @@
 import { patched } from '@temporalio/workflow';
 import { countModel } from './budgets.ts';
 import { RunEnd } from './failures.ts';
+import { toWayOn } from './way-on.ts';
 import { enter } from './show.ts';
 import type { Run, StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
@@ -11,20 +12,36 @@ import { claimsOf } from './state.ts';
  */
 export async function wrapUp(run: Run, end: RunEnd): Promise<RunEnd> {
   if (!patched('wrap-up')) return end;
-  const step = run.state.steps.find(
+  const { steps } = run.state;
+  const step = steps.find(
     ({ state, transcript }) => state === 'running' && transcript !== undefined,
   );
   const last = step === undefined ? '' : await askForLastWord(run, step, end.message);
-  const done = claimsOf(run.state, 200);
+  const unseen = steps.filter(({ state }) => state === 'reviewing');
+  const left = steps.filter(({ state }) => state !== 'done' && state !== 'reviewing');
   return new RunEnd(
     'budget',
     [
-      end.message,
-      ...(done.length === 0 ? [] : [`Done:\n${done.map((line) => `- ${line}`).join('\n')}`]),
-      ...(step === undefined || last === '' ? [] : [`In the middle of ${step.id}: ${last}`]),
-    ].join('\n\n'),
+      end.limit === undefined ? end.message : `${end.message} ${toWayOn(run, end.limit)}`,
+      renderList('Done', claimsOf(run.state, 200)),
+      step === undefined || last === '' ? '' : `In the middle of ${step.id}: ${last}`,
+      renderList(
+        'Finished, and not looked at by the reviewer',
+        unseen.map(({ id, claim = '' }) => `${id}: ${claim.slice(0, 200)}`),
+      ),
+      renderList(
+        'Left',
+        left.map(({ id, title }) => `${id} ${title}`),
+      ),
+    ]
+      .filter((part) => part !== '')
+      .join('\n\n'),
+    end.limit,
   );
 }
+
+const renderList = (title: string, lines: readonly string[]): string =>
+  lines.length === 0 ? '' : `${title}:\n${lines.map((line) => `- ${line}`).join('\n')}`;
 
 async function askForLastWord(run: Run, step: StepRecord, why: string): Promise<string> {
   const { input, state } = run;
@@ -42,7 +59,7 @@ async function askForLastWord(run: Run, step: StepRecord, why: string): Promise<
       },
     ],
   );
+  if (outcome.kind === 'answer' || outcome.kind === 'invalid') countModel(run, outcome);
   if (outcome.kind !== 'answer') return '';
-  countModel(run, outcome.usage, outcome.ms, outcome.model);
   return outcome.answer.finish?.summary ?? outcome.answer.thought;
 }

@@ -8,6 +8,7 @@ import type {
 import { readBody } from './body.ts';
 import type { Listener, Message, ModelAsk, RawReply } from './conversation.ts';
 import type { CallDelta } from './deltas.ts';
+import { toCached } from './conversation.ts';
 import { collectCalls } from './deltas.ts';
 import { ModelFailure, toAddress } from './failures.ts';
 
@@ -62,9 +63,11 @@ function fromWhole({ choices, usage }: Partial<ChatCompletion>, address: string)
 const toUsage = (usage: {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null;
 }): RawReply['usage'] => ({
   inputTokens: usage.prompt_tokens,
   outputTokens: usage.completion_tokens,
+  ...toCached(usage.prompt_tokens_details?.cached_tokens),
 });
 
 const toRaw = (

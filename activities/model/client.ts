@@ -151,7 +151,7 @@ function toReply(raw: RawReply, ask: ModelAsk, protocol: Protocol, ms: number): 
     ms,
     usage:
       inputTokens > 0 && outputTokens > 0
-        ? { inputTokens, outputTokens }
+        ? { ...raw.usage, inputTokens, outputTokens }
         : {
             inputTokens: inputTokens || estimateTokens(JSON.stringify(ask.messages)),
             outputTokens: outputTokens || estimateTokens(raw.text + JSON.stringify(raw.calls)),

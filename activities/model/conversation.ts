@@ -1,3 +1,5 @@
+import type { Usage } from '../contract.ts';
+
 /** A conversation with a model, the same for every protocol. */
 export type Message =
   | { readonly role: 'system' | 'user'; readonly text: string }
@@ -37,11 +39,7 @@ export interface ModelAsk {
 export interface ModelReply {
   readonly text: string;
   readonly calls: readonly ReplyCall[];
-  readonly usage: {
-    readonly inputTokens: number;
-    readonly outputTokens: number;
-    readonly estimated?: boolean;
-  };
+  readonly usage: Usage;
   readonly protocol: 'responses' | 'chat';
   /** `length`: cut by the token limit; its calls must not be run. */
   readonly finish: 'stop' | 'length';
@@ -56,7 +54,7 @@ export interface Listener {
 
 /** What either protocol makes of a stream; the caller adds protocol and time. */
 export type RawReply = Omit<ModelReply, 'protocol' | 'ms' | 'usage'> & {
-  readonly usage?: { readonly inputTokens: number; readonly outputTokens: number };
+  readonly usage?: Omit<Usage, 'estimated'>;
 };
 
 const longestId = 64;
@@ -94,6 +92,10 @@ export const withoutThinking = (text: string): string =>
     .trim();
 
 const charactersPerToken = 4;
+
+/** What a server says of its cache, if it says a number. */
+export const toCached = (tokens: number | undefined): { readonly cachedTokens?: number } =>
+  Number.isSafeInteger(tokens) && Number(tokens) > 0 ? { cachedTokens: Number(tokens) } : {};
 
 /** Rough, and marked as such: for servers that report no usage. */
 export const estimateTokens = (text: string): number => Math.ceil(text.length / charactersPerToken);

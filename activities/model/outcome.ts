@@ -58,7 +58,8 @@ export async function askUntilUsable<T>(
     ({ reason } = checked);
     added.push(...toCorrection(reply, question.ask.tools !== undefined, reason));
   }
-  return { kind: 'invalid', reason: `${reason} (${mostTries} tries)`, usage, ms };
+  const { model } = question.ask.endpoint;
+  return { kind: 'invalid', reason: `${reason} (${mostTries} tries)`, usage, model, ms };
 }
 
 const cutByLimit = {
@@ -69,6 +70,9 @@ const cutByLimit = {
 const addUsage = (a: Usage, b: Usage): Usage => ({
   inputTokens: a.inputTokens + b.inputTokens,
   outputTokens: a.outputTokens + b.outputTokens,
+  ...(a.cachedTokens === undefined && b.cachedTokens === undefined
+    ? {}
+    : { cachedTokens: (a.cachedTokens ?? 0) + (b.cachedTokens ?? 0) }),
   ...(a.estimated === true || b.estimated === true ? { estimated: true } : {}),
 });
 

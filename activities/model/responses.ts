@@ -5,9 +5,11 @@ import type {
   ResponseInputItem,
   ResponseOutputItem,
   ResponseStreamEvent,
+  ResponseUsage,
 } from 'openai/resources/responses/responses';
 import { readBody } from './body.ts';
 import type { Listener, Message, ModelAsk, RawReply, ReplyCall } from './conversation.ts';
+import { toCached } from './conversation.ts';
 import { ModelFailure, kindOfText, toAddress } from './failures.ts';
 
 /** Asks over `/responses`, streaming, nothing stored on the server. @throws ModelFailure when the stream ends without a result. */
@@ -68,11 +70,19 @@ function fromResponse(
     text,
     calls,
     finish: status === 'incomplete' ? 'length' : 'stop',
-    ...(usage
-      ? { usage: { inputTokens: usage.input_tokens, outputTokens: usage.output_tokens } }
-      : {}),
+    ...(usage ? { usage: toUsage(usage) } : {}),
   };
 }
+
+const toUsage = ({
+  input_tokens: inputTokens,
+  output_tokens: outputTokens,
+  input_tokens_details: details,
+}: ResponseUsage): NonNullable<RawReply['usage']> => ({
+  ...{ inputTokens, outputTokens },
+  // Not every server that speaks this has them.
+  ...toCached((details as Partial<typeof details> | undefined)?.cached_tokens),
+});
 
 function toResponsesParams({
   endpoint,

@@ -337,7 +337,7 @@ async function toActed(
   const redacted = masked.count + (raw.redacted ?? 0);
   const { ok, bytes, exitCode } = outcome;
   failpoint('blob.before');
-  const { ref, text, suspicious } = await storeObservation(dependencies.blobs, outcome, {
+  const { ref, text, output, suspicious } = await storeObservation(dependencies.blobs, outcome, {
     ...{ seq: order.seq ?? 0, step: order.step, call: order.call, tool: order.tool },
     ...{ preview: base.preview, verdict, rule, ms, time: now() },
     ...(order.hook === undefined ? {} : { hook: order.hook }),
@@ -353,7 +353,7 @@ async function toActed(
   return {
     ...{ verdict, rule, reason: reason.slice(0, 500), effect },
     ...{ policy: base.policy, digest: base.digest, ok, observation: ref },
-    ...{ head: text.slice(0, 200), bytes, ms, limits: limitsOf(policy), text },
+    ...{ head: text.slice(0, 200), output, bytes, ms, limits: limitsOf(policy), text },
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(redacted === 0 ? {} : { redacted }),
     ...(suspicious.length === 0 ? {} : { suspicious }),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { BlobStore } from '../../audit/blobs.ts';
 import type { Observation, Ref } from '../contract.ts';
 import { findInjection } from '../../policies/injection.ts';
@@ -20,6 +21,8 @@ export async function storeObservation(
 ): Promise<{
   readonly ref: Ref;
   readonly text: string;
+  /** See ActResult. */
+  readonly output: string;
   readonly suspicious: readonly Suspicion[];
 }> {
   const { ok, exitCode, changed } = outcome;
@@ -32,7 +35,9 @@ export async function storeObservation(
     ...(suspicious.length === 0 ? {} : { suspicious }),
     ...(shown.whole === undefined ? {} : { whole: shown.whole }),
   };
-  return { ref: await blobs.putJson(stored), text: shown.text, suspicious };
+  const { text } = shown;
+  const output = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return { ref: await blobs.putJson(stored), text, output, suspicious };
 }
 
 /** What the model sees of an outcome, and where all of it is. */

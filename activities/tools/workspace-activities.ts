@@ -158,7 +158,7 @@ export function createWorkspaceActivities(
         return isRed ? { ...result, notes: await storeRedNote(blobs, hook, result) } : result;
       }),
 
-    closeRun: ({ run, workspace, status, summary, evidence, trees }) =>
+    closeRun: ({ run, workspace, status, summary, limit, evidence, trees }) =>
       withPulse(async () => {
         const actions = await readEvidence(blobs, evidence);
         const changes = await findChanges(actions, { run, workspace }, trees);
@@ -168,10 +168,26 @@ export function createWorkspaceActivities(
           actions: actions.map(toReported),
         });
         await removeLanes(lanes, run);
+        await logEnd({ run, status, summary, ...(limit === undefined ? {} : { limit }) });
         await leases.release(run);
         return { report, changes: changes.slice(0, mostChanges) };
       }),
   };
+
+  async function logEnd({
+    run,
+    status,
+    summary,
+    limit,
+  }: Pick<CloseRequest, 'run' | 'status' | 'summary' | 'limit'>): Promise<void> {
+    const isAgain = Context.current().info.attempt > 1;
+    if (isAgain && (await audit.has({ kind: 'end', run }))) return;
+    await audit.append({
+      ...{ kind: 'end', time: new Date().toISOString(), run, status },
+      why: summary.split('\n', 1)[0]?.slice(0, 300) ?? '',
+      ...(limit === undefined ? {} : { limit }),
+    });
+  }
 
   async function describeGit(
     root: string,

@@ -118,6 +118,12 @@ export function renderEntry(entry: AuditEntry): string {
     }
     case 'hooks':
       return toLine(`${head} hooks ${entry.sha256}: ${entry.names.join(', ')}`, 400);
+    case 'end': {
+      const { limit, time, run, status, why } = entry;
+      const by =
+        limit === undefined ? '' : ` by ${limit.name} (${limit.used} of ${limit.limit} used)`;
+      return toLine(`${time} ${run} ended: ${status}${by}: ${why}`, 400);
+    }
     default:
       return toLine(JSON.stringify(entry), 400);
   }

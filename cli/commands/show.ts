@@ -9,7 +9,8 @@ import { stripControls, toLine } from '../clean.ts';
 import { readDetails, renderDetails } from '../details.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
 import { printJson, printText } from '../output.ts';
-import { renderCount, renderEvent, renderSummary } from '../render.ts';
+import { renderEvent, renderSummary } from '../render.ts';
+import { renderUse } from '../render-use.ts';
 import { toRow } from '../run-log.ts';
 import { connectRunning, parseRun, withClient } from '../session.ts';
 import { findPromotion } from '../snapshots.ts';
@@ -105,6 +106,13 @@ function toFiles(
 
 const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as const;
 
+/** The run itself knows best; when it is over, its events do. */
+function toUse(events: readonly RunEvent[], now: RunView | undefined): string[] {
+  if (now !== undefined) return renderUse(now.usage, now.limits);
+  const last = events.findLast(({ type }) => type === 'budget' || type === 'run.finished');
+  return last !== undefined && 'usage' in last ? renderUse(last.usage) : [];
+}
+
 /** Everything known of a run, for a person. Pure. */
 export function renderRun(
   run: string,
@@ -123,7 +131,7 @@ export function renderRun(
     ['goal', stripControls(goal).replaceAll('\n', '\n          ')],
     ['workspace', workspace],
     ['model', toLine(model, 80)],
-    ['used', `${view.toolCalls} tool calls, ${renderCount(view.tokens)} tokens`],
+    ...toUse(events, now).map((line, at): [string, string] => [at === 0 ? 'used' : '', line]),
   ];
   const lines = rows.map(([name, value]) => `${style.dim(name.padEnd(9))} ${value}`);
   if (view.steps.length > 0) {

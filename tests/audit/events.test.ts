@@ -104,6 +104,9 @@ test('usage is summed over model answers and actions', () => {
     outputTokens: 22,
     workMs: 33,
     outputBytes: 14,
+    modelCalls: 3,
+    tools: { write_file: { calls: 1, workMs: 20, outputBytes: 14 } },
+    unpriced: ['m'],
   });
 });
 

@@ -137,6 +137,20 @@ const phases: [string, RunEventBody[], string][] = [
     [started, plan, step, { type: 'tool.requested', ...call, preview: 'git push' }, asked],
     'waiting for your approval · step 1/2 · 0 tokens · 0 tool calls · 5s',
   ],
+  [
+    'a limit that comes to its end',
+    [
+      started,
+      {
+        ...{ type: 'budget', near: [{ name: 'usd', used: 0.004, limit: 0.005 }] },
+        usage: {
+          ...{ steps: 1, toolCalls: 1, inputTokens: 900, outputTokens: 100, workMs: 1 },
+          usd: 0.004,
+        },
+      },
+    ],
+    'planning · 1.0k tokens · 1 tool call · $0.0040 · usd $0.0040 of $0.0050 · 5s',
+  ],
 ];
 for (const [what, bodies, line] of phases) {
   test(`the budget line at ${what}`, () => {

@@ -69,6 +69,20 @@ test('limits are whole numbers from 1 on', () => {
   }
 });
 
+test('--max-usd is an amount of dollars', () => {
+  assert.deepEqual(parseLimits({ 'max-usd': '2.50', 'max-model-calls': '9' }), {
+    usd: 2.5,
+    modelCalls: 9,
+  });
+  for (const bad of ['0', '0.00', '-1', '$5', '1,5', '5.', '1e3', 'NaN', '0.00001']) {
+    assert.throws(
+      () => parseLimits({ 'max-usd': bad }),
+      isUsage(/--max-usd must be an amount/),
+      bad,
+    );
+  }
+});
+
 test('--approve knows three words', () => {
   assert.equal(parseApprove(undefined), 'ask');
   assert.equal(parseApprove('auto'), 'auto');

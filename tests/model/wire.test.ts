@@ -193,12 +193,15 @@ suite('what a server may answer', () => {
             finish_reason: 'tool_calls',
           },
         ],
-        usage: { prompt_tokens: 10, completion_tokens: 5 },
+        usage: {
+          ...{ prompt_tokens: 10, completion_tokens: 5 },
+          prompt_tokens_details: { cached_tokens: 8 },
+        },
       }),
     );
     const { calls, usage } = isReply(result);
     assert.deepEqual(calls, [{ id: 'c', name: 'f', arguments: '{}' }]);
-    assert.deepEqual(usage, { inputTokens: 10, outputTokens: 5 });
+    assert.deepEqual(usage, { inputTokens: 10, outputTokens: 5, cachedTokens: 8 });
   });
 
   test('a whole response body though a stream was asked for', async () => {
@@ -207,9 +210,14 @@ suite('what a server may answer', () => {
         sendJson(response, 200, {
           status: 'completed',
           output: [{ type: 'message', content: [{ type: 'output_text', text: 'Hi.' }] }],
+          usage: {
+            ...{ input_tokens: 10, output_tokens: 5, total_tokens: 15 },
+            input_tokens_details: { cached_tokens: 4 },
+          },
         }),
       { forceChat: false },
     );
+    assert.equal(isReply(result).usage.cachedTokens, 4);
     assert.equal(isReply(result).text, 'Hi.');
     assert.equal(isReply(result).protocol, 'responses');
   });

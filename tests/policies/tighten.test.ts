@@ -76,9 +76,9 @@ budgets: { steps: 5, tool_calls: 9999, per_tool: { run_command: 3 } }
     assert.deepEqual(limitsOf(policy), {
       ...limitsOf(shipped),
       steps: 5,
-      perTool: { run_command: 3 },
+      perTool: { run_command: { calls: 3 } },
     });
-    assert.equal(policy.budgets.perTool.get('run_command'), 3);
+    assert.deepEqual(policy.budgets.perTool.get('run_command'), { calls: 3 });
   });
   test('its examples are tested with the others', () => {
     assert.deepEqual(

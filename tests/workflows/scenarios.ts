@@ -13,12 +13,7 @@ import {
   sayToRun,
 } from '../../workflows/contract.ts';
 import type { ApprovalDetails } from '../../activities/contract.ts';
-import type {
-  ApprovalAnswer,
-  ApprovalRequest,
-  RunInput,
-  RunResult,
-} from '../../workflows/contract.ts';
+import type { ApprovalAnswer, ApprovalRequest, RunInput } from '../../workflows/contract.ts';
 import {
   callsInTurn,
   countTurns,
@@ -32,21 +27,9 @@ import {
 import type { PureScript } from '../model-server/scripts.ts';
 import type { ScriptedCall, Turn } from '../model-server/turns.ts';
 import type { RunHandle, TestAgent, TestAgentOptions } from '../setup/agent.ts';
-
-export interface Scenario {
-  /** Kebab-case; the file name of its history. */
-  readonly name: string;
-  readonly script: PureScript;
-  readonly input?: Partial<RunInput>;
-  /** It works on a copy of the workspace. */
-  readonly staged?: true;
-  readonly files?: Readonly<Record<string, string>>;
-  /** Replaced text of the shipped policies/tools.yaml: [from, to]. */
-  readonly tools?: readonly [from: string, to: string];
-  /** What people do while it runs. */
-  readonly drive?: (agent: TestAgent, handle: RunHandle) => Promise<unknown>;
-  readonly check: (result: RunResult, agent: TestAgent, handle: RunHandle) => Promise<void> | void;
-}
+import { limitScenarios } from './limit-scenarios.ts';
+import { done } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
 
 /** Asks by the default policy: other tools trust the file. */
 const askedWrite = callsInTurn([
@@ -192,9 +175,8 @@ export const lanesStory = (
   };
 };
 
-const done = (result: RunResult): void => assert.equal(result.status, 'done', result.summary);
-
 export const scenarios: readonly Scenario[] = [
+  ...limitScenarios,
   {
     name: 'happy-path',
     script: happy,
@@ -441,7 +423,7 @@ export const scenarios: readonly Scenario[] = [
       assert.match(result.summary, /has used its 10 tool calls/);
       assert.match(result.summary, /In the middle of s1: Looked at most of it; src is left\./);
       const nudges = (await agent.events(handle)).filter(({ type }) => type === 'nudge');
-      assert.match(JSON.stringify(nudges[0]), /8 tool calls of 10 tool calls are used/);
+      assert.match(JSON.stringify(nudges[0]), /8 of 10 tool calls are used/);
       // One more, to have its last word; with nothing to do it with.
       const last = agent.model.requests.at(-1);
       assert.deepEqual(
@@ -456,8 +438,10 @@ export const scenarios: readonly Scenario[] = [
     tools: ['  per_tool: {}', '  per_tool: { search: 3 }'],
     check(result) {
       assert.equal(result.status, 'budget');
-      assert.equal(result.usage.perTool?.['search'], 3);
+      assert.equal(result.usage.tools?.['search']?.calls, 3);
       assert.match(result.summary, /3 calls of search/);
+      assert.match(result.summary, /Raise budgets\.per_tool\.search\.calls in tools\.yaml/);
+      assert.deepEqual(result.limit, { name: 'per_tool.search.calls', used: 3, limit: 3 });
     },
   },
   {

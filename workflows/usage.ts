@@ -1,0 +1,71 @@
+/** What a run has used: pure counting, the same in the run and in its events. */
+import type { Usage } from '../activities/contract.ts';
+import type { Prices } from '../policies/action.ts';
+import type { RunUsage, ToolUsage } from './contract.ts';
+
+export type Counts = { -readonly [K in keyof RunUsage]: RunUsage[K] };
+
+/** A model's answer as it is counted, usable or not. */
+export interface Answered {
+  /** What answered; absent in answers of older workers. */
+  readonly model?: string;
+  readonly usage: Usage;
+  readonly ms: number;
+}
+
+/** Without a price for the model, what it cost is not counted, and that is noted. */
+export function countModel(
+  counts: Counts,
+  prices: Prices | undefined,
+  { model = '', usage, ms }: Answered,
+): void {
+  counts.modelCalls = (counts.modelCalls ?? 0) + 1;
+  counts.inputTokens += usage.inputTokens;
+  counts.outputTokens += usage.outputTokens;
+  counts.workMs += ms;
+  if (usage.cachedTokens !== undefined)
+    counts.cachedTokens = (counts.cachedTokens ?? 0) + usage.cachedTokens;
+  const price = findPrice(prices, model);
+  if (price !== undefined) counts.usd = (counts.usd ?? 0) + toUsd(price, usage);
+  else if (model !== '' && counts.unpriced?.includes(model) !== true)
+    counts.unpriced = [...(counts.unpriced ?? []), model];
+}
+
+export function countAction(
+  counts: Counts,
+  tool: string,
+  { ms, bytes }: { readonly ms: number; readonly bytes: number },
+): void {
+  const { calls, workMs, outputBytes } = toolUsage(counts, tool);
+  counts.toolCalls += 1;
+  counts.workMs += ms;
+  counts.outputBytes = (counts.outputBytes ?? 0) + bytes;
+  counts.tools = {
+    ...counts.tools,
+    [tool]: { calls: calls + 1, workMs: workMs + ms, outputBytes: outputBytes + bytes },
+  };
+}
+
+/** What one tool has used; a name is a model's word, so only own properties count. */
+export const toolUsage = ({ tools = {} }: RunUsage, tool: string): ToolUsage =>
+  (Object.hasOwn(tools, tool) ? tools[tool] : undefined) ?? unused;
+
+const unused: ToolUsage = { calls: 0, workMs: 0, outputBytes: 0 };
+
+/** The name itself, or else the longest that fits; `*` at the end of one stands for any rest. */
+export function findPrice(prices: Prices = {}, model: string): Prices[string] | undefined {
+  const fitting = Object.keys(prices).filter((name) =>
+    name.endsWith('*') ? model.startsWith(name.slice(0, -1)) : name === model,
+  );
+  const [best = ''] = fitting.toSorted((a, b) => b.length - a.length);
+  return prices[fitting.includes(model) ? model : best];
+}
+
+function toUsd(price: Prices[string], { inputTokens, outputTokens, cachedTokens = 0 }: Usage) {
+  const cached = Math.min(cachedTokens, inputTokens);
+  const usd =
+    (inputTokens - cached) * price.input +
+    cached * (price.cached ?? price.input) +
+    outputTokens * price.output;
+  return usd / 1_000_000;
+}

@@ -1,0 +1,27 @@
+import type { Limits, Meter } from '../policies/action.ts';
+import type { Run } from './state.ts';
+
+/** The option of `agent run` and `agent fork` for a limit; the others are the policy's alone. */
+const flags: Readonly<
+  Partial<Record<string, readonly [flag: string, limit: Exclude<keyof Limits, 'perTool'>]>>
+> = {
+  steps: ['--max-steps', 'steps'],
+  tool_calls: ['--max-tool-calls', 'toolCalls'],
+  model_calls: ['--max-model-calls', 'modelCalls'],
+  tokens: ['--max-tokens', 'tokens'],
+  minutes: ['--max-minutes', 'minutes'],
+  usd: ['--max-usd', 'usd'],
+};
+
+/** What a person does to go on where a budget ended the run: the policy's limit or the run's own first, then the command. */
+export function toWayOn({ input, state }: Run, { name, limit }: Meter): string {
+  const begun = state.steps.find((step) => step.state !== 'done' && step.before !== undefined);
+  const command =
+    begun === undefined ? 'start it again' : `agent fork ${input.run} --step ${begun.id}`;
+  const [flag, own] = flags[name] ?? [];
+  const wanted = own === undefined ? undefined : input.limits[own];
+  if (flag === undefined || wanted !== limit)
+    return `Raise budgets.${name} in tools.yaml (agent policies reload), then: ${command}`;
+  if (begun === undefined) return `To go on, start it again with a higher ${flag}.`;
+  return `To go on: ${command} ${flag} ${Number((2 * limit).toPrecision(6))}`;
+}
