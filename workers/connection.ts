@@ -1,27 +1,60 @@
+import { once } from 'node:events';
+import { connect as openSocket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { ConnectionSettings } from './connection-options.ts';
 import type { Log } from './logger.ts';
 
 const patienceMs = 50;
+const mostPatienceMs = 5_000;
+/** Failures of a server that is only not ready yet. */
+const fewFailures = 20;
+const mostFailures = 200;
 const reportEveryMs = 10_000;
+const answerWithinMs = 5_000;
 
-/** Connects to Temporal and keeps trying until it answers: in the local stack both start at the same time. */
+/**
+ * Connects to Temporal and keeps trying until it answers: in the local stack both start at the same time. Nothing is tried before
+ * somebody listens, for each failed attempt of the native client keeps four file descriptors until the process ends.
+ * @throws what the attempt did after 200 failures (a quarter of an hour): whoever keeps this process starts a fresh one.
+ */
 export async function connectPatiently<T>(
   connect: (options: ConnectionSettings) => Promise<T>,
   options: ConnectionSettings,
   log: Log,
 ): Promise<T> {
   let reported = Date.now();
+  let failures = 0;
   for (;;) {
     try {
-      return await connect(options);
+      await knock(options.address);
+      try {
+        return await connect(options);
+      } catch (error) {
+        failures += 1;
+        throw error;
+      }
     } catch (error) {
+      if (failures >= mostFailures) throw error;
       if (Date.now() - reported > reportEveryMs) {
         reported = Date.now();
         const { address } = options;
         log.warn({ address, reason: (error as Error).message }, 'waiting for Temporal');
       }
-      await setTimeout(patienceMs);
+      const doublings = Math.max(0, failures - fewFailures);
+      await setTimeout(Math.min(patienceMs * 2 ** doublings, mostPatienceMs));
     }
+  }
+}
+
+/** @throws when nobody listens there. */
+async function knock(address: string): Promise<void> {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  // The port may be the client's to add.
+  if (port === '') return;
+  const socket = openSocket({ host: hostname.replaceAll(/[[\]]/g, ''), port: Number(port) });
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(answerWithinMs) });
+  } finally {
+    socket.destroy();
   }
 }
