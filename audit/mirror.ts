@@ -63,6 +63,10 @@ export interface MirrorRun {
   readonly onOpen?: () => void;
 }
 
+/** Pause after a page with little news. More comes at once then: a request costs far more than an event. */
+const paceMs = 150;
+const littleNews = 100;
+
 interface Page {
   readonly events: readonly HistoryEventJson[];
   /** Where to ask on from. */
@@ -254,8 +258,10 @@ async function mirrorExecution(
       }
       continue;
     }
-    if (fresh.length > 0) idle = 0;
-    else if (token === undefined) await pause(retryDelay(idle++), signal);
+    if (fresh.length > 0) {
+      idle = 0;
+      if (fresh.length < littleNews && !cursor.ended) await pause(paceMs, signal);
+    } else if (token === undefined) await pause(retryDelay(idle++), signal);
   }
   return true;
 }

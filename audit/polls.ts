@@ -19,3 +19,22 @@ export function limitPolls(service: HistoryService, most: number): HistoryServic
     },
   };
 }
+
+/**
+ * Calls with a signal that fires when `signal` does, and is the call's own: Temporal's client never lets go of a call it was
+ * given a signal for, nor of the answer, as long as that signal lives.
+ */
+export async function abortWith<T>(
+  signal: AbortSignal,
+  call: (own: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const own = new AbortController();
+  const abort = (): void => own.abort(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await call(own.signal);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -16,6 +16,7 @@ import type { HistoryEventJson } from '../audit/history-json.ts';
 import { readPages } from '../audit/origin.ts';
 import { createPayloadCodec } from '../audit/payload-codec.ts';
 import { readPayloadKeys } from '../audit/payload-keys.ts';
+import { abortWith } from '../audit/polls.ts';
 import type { Settings } from '../config/environment.ts';
 import type {
   ApprovalAnswer,
@@ -314,14 +315,16 @@ function createRunClient(
       }
     },
     async readHistory(run, runId, token, { signal, wait }) {
-      const answer = await connection.withAbortSignal(signal, () =>
-        connection.withDeadline(Date.now() + 60_000, () =>
-          service.getWorkflowExecutionHistory({
-            namespace,
-            execution: { workflowId: toWorkflowId(run), runId },
-            waitNewEvent: wait,
-            ...(token === undefined ? {} : { nextPageToken: token }),
-          }),
+      const answer = await abortWith(signal, (own) =>
+        connection.withAbortSignal(own, () =>
+          connection.withDeadline(Date.now() + 60_000, () =>
+            service.getWorkflowExecutionHistory({
+              namespace,
+              execution: { workflowId: toWorkflowId(run), runId },
+              waitNewEvent: wait,
+              ...(token === undefined ? {} : { nextPageToken: token }),
+            }),
+          ),
         ),
       );
       const more = answer.nextPageToken;

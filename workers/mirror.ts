@@ -6,6 +6,7 @@ import { pruneAnswers } from '../activities/model/answers.ts';
 import { pruneSpool } from '../activities/model/spool.ts';
 import { createAnchors } from '../audit/anchors.ts';
 import { mirrorAll } from '../audit/mirror-all.ts';
+import { abortWith } from '../audit/polls.ts';
 import { graceMs, keepSwept } from '../audit/sweep.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
@@ -42,21 +43,26 @@ void keepSwept({ root: folders.root, signal, log }, async (closed) => {
   log.info({ stores: pruned.length }, 'snapshots pruned');
 });
 
-// With the signal on each call, a long poll ends when we do and not 20 seconds later.
-await connection.withAbortSignal(signal, () =>
-  mirrorAll({
-    service: connection.workflowService,
-    namespace: settings.temporalNamespace,
-    root: folders.root,
-    inbox: folders.mirror,
-    signal,
-    log,
-    version: readVersion(),
-    sdk,
-    readServerVersion: async () =>
-      (await connection.workflowService.getSystemInfo({})).serverVersion,
-    anchors: createAnchors(folders.root),
-  }),
-);
+const service = connection.workflowService;
+/** With a signal on each call, a long poll ends when we do and not 20 seconds later. */
+const call = <T>(ask: () => Promise<T>): Promise<T> =>
+  abortWith(signal, (own) => connection.withAbortSignal(own, ask));
+
+await mirrorAll({
+  service: {
+    getWorkflowExecutionHistory: (request) =>
+      call(() => service.getWorkflowExecutionHistory(request)),
+    listWorkflowExecutions: (request) => call(() => service.listWorkflowExecutions(request)),
+  },
+  namespace: settings.temporalNamespace,
+  root: folders.root,
+  inbox: folders.mirror,
+  signal,
+  log,
+  version: readVersion(),
+  sdk,
+  readServerVersion: async () => (await call(() => service.getSystemInfo({}))).serverVersion,
+  anchors: createAnchors(folders.root),
+});
 await connection.close();
 process.exit(0);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners, once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import type { TestContext } from 'node:test';
 
 import { createAnchors } from '../../audit/anchors.ts';
 import { mirrorAll } from '../../audit/mirror-all.ts';
-import { limitPolls } from '../../audit/polls.ts';
+import { abortWith, limitPolls } from '../../audit/polls.ts';
 import { createFolder, readAll } from './folder.ts';
 import { playService, toEvent, toServerError, toStart } from './played-service.ts';
 import type { Answer, PlayedService } from './played-service.ts';
@@ -188,4 +189,21 @@ test('polls beyond the limit wait their turn, in order', async () => {
     await setTimeout(0);
     assert.deepEqual(begun, ['a', 'b', 'c', 'd'].slice(0, given + 3));
   }
+});
+
+test('a call ends with the signal, and leaves nothing at it', async () => {
+  const stop = new AbortController();
+  const answers = Array.from({ length: 20 }, (_, index) =>
+    abortWith(stop.signal, () => Promise.resolve(index)),
+  );
+  assert.deepEqual(await Promise.all(answers), [...answers.keys()]);
+  assert.equal(getEventListeners(stop.signal, 'abort').length, 0);
+  const hanging = abortWith(stop.signal, (own) => once(own, 'abort'));
+  stop.abort(new Error('enough'));
+  await hanging;
+  assert.equal(getEventListeners(stop.signal, 'abort').length, 0);
+  await assert.rejects(
+    abortWith(stop.signal, () => Promise.resolve('late')),
+    /enough/,
+  );
 });
