@@ -1,8 +1,8 @@
-/** Every failpoint but those of merges (tests/e2e/parallel.test.ts): where it lives, and how a run is brought to pass it. */
-import { setTimeout } from 'node:timers/promises';
+/** Every failpoint: where it lives, and how a run is brought to pass it. */
+import { inCopies } from './copies.ts';
 import type { Fault } from './fault.ts';
 import { bringUp, restart } from './kill.ts';
-import type { Running, World } from './world.ts';
+import { secondsAfter, waitForHit } from './world.ts';
 
 /** Passed again and again while a run works: how many passes to survive, early, in the middle and late. */
 const working: readonly (readonly [
@@ -44,22 +44,6 @@ const starting: readonly string[] = [
 
 /** Passed once in each `agent run`. */
 const beginning: readonly string[] = ['cli.connected', 'cli.announced', 'cli.started'];
-
-const secondsAfter = async (
-  world: World,
-  run: Running,
-  point: string,
-): Promise<number | undefined> => {
-  const at = world.hitAt(point);
-  return at === undefined ? undefined : await run.recovery(at);
-};
-
-/** Waits until the point has ended a process, or the run is over. */
-async function waitForHit(world: World, { started }: Running, point: string): Promise<void> {
-  const over = new AbortController();
-  void started.ended.then(() => over.abort());
-  while (!over.signal.aborted && world.hitAt(point) === undefined) await setTimeout(20);
-}
 
 const whileWorking = (name: string, where: string, passes: readonly number[]): Fault => ({
   ...{ name, where, occasions: passes.length },
@@ -137,6 +121,7 @@ export const failpoints: readonly Fault[] = [
   ...starting.map(whileStarting),
   whileStopping,
   ...beginning.map(whileBeginning),
+  ...inCopies,
 ];
 
 /** Those a random mode may arm at any pass. */

@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { countTurns, lastResult, manySteps } from '../model-server/scripts.ts';
 import type { PureScript } from '../model-server/scripts.ts';
 import type { ScriptedCall, Turn } from '../model-server/turns.ts';
+import { lanesStory } from '../workflows/scenarios.ts';
 
-/** `cut` is `quick` over connections that break; `stubborn` tries again while the disk is full. */
-export type Workload = 'quick' | 'slow' | 'cut' | 'stubborn';
+/**
+ * `cut` is `quick` over connections that break; `stubborn` tries again while the disk is full; `lanes` is done by three steps at
+ * once, and `staged` in a copy whose change is promoted, each where the policy says so.
+ */
+export type Workload = 'quick' | 'slow' | 'cut' | 'stubborn' | 'lanes' | 'staged';
 
 const run = (command: string): ScriptedCall => ({ name: 'run_command', args: { command } });
 const turns = (...calls: readonly ScriptedCall[]): Turn[] =>
@@ -58,13 +62,33 @@ const stubborn: PureScript = (request, seen) => {
   return { finish: { summary: 'Written.' } };
 };
 
+const lanes = lanesStory({
+  s1: [run('echo x >> one')],
+  s2: [{ name: 'write_file', args: { path: 'two', content: 'two\n' } }, run('echo y >> two')],
+  s3: [run('echo z >> three')],
+});
+
+const staged = manySteps({
+  s1: turns(
+    { name: 'write_file', args: { path: 'a.txt', content: 'one\n' } },
+    run('echo x >> kept'),
+    { name: 'delete_file', args: { path: 'old.txt' } },
+  ),
+});
+
 const scripts: Readonly<Record<Workload, PureScript>> = {
-  ...{ quick, slow, stubborn },
+  ...{ quick, slow, stubborn, lanes, staged },
   cut: (request, seen) =>
     seen === 0 ? { ...quick(request, seen), cut: 'stream' } : quick(request, seen),
 };
 
-export const toGoal = (workload: Workload): string => `Do the ${workload} work`;
+const toGoal = (workload: Workload): string => `Do the ${workload} work`;
+
+/** What `agent run` is told. */
+export const toWords = (workload: Workload): string[] => [
+  ...(workload === 'staged' ? ['--stage'] : []),
+  toGoal(workload),
+];
 
 /** One server for all of them: the goal says which. */
 export const script: PureScript = (request, seen) => {
@@ -75,7 +99,7 @@ export const script: PureScript = (request, seen) => {
 
 /** Mutating calls; how many `stubborn` needs depends on the disk. */
 export const mutations: Readonly<Record<Workload, number | undefined>> = {
-  ...{ quick: 9, cut: 9, slow: 3, stubborn: undefined },
+  ...{ quick: 9, cut: 9, slow: 3, lanes: 4, staged: 3, stubborn: undefined },
 };
 
 /** A folder to do it in: a repository with a commit and a file to delete. */

@@ -11,7 +11,7 @@ import { startModelServer } from '../model-server/server.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine, Started } from '../setup/cli.ts';
 import { checkLeft, checkOutcomes, checkRest, waitForMirror } from './checks.ts';
-import { describeWorkspace, mutations, prepareWorkspace, script, toGoal } from './workload.ts';
+import { describeWorkspace, mutations, prepareWorkspace, script, toWords } from './workload.ts';
 import type { Workload } from './workload.ts';
 
 export type Victim = StackPart['name'] | 'terminal';
@@ -178,7 +178,7 @@ function createRunning(
   workspace: string,
 ): Running {
   const begin = (): Started =>
-    machine.start('run', '--json', '--id', id, '-C', workspace, toGoal(workload));
+    machine.start('run', '--json', '--id', id, '-C', workspace, ...toWords(workload));
   const started = begin();
 
   const finish = async (patienceMs = usualPatienceMs): Promise<RunEvent> => {
@@ -260,4 +260,37 @@ let hasReconcile: boolean | undefined;
 async function readReconcile(machine: Machine, id: string): Promise<string[][]> {
   hasReconcile ??= /audit reconcile/.test((await machine.run('--help')).stdout);
   return hasReconcile ? [['reconcile', id]] : [];
+}
+
+/** The longest time in seconds that the run stood still after the point ended a process; undefined when it has not. */
+export const secondsAfter = async (
+  world: World,
+  run: Running,
+  point: string,
+): Promise<number | undefined> => {
+  const at = world.hitAt(point);
+  return at === undefined ? undefined : await run.recovery(at);
+};
+
+/** Waits until the point has ended a process, or the run is over. */
+export async function waitForHit(world: World, { started }: Running, point: string): Promise<void> {
+  const over = new AbortController();
+  void started.ended.then(() => over.abort());
+  while (!over.signal.aborted && world.hitAt(point) === undefined) await setTimeout(20);
+}
+
+/** A world of its own; kept when it breaks, as the others are. */
+export async function within<T>(
+  world: World,
+  options: WorldOptions,
+  work: (own: World) => Promise<T>,
+): Promise<T> {
+  const own = await world.another(options);
+  try {
+    const done = await work(own);
+    await own.stop();
+    return done;
+  } catch (error) {
+    throw new Error(`${(error as Error).message} (kept: ${await own.keep()})`, { cause: error });
+  }
 }

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Fault } from '../fault.ts';
-import type { Running, World, WorldOptions } from '../world.ts';
+import { within } from '../world.ts';
+import type { Running, WorldOptions } from '../world.ts';
 
 const fullMs = 6_000;
 
@@ -61,22 +62,6 @@ async function fillFor(folder: string, run: Running): Promise<number> {
   const freed = Date.now();
   await run.check(120_000);
   return await run.recovery(freed);
-}
-
-/** A world of its own; kept when it breaks, as the others are. */
-async function within(
-  world: World,
-  options: WorldOptions,
-  work: (own: World) => Promise<number>,
-): Promise<number> {
-  const own = await world.another(options);
-  try {
-    const seconds = await work(own);
-    await own.stop();
-    return seconds;
-  } catch (error) {
-    throw new Error(`${(error as Error).message} (kept: ${await own.keep()})`, { cause: error });
-  }
 }
 
 /** Record, snapshots, leases and Temporal's database cannot grow. */
