@@ -111,6 +111,12 @@ export const waitForLock = async (lock: string, patienceMs: number): Promise<voi
   }
 };
 
+/** Removes the lock of a process that died holding it, for whoever has nothing to write. */
+export const clearDeadLock = (lock: string): void => {
+  const owner = readOwner(lock);
+  if (owner !== undefined && !isAlive(owner)) removeStale(lock, owner);
+};
+
 /** Gives the lock back, if it is still this process that has it. */
 export const releaseLock = (lock: string): void => {
   if (readOwner(lock) === thisProcess()) unlinkSync(lock);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { toRunLog } from '../config/folders.ts';
 import type { Anchors } from './anchor.ts';
 import { ChainError, ChainLockedError } from './chain.ts';
+import { clearDeadLock } from './lock.ts';
 import type { HistoryService, MirrorLog } from './mirror.ts';
 import { MirrorMismatch, mirrorRun, pause, retryDelay } from './mirror.ts';
 import { limitPolls } from './polls.ts';
@@ -139,6 +140,8 @@ async function tailRun(
   const closed = await readClose(file);
   if (closed !== undefined && [undefined, closed.execution].includes(latest || undefined)) {
     leaveInbox();
+    // Of a mirror that was killed right after its last line.
+    clearDeadLock(`${file}.lock`);
     return true;
   }
   for (let failures = 0; !signal.aborted; failures++) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, symlinkSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -100,11 +100,17 @@ test('a complete mirror is not asked about again', async (t) => {
   const first = await start(t, root, [complete], ['run-a']);
   await waitFor(async () => (await readKinds(file)) === 'header event event close');
   await first.end();
+  // A mirror that was killed right after its last line held the lock.
+  symlinkSync('2147483647 gone 1', `${file}.lock`);
   const { service, inbox, end } = await start(t, root, [], ['run-a']);
   await writeFile(join(inbox, 'run-a'), '');
   await waitFor(() => !existsSync(join(inbox, 'run-a')));
   await end();
   assert.deepEqual(service.requests, []);
+  assert.deepEqual(
+    (await readdir(root)).filter((name) => name.includes('.lock')),
+    [],
+  );
 });
 
 test('a run that was reset after its mirror was complete is mirrored again', async (t) => {
