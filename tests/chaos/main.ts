@@ -9,6 +9,7 @@ import { renderFaults, writeReport } from './report.ts';
 import type { Tally } from './report.ts';
 import { createSession } from './session.ts';
 import type { Session } from './session.ts';
+import { keepAll } from './world.ts';
 
 function refuse(message: string): never {
   console.error(`${message}\n\n${usage}`);
@@ -39,12 +40,13 @@ const flags = readFlags();
 const chosen = chooseFaults(flags);
 const started = performance.now();
 const tally: Tally = { rows: [], broken: [] };
-const sessions: Session[] = [];
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.once(name, () => {
     tally.interrupted = true;
     report();
-    void Promise.all(sessions.map((session) => session.leave())).finally(() => process.exit(130));
+    void keepAll()
+      .then((kept) => console.log(`kept: ${kept.join(' ')}`))
+      .finally(() => process.exit(130));
   });
 
 function report(): void {
@@ -55,7 +57,6 @@ function report(): void {
 /** A machine of its own for each kind of fault, all at the same time: most of a fault is waiting. */
 async function inSession(work: (session: Session) => Promise<void>): Promise<void> {
   const session = await createSession(tally);
-  sessions.push(session);
   await work(session);
   await session.end();
 }

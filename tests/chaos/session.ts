@@ -14,8 +14,6 @@ export interface Session {
     strike: (world: World, id: string) => Promise<number | undefined>,
   ): Promise<Attempted>;
   end(): Promise<void>;
-  /** Ends the stack at once and keeps everything. */
-  leave(): Promise<void>;
 }
 
 export type Attempted =
@@ -92,9 +90,6 @@ export async function createSession(tally: Tally): Promise<Session> {
         row.survived += 1;
         row.slowest = Math.max(row.slowest, end.seconds ?? 0);
       }
-    },
-    async leave() {
-      console.log(`kept: ${await world.keep()}`);
     },
     async end() {
       await world.stop().catch(async (error: unknown) => {

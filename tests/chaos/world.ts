@@ -64,6 +64,13 @@ export interface WorldOptions {
   readonly after?: (machine: Machine) => void;
 }
 
+/** Worlds with a stack that may run. */
+const living = new Set<World>();
+
+/** Ends every stack at once and keeps the folders for a look. */
+export const keepAll = (): Promise<string[]> =>
+  Promise.all([...living].map((world) => world.keep()));
+
 /** A busy machine is slow; what hangs does so for longer. */
 const usualPatienceMs = 180_000;
 
@@ -81,9 +88,12 @@ export async function createWorld(
     ...env,
   });
   const terminals: Started[] = [];
+  let isLeft = false;
   const machine: Machine = {
     ...bare,
     start(...words) {
+      // It would start the stack again.
+      if (isLeft) throw new Error('This world has ended.');
       const terminal = bare.start(...words);
       terminals.push(terminal);
       return terminal;
@@ -138,15 +148,18 @@ export async function createWorld(
       after?.(machine);
       await machine.stop();
       gone = true;
+      living.delete(world);
     },
     async keep() {
-      // One that still watches would start the stack again.
+      isLeft = true;
       for (const { child } of terminals) child.kill('SIGKILL');
       await end().catch(() => undefined);
+      living.delete(world);
       return machine.root;
     },
     another: (options) => createWorld(options, expected),
   };
+  living.add(world);
   await world.learn('quick');
   return world;
 }
