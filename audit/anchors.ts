@@ -2,9 +2,8 @@
  * Heads of the chained files, kept outside them and signed: a chain proves order and wholeness up to its end, its
  * anchor proves where that end was. An anchor is written after the log's own sync, so it is never ahead of its log.
  */
-import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 
 import {
   isSignedBy,
@@ -16,7 +15,7 @@ import {
   toAnchorFolder,
 } from './anchor.ts';
 import type { Anchors } from './anchor.ts';
-import { replaceText } from '../config/temporary.ts';
+import { removeLeftTemps, replaceText, toTempName } from '../config/temporary.ts';
 import { ChainError } from './chain-error.ts';
 import type { Head } from './line.ts';
 import { isRegistered, register } from './register.ts';
@@ -27,7 +26,7 @@ import { createFolder } from './writer.ts';
 
 const create = async (file: string, text: string, folder: string): Promise<void> => {
   await createFolder(folder);
-  await replaceText(`${file}.${randomUUID()}.tmp`, file, text);
+  await replaceText(join(folder, toTempName()), file, text);
   syncFolder(folder);
 };
 
@@ -41,6 +40,7 @@ const placeless = new Set(['EACCES', 'EROFS', 'EPERM', 'ENOTDIR']);
 export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anchors => {
   const folder = toAnchorFolder(root);
   let made: SigningKey | 'none' | undefined;
+  removeLeftTemps(folder);
   const ensureKey = (): SigningKey | 'none' => {
     try {
       made ??= ensureSigningKey(keyFile);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -11,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { toTempName } from '../../../config/temporary.ts';
 import { syncFolder } from '../../../audit/sync-folder.ts';
 
 /** Refs of the shadow repository, each made once and never moved: making one is the commit point of a call. */
@@ -46,7 +46,10 @@ export function createRefs(repository: string): Refs {
     create(name, commit) {
       const file = join(root, name);
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      const temp = join(repository, `ref-${randomUUID()}.tmp`);
+      // Whoever opens the store next clears what a killed process left there.
+      const unfinished = join(repository, 'unfinished');
+      mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+      const temp = join(unfinished, toTempName());
       try {
         const fd = openSync(temp, 'wx', 0o600);
         try {
