@@ -119,7 +119,8 @@ async function isAgreed(
     throw usageError(
       `There is no terminal to ask on. Add it with: agent approve ${order.run} ${order.request.id} --always --yes`,
     );
-  const typed = await askLine('Add this rule? [y/N] ', new AbortController().signal);
+  const { typed: line } = askLine('Add this rule? [y/N] ', new AbortController().signal);
+  const typed = await line;
   return typed?.kind === 'line' && /^\s*y(es)?\s*$/i.test(typed.text);
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { sayToRun, toWorkflowId } from '../workflows/contract.ts';
 import { askLine, parseReply } from './prompt.ts';
-import type { Typed } from './prompt.ts';
+import type { Asking, Typed } from './prompt.ts';
 import { readDetails, renderDetails } from './details.ts';
 import { renderEvent } from './render.ts';
 import { renderLive } from './render-live.ts';
@@ -26,7 +26,7 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
   let text = '';
   let closed = false;
   /** What is being asked, and how to stop asking when someone else has answered. */
-  let asked: { readonly id: string; readonly stop: AbortController } | undefined;
+  let asked: { readonly id: string; readonly stop: AbortController; asking?: Asking } | undefined;
 
   /** Answered here; the event that says so is still on its way. */
   const answered = new Set<string>();
@@ -44,13 +44,15 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
 
   const ask = async (prompt: Prompt): Promise<void> => {
     const stop = new AbortController();
-    asked = { id: prompt.id, stop };
+    const now: NonNullable<typeof asked> = { id: prompt.id, stop };
+    asked = now;
     screen.clear();
     const details = await readDetails(settings, prompt.details);
     if (details !== undefined)
       process.stderr.write(`${renderDetails(details, style).join('\n')}\n`);
     for (;;) {
-      const typed = await askLine(style.bold(prompt.text), stop.signal);
+      now.asking = askLine(style.bold(prompt.text), stop.signal);
+      const typed = await now.asking.typed;
       if (typed?.kind === 'left') leaving.resolve();
       if (typed === undefined || typed.kind === 'left' || closed) break;
       const trouble = await prompt.take(typed);
@@ -70,7 +72,8 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
     show(events, next) {
       view = next;
       const lines = events.flatMap((event) => renderEvent(event, style));
-      screen.write(lines);
+      if (asked?.asking === undefined) screen.write(lines);
+      else if (lines.length > 0) asked.asking.interrupt(() => screen.write(lines));
       const prompt = toPrompt({ client, run }, view);
       if (asked !== undefined && asked.id !== prompt?.id) asked.stop.abort();
       if (prompt !== undefined && asked?.id !== prompt.id && !answered.has(prompt.id)) {
@@ -100,7 +103,7 @@ interface Prompt {
 
 function toPrompt(
   { client, run }: Pick<Watch, 'client' | 'run'>,
-  { approval, question }: WatchView,
+  { approvals: [approval], question }: WatchView,
 ): Prompt | undefined {
   if (approval !== undefined) {
     const { request, digest } = approval;

@@ -1,31 +1,62 @@
-import { createInterface } from 'node:readline';
+import { clearLine, createInterface, cursorTo } from 'node:readline';
+import type { ReadLineOptions } from 'node:readline';
 
 /** What a person typed, or that they would not: Ctrl-C and Ctrl-D. */
 export type Typed = { readonly kind: 'line'; readonly text: string } | { readonly kind: 'left' };
 
-/** Asks for one line on the terminal. Resolves to undefined when the signal aborts: someone else was quicker. */
-export function askLine(question: string, signal: AbortSignal): Promise<Typed | undefined> {
-  return new Promise((resolve) => {
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    let settled = false;
-    const settle = (typed: Typed | undefined): void => {
+export interface Asking {
+  /** Undefined when the signal aborts: someone else was quicker. */
+  readonly typed: Promise<Typed | undefined>;
+  /** Lets `write` print whole lines above the question, which is shown again with what was typed so far. */
+  interrupt(write: () => void): void;
+}
+
+const ofProcess = { input: process.stdin, output: process.stderr };
+
+/** Asks for one line on the terminal. */
+export function askLine(
+  question: string,
+  signal: AbortSignal,
+  {
+    input,
+    output,
+  }: Pick<ReadLineOptions, 'input'> & { readonly output: NodeJS.WritableStream } = ofProcess,
+): Asking {
+  const terminal = createInterface({
+    ...{ input, output, prompt: question },
+  });
+  let settled = false;
+  const typed = new Promise<Typed | undefined>((resolve) => {
+    const settle = (answer: Typed | undefined): void => {
       // Closing the terminal says `close` once more.
       if (settled) return;
       settled = true;
       signal.removeEventListener('abort', giveUp);
       terminal.close();
-      resolve(typed);
+      resolve(answer);
     };
     const giveUp = (): void => {
-      process.stderr.write('\n');
+      output.write('\n');
       settle(undefined);
     };
     signal.addEventListener('abort', giveUp, { once: true });
     terminal.on('SIGINT', () => settle({ kind: 'left' }));
     terminal.on('close', () => settle({ kind: 'left' }));
-    terminal.question(question, (text) => settle({ kind: 'line', text }));
+    terminal.on('line', (text) => settle({ kind: 'line', text }));
+    terminal.prompt();
     if (signal.aborted) giveUp();
   });
+  return {
+    typed,
+    interrupt(write) {
+      if (!settled) {
+        cursorTo(output, 0);
+        clearLine(output, 0);
+      }
+      write();
+      if (!settled) terminal.prompt(true);
+    },
+  };
 }
 
 export type ApprovalReply = { readonly answer: 'approve' | 'deny'; readonly reason?: string };

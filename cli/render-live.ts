@@ -60,7 +60,7 @@ export function renderBudget(view: WatchView, elapsedMs: number): string {
 
 function toPhase(view: WatchView): string {
   if (view.finished !== undefined) return view.finished.status;
-  if (view.approval !== undefined) return 'waiting for your approval';
+  if (view.approvals.length > 0) return 'waiting for your approval';
   if (view.question !== undefined) return 'waiting for your answer';
   if (view.acting !== undefined) {
     return toLine(`${view.acting.tool} ${view.acting.preview}`, 80);

@@ -52,7 +52,7 @@ export function toRow(run: string, events: readonly RunEvent[], written: string)
 }
 
 function toStatus(view: WatchView): string {
-  if (view.approval !== undefined || view.question !== undefined) return 'needs-approval';
+  if (view.approvals.length > 0 || view.question !== undefined) return 'needs-approval';
   if (view.paused) return 'paused';
   return view.waitingFor === undefined ? 'running' : 'waiting-for-model';
 }

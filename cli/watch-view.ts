@@ -22,8 +22,8 @@ export interface WatchView {
   readonly acting?: EventOf<'tool.requested'>;
   readonly waitingFor?: EventOf<'model.waiting'>;
   readonly paused: boolean;
-  /** Waits for a person's answer; runs with a standing order never do. */
-  readonly approval?: EventOf<'approval.requested'>;
+  /** Wait for a person's answer, oldest first: lanes ask beside each other. Runs with a standing order never do. */
+  readonly approvals: readonly EventOf<'approval.requested'>[];
   readonly question?: EventOf<'input.requested'>;
   readonly toolCalls: number;
   readonly tokens: number;
@@ -39,17 +39,27 @@ export const emptyView: WatchView = {
   steps: [],
   thought: '',
   paused: false,
+  approvals: [],
   toolCalls: 0,
   tokens: 0,
 };
 
-type Field = 'acting' | 'waitingFor' | 'approval' | 'question';
+type Field = 'acting' | 'waitingFor' | 'question';
 
 const without = (view: WatchView, ...fields: readonly Field[]): WatchView => {
   const next: { -readonly [K in keyof WatchView]: WatchView[K] } = { ...view };
   for (const field of fields) delete next[field];
   return next;
 };
+
+/** The view without the question of a step that goes on; another step's stays. */
+const heard = (view: WatchView, step: string): WatchView =>
+  view.question?.step === step ? without(view, 'question') : view;
+
+const keepApprovals = (
+  view: WatchView,
+  stays: (approval: EventOf<'approval.requested'>) => boolean,
+): WatchView => ({ ...view, approvals: view.approvals.filter(stays) });
 
 const mark = (view: WatchView, id: string | undefined, state: WatchStep['state']): WatchView => ({
   ...view,
@@ -76,30 +86,38 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return { ...view, started: event };
     case 'plan.updated':
       return {
-        ...without(view, 'waitingFor'),
+        ...without(view, 'waitingFor', 'question'),
+        approvals: [],
         round: event.round,
         thought: event.approach,
         steps: event.steps.map(({ id, title }) => ({ id, title, state: 'waiting' })),
       };
     case 'step.started':
-      return markStarted(without(view, 'waitingFor', 'question'), event);
+      return markStarted(heard(without(view, 'waitingFor'), event.step), event);
     case 'thought':
-      return { ...without(view, 'waitingFor', 'question'), thought: event.text || view.thought };
+      return {
+        ...heard(without(view, 'waitingFor'), event.step),
+        thought: event.text || view.thought,
+      };
     case 'tool.requested':
-      return { ...without(view, 'question'), acting: event };
+      return { ...heard(view, event.step), acting: event };
     case 'approval.requested':
       return view.started?.approve === 'ask' || event.refused !== undefined
-        ? { ...view, approval: event }
+        ? { ...view, approvals: [...view.approvals, event] }
         : view;
     case 'approval.answered':
-    case 'policy.changed':
-      return without(view, 'approval');
+      return keepApprovals(view, ({ request }) => request !== event.request);
+    case 'policy.changed': // What waits is judged again, and asked about again if it still has to be.
+      return { ...view, approvals: [] };
     case 'input.requested':
       return { ...view, question: event };
     case 'said':
       return without(view, 'question');
     case 'tool.finished':
-      return without(view, 'acting', 'approval');
+      return keepApprovals(
+        view.acting?.call === event.call ? without(view, 'acting') : view,
+        ({ call }) => call !== event.call,
+      );
     case 'review':
       return markReviewed(without(view, 'waitingFor'), event);
     case 'step.merged':
@@ -121,14 +139,18 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       const steps = view.steps.map((step, index) =>
         index < at ? step : { ...step, state: 'waiting' as const },
       );
-      return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), steps };
+      return { ...without(view, 'acting', 'waitingFor', 'question'), approvals: [], steps };
     }
     case 'run.paused':
       return { ...view, paused: true };
     case 'run.resumed':
       return { ...view, paused: false };
     case 'run.finished':
-      return { ...without(view, 'acting', 'waitingFor', 'approval', 'question'), finished: event };
+      return {
+        ...without(view, 'acting', 'waitingFor', 'question'),
+        approvals: [],
+        finished: event,
+      };
     case 'nudge':
     case 'budget.unpriced':
     case 'run.restricted':

@@ -111,20 +111,21 @@ const askWithinMs = 3_000;
 
 /** Events may say that the run waits although its answer is the next of them: the run itself is asked. */
 async function isWaiting(client: RunClient, run: string, view: WatchView): Promise<boolean> {
-  if (view.approval === undefined && view.question === undefined) return false;
+  if (view.approvals.length === 0 && view.question === undefined) return false;
   const current = await client.view(run, askWithinMs);
   const phase = current?.now.phase ?? 'awaiting-approval';
   return phase === 'awaiting-approval' || phase === 'awaiting-input';
 }
 
 function report({ run, json }: Watch, { view, why }: End): number {
-  const { finished, approval, question } = view;
+  const { finished, approvals, question } = view;
   if (why === 'nobody' || finished === undefined) {
-    if (approval !== undefined) {
-      printProgress(
-        `Run ${run} waits for approval ${approval.request}. It goes on after:\n` +
-          `  agent approve ${run} ${approval.request}     or: agent deny ${run} ${approval.request} --reason "…"`,
-      );
+    if (approvals.length > 0) {
+      for (const { request } of approvals)
+        printProgress(
+          `Run ${run} waits for approval ${request}. It goes on after:\n` +
+            `  agent approve ${run} ${request}     or: agent deny ${run} ${request} --reason "…"`,
+        );
     } else if (question !== undefined) {
       printProgress(`Run ${run} waits for an answer. It goes on after:\n  agent say ${run} "…"`);
     }

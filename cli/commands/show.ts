@@ -40,7 +40,10 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
       ...(now === undefined ? {} : { view: now }),
       ...(view.finished === undefined ? {} : { result }),
       ...(staged === undefined ? {} : { staged }),
-      ...(view.approval === undefined ? {} : { approval: view.approval }),
+      // The oldest by itself as well, for scripts that know of one.
+      ...(view.approvals.length === 0
+        ? {}
+        : { approval: view.approvals[0], approvals: view.approvals }),
       ...(view.question === undefined ? {} : { question: view.question }),
       ...files,
     });
@@ -48,8 +51,12 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   }
   const style = createStyle(process.stdout, process.env);
   printText(renderRun(run, events, view, now, style));
-  const details = await readDetails(settings, view.approval?.details);
-  if (details !== undefined) printText(renderDetails(details, style).join('\n'));
+  for (const approval of view.approvals) {
+    for (const line of renderEvent(approval, style)) printText(line);
+    const details = await readDetails(settings, approval.details);
+    if (details !== undefined) printText(renderDetails(details, style).join('\n'));
+    printText(`  answer: agent approve|deny ${run} ${approval.request}`);
+  }
   if (staged !== undefined) printText(renderStage(staged));
   for (const [name, file] of Object.entries(files)) printText(`${name.padEnd(9)} ${file}`);
   return 0;
@@ -142,12 +149,8 @@ export function renderRun(
       ),
     );
   }
-  for (const open of [view.approval, view.question]) {
-    if (open !== undefined) lines.push(...renderEvent(open, style));
-  }
-  if (view.approval !== undefined)
-    lines.push(`  answer: agent approve|deny ${run} ${view.approval.request}`);
-  if (view.question !== undefined) lines.push(`  answer: agent say ${run} "…"`);
+  if (view.question !== undefined)
+    lines.push(...renderEvent(view.question, style), `  answer: agent say ${run} "…"`);
   if (view.finished !== undefined) {
     lines.push(...renderEvent(view.finished, style), '', renderSummary(view.finished.summary), '');
   }

@@ -160,9 +160,35 @@ for (const [what, bodies, line] of phases) {
 
 test('a run with a standing order never waits for the watcher', () => {
   const auto = { ...started, approve: 'auto' } as RunEventBody;
-  assert.equal(toEvents([auto, plan, asked]).reduce(foldEvent, emptyView).approval, undefined);
+  assert.deepEqual(toEvents([auto, plan, asked]).reduce(foldEvent, emptyView).approvals, []);
   const view = toEvents([started, plan, asked]).reduce(foldEvent, emptyView);
-  assert.equal(view.approval?.request, 'a1');
+  assert.deepEqual(
+    view.approvals.map(({ request }) => request),
+    ['a1'],
+  );
+});
+
+const finishedCall = (of: number): RunEventBody => ({
+  ...{ type: 'tool.finished', step: 's1', call: of, tool: 'search', preview: 'x' },
+  ...{ ok: true, ms: 1 },
+});
+
+test('each lane’s approval waits until it is answered, whatever the others do', () => {
+  const other = { ...asked, step: 's2', call: 2, request: 'a2' } as RunEventBody;
+  const answered: RunEventBody = {
+    ...{ type: 'approval.answered', request: 'a1', answer: 'approve', by: 'ada' },
+  };
+  const waiting = (...bodies: RunEventBody[]): string[] =>
+    toEvents([started, plan, asked, other, ...bodies])
+      .reduce(foldEvent, emptyView)
+      .approvals.map(({ request }) => request);
+  assert.deepEqual(waiting(finishedCall(7)), ['a1', 'a2']);
+  assert.deepEqual(waiting(answered), ['a2']);
+  // Judged otherwise after a change of policy, or with an answer on its way.
+  assert.deepEqual(waiting(finishedCall(2)), ['a1']);
+  const changed: RunEventBody = { type: 'policy.changed', policy: 'p', by: 'ada' };
+  assert.deepEqual(waiting(changed), []);
+  assert.deepEqual(waiting(plan), []);
 });
 
 test('the plan is ticked as steps are accepted', () => {

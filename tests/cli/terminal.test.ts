@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { parseReply } from '../../cli/prompt.ts';
+import { setImmediate } from 'node:timers/promises';
+import { askLine, parseReply } from '../../cli/prompt.ts';
 import { createScreen } from '../../cli/screen.ts';
 import { createSpoolReader } from '../../cli/spool.ts';
 import { createStyle } from '../../cli/style.ts';
@@ -62,6 +64,33 @@ test('the screen draws its lines anew in place, and what is written scrolls abov
     '\u001b[2A\u001b[0J3\n4\n5\n',
     '\u001b[3A\u001b[0J',
   ]);
+});
+
+test('what happens meanwhile is written above a question, and what was typed stays', async () => {
+  const input = new PassThrough();
+  const output = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80 });
+  const written = (): string => String(output.read() ?? '');
+  const asking = askLine('Allow? ', new AbortController().signal, { input, output });
+  input.write('ye');
+  await setImmediate();
+  assert.match(written(), /Allow\? .*ye$/s);
+  asking.interrupt(() => output.write('it happened\n'));
+  const shown = written();
+  // The question's line is cleared first.
+  assert.ok(shown.includes('\u001b[2Kit happened\n'), JSON.stringify(shown));
+  assert.match(shown, /it happened\n.*Allow\? ye/s);
+  input.write('s\n');
+  assert.deepEqual(await asking.typed, { kind: 'line', text: 'yes' });
+  asking.interrupt(() => output.write('later\n'));
+  assert.match(written(), /later\n$/);
+});
+
+test('somebody else’s answer ends a question', async () => {
+  const stop = new AbortController();
+  const output = new PassThrough();
+  const { typed } = askLine('Allow? ', stop.signal, { input: new PassThrough(), output });
+  stop.abort();
+  assert.equal(await typed, undefined);
 });
 
 test('colours only on a terminal that wants them', () => {
