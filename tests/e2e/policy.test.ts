@@ -127,6 +127,7 @@ suite('the policy in force', () => {
         ['decision', 'ask', strict.sha256],
         ['intent', 'allow', lax.sha256],
         ['outcome', 'allow', lax.sha256],
+        ['end', undefined, undefined],
       ],
     );
   });
