@@ -1,15 +1,16 @@
 /**
  * Process entry: finds out, by running one, whether the sandbox works on this machine. Prints
- * `{kind, version?, filter?, processes?, reason?, fix?}` and leaves nothing behind: `agent doctor` only looks.
+ * `{kind, version?, filter?, processes?, memory?, reason?, fix?}` and leaves nothing behind: `agent doctor` only looks.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { SandboxFiles } from '../activities/workspace/bubblewrap.ts';
 import { probeSandbox } from '../activities/workspace/sandbox.ts';
 
 /** What bounds the number of a command's processes. The kernel's limit per user does not hold for root. */
-const boundOf = ({ controlGroups }: { readonly controlGroups?: string }): string => {
-  if (controlGroups !== undefined) return 'control-group';
+const boundOf = ({ controlGroups }: SandboxFiles): string => {
+  if (controlGroups?.pids !== undefined) return 'control-group';
   return process.getuid?.() === 0 ? 'watched' : 'kernel';
 };
 
@@ -22,6 +23,7 @@ try {
       ? {
           ...{ kind: sandbox.kind, version: sandbox.version },
           ...{ filter: sandbox.files.seccomp !== undefined, processes: boundOf(sandbox.files) },
+          memory: sandbox.files.controlGroups?.memory === undefined ? 'watched' : 'control-group',
         }
       : sandbox;
   process.stdout.write(`${JSON.stringify(shown)}\n`);

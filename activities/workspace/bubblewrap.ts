@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { usualLimits } from '../../policies/limits.ts';
+import type { ControlGroups } from './control-groups.ts';
 import { basename, dirname, join } from 'node:path';
 
 /** How commands are confined on this machine. */
@@ -27,8 +28,8 @@ export interface SandboxFiles {
   readonly seccomp?: string;
   /** Options beyond the basic ones that this machine's bubblewrap can carry out. */
   readonly options?: readonly string[];
-  /** Folder in which each command gets a control group. */
-  readonly controlGroups?: string;
+  /** Where each command gets control groups; none where it is absent or empty. */
+  readonly controlGroups?: ControlGroups;
 }
 
 export interface SandboxView {
@@ -137,6 +138,9 @@ export function toBubblewrapArguments(
     // After the private folders, for they may be inside one.
     ...toolchain.flatMap((folder) => ['--ro-bind-try', folder, folder]),
     ...[readOnly ? '--ro-bind' : '--bind', root, root, ...protect(files, view)],
+    // The user in here is the one outside: where that is root, /proc/sys is theirs to write, core_pattern and all. Read-only
+    // as a whole, so that no list of dangerous files is needed; what a process opens by /proc/self/fd is another mount.
+    ...['--remount-ro', '/proc'],
     // Both are in memory as well, and nothing bounds how much.
     ...['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', join(root, cwd)],
     ...Object.entries(commandEnvironment({ kind: 'bubblewrap' }, toolchain)).flatMap(

@@ -21,6 +21,12 @@ const canaries: readonly (readonly [test: string, problem: string])[] = [
   ['(echo x > /canary || echo x > /dev/canary) 2>/dev/null', 'memory can be filled with files'],
   ['test -e "$1"', 'files outside the workspace are readable'],
   ['test -e /etc/shadow', 'the host is visible'],
+  ['test -e /sys/kernel', '/sys is visible'],
+  // Opened for writing, not written to: a canary must do no harm where it succeeds.
+  [
+    'for file in sys/kernel/core_pattern sys/kernel/hostname sysrq-trigger mtrr self/oom_score_adj; do (: >> /proc/$file) && break; done 2>/dev/null',
+    '/proc is writable',
+  ],
   ['unshare -U true 2>/dev/null', 'namespaces can be made inside'],
   ['test "$(wc -l < /proc/net/dev)" -gt 3', 'the network is visible'],
   ['bash -c "exec 3<>/dev/tcp/127.0.0.1/$2" 2>/dev/null', 'the host answers on its network'],

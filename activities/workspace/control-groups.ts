@@ -9,34 +9,44 @@ import {
 import { readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const hierarchy = '/sys/fs/cgroup/pids';
 const prefix = 'dev-agent-';
-let opened: string | undefined;
+let opened: ControlGroups | undefined;
 let commands = 0;
 /** Groups whose last process had not quite gone when their command ended. */
 const left = new Set<string>();
 
+/** Folders below which each command gets a group; a controller is missing where it has no hierarchy of its own. */
+export interface ControlGroups {
+  readonly pids?: string;
+  readonly memory?: string;
+}
+
 /**
- * Folder below which each command gets a control group that bounds the number of its processes; gone when the worker ends.
- * Only for root, whose processes the kernel does not count against a resource limit, and only where the pids controller has
- * a hierarchy of its own: with the unified one a group is the business of whoever started the worker. Undefined where there
- * is none.
+ * Control groups that bound processes and memory of each command; gone when the worker ends. Only for root: the kernel does not
+ * count root's processes against a resource limit, and others may not make groups. Only where a controller has a hierarchy of
+ * its own: with the unified one a group is the business of whoever started the worker (`MemoryMax=` and `TasksMax=` of a systemd
+ * unit, the limits of a container).
  */
-export function openControlGroups(): string | undefined {
-  if (process.getuid?.() !== 0 || opened !== undefined) return opened;
+export function openControlGroups(): ControlGroups {
+  if (process.getuid?.() !== 0) return {};
+  return (opened ??= { ...openHierarchy('pids'), ...openHierarchy('memory') });
+}
+
+function openHierarchy(controller: keyof ControlGroups): ControlGroups {
   try {
-    const own = /^\d+:pids:(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
-    if (own === undefined) return undefined;
-    const parent = join(hierarchy, own);
+    const own = new RegExp(`^\\d+:${controller}:(.*)$`, 'm').exec(
+      readFileSync('/proc/self/cgroup', 'utf8'),
+    )?.[1];
+    if (own === undefined) return {};
+    const parent = join('/sys/fs/cgroup', controller, own);
     clearStale(parent);
     const folder = join(parent, `${prefix}${process.pid}`);
     mkdirSync(folder, { recursive: true });
     process.once('exit', () => removeAll(folder));
-    opened = folder;
-    return folder;
+    return { [controller]: folder };
   } catch {
     // Read-only in most containers, which have limits of their own.
-    return undefined;
+    return {};
   }
 }
 
@@ -68,47 +78,73 @@ function remove(folder: string): boolean {
   }
 }
 
-/** The group of one command. */
+/** The groups of one command. */
 export interface ControlGroup {
   /**
    * Puts processes into the group that are not there yet; what they start from then on is in it. Not awaited before a command
    * starts: the kernel takes longer to move a process (7 ms) than a short command to run.
    */
   adopt(pids: readonly number[]): void;
+  /** True when the kernel ended a process because the group's memory was used up. */
+  ranOutOfMemory(): boolean;
   close(): void;
 }
 
-/** The group is made when the first process is put into it; where it cannot be made, whoever watches counts the processes. */
-export function createControlGroup(parent: string, processes: number): ControlGroup {
+interface GroupLimits {
+  readonly processes: number;
+  readonly memoryBytes: number;
+}
+
+/** The groups are made when the first process is put into them; where they cannot be made, whoever watches counts. */
+export function createControlGroup(groups: ControlGroups, limits: GroupLimits): ControlGroup {
   for (const folder of left) if (remove(folder)) left.delete(folder);
   commands += 1;
-  const folder = join(parent, `c${commands}`);
-  const list = join(folder, 'cgroup.procs');
+  const name = `c${commands}`;
+  const of = (folder: string | undefined): string[] =>
+    folder === undefined ? [] : [join(folder, name)];
+  const [pids, memory] = [of(groups.pids), of(groups.memory)];
+  const folders = [...pids, ...memory];
   let made = false;
   let moving: Promise<unknown> | undefined;
   const make = (): void => {
     if (made) return;
-    mkdirSync(folder, { recursive: true });
+    for (const folder of folders) mkdirSync(folder, { recursive: true });
     made = true;
-    writeFileSync(join(folder, 'pids.max'), String(processes));
+    for (const folder of pids) writeFileSync(join(folder, 'pids.max'), String(limits.processes));
+    // Files in memory and the page cache count, too; the kernel drops what it can read again before it ends a process.
+    for (const folder of memory)
+      writeFileSync(join(folder, 'memory.limit_in_bytes'), String(limits.memoryBytes));
   };
-  const move = async (pids: readonly number[]): Promise<void> => {
+  const move = async (family: readonly number[]): Promise<void> => {
     make();
-    const there = new Set((await readFile(list, 'utf8')).split('\n').map(Number));
-    for (const pid of pids) {
-      // Most that is refused has ended already; the rest is counted by whoever watches the command.
-      if (!there.has(pid)) await writeFile(list, String(pid)).catch(() => undefined);
+    for (const folder of folders) {
+      const list = join(folder, 'cgroup.procs');
+      const there = new Set((await readFile(list, 'utf8')).split('\n').map(Number));
+      for (const pid of family) {
+        // Most that is refused has ended already; the rest is counted by whoever watches the command.
+        if (!there.has(pid)) await writeFile(list, String(pid)).catch(() => undefined);
+      }
     }
   };
   return {
-    adopt(pids) {
-      moving ??= move(pids)
+    adopt(family) {
+      moving ??= move(family)
         .catch(() => undefined)
         .finally(() => (moving = undefined));
     },
+    ranOutOfMemory: () => made && memory.some(hasEndedProcesses),
     close() {
       // The kernel takes a while; nobody waits for it.
-      if (made) void rmdir(folder).catch(() => left.add(folder));
+      if (made) for (const folder of folders) void rmdir(folder).catch(() => left.add(folder));
     },
   };
+}
+
+function hasEndedProcesses(folder: string): boolean {
+  try {
+    const state = readFileSync(join(folder, 'memory.oom_control'), 'utf8');
+    return Number(/^oom_kill (\d+)$/m.exec(state)?.[1] ?? 0) > 0;
+  } catch {
+    return false; // The group could not be made.
+  }
 }

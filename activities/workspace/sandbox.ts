@@ -91,7 +91,7 @@ async function probe(folder: string): Promise<Sandbox> {
         kind: 'bubblewrap',
         version,
         program,
-        files: { ...files, options, ...(groups === undefined ? {} : { controlGroups: groups }) },
+        files: { ...files, options, controlGroups: groups },
       }) as const;
     const problem = await checkConfinement(toSandbox(['--disable-userns']), folder);
     if (problem === undefined) return toSandbox(['--disable-userns']);

@@ -27,7 +27,7 @@ import { killGroup, startProcess } from './start.ts';
 import { killMarked } from './strays.ts';
 import { surveyorOf } from './survey.ts';
 import type { Guard } from './survey.ts';
-import { watchCommand } from './watch.ts';
+import { memoryExcess, watchCommand } from './watch.ts';
 import { PathRefused, inside, walk } from './walk.ts';
 
 export interface CommandOptions {
@@ -142,7 +142,7 @@ export async function runCommandLine(
   const mark = randomUUID();
   const limits = options.limits ?? usualLimits;
   const groups = sandbox.kind === 'bubblewrap' ? sandbox.files.controlGroups : undefined;
-  const group = groups === undefined ? undefined : createControlGroup(groups, limits.processes);
+  const group = groups === undefined ? undefined : createControlGroup(groups, limits);
   const children = new Set<ChildProcess>();
   const running: Running = {
     ...{ options, sandbox, capture, output, children, stop, mark, limits, cover },
@@ -207,6 +207,8 @@ export async function runCommandLine(
     tired.abort();
     reader.close();
     if (fault !== undefined) throw fault;
+    // The kernel may have been quicker than the watch.
+    if (group?.ranOutOfMemory() === true) excess ??= memoryExcess(limits);
     if (excess !== undefined)
       capture.add(Buffer.from(`\n[dev-agent ended the command: ${excess}]\n`));
     if (options.readOnly !== true) await disarm();

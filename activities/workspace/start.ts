@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { failpoint } from '../../audit/failpoint.ts';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { behindBridge, commandEnvironment, toBubblewrapArguments } from './bubblewrap.ts';
@@ -31,16 +31,24 @@ export interface Start {
 const blockBytes = 512;
 
 /**
- * Limits of the kernel for each process, and a word to it whom to end first when memory runs out. Not of address space: V8,
- * Go and sanitizers reserve far more than they use. In a user namespace of its own only the command's processes count; the
- * letter for that depends on the shell.
+ * Limits of the kernel for each process. Not of address space: V8, Go and sanitizers reserve far more than they use. In a user
+ * namespace of its own only the command's processes count; the letter for that depends on the shell.
  */
 function toLimits(limits: SandboxLimits, confined: boolean): string {
   const { cpuSeconds, fileBytes, openFiles, processes } = limits;
   const common = `ulimit -c 0; ulimit -n ${openFiles}; ulimit -t ${cpuSeconds}; ulimit -f ${Math.ceil(fileBytes / blockBytes)};`;
-  const first = '{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null;';
   const own = `{ ulimit -u ${processes} || ulimit -p ${processes}; } 2>/dev/null;`;
-  return [common, first, confined ? own : ''].join(' ');
+  return confined ? `${common} ${own}` : common;
+}
+
+/** Tells the kernel to end the command first when memory runs out; what it starts inherits that. */
+function endFirst(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
+  } catch {
+    // Ended already, or not Linux.
+  }
 }
 
 const orNotFound =
@@ -61,12 +69,14 @@ export function startProcess(start: Start): ChildProcess {
   if (!confined) {
     const [file = '', ...rest] = command;
     const env = { ...commandEnvironment(sandbox, view.toolchain), ...marks };
-    return spawn(file, rest, {
+    const child = spawn(file, rest, {
       env,
       cwd: join(view.root, view.cwd),
       detached: true,
       stdio: [...stdio],
     });
+    endFirst(child.pid);
+    return child;
   }
   const { program, files } = sandbox;
   const filter = files.seccomp === undefined ? undefined : openSync(files.seccomp, 'r');
@@ -78,6 +88,8 @@ export function startProcess(start: Start): ChildProcess {
       detached: true,
       stdio: [...stdio, filter ?? 'ignore', 'pipe', ...(bridged ? ['pipe' as const] : [])],
     });
+    // Before bubblewrap has its arguments it starts nothing, and inside /proc is read-only.
+    endFirst(child.pid);
     const pipe = child.stdio[4] as NodeJS.WritableStream | null | undefined;
     pipe?.on('error', () => undefined);
     pipe?.end(args.map((arg) => `${arg}\0`).join(''));

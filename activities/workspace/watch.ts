@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync, readdirSync, statSync, statfsSync } from 'node:fs';
+import { lstatSync, readFileSync, readdirSync, readlinkSync, statSync, statfsSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { ControlGroup } from './control-groups.ts';
@@ -38,13 +38,14 @@ export function watchCommand({ root, limits, group, pids, end }: Watched): { sto
   function findExcess(): string | undefined {
     const family = [...pids()].flatMap(familyOf);
     group?.adopt(family);
+    if (group?.ranOutOfMemory() === true) return memoryExcess(limits);
     if (family.length > limits.processes + ours)
       return `it had ${family.length} processes, at most ${limits.processes} are allowed (sandbox.processes)`;
-    if (sum(family, residentBytes) > limits.memoryBytes) {
+    const files = bytesInMemory(family);
+    if (sum(family, residentBytes) + files > limits.memoryBytes) {
       // Shared pages count in each process that has them; only now is it worth asking for the exact figure.
-      const bytes = sum(family, ownBytes);
-      if (bytes > limits.memoryBytes)
-        return `its processes used ${bytes} bytes of memory, at most ${limits.memoryBytes} are allowed (sandbox.memory_bytes)`;
+      const bytes = sum(family, ownBytes) + Math.max(files, sum(family, ownSharedBytes));
+      if (bytes > limits.memoryBytes) return memoryExcess(limits, bytes);
     }
     if (free - freeBytes(root) > limits.growthBytes) {
       // Others write to this disk too.
@@ -55,6 +56,10 @@ export function watchCommand({ root, limits, group, pids, end }: Watched): { sto
     return undefined;
   }
 }
+
+/** Why a command was ended, once its memory is used up; `bytes` where they were counted. */
+export const memoryExcess = ({ memoryBytes }: SandboxLimits, bytes = memoryBytes): string =>
+  `its processes used ${bytes} bytes of memory, at most ${memoryBytes} are allowed (sandbox.memory_bytes)`;
 
 const sum = (pids: readonly number[], bytesOf: (pid: number) => number): number =>
   pids.reduce((total, pid) => total + bytesOf(pid), 0);
@@ -100,12 +105,37 @@ function read(file: string): string {
 
 const numbersIn = (file: string): number[] => read(file).split(' ').filter(Boolean).map(Number);
 
-const residentBytes = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+const kibibytes = (text: string, name: string): number =>
+  Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024;
 
-/** Shared pages are divided among those who share them. */
-const ownBytes = (pid: number): number =>
-  Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0) * 1024;
+const residentBytes = (pid: number): number => kibibytes(read(`/proc/${pid}/status`), 'VmRSS');
+
+/** Without files in memory; shared pages are divided among those who share them. */
+function ownBytes(pid: number): number {
+  const rollup = read(`/proc/${pid}/smaps_rollup`);
+  return kibibytes(rollup, 'Pss') - kibibytes(rollup, 'Pss_Shmem');
+}
+
+/** Mapped files in memory, whether or not they have a descriptor still. */
+const ownSharedBytes = (pid: number): number =>
+  kibibytes(read(`/proc/${pid}/smaps_rollup`), 'Pss_Shmem');
+
+/** Bytes of files in memory (memfd_create) that processes have open: they are in nobody's resident memory until they are mapped. */
+function bytesInMemory(family: readonly number[]): number {
+  const found = new Map<number, number>();
+  for (const pid of family)
+    for (const fd of list(`/proc/${pid}/fd`)) {
+      const path = `/proc/${pid}/fd/${fd}`;
+      try {
+        if (!readlinkSync(path).startsWith('/memfd:')) continue;
+        const stat = statSync(path);
+        found.set(stat.ino, bytesOn(stat));
+      } catch {
+        // Closed meanwhile.
+      }
+    }
+  return [...found.values()].reduce((total, bytes) => total + bytes, 0);
+}
 
 /** Bytes on disk of files changed since a time. */
 function bytesSince(root: string, since: number): number {

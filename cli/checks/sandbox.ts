@@ -10,13 +10,17 @@ type Probed =
       readonly version: string;
       readonly filter: boolean;
       readonly processes: 'control-group' | 'kernel' | 'watched';
+      readonly memory: 'control-group' | 'watched';
     }
   | { readonly kind: 'none' }
   | { readonly kind: 'unavailable'; readonly reason: string; readonly fix: string };
 
 /** How the limits of tools.yaml (`sandbox`) hold here. */
-function checkLimits(processes: Extract<Probed, { kind: 'bubblewrap' }>['processes']): Check {
-  const watched = 'memory and disk watched ten times a second, the rest by the kernel';
+function checkLimits({ processes, memory }: Extract<Probed, { kind: 'bubblewrap' }>): Check {
+  const watched =
+    memory === 'control-group'
+      ? 'memory by a control group, disk watched ten times a second, the rest by the kernel'
+      : 'memory and disk watched ten times a second, the rest by the kernel';
   switch (processes) {
     case 'control-group':
       return ok('limits', `processes by a control group, ${watched}`);
@@ -46,7 +50,7 @@ export async function checkSandbox({ sandbox: choice }: Settings): Promise<Check
           'sandbox',
           `bubblewrap ${sandbox.version}, no network inside, ${sandbox.filter ? 'system calls filtered' : 'no system-call filter for this processor'}`,
         ),
-        checkLimits(sandbox.processes),
+        checkLimits(sandbox),
       ];
     case 'none':
       return [

@@ -63,6 +63,27 @@ testConfined('nothing outside can be read or written', async (shell, { root, out
   assert.equal(readFileSync(join(root, 'mine'), 'utf8'), 'y\n');
 });
 
+testConfined('settings of the kernel cannot be changed, whoever the operator is', async (shell) => {
+  // Opened, not written: where it succeeds, nothing is changed.
+  const opened = await shell(
+    script(
+      'find /proc -path "/proc/[0-9]*" -prune -o -type f -print 2>/dev/null | while read -r file; do (: >> "$file") 2>/dev/null && echo "$file"; done; for own in oom_score_adj clear_refs; do (: >> /proc/self/$own) 2>/dev/null && echo $own; done; ls /sys 2>/dev/null; echo done',
+    ),
+  );
+  assert.equal(opened.text, 'done\n');
+  const outputs = await shell(
+    script('echo a > /dev/stdout; echo b >> /proc/self/fd/1; echo c >&2'),
+  );
+  assert.equal(outputs.text, 'a\nb\nc\n', 'descriptors can be opened by their names');
+});
+
+testConfined('the kernel ends commands first when memory runs out', async (shell) => {
+  const { text } = await shell(
+    script('cat /proc/self/oom_score_adj; sh -c "cat /proc/1/oom_score_adj"'),
+  );
+  assert.equal(text, '1000\n1000\n');
+});
+
 testConfined('no environment of ours is seen', async (shell) => {
   process.env['LLM_API_KEY'] = 'CANARY-ENV';
   try {

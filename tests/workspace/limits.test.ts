@@ -49,6 +49,62 @@ testConfined('memory counts for all processes of a command together', async (she
   assert.match(text, /sandbox\.memory_bytes/);
 });
 
+/** A program that makes files in memory of 16 MiB each, and does something with each. */
+const memoryHog = (then: string) => `
+import mmap, os, time
+kept = []
+for n in range(40):
+    fd = os.memfd_create("m")
+    for part in range(16):
+        os.write(fd, bytes(1048576))
+    ${then}
+    time.sleep(0.05)
+time.sleep(60)`;
+
+testConfined('files in memory count as memory, mapped or not, open or not', async (shell) => {
+  const keeps = [
+    'kept.append(fd)',
+    'kept.append(mmap.mmap(fd, 0)); kept[-1].read(); os.close(fd)',
+    'kept.append(fd); kept.append(mmap.mmap(fd, 0)); kept[-1].read()',
+  ];
+  for (const keep of keeps) {
+    const { text } = await shell(
+      argv('python3', '-c', memoryHog(keep)),
+      allow({ memoryBytes: 256 * mebibyte }),
+    );
+    assert.match(text, /sandbox\.memory_bytes/, keep);
+  }
+  const shares = memoryHog('kept.append(fd); kept.append(mmap.mmap(fd, 0)); kept[-1].read()')
+    .replace('range(40)', 'range(10)')
+    .replace('time.sleep(60)', 'print("fits")');
+  const fits = await shell(argv('python3', '-c', shares), allow({ memoryBytes: 400 * mebibyte }));
+  assert.match(fits.text, /fits/, 'what is mapped and open counts once');
+});
+
+testConfined(
+  'memory that only a message in flight holds is bounded where there are control groups',
+  async (shell) => {
+    const { sandbox } = shell;
+    if (sandbox.kind !== 'bubblewrap' || sandbox.files.controlGroups?.memory === undefined) return;
+    const hog = `
+import array, os, socket, time
+kept = []
+for n in range(60):
+    fd = os.memfd_create("m")
+    for part in range(16):
+        os.write(fd, bytes(1048576))
+    a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    a.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+    os.close(fd); kept.append((a, b)); time.sleep(0.05)
+time.sleep(60)`;
+    const { text } = await shell(
+      argv('python3', '-c', hog),
+      allow({ memoryBytes: 256 * mebibyte }),
+    );
+    assert.match(text, /sandbox\.memory_bytes/);
+  },
+);
+
 testConfined(
   'a command that fills the workspace is ended, also with files that have no name',
   async (shell, { root }) => {
