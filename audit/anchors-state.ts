@@ -10,6 +10,8 @@ import { readRegister } from './register.ts';
 import type { RegisterReading } from './register.ts';
 import { readSigningKey } from './signing-key.ts';
 import type { PublicKey } from './signing-key.ts';
+import { readWitness, toWitnessFolder } from './witness.ts';
+import type { WitnessReading } from './witness.ts';
 
 /** A place and what is to be said of it; `file` is relative to the state folder. */
 interface Remark {
@@ -78,6 +80,8 @@ const judgeRegister = (
 /** Reads all anchors; without a key they are read and not checked. */
 export const readAnchors = async (root: string, keyFile: string): Promise<AnchorsReading> => {
   const folder = toAnchorFolder(root);
+  // Before the anchors, too: a copy is written after its anchor.
+  const witness = await readWitness(toWitnessFolder(root, keyFile));
   const key = readSigningKey(keyFile);
   // Before the anchors: what is listed has an anchor already.
   let register = await readRegister(folder, key);
@@ -103,14 +107,45 @@ export const readAnchors = async (root: string, keyFile: string): Promise<Anchor
   if (counted?.ok === true && counted.records < listed) register = await readRegister(folder, key);
   const damaged = new Set(findings.map(({ file }) => file));
   findings.push(...judgeRegister(register, heads, listed).filter(({ file }) => !damaged.has(file)));
-  const notes =
-    key === undefined && heads.size > 0
-      ? [
-          {
-            file: 'anchors',
-            what: `are compared, their signatures not: there is no key ${keyFile}`,
-          },
-        ]
-      : [];
+  const notes: Remark[] = [];
+  if (key === undefined && heads.size > 0) {
+    const what = `are compared, their signatures not: there is no key ${keyFile}`;
+    notes.push({ file: 'anchors', what });
+  }
+  if (witness !== undefined) findings.push(...judgeWitness(witness, heads, findings, register));
+  else if (heads.size > 0) {
+    const what =
+      `nothing outside this folder remembers how far its logs had come (${toWitnessFolder(root, keyFile)} is not there): ` +
+      'if the whole folder was put back to an earlier state, or logs were removed with their anchors, it cannot be seen here';
+    notes.push({ file: 'anchors', what });
+  }
   return { heads, findings, notes };
+};
+
+/** Moves heads to what is remembered outside, where that is later, and says what was removed or put back. */
+const judgeWitness = (
+  { kept, lost }: WitnessReading,
+  heads: Map<string, Head>,
+  known: readonly Remark[],
+  register: RegisterReading | undefined,
+): Remark[] => {
+  const findings: Remark[] = [];
+  const isSaid = (file: string): boolean => known.some((finding) => finding.file === file);
+  for (const [log, { head }] of kept) {
+    const inside = heads.get(log);
+    const file = toAnchorFile('anchors', log);
+    if (inside === undefined && !isSaid(file))
+      findings.push({ file, what: `is gone: ${log} was anchored` });
+    if (inside !== undefined && inside.seq < head.seq) {
+      const what = `is older than what is remembered outside this folder: it says ${inside.seq} records of ${log}, there were ${head.seq}`;
+      findings.push({ file, what });
+    }
+    if (inside === undefined || inside.seq < head.seq) heads.set(log, head);
+  }
+  for (const { log, head } of lost) {
+    if (register?.lost.some((entry) => entry.log === log && entry.head === head.hash)) continue;
+    const what = `was deleted, emptied or put back, and began anew; it had ${head.seq} records, the last ${head.hash}`;
+    findings.push({ file: log.startsWith('run-') ? log : `audit/${log}`, what });
+  }
+  return findings;
 };

@@ -22,6 +22,7 @@ import { isRegistered, register } from './register.ts';
 import { ensureSigningKey, toKeyFile } from './signing-key.ts';
 import type { SigningKey } from './signing-key.ts';
 import { syncFolder } from './sync-folder.ts';
+import { keepCopy, readCopy, setCopyAside, toWitnessFolder } from './witness.ts';
 import { createFolder } from './writer.ts';
 
 const create = async (file: string, text: string, folder: string): Promise<void> => {
@@ -39,6 +40,7 @@ const placeless = new Set(['EACCES', 'EROFS', 'EPERM', 'ENOTDIR']);
  */
 export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anchors => {
   const folder = toAnchorFolder(root);
+  const witness = toWitnessFolder(root, keyFile);
   let made: SigningKey | 'none' | undefined;
   removeLeftTemps(folder);
   const ensureKey = (): SigningKey | 'none' => {
@@ -62,6 +64,7 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
       const write = async (key: SigningKey, head: Head): Promise<void> => {
         const text = renderAnchor({ log, head, listed: listed ?? 0 }, key);
         if (!overwriteAnchor(file, text)) await create(file, text, folder);
+        await keepCopy(witness, root, { log, text });
         known = { text, head };
       };
 
@@ -70,7 +73,14 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
         const entry = { kind: 'lost', log, records: head.seq, head: head.hash, why, time } as const;
         await register(folder, key, entry);
         await rm(file, { force: true });
+        await setCopyAside(witness, log);
         known = undefined;
+      };
+
+      /** The later of what is anchored and what is remembered of that: the folder may be an older one. */
+      const toLatest = async (head: Head): Promise<Head> => {
+        const copy = await readCopy(witness, log);
+        return copy !== undefined && copy.head.seq > head.seq ? copy.head : head;
       };
 
       return {
@@ -81,6 +91,8 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
           if (text !== undefined && text === known?.text) return known.head;
           const key = ensureKey();
           if (text === undefined) {
+            const copy = await readCopy(witness, log);
+            if (copy !== undefined) return copy.head;
             if (key !== 'none' && (await isRegistered(folder, log))) {
               await lose(key, { seq: 0, hash: '' }, 'lost its anchor');
             }
@@ -96,8 +108,8 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
           if (anchor === undefined || !isOurs) {
             throw new ChainError(file, 1, 'is not what was signed');
           }
-          known = { text, head: anchor.head };
-          return anchor.head;
+          known = { text, head: await toLatest(anchor.head) };
+          return known.head;
         },
         async keep(head) {
           const key = ensureKey();

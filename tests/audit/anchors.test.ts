@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -11,6 +11,7 @@ import { ChainError, openChain } from '../../audit/chain.ts';
 import { createAuditLog } from '../../audit/log.ts';
 import { toKeyFile } from '../../audit/signing-key.ts';
 import { verifyState } from '../../audit/verify.ts';
+import { toWitnessFolder } from '../../audit/witness.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { createFolder } from './folder.ts';
 
@@ -184,26 +185,78 @@ test('a log from before there were anchors is told of, and anchored when it goes
   assert.deepEqual((await verifyState(root)).notes, []);
 });
 
+const cutWithoutAnchors = async (file: string): Promise<void> => {
+  await cutLine(file);
+  await rm(join(dirname(file), 'anchors'), { recursive: true });
+};
+
 test('a cut or rewritten log is not continued, so that its anchor stays', async (t) => {
-  for (const damage of [cutLine, (file: string) => rewriteTail(file, 'run a')]) {
+  for (const damage of [cutLine, (file: string) => rewriteTail(file, 'run a'), cutWithoutAnchors]) {
     const root = await createState(t);
     await damage(toRunLog(root, 'a'));
     await assert.rejects(
       openChain(toRunLog(root, 'a'), 'run a', createAnchors(root)),
       (error) => error instanceof ChainError && error.line === 3,
     );
-    assert.equal((await verifyState(root)).findings.length, 1);
+    assert.ok((await verifyState(root)).findings.some(({ file }) => file === 'run-a.jsonl'));
   }
+});
+
+test('a log cut, another removed, and all anchors gone: what was anchored is remembered outside', async (t) => {
+  const root = await createState(t);
+  await cutLine(join(root, day));
+  await rm(toRunLog(root, 'b'));
+  await rm(join(root, 'anchors'), { recursive: true });
+  const { findings } = await verifyState(root);
+  const said = new Map(findings.map(({ file, what }) => [file, what]));
+  assert.match(said.get(day) ?? '', /was cut, it had at least 3 records/);
+  assert.match(said.get('run-b.jsonl') ?? '', /is gone: it had at least 3 records/);
+  for (const log of ['run-a', 'run-b', '2026-03-01'])
+    assert.match(said.get(`anchors/${log}.json`) ?? '', /is gone/);
+});
+
+test('a state folder put back to an earlier state is found, and removed as a whole, too', async (t) => {
+  const root = await createState(t);
+  const earlier = await createFolder(t);
+  await cp(root, earlier, { recursive: true });
+  await appendEntry(root, 'fourth');
+  await appendEvents(root, 'c', 2);
+  assert.deepEqual((await verifyState(root)).findings, []);
+  for (const name of await readdir(root)) await rm(join(root, name), { recursive: true });
+  assert.equal((await verifyState(root)).findings.filter(({ file }) => file === day).length, 1);
+  await cp(earlier, root, { recursive: true });
+  const files = (await verifyState(root)).findings.map(({ file }) => file);
+  for (const file of [day, 'run-c.jsonl', 'anchors/2026-03-01.json'])
+    assert.ok(files.includes(file), `${file} in ${files.join(' ')}`);
+  assert.ok(!files.includes('run-a.jsonl'), 'what is as it was is no finding');
+  await assert.rejects(appendEntry(root, 'fifth'), ChainError);
+});
+
+test('a log that began anew stays a finding when the state folder forgets it', async (t) => {
+  const root = await createState(t);
+  await rm(join(root, day));
+  await appendEntry(root, 'fourth');
+  await rm(join(root, 'anchors'), { recursive: true });
+  await appendEntry(root, 'fifth');
+  const { findings } = await verifyState(root);
+  const about = findings.find(({ file }) => file === day);
+  assert.match(about?.what ?? '', /began anew; it had 3 records/, JSON.stringify(findings));
+});
+
+test('verify says what it cannot know where nothing is remembered outside', async (t) => {
+  const root = await createState(t);
+  await rm(toWitnessFolder(root, toKeyFile()), { recursive: true });
+  const { findings, notes } = await verifyState(root);
+  assert.deepEqual(findings, []);
+  assert.match(notes[0]?.what ?? '', /put back to an earlier state.*cannot be seen/);
+  await appendEntry(root, 'fourth');
+  assert.deepEqual((await verifyState(root)).notes, [], 'from then on it is remembered');
 });
 
 test('a log that begins anew leaves on record what it had', async (t) => {
   for (const damage of [
     (root: string) => rm(join(root, day)),
     (root: string) => writeFile(join(root, day), ''),
-    async (root: string) => {
-      await rm(join(root, 'anchors/2026-03-01.json'));
-      await cutLine(join(root, day));
-    },
     (root: string) => createAnchors(root, join(root, 'x.pem')).of(day).keep({ seq: 9, hash: '' }),
   ]) {
     const root = await createState(t);
@@ -212,7 +265,7 @@ test('a log that begins anew leaves on record what it had', async (t) => {
     const { findings } = await verifyState(root);
     const [finding] = findings;
     assert.equal(finding?.file, 'anchors/register.jsonl', JSON.stringify(findings));
-    assert.match(finding.what, /2026-03-01.jsonl (was deleted|lost its anchor|was signed)/);
+    assert.match(finding.what, /2026-03-01.jsonl (was deleted|was signed)/);
     await appendEntry(root, 'fifth');
     assert.deepEqual((await verifyState(root)).findings, findings);
   }

@@ -10,6 +10,8 @@ import { toCanonical } from '../../audit/canonical.ts';
 import { readCurrentHistory, readExecutions } from '../../audit/executions.ts';
 import { verifyChain } from '../../audit/chain.ts';
 import { createAnchors } from '../../audit/anchors.ts';
+import { toKeyFile } from '../../audit/signing-key.ts';
+import { toWitnessFolder } from '../../audit/witness.ts';
 import { MirrorMismatch, mirrorRun } from '../../audit/mirror.ts';
 import { createFolder, readAll } from './folder.ts';
 import { playService, toEvent, toServerError, toStart } from './played-service.ts';
@@ -168,7 +170,9 @@ test('a mirror killed between a gap and its close says the gap once', async (t) 
   await mirror(file, [gone]);
   const lines = (await readFile(file, 'utf8')).split('\n');
   await writeFile(file, `${lines.slice(0, -2).join('\n')}\n`);
+  // As if nothing had been anchored yet.
   await rm(join(dirname(file), 'anchors'), { recursive: true });
+  await rm(toWitnessFolder(dirname(file), toKeyFile()), { recursive: true });
   await mirror(file, [gone]);
   assert.equal(await readShape(file), 'header 1 2 gap close');
 });
