@@ -38,8 +38,8 @@ const readBody = async (request: IncomingMessage): Promise<Readonly<Record<strin
 };
 
 /**
- * The supervisor's control server, not yet listening. Whoever has the token may ask; the Host header must name the
- * loopback interface, so that a web page whose name was pointed here cannot.
+ * The supervisor's control server, not yet listening. Whoever has the token may ask, but no web page: the Host header must
+ * name the loopback interface, and nothing a browser adds may be there.
  */
 export function createControl(
   token: string,
@@ -50,9 +50,13 @@ export function createControl(
   const hosts = new Set([`127.0.0.1:${port}`, `localhost:${port}`]);
 
   const answer = async (request: IncomingMessage): Promise<[status: number, body: object]> => {
-    if (!hosts.has(request.headers.host ?? '')) return [403, { error: 'Wrong Host header.' }];
+    const { headers } = request;
+    if (!hosts.has(headers.host ?? '')) return [403, { error: 'Wrong Host header.' }];
+    // Programs send neither; a browser cannot leave them out of a POST.
+    if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined)
+      return [403, { error: 'Not for web pages.' }];
     // Compared as hashes: equal length, and no byte of the token can be guessed from the time it takes.
-    if (!timingSafeEqual(hash(request.headers.authorization ?? ''), expected)) {
+    if (!timingSafeEqual(hash(headers.authorization ?? ''), expected)) {
       return [
         401,
         { error: 'Wrong or missing token; it is in the `token` file of the state folder.' },

@@ -36,6 +36,8 @@ const toTemporalArgs = (
     // that asks the right one.
     'matching.numTaskqueueReadPartitions=1',
     'matching.numTaskqueueWritePartitions=1',
+    // Its HTTP API takes posts of any web page, and cannot be left out: no request has a Host that it accepts.
+    'frontend.httpAllowedHosts=["no.such.invalid"]',
   ]),
   ...repeat(
     '--search-attribute',

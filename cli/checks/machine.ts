@@ -9,7 +9,23 @@ const oldestNode = [24, 12] as const;
 
 /** What the machine has to bring along. */
 export async function checkMachine(settings: Settings): Promise<Check[]> {
-  return [checkNode(process.versions.node), checkTemporalCli(settings), await checkGit()];
+  return [
+    checkNode(process.versions.node),
+    checkOperator(process.getuid?.()),
+    checkTemporalCli(settings),
+    await checkGit(),
+  ];
+}
+
+/** Root may do everything, and so may whatever finds a way out of a sandbox of root's. */
+export function checkOperator(uid: number | undefined): Check {
+  return uid === 0
+    ? warn(
+        'operator',
+        'root: what gets out of the sandbox has the whole machine',
+        'Run dev-agent as a user of its own: docs/operations.md, "A user of its own".',
+      )
+    : ok('operator', uid === undefined ? 'not root' : `uid ${uid}, not root`);
 }
 
 export function checkNode(version: string): Check {

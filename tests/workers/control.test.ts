@@ -32,6 +32,7 @@ interface Question {
   readonly token?: string;
   readonly host?: string;
   readonly body?: string;
+  readonly more?: Readonly<Record<string, string>>;
 }
 
 const ask = ({
@@ -40,9 +41,10 @@ const ask = ({
   token = 'right-token',
   host = `127.0.0.1:${port}`,
   body = '{"a":1}',
+  more = {},
 }: Question): Promise<{ status: number | undefined; text: string }> =>
   new Promise((resolve, reject) => {
-    const headers = { host, authorization: `Bearer ${token}` };
+    const headers = { host, authorization: `Bearer ${token}`, ...more };
     const question = request({ host: '127.0.0.1', port, path, method, headers }, (response) => {
       let text = '';
       response.on('data', (bytes: Buffer) => (text += bytes.toString()));
@@ -62,6 +64,8 @@ for (const [what, question, status] of [
   ['an empty token', { token: '' }, 401],
   ['a name that was pointed to the loopback interface', { host: `evil.example:${port}` }, 403],
   ['another port in the Host header', { host: '127.0.0.1:1' }, 403],
+  ['a page of the same machine', { more: { origin: 'http://127.0.0.1:8233' } }, 403],
+  ['a page that sends no origin', { more: { 'sec-fetch-site': 'cross-site' } }, 403],
   ['GET', { method: 'GET', body: '' }, 405],
   ['an unknown path', { path: '/toString' }, 404],
   ['text that is not JSON', { body: '{' }, 400],
