@@ -3,7 +3,7 @@ import { homedir, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toStateFolders } from './folders.ts';
-import { readConfigFile } from './file.ts';
+import { readUserConfig, readWorkspaceConfig } from './file.ts';
 import { variables } from './variables.ts';
 import type { ConfigFile } from './file.ts';
 import type { StateFolders } from './folders.ts';
@@ -46,6 +46,15 @@ export class ConfigError extends Error {
   }
 }
 
+interface Source {
+  /** As its reader wrote it. */
+  readonly name: string;
+  /** Folder relative paths start from. */
+  readonly base: string;
+  /** True for what a workspace says: a mistake is told without its text. */
+  readonly quiet?: boolean;
+}
+
 const isContainer = (): boolean => existsSync('/.dockerenv') || existsSync('/run/.containerenv');
 
 const shippedPolicies = fileURLToPath(new URL('../policies', import.meta.url));
@@ -63,11 +72,12 @@ export function readSettings(source: SettingsSource = {}): Settings {
   const values: Partial<Record<VariableKey, unknown>> = {};
   const origins: Partial<Record<VariableKey, Origin>> = {};
 
-  const take = (entry: Variable, text: string, from: { name: string; base: string }): unknown => {
+  const take = (entry: Variable, text: string, from: Source): unknown => {
     const parsed: Parsed<unknown> = entry.parse(text, from.base);
     if ('value' in parsed) return parsed.value;
-    const shown = entry.secret === true ? 'something else' : JSON.stringify(text);
-    const more = parsed.instead === undefined ? '' : ` ${parsed.instead}`;
+    const isQuiet = entry.secret === true || from.quiet === true;
+    const shown = isQuiet ? 'something else' : JSON.stringify(text);
+    const more = parsed.instead === undefined || isQuiet ? '' : ` ${parsed.instead}`;
     problems.push(`${from.name} must be ${parsed.expected}, got ${shown}.${more}`);
     return undefined;
   };
@@ -101,19 +111,18 @@ export function readSettings(source: SettingsSource = {}): Settings {
         notices.push(`${name} does not count: only you may set it, not the workspace.`);
         continue;
       }
-      const value = take(entry, text, { name, base: dirname(file.path) });
+      const quiet = origin === 'workspace';
+      const value = take(entry, text, { name, base: dirname(file.path), quiet });
       if (origin === 'workspace' && value !== undefined && !entry.fromWorkspace?.(value as never)) {
-        notices.push(
-          `${name}: ${text} does not count: a workspace may only tighten what is allowed.`,
-        );
+        notices.push(`${name} does not count: a workspace may only tighten what is allowed.`);
         continue;
       }
       settle(entry, origin, value);
     }
   };
-  fromFile(readConfigFile(join(workspace, '.agent', 'config.yaml'), 'workspace'), 'workspace');
+  fromFile(readWorkspaceConfig(workspace), 'workspace');
   const userFolder = join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'dev-agent');
-  fromFile(readConfigFile(join(userFolder, 'config.yaml'), 'user'), 'user');
+  fromFile(readUserConfig(join(userFolder, 'config.yaml')), 'user');
 
   if (problems.length > 0) throw new ConfigError(problems);
 

@@ -1,8 +1,10 @@
 import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import type * as Yaml from 'yaml';
 import { variables } from './variables.ts';
 import type { VariableKey } from './variables.ts';
+import { readWorkspaceFile } from './workspace-file.ts';
 
 /** Settings of one config.yaml, still as text. */
 export interface ConfigFile {
@@ -13,11 +15,27 @@ export interface ConfigFile {
 
 const isKey = (key: string): key is VariableKey => variables.some((entry) => entry.key === key);
 
-/**
- * Reads `<setting>: <value>` lines; undefined when there is no file.
- * A workspace's file may hold more than settings, so unknown keys are mistakes only in the user's own.
- */
-export function readConfigFile(path: string, owner: 'workspace' | 'user'): ConfigFile | undefined {
+const maxBytes = 256 * 1024;
+
+/** The settings a workspace asks for: `.agent/config.yaml`, read through no link and told of without a word of its text. */
+export function readWorkspaceConfig(workspace: string): ConfigFile | undefined {
+  const names = ['.agent', 'config.yaml'];
+  const path = join(workspace, ...names);
+  const read = readWorkspaceFile(workspace, names, maxBytes);
+  switch (read.state) {
+    case 'missing':
+      return undefined;
+    case 'refused': {
+      const problem = `${path} cannot be used: ${read.reason}; expected ${read.expected}.`;
+      return { path, values: {}, problems: [problem] };
+    }
+    case 'read':
+      return parseConfig(path, read.text, 'workspace');
+  }
+}
+
+/** The user's own settings; undefined when there is no file. */
+export function readUserConfig(path: string): ConfigFile | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -26,14 +44,28 @@ export function readConfigFile(path: string, owner: 'workspace' | 'user'): Confi
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     return { path, values: {}, problems: [`${path} cannot be read: ${code ?? message}.`] };
   }
+  const config = parseConfig(path, text, 'user');
+  if (config?.values.apiKey === undefined || (statSync(path).mode & 0o077) === 0) return config;
+  const problem = `${path} holds a key and others may read it. Run: chmod 600 ${path}`;
+  return { ...config, problems: [...config.problems, problem] };
+}
+
+/**
+ * Reads `<setting>: <value>` lines. A workspace's file may hold more than settings, so unknown keys are mistakes only in the
+ * user's own; and nothing of a workspace's text is quoted.
+ */
+function parseConfig(
+  path: string,
+  text: string,
+  owner: 'workspace' | 'user',
+): ConfigFile | undefined {
   // Loaded only when there is a file: most commands start without one, and quickly.
   const { parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
   let content: unknown;
   try {
-    content = parse(text, { maxAliasCount: 0 });
+    content = parse(text, { maxAliasCount: 0, logLevel: 'error' });
   } catch (error) {
-    const [first] = (error as Error).message.split('\n');
-    return { path, values: {}, problems: [`${path} is not valid YAML: ${first}`] };
+    return { path, values: {}, problems: [`${path} is not valid YAML: ${explain(error, owner)}`] };
   }
   if (content === null) return undefined;
   if (typeof content !== 'object' || Array.isArray(content)) {
@@ -50,11 +82,17 @@ export function readConfigFile(path: string, owner: 'workspace' | 'user'): Confi
     } else if (['string', 'number', 'boolean'].includes(typeof value)) {
       values[key] = String(value);
     } else {
-      problems.push(`${key} in ${path} must be one value, got ${JSON.stringify(value)}.`);
+      const got = owner === 'user' ? JSON.stringify(value) : 'a list or a mapping';
+      problems.push(`${key} in ${path} must be one value, got ${got}.`);
     }
   }
-  if (values.apiKey !== undefined && owner === 'user' && (statSync(path).mode & 0o077) !== 0) {
-    problems.push(`${path} holds a key and others may read it. Run: chmod 600 ${path}`);
-  }
   return { path, values, problems };
+}
+
+/** What a YAML parser says; of a workspace's file, only where. */
+function explain(error: unknown, owner: 'workspace' | 'user'): string {
+  if (owner === 'user') return (error as Error).message.split('\n')[0] ?? '';
+  const [start] = (error as Partial<Yaml.YAMLParseError>).linePos ?? [];
+  const where = start === undefined ? '' : `, line ${start.line}, column ${start.col}`;
+  return `expected lines such as "model: gpt-4o-mini"${where}.`;
 }

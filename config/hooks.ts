@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseHooks } from '../policies/hooks.ts';
 import type { Hook } from '../policies/hooks.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';
-import { readPolicyFile, renderProblem } from './policy-file.ts';
+import { readOwnFile, renderProblem } from './policy-file.ts';
 
 /** A hooks.yaml with mistakes: no run begins there before it is mended. */
 export class HooksError extends Error {
@@ -19,7 +19,7 @@ export class HooksError extends Error {
 /** None where the workspace has no such file. @throws HooksError with every mistake in it. */
 export function readHooks(workspace: string): readonly Hook[] {
   const dir = join(workspace, '.agent');
-  const file = readPolicyFile(dir, 'hooks.yaml');
+  const file = readOwnFile(workspace, ['.agent'], 'hooks.yaml');
   if ('missing' in file) return [];
   if ('problem' in file) throw new HooksError(dir, [file.problem]);
   const parsed = parseHooks(file.text);

@@ -7,7 +7,7 @@ import type { Policy } from '../policies/schema.ts';
 import { denyEverything, tighten } from '../policies/tighten.ts';
 import type { TighteningFiles } from '../policies/tighten.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';
-import { readPolicyFile, renderProblem } from './policy-file.ts';
+import { readOwnFile, readPolicyFile, renderProblem } from './policy-file.ts';
 import type { PolicyFile } from './policy-file.ts';
 
 const names = ['tools', 'network', 'paths'] as const;
@@ -108,8 +108,9 @@ function readAlways(
  * workspace has no such file. @throws PolicyError with everything that is wrong with the workspace's files.
  */
 export function tightenBundle(bundle: PolicyBundle, workspace: string): PolicyBundle {
-  const dir = join(workspace, '.agent', 'policies');
-  const read = names.map((name) => [name, readPolicyFile(dir, `${name}.yaml`)] as const);
+  const folder = ['.agent', 'policies'];
+  const dir = join(workspace, ...folder);
+  const read = names.map((name) => [name, readOwnFile(workspace, folder, `${name}.yaml`)] as const);
   const problems = read.flatMap(([, file]) => ('problem' in file ? [file.problem] : []));
   if (problems.length > 0) throw new PolicyError(dir, problems);
   const files: TighteningFiles = Object.fromEntries(

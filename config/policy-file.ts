@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { PolicyProblem } from '../policies/yaml.ts';
+import { readWorkspaceFile } from './workspace-file.ts';
 
 const maxBytes = 256 * 1024;
 
@@ -15,13 +16,18 @@ export type PolicyFile =
   | { readonly problem: PolicyProblem }
   | { readonly missing: PolicyProblem };
 
-/** Reads one of the small YAML files a person writes; never waits, never follows what is no file. */
+const toProblem = (file: string, message: string, expected: string): PolicyProblem => ({
+  ...{ file, line: 1, column: 1, message, expected },
+});
+
+const toMissing = (file: string): PolicyFile => ({
+  missing: toProblem(file, 'the file is missing', 'all of tools.yaml, network.yaml and paths.yaml'),
+});
+
+/** Reads one of the small YAML files an operator writes, through links too; never waits. */
 export function readPolicyFile(dir: string, file: string): PolicyFile {
-  const toProblem = (message: string, expected: string): PolicyProblem => ({
-    ...{ file, line: 1, column: 1, message, expected },
-  });
   const fault = (message: string, expected: string): PolicyFile => ({
-    problem: toProblem(message, expected),
+    problem: toProblem(file, message, expected),
   });
   let fd: number;
   try {
@@ -30,12 +36,7 @@ export function readPolicyFile(dir: string, file: string): PolicyFile {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     return code === 'ENOENT' || code === 'ENOTDIR'
-      ? {
-          missing: toProblem(
-            'the file is missing',
-            'all of tools.yaml, network.yaml and paths.yaml',
-          ),
-        }
+      ? toMissing(file)
       : fault(`the file cannot be read (${code ?? message})`, 'a readable file');
   }
   try {
@@ -49,5 +50,18 @@ export function readPolicyFile(dir: string, file: string): PolicyFile {
     throw error;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Reads one of the small YAML files of a workspace; `folder` names where it is, below the root. */
+export function readOwnFile(root: string, folder: readonly string[], file: string): PolicyFile {
+  const read = readWorkspaceFile(root, [...folder, file], maxBytes);
+  switch (read.state) {
+    case 'read':
+      return { text: read.text };
+    case 'missing':
+      return toMissing(file);
+    case 'refused':
+      return { problem: toProblem(file, read.reason, read.expected) };
   }
 }

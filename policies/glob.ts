@@ -16,7 +16,8 @@ type Token =
   | { readonly char: string }
   | { readonly ranges: readonly (readonly [number, number])[]; readonly negated: boolean };
 
-class GlobError extends Error {
+/** What is wrong with a pattern, in words that quote nothing of it. */
+export class GlobError extends Error {
   override readonly name = 'GlobError';
 }
 
@@ -49,7 +50,7 @@ export function toGlob(text: string, { folded = false } = {}): Glob {
   if (/[{}\\]/.test(body)) throw new GlobError('braces and backslashes are not supported');
   const segments = body.split('/').map((part): Segment => {
     if (part === '') throw new GlobError('the pattern has an empty folder name');
-    if (part === '..' || part === '.') throw new GlobError(`"${part}" is not allowed in a pattern`);
+    if (part === '..' || part === '.') throw new GlobError('"." and ".." are not allowed in it');
     if (part === '**') return '**';
     if (part.includes('**')) throw new GlobError('"**" must stand alone between slashes');
     const name = folded ? part.normalize('NFC').toLowerCase() : part;

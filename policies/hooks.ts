@@ -1,6 +1,6 @@
 /** Guardrail hooks: commands that must come out green, written by the operator (`tools.yaml`) or a workspace (`.agent/hooks.yaml`). */
 import { z } from 'zod';
-import { readSection } from './section.ts';
+import { listKeys, readSection } from './section.ts';
 import type { Report } from './compile.ts';
 import type { At, PolicyProblem } from './yaml.ts';
 
@@ -31,7 +31,8 @@ const hook = z
   .superRefine(({ command, argv }, context) => {
     if ((command === undefined) !== (argv === undefined)) return;
     const message = argv === undefined ? 'it has no command' : 'it has both';
-    const params = { expected: 'either command: npm test, or argv: [npm, test]' };
+    const expected = 'either command: npm test, or argv: [npm, test]';
+    const params = { expected, quotes: false };
     context.addIssue({ code: 'custom', message, params });
   });
 
@@ -44,7 +45,11 @@ export function compileHooks(entries: HooksFile, at: At, report: Report): Hook[]
   const names = new Set<string>();
   return entries.map(({ name, command = '', argv, when, timeoutSeconds, required }, index) => {
     if (names.has(name))
-      report([...at, index, 'name'], `hooks[${index}].name is "${name}" again`, 'another name');
+      report(
+        [...at, index, 'name'],
+        `hooks[${index}].name is that of another hook`,
+        'another name',
+      );
     names.add(name);
     return {
       name,
@@ -65,8 +70,11 @@ export type ParsedHooks =
 /** Reads the text of a `hooks.yaml`; every mistake at once. */
 export function parseHooks(text: string): ParsedHooks {
   const problems: PolicyProblem[] = [];
-  const expected = 'version, or hooks with name, command or argv, when, timeoutSeconds, required';
-  const read = readSection('hooks.yaml', text, fileSchema, problems, expected);
+  const keys = 'version, or hooks with name, command or argv, when, timeoutSeconds, required';
+  const read = readSection('hooks.yaml', text, fileSchema, problems, {
+    keys,
+    known: listKeys(fileSchema),
+  });
   const hooks = read === undefined ? [] : compileHooks(read.value.hooks, ['hooks'], read.report);
   return problems.length > 0 ? { ok: false, problems } : { ok: true, hooks };
 }

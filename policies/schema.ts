@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Effect, Prices, ToolLimits, Verdict } from './action.ts';
-import { toGlob } from './glob.ts';
+import { GlobError, toGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import { toHostPattern } from './hosts.ts';
 import { hooksSchema } from './hooks.ts';
@@ -154,7 +154,8 @@ const written = (expected: string, read: (text: string) => unknown) =>
         read(text);
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        context.addIssue({ code: 'custom', message, params: { expected } });
+        const quotes = !(error instanceof GlobError);
+        context.addIssue({ code: 'custom', message, params: { expected, quotes } });
       }
     });
 const pathPattern = written('a path pattern such as "src/**" or "**/*.key"', toGlob);

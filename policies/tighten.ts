@@ -9,9 +9,16 @@ import { tightenBudgets } from './budgets.ts';
 import { toHostRules, toPathRules, toToolRules, toVariables } from './compile.ts';
 import { toGlob } from './glob.ts';
 import { toOperands } from './notation.ts';
-import { readSection } from './section.ts';
+import { listKeys, readSection } from './section.ts';
 import type { Report } from './compile.ts';
-import { askForOrder, seenOrder, tightening } from './schema.ts';
+import {
+  askForOrder,
+  networkSchema,
+  pathsSchema,
+  seenOrder,
+  tightening,
+  toolsSchema,
+} from './schema.ts';
 import type { CommandRule, CommandWish, Policy, Rule } from './schema.ts';
 import type { At, PolicyProblem } from './yaml.ts';
 
@@ -38,14 +45,19 @@ const smaller = (a: number, b: number | undefined): number => Math.min(a, b ?? a
 const join = <R extends Rule>(base: readonly R[], more: readonly R[]): R[] =>
   [...more, ...base].toSorted((a, b) => severity[b.verdict] - severity[a.verdict]);
 
+let words: ReadonlySet<string> | undefined;
+/** Keys of the operator's files as well: what may not be written here is named. */
+const ours = (): ReadonlySet<string> =>
+  (words ??= listKeys(toolsSchema, networkSchema, pathsSchema, ...Object.values(tightening)));
+
 /** The operator's policy, tightened by a workspace's files; every mistake in them at once. */
 export function tighten(policy: Policy, files: TighteningFiles): Tightened {
   const problems: PolicyProblem[] = [];
   const read = <T extends z.ZodType>(name: keyof TighteningFiles, schema: T) => {
     const text = files[name];
     if (text === undefined) return undefined;
-    const expected = 'a key of the schema: a workspace may only tighten, with deny and ask';
-    return readSection(`${name}.yaml`, text, schema, problems, expected);
+    const keys = 'a key of the schema: a workspace may only tighten, with deny and ask';
+    return readSection(`${name}.yaml`, text, schema, problems, { keys, known: ours() });
   };
   const tools = read('tools', tightening.tools);
   const network = read('network', tightening.network)?.value ?? {};
@@ -111,7 +123,7 @@ function tightenCommands(
     if (base !== undefined) commands.set(name, tightenCommand(base, wish, names, report));
     else if (wish.verdict === 'deny' && wish.sub === undefined)
       commands.set(name, toDenied(names, wish));
-    else report(at, `"${names.join(' ')}" is no command of the operator's policy`, 'verdict: deny');
+    else report(at, "it is no command of the operator's policy", 'verdict: deny');
   }
 }
 

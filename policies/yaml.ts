@@ -1,5 +1,5 @@
 import { isAlias, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
-import type { Document } from 'yaml';
+import type { Document, ErrorCode } from 'yaml';
 
 /** A fault in a policy file, placed where an editor can jump to. Lines and columns count from 1. */
 export interface PolicyProblem {
@@ -21,8 +21,15 @@ export interface Yaml {
 
 const maxLength = 256 * 1024;
 
-/** Reads one YAML 1.2 document of plain values: no aliases, tags, merge keys, duplicate keys or second document. */
-export function parseYaml(file: string, text: string): Yaml | readonly PolicyProblem[] {
+/**
+ * Reads one YAML 1.2 document of plain values: no aliases, tags, merge keys, duplicate keys or second document. Without
+ * `quotes` no problem repeats a word of the text.
+ */
+export function parseYaml(
+  file: string,
+  text: string,
+  { quotes = true }: { readonly quotes?: boolean } = {},
+): Yaml | readonly PolicyProblem[] {
   const lines = new LineCounter();
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
@@ -53,13 +60,18 @@ export function parseYaml(file: string, text: string): Yaml | readonly PolicyPro
     ({ code, pos }) => lost === undefined || code === 'DUPLICATE_KEY' || pos[0] <= lost.pos[0],
   );
   const problems = faults.map((fault) =>
-    at(fault.pos[0], firstLine(fault.message), 'one document of plain YAML 1.2'),
+    at(
+      fault.pos[0],
+      quotes ? firstLine(fault.message) : toFault(fault.code),
+      'one document of plain YAML 1.2',
+    ),
   );
   if (lost !== undefined) return problems;
   visit(document, (key, node) => {
     const offset = (isScalar(node) || isAlias(node)) && node.range ? node.range[0] : 0;
     if (isAlias(node)) {
-      problems.push(at(offset, `alias *${node.source}`, 'the value itself: aliases are refused'));
+      const alias = quotes ? `alias *${node.source}` : 'an alias';
+      problems.push(at(offset, alias, 'the value itself: aliases are refused'));
     } else if (key === 'key' && (!isScalar(node) || typeof node.value !== 'string')) {
       problems.push(at(offset, 'a key that is not text', 'plain text as key'));
     } else if (key === 'key' && isScalar(node) && node.value === '__proto__') {
@@ -72,6 +84,14 @@ export function parseYaml(file: string, text: string): Yaml | readonly PolicyPro
     problem: (path, message, expected, key = false) =>
       at(offsetOf(document, path, key), message, expected),
   };
+}
+
+/** What the parser found, without the text it found it in. */
+function toFault(code: ErrorCode): string {
+  if (code === 'DUPLICATE_KEY') return 'a key that is there already';
+  if (code === 'MULTIPLE_DOCS') return 'a second document';
+  if (code === 'TAG_RESOLVE_FAILED') return 'a tag';
+  return `it is not plain YAML (${code.toLowerCase().replaceAll('_', ' ')})`;
 }
 
 const firstLine = (message: string): string => message.split('\n')[0] ?? message;

@@ -17,7 +17,7 @@ import type {
 } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
 import { createDotenvReader } from '../workspace/dotenv.ts';
-import { readText } from '../workspace/files.ts';
+import { readInstructions } from '../workspace/instructions.ts';
 import { listFiles } from '../workspace/list.ts';
 import { WorkspaceBusy } from '../workspace/lease.ts';
 import { findRiskySettings, renderRisky } from '../workspace/git-settings.ts';
@@ -379,19 +379,4 @@ function describe(root: string, policy: Policy, sandbox: Sandbox): string {
     readInstructions(root, authorize),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
-}
-
-const instructionBytes = 32_768;
-
-function readInstructions(
-  root: string,
-  authorize: Parameters<typeof readText>[2]['authorize'],
-): string {
-  try {
-    const text = readText(root, 'AGENTS.md', { maxBytes: instructionBytes, authorize });
-    return `Instructions of the folder's owner (AGENTS.md):\n${text}`;
-  } catch (error) {
-    if (error instanceof PathRefused) return '';
-    throw error;
-  }
 }

@@ -26,6 +26,8 @@ export interface ReadOptions extends FileOptions {
   readonly startLine?: number;
   /** Inclusive; beyond the end means up to the end. */
   readonly endLine?: number;
+  /** A link that is the last name is refused rather than followed. */
+  readonly keepLink?: true;
   /** Applied to the whole text before lines are taken from it. */
   readonly mask?: (text: string) => string;
 }
@@ -43,7 +45,8 @@ function toText(bytes: Buffer, path: string): { text: string; lossy: boolean } {
 /** A text file or some of its lines. A note in front says which lines, or that bytes are not UTF-8. @throws PathRefused */
 export function readText(root: string, path: string, options: ReadOptions): string {
   const { startLine = 1, endLine, authorize, maxBytes, mask = (text) => text } = options;
-  return walk(root, path, false, (place) => {
+  const mode = options.keepLink === true ? ({ keepLink: true } as const) : false;
+  return walk(root, path, mode, (place) => {
     authorize('read', place.path);
     const { text: content, lossy } = toText(readRegular(place, maxBytes).bytes, place.path);
     const text = mask(content);

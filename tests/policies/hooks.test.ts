@@ -36,7 +36,7 @@ test('a hook has a name and a command, and what it leaves out is usual', () => {
 for (const [lines, expected] of [
   [
     ['  - name: test', '    command: npm test', '    when: afterstep'],
-    '5 hooks[0].when is "afterstep"; expected "after-step", "at-end"',
+    '5 hooks[0].when is text; expected "after-step", "at-end"',
   ],
   [['  - name: test'], '3 hooks[0]: it has no command; expected either command: npm test, or argv'],
   [
@@ -45,15 +45,15 @@ for (const [lines, expected] of [
   ],
   [
     ['  - { name: a, command: ls, timeoutSeconds: soon }'],
-    '3 hooks[0].timeoutSeconds is "soon"; expected number',
+    '3 hooks[0].timeoutSeconds is text; expected number',
   ],
   [
     ['  - { name: a, command: ls, require: true }'],
-    '3 unknown key "require" in hooks[0]; expected version, or hooks with name',
+    '3 unknown key in hooks[0]; expected version, or hooks with name',
   ],
   [
     ['  - { name: a, command: ls }', '  - { name: a, command: pwd }'],
-    '4 hooks[1].name is "a" again; expected another name',
+    '4 hooks[1].name is that of another hook; expected another name',
   ],
 ] as const)
   test(`a mistake is named by line, value and expectation: ${expected}`, () => {
@@ -91,6 +91,6 @@ test('the file of a workspace is read, and with a mistake it is an error of conf
     (error) =>
       error instanceof HooksError &&
       error.exitCode === 78 &&
-      /\.agent\/hooks\.yaml:3:11: hooks\[0\]\.name is 7; expected text/.test(error.message),
+      /\.agent\/hooks\.yaml:3:11: hooks\[0\]\.name is a number; expected text/.test(error.message),
   );
 });

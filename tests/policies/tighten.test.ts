@@ -102,13 +102,13 @@ suite('what would loosen', () => {
     ['tools', 'commands: { ls: { verdict: allow } }', /verdict/],
     ['tools', 'commands: { ls: { options: "--x" } }', /unknown key "options"/],
     ['tools', 'commands: { docker: { verdict: ask } }', /no command of the operator/],
-    ['tools', 'commands: { git: { sub: { x: { verdict: ask } } } }', /git x/],
+    ['tools', 'commands: { git: { sub: { x: { verdict: ask } } } }', /no command of the operator/],
     ['tools', 'shell: { builtins: [eval] }', /unknown key "builtins"/],
     ['tools', 'shell: { variables: { allow: [PATH] } }', /unknown key "allow"/],
     ['tools', 'workspace: { parallel_steps: 9 }', /unknown key "workspace"/],
     ['paths', 'write: { allow: ["**"] }', /unknown key "allow"/],
     ['network', 'allow: [a.example]', /unknown key "allow"/],
-    ['paths', 'read: { deny: ["../x"] }', /\.\./],
+    ['paths', 'read: { deny: ["../x"] }', /"\." and "\.\."/],
     ['tools', 'tools: [', /./],
   ];
   for (const [name, text, message] of refused) {

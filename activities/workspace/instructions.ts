@@ -1,0 +1,24 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { readText } from './files.ts';
+import type { Authorize } from './files.ts';
+import { PathRefused } from './walk.ts';
+
+const maxBytes = 32_768;
+const file = 'AGENTS.md';
+
+/**
+ * What the owner of a folder wrote for agents, or why it does not count: it is taken from a regular file at its own place and
+ * from nothing a link leads to. Empty where there is none.
+ */
+export function readInstructions(root: string, authorize: Authorize): string {
+  if (lstatSync(join(root, file), { throwIfNoEntry: false })?.isSymbolicLink() === true)
+    return `${file} was not read: it is a symbolic link, and only a regular file counts as instructions.`;
+  try {
+    const text = readText(root, file, { maxBytes, authorize, keepLink: true });
+    return `Instructions of the folder's owner (${file}):\n${text}`;
+  } catch (error) {
+    if (!(error instanceof PathRefused)) throw error;
+    return error.code === 'missing' ? '' : `${file} was not read: ${error.message}`;
+  }
+}
