@@ -211,6 +211,8 @@ export interface ActRequest {
   readonly untrusted?: Untrusted;
   /** Name of the hook, for a call that no model asked for. */
   readonly hook?: string;
+  /** Commit the workspace was at when the run began, empty for none; absent in runs from before anybody looked. */
+  readonly head?: string;
 }
 
 /** Snapshot of a workspace: 40 hex digits, an object of the shadow repository. */
@@ -289,6 +291,8 @@ export type OpenResult =
       uncovered?: readonly string[];
       /** Settings of the workspace's git that start programs or lead elsewhere, with their files, at most 20; commands do without them. */
       gitSettings?: readonly string[];
+      /** Commit that is checked out, empty for none; absent without a lease. */
+      head?: string;
       /** Set when the folder's own description counts as untrusted: its instructions, its file names. */
       untrusted?: Untrusted;
       /** Independent steps the policy lets run at once; 1 if absent. */

@@ -175,7 +175,7 @@ export const compileShell = ({ shell }: ToolsFile): Policy['shell'] => ({
 });
 
 export const compileUntrusted = ({ untrusted }: ToolsFile): Policy['untrusted'] => ({
-  seen: untrusted?.seen ?? 'suspicious',
+  seen: untrusted?.seen ?? 'outside',
   askFor: untrusted?.ask_for ?? 'reaching',
 });
 

@@ -102,7 +102,7 @@ export interface UntrustedRules {
 }
 
 /** Milder first. */
-export const seenOrder = ['suspicious', 'any'] as const;
+export const seenOrder = ['suspicious', 'outside', 'any'] as const;
 export const askForOrder = ['nothing', 'reaching', 'changes'] as const;
 
 export interface Policy {

@@ -10,7 +10,12 @@ export interface Untrusted {
   readonly source: string;
   /** In which ways it tries to give orders; none where nothing of the kind was seen. */
   readonly kinds: readonly InjectionKind[];
+  /** Set when it is from outside of the project. */
+  readonly outside?: Outside;
 }
+
+/** What brought text that is not the project's own: the network, an MCP server, a file that was in no commit when the run began. */
+export type Outside = 'network' | 'mcp' | 'file';
 
 /** Tools whose results are the engine's own words. */
 const own = new Set(['write_file', 'edit_file', 'delete_file', 'ask_human', 'finish_step']);
@@ -23,15 +28,21 @@ export const toUntrusted = (
   policy: Policy,
   source: string,
   suspicious: readonly Suspicion[],
+  outside?: Outside,
 ): Untrusted | undefined => {
   const kinds = suspicious.map(({ kind }) => kind);
-  return countsAsUntrusted(policy, kinds) ? { source: source.trim(), kinds } : undefined;
+  const untrusted = {
+    source: source.trim(),
+    kinds,
+    ...(outside === undefined ? {} : { outside }),
+  };
+  return countsAsUntrusted(policy, untrusted) ? untrusted : undefined;
 };
 
 const countsAsUntrusted = (
   { untrusted: { seen } }: Policy,
-  kinds: readonly InjectionKind[],
-): boolean => seen === 'any' || kinds.length > 0;
+  { kinds, outside }: Untrusted,
+): boolean => seen === 'any' || kinds.length > 0 || (seen === 'outside' && outside !== undefined);
 
 const steppedUp = 'untrusted.stepped-up';
 
@@ -43,24 +54,34 @@ export function stepUp(
   untrusted: Untrusted | undefined,
 ): Decision {
   if (untrusted === undefined || decision.verdict !== 'allow') return decision;
-  if (!countsAsUntrusted(policy, untrusted.kinds)) return decision;
-  if (!isAskedFor(policy, decision, action)) return decision;
-  const what =
-    untrusted.kinds.length === 0
-      ? 'holds text from elsewhere'
-      : `holds text that tries to give orders (${untrusted.kinds.join(', ')})`;
+  if (!countsAsUntrusted(policy, untrusted)) return decision;
+  if (!isAskedFor(policy, decision, action, untrusted)) return decision;
   return {
     ...decision,
     verdict: 'ask',
     rule: steppedUp,
-    reason: `${decision.rule} allows it, but the conversation ${what}, read by ${untrusted.source.slice(0, 160)}. Is this what you want?`,
+    reason: `${decision.rule} allows it, but the conversation holds ${describe(untrusted)}, read by ${untrusted.source.slice(0, 160)}. Is this what you want?`,
   };
 }
 
+function describe({ kinds, outside }: Untrusted): string {
+  if (kinds.length > 0) return `text that tries to give orders (${kinds.join(', ')})`;
+  if (outside === undefined) return 'text from elsewhere';
+  switch (outside) {
+    case 'network':
+      return 'text from the network';
+    case 'mcp':
+      return 'text from an MCP server';
+    case 'file':
+      return 'text of a file that was not committed when the run began';
+  }
+}
+
 function isAskedFor(
-  { untrusted: { askFor } }: Policy,
+  { untrusted: { askFor, seen } }: Policy,
   { effect }: Decision,
   { tool, args, workspace }: Action,
+  { kinds }: Untrusted,
 ): boolean {
   switch (askFor) {
     case 'nothing':
@@ -71,7 +92,10 @@ function isAskedFor(
       return (
         effect === 'external' ||
         effect === 'idempotent' ||
-        (tool === 'run_command' && toCommandLine(args, workspace).kind !== 'plain')
+        // A script stays in the sandbox: it takes more than text from outside to ask about each.
+        ((kinds.length > 0 || seen === 'any') &&
+          tool === 'run_command' &&
+          toCommandLine(args, workspace).kind !== 'plain')
       );
   }
 }

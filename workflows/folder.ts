@@ -31,6 +31,7 @@ export async function openRun(run: Run): Promise<void> {
       if (opened.prices !== undefined) state.prices = opened.prices;
       if (opened.sandbox === 'unavailable') state.without = ['run_command'];
       if (opened.untrusted !== undefined) state.untrusted = opened.untrusted;
+      if (opened.head !== undefined) state.head ??= opened.head;
       if (opened.tree === undefined) return;
       // What a staged run promotes is all that was done since the copy was made, by the run it came from as well.
       if (stagedFrom === undefined || state.base === undefined) state.base = opened.tree;

@@ -63,6 +63,7 @@ async function tryAct(
         ...(settled === undefined ? {} : { settled }),
         ...(state.evidence === undefined ? {} : { previous: state.evidence }),
         ...(state.tree === undefined ? {} : { tree: state.tree }),
+        ...(state.head === undefined ? {} : { head: state.head }),
       },
     ],
   );

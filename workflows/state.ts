@@ -63,6 +63,8 @@ export interface RunState {
   usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
   /** Snapshot from before the run; absent in runs that keep none. */
   base?: SnapshotId;
+  /** Commit the workspace was at when the run began; empty for none. */
+  head?: string;
   /** What the workspace holds as far as the run knows. */
   tree?: SnapshotId;
   /** True once a forked or restored run has its workspace. */

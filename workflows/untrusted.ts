@@ -25,6 +25,7 @@ export function noteUntrusted(
   const { untrusted } = result;
   if (untrusted === undefined) return;
   const before = step.untrusted;
+  // What tries to give orders is told before what is only from outside.
   if (before === undefined || (before.kinds.length === 0 && untrusted.kinds.length > 0))
     step.untrusted = untrusted;
 }

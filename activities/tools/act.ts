@@ -22,6 +22,7 @@ import { toPreview } from './catalogue.ts';
 import { storeDetails } from './details.ts';
 import { judge, refusal, stopped, toSettled } from './judge.ts';
 import { storeObservation } from './observe.ts';
+import { findOutside } from './provenance.ts';
 import type { Attempt, Held, Transactions } from './transactions.ts';
 import { isCancelled } from './transactions.ts';
 
@@ -62,6 +63,8 @@ export interface ActOrder {
   readonly hook?: string;
   readonly previous?: Ref;
   readonly tree?: SnapshotId;
+  /** See ActRequest. */
+  readonly head?: string;
   /** From 1; more when Temporal hands the action out again. */
   readonly attempt?: number;
   readonly signal: AbortSignal;
@@ -345,9 +348,13 @@ async function toActed(
     ...(isTest(action) ? { test: true } : {}),
     ...(order.previous === undefined ? {} : { previous: order.previous }),
   });
+  const outside =
+    verdict === 'allow'
+      ? await findOutside({ run: order.run, head: order.head, action, policy, outcome })
+      : undefined;
   const untrusted =
     verdict === 'allow' && isForeign(order.tool)
-      ? toUntrusted(policy, `${order.tool} ${base.preview}`, suspicious)
+      ? toUntrusted(policy, `${order.tool} ${base.preview}`, suspicious, outside)
       : undefined;
   failpoint('blob.after');
   return {

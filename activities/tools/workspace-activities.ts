@@ -21,6 +21,7 @@ import { readInstructions } from '../workspace/instructions.ts';
 import { listFiles } from '../workspace/list.ts';
 import { WorkspaceBusy } from '../workspace/lease.ts';
 import { findRiskySettings, renderRisky } from '../workspace/git-settings.ts';
+import { readHead } from '../workspace/tracked.ts';
 import { surveyorOf } from '../workspace/survey.ts';
 import { guardOf } from './carry-out.ts';
 import { findGitProblem } from '../workspace/snapshots/git.ts';
@@ -105,6 +106,7 @@ export function createWorkspaceActivities(
           facts: await blobs.put(facts),
           ...describeTrust(bundle.policy, facts),
           ...(await describeGit(root, run, bundle.policy)),
+          ...(lease ? { head: (await readHead(root)) ?? '' } : {}),
           limits: limitsOf(bundle.policy),
           ...(lease && Object.keys(bundle.policy.prices).length > 0
             ? { prices: bundle.policy.prices }

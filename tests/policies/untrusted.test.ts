@@ -29,6 +29,7 @@ const actions = {
 
 const suspicious: Untrusted = { source: 'read_file README.md', kinds: ['override'] };
 const plain: Untrusted = { source: 'read_file README.md', kinds: [] };
+const fetched: Untrusted = { source: 'run_command npm view x', kinds: [], outside: 'network' };
 
 /** Names of the actions that are asked about because of what was read. */
 function askedAbout(rules: UntrustedRules, untrusted: Untrusted | undefined): string[] {
@@ -50,16 +51,21 @@ suite('what is asked about once somebody else’s text was read', () => {
     [{ seen: 'suspicious', askFor: 'reaching' }, undefined, []],
     [{ seen: 'suspicious', askFor: 'changes' }, suspicious, changes],
     [{ seen: 'suspicious', askFor: 'nothing' }, suspicious, []],
+    [{ seen: 'suspicious', askFor: 'reaching' }, fetched, []],
+    [{ seen: 'outside', askFor: 'reaching' }, plain, []],
+    [{ seen: 'outside', askFor: 'reaching' }, suspicious, reaching],
+    [{ seen: 'outside', askFor: 'reaching' }, fetched, ['network']],
+    [{ seen: 'outside', askFor: 'changes' }, fetched, changes],
     [{ seen: 'any', askFor: 'reaching' }, plain, reaching],
     [{ seen: 'any', askFor: 'changes' }, plain, changes],
     [{ seen: 'any', askFor: 'changes' }, undefined, []],
   ] as const)
-    test(`${rules.seen}, ${rules.askFor}, after ${untrusted?.kinds.join() ?? 'nothing'}: ${asked.join() || 'nothing'}`, () =>
+    test(`${rules.seen}, ${rules.askFor}, after ${[untrusted?.kinds, untrusted?.outside].join() || 'nothing'}: ${asked.join() || 'nothing'}`, () =>
       assert.deepEqual(askedAbout(rules, untrusted), asked));
 });
 
-test('as shipped, only text that tries counts, and only what reaches beyond is asked about', () =>
-  assert.deepEqual(shipped.untrusted, { seen: 'suspicious', askFor: 'reaching' }));
+test('as shipped, text from outside of the project counts, and what reaches beyond is asked about', () =>
+  assert.deepEqual(shipped.untrusted, { seen: 'outside', askFor: 'reaching' }));
 
 test('the reason names the rule that allows it, what was read and in which way it tries', () => {
   const decision = stepUp(decide(trusting, actions.script), trusting, actions.script, suspicious);
