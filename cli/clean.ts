@@ -23,3 +23,14 @@ export function toLine(text: string, most: number): string {
   const end = /[\ud800-\udbff]$/.test(line.slice(0, most - 1)) ? most - 2 : most - 1;
   return `${line.slice(0, end)}…`;
 }
+
+// All that prints nothing, prints like something else, or moves what is around it: controls but tab and line feed, formats,
+// fillers, selectors, halves of surrogate pairs, private use and unassigned code points, and every space but the plain one.
+const hidden =
+  /(?![\t\n ])[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
+
+const toCodePoint = (character: string): string =>
+  `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`;
+
+/** The text with every character that could hide or reorder something written out, as `<U+202E>`. Nothing is left out. */
+export const showControls = (text: string): string => text.replace(hidden, toCodePoint);

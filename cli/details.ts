@@ -1,12 +1,11 @@
 /** What a person is shown of an action before they answer. */
 import type { ApprovalDetails } from '../activities/contract.ts';
+import type { RunEvent } from '../audit/run-event.ts';
 import { BlobError, createBlobStore, isRef } from '../audit/blobs.ts';
 import type { Settings } from '../config/environment.ts';
-import { stripControls, toLine } from './clean.ts';
+import { showControls } from './clean.ts';
 import type { Style } from './style.ts';
-
-const mostLines = 60;
-const lineLength = 200;
+import { wrapLine } from './width.ts';
 
 /** Undefined where the state folder with the run's blobs is not, as on another machine. */
 export async function readDetails(
@@ -22,8 +21,27 @@ export async function readDetails(
   }
 }
 
-/** The whole call, line by line, with nothing in it that could hide or reorder text. Pure. */
-export function renderDetails(details: ApprovalDetails, style: Style): string[] {
+/** The event with the whole action beside the reference to it, for whoever reads it as JSON. */
+export async function tellWhole<E extends RunEvent>(
+  settings: Settings,
+  event: E,
+): Promise<E & { readonly action?: ApprovalDetails }> {
+  if (event.type !== 'approval.requested') return event;
+  const action = await readDetails(settings, event.details);
+  return action === undefined ? event : { ...event, action };
+}
+
+const indent = '    ';
+
+/**
+ * The whole call, line by line and to its end, with what could hide or reorder text written out. Lines longer than
+ * `columns` go on below; without it they stay as long as they are. Pure.
+ */
+export function renderDetails(
+  details: ApprovalDetails,
+  style: Style,
+  columns = Number.POSITIVE_INFINITY,
+): string[] {
   const { tool, args, workspace, rule, reason, risk, diff, parts = [] } = details;
   const cwd = typeof args['cwd'] === 'string' ? args['cwd'] : '.';
   const rows: [string, string][] = [
@@ -32,56 +50,72 @@ export function renderDetails(details: ApprovalDetails, style: Style): string[] 
     ['rule', rule],
     ['risk', `${risk.level}: ${risk.why}`],
   ];
-  return [
+  const lines: Line[] = [
     ...renderCall(tool, args, diff, style),
-    ...(parts.length < 2 ? [] : parts.map((part) => renderPart(part, style))),
-    ...rows.map(([name, text]) => `${style.dim(name.padEnd(5))} ${toLine(text, 400)}`),
-  ].map((line) => `    ${line}`);
+    ...(parts.length < 2 ? [] : parts.map((part) => toPart(part, style))),
+    ...rows.map(([name, text]): Line => ({ text: `${name.padEnd(5)} ${toOne(text)}` })),
+  ];
+  const wrap = (text: string): string[] =>
+    Number.isFinite(columns) ? wrapLine(text, Math.max(20, columns - indent.length)) : [text];
+  return lines.flatMap(({ text, paint = same }) =>
+    wrap(text).map((line) => `${indent}${paint(line)}`),
+  );
 }
+
+interface Line {
+  readonly text: string;
+  readonly paint?: (text: string) => string;
+}
+
+const same = (text: string): string => text;
+
+const toLines = (text: string): string[] => showControls(text).replace(/\n$/, '').split('\n');
+
+/** A line feed is written out as well where one line is expected. */
+const toOne = (text: string): string => showControls(text).replaceAll('\n', '<U+000A>');
 
 function renderCall(
   tool: string,
   args: ApprovalDetails['args'],
   diff: string | undefined,
-  style: Style,
-): string[] {
-  if (diff !== undefined)
+  { bold, dim, green, red }: Style,
+): Line[] {
+  // A change that changes nothing says nothing: then the arguments do.
+  if (diff !== undefined && diff.trim() !== '') {
+    const paintOf = (line: string) =>
+      line.startsWith('+') ? green : line.startsWith('-') ? red : dim;
     return [
-      style.bold(`${tool} ${toLine(String(args['path']), lineLength)}`),
-      ...renderDiff(diff, style),
+      { text: `${tool} ${toOne(String(args['path']))}`, paint: bold },
+      ...toLines(diff).map((text) => ({ text, paint: paintOf(text) })),
     ];
-  if (tool !== 'run_command') {
-    return [style.bold(tool), ...cut(JSON.stringify(args, undefined, 2))];
   }
-  const { command, argv } = args;
+  if (tool !== 'run_command') return [{ text: tool, paint: bold }, ...renderArgs(args)];
+  const { command, argv, cwd: _cwd, ...rest } = args;
   const text = typeof command === 'string' ? command : (argv as string[]).map(quote).join(' ');
-  return cut(text).map((line, index) => style.bold(`${index === 0 ? '$' : ' '} ${line}`));
+  return [
+    ...toLines(text).map((line, index) => ({
+      text: `${index === 0 ? '$' : ' '} ${line}`,
+      paint: bold,
+    })),
+    ...renderArgs(rest),
+  ];
 }
+
+/** Text of several lines as such, everything else as JSON. */
+const renderArgs = (args: Readonly<Record<string, unknown>>): Line[] =>
+  Object.entries(args).flatMap(([name, value]) =>
+    typeof value === 'string' && value.includes('\n')
+      ? [`${toOne(name)}:`, ...toLines(value).map((line) => `  ${line}`)].map((text) => ({ text }))
+      : toLines(`${toOne(name)}: ${JSON.stringify(value, undefined, 2)}`).map((text) => ({ text })),
+  );
 
 const quote = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word);
 
-function renderPart(
+const toPart = (
   { verdict, text, rule }: NonNullable<ApprovalDetails['parts']>[number],
   style: Style,
-): string {
-  const paint = { allow: style.green, ask: style.yellow, deny: style.red }[verdict];
-  return `${paint(verdict.padEnd(5))} ${toLine(text, lineLength)} ${style.dim(`(${rule})`)}`;
-}
-
-const renderDiff = (diff: string, style: Style): string[] =>
-  cut(diff).map((line) => {
-    if (line.startsWith('+')) return style.green(line);
-    return line.startsWith('-') ? style.red(line) : style.dim(line);
-  });
-
-function cut(text: string): string[] {
-  const lines = stripControls(text).replace(/\n$/, '').split('\n');
-  const shown = lines.slice(0, mostLines).map((line) => toLineOf(line));
-  const more = lines.length - shown.length;
-  return more === 0 ? shown : [...shown, `… ${more} more lines`];
-}
-
-/** Indentation stays, tabs and all: it is part of what is shown. */
-const toLineOf = (line: string): string =>
-  line.length <= lineLength ? line : `${line.slice(0, lineLength)}… (${line.length} characters)`;
+): Line => ({
+  text: `${verdict.padEnd(5)} ${toOne(text)} (${rule})`,
+  paint: { allow: style.green, ask: style.yellow, deny: style.red }[verdict],
+});

@@ -1,6 +1,15 @@
+// What JSON may hold as it is, and a terminal would obey or not show.
+const unseen = /[\u007f-\u009f]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+const toEscapes = (character: string): string =>
+  character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+
 /** Writes one JSON value, or one event, as a line of standard output. */
 export const printJson = (value: unknown): void => {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${JSON.stringify(value).replace(unseen, toEscapes)}\n`);
 };
 
 /** Writes text to standard output. */

@@ -8,7 +8,7 @@ import type { Activation } from '../config/policy-in-force.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import type { Grant, Granted, ProposedGrant } from '../policies/grants.ts';
 import { activatePolicy } from './activate.ts';
-import { stripControls } from './clean.ts';
+import { showControls } from './clean.ts';
 import { usageError } from './errors.ts';
 import { readBundle } from './policy.ts';
 import type { Style } from './style.ts';
@@ -78,7 +78,7 @@ async function rewrite(
 /** Nothing that is shown may hide or reorder text: what a person reads is what they allow. */
 export const isShownWhole = ({ granted, workspace }: ProposedGrant): boolean => {
   const text = JSON.stringify([granted, workspace]);
-  return stripControls(text) === text;
+  return showControls(text) === text;
 };
 
 /** Each rule with all it says, and its examples. Pure. */
@@ -110,4 +110,4 @@ function renderGranted(tool: string, granted: Granted): string {
   }
 }
 
-const toLines = (text: string): string[] => stripControls(text).split('\n');
+const toLines = (text: string): string[] => showControls(text).split('\n');

@@ -28,3 +28,24 @@ export function fitLine(line: string, columns: number): string {
   }
   return line;
 }
+
+const tab = 4;
+
+/** The line on as many lines as it needs; tabs become spaces, so that it is as wide as it is counted. */
+export function wrapLine(line: string, columns: number): string[] {
+  const lines: string[] = [];
+  let current = '';
+  let used = 0;
+  for (const each of line) {
+    const character = each === '\t' ? ' '.repeat(tab) : each;
+    const width = each === '\t' ? tab : nothing.test(each) ? 0 : wide.test(each) ? 2 : 1;
+    if (used + width > columns && current !== '') {
+      lines.push(current);
+      current = '';
+      used = 0;
+    }
+    current += character;
+    used += width;
+  }
+  return [...lines, current];
+}

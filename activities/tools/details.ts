@@ -12,7 +12,6 @@ import { PathRefused } from '../workspace/walk.ts';
 
 /** Longest file of which a diff is made, in bytes. */
 const longestDiffed = 262_144;
-const mostParts = 50;
 
 export async function storeDetails(
   blobs: BlobStore,
@@ -32,9 +31,12 @@ export async function storeDetails(
 }
 
 const toParts = (policy: Policy, { args, workspace }: Action): ApprovalPart[] =>
-  explainCommand(policy, args, workspace)
-    .parts.slice(0, mostParts)
-    .map(({ text, cwd, verdict, rule }) => ({ text, cwd, verdict, rule }));
+  explainCommand(policy, args, workspace).parts.map(({ text, cwd, verdict, rule }) => ({
+    text,
+    cwd,
+    verdict,
+    rule,
+  }));
 
 /** What a file tool would change, as far as it can be said beforehand. */
 function toDiff(policy: Policy, { tool, args, workspace }: Action): string | undefined {

@@ -6,7 +6,7 @@ import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls, toLine } from '../clean.ts';
-import { readDetails, renderDetails } from '../details.ts';
+import { renderDetails, tellWhole } from '../details.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
 import { printJson, printText } from '../output.ts';
 import { renderEvent, renderSummary } from '../render.ts';
@@ -32,6 +32,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   const now = view.finished === undefined ? await askRun(settings, run) : undefined;
   const files = toFiles(settings, run, view);
   const staged = await readStaged(settings, run, view);
+  const approvals = await Promise.all(view.approvals.map((each) => tellWhole(settings, each)));
   if (flags['json'] === true) {
     const { v: _v, seq: _seq, type: _type, ...result } = view.finished ?? {};
     printJson({
@@ -41,9 +42,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
       ...(view.finished === undefined ? {} : { result }),
       ...(staged === undefined ? {} : { staged }),
       // The oldest by itself as well, for scripts that know of one.
-      ...(view.approvals.length === 0
-        ? {}
-        : { approval: view.approvals[0], approvals: view.approvals }),
+      ...(approvals.length === 0 ? {} : { approval: approvals[0], approvals }),
       ...(view.question === undefined ? {} : { question: view.question }),
       ...files,
     });
@@ -51,10 +50,11 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   }
   const style = createStyle(process.stdout, process.env);
   printText(renderRun(run, events, view, now, style));
-  for (const approval of view.approvals) {
+  for (const approval of approvals) {
     for (const line of renderEvent(approval, style)) printText(line);
-    const details = await readDetails(settings, approval.details);
-    if (details !== undefined) printText(renderDetails(details, style).join('\n'));
+    if (approval.action !== undefined) printText(renderDetails(approval.action, style).join('\n'));
+    else if (approval.details !== undefined)
+      printText(`    What it is about is not in ${settings.folders.root} of this machine.`);
     printText(`  answer: agent approve|deny ${run} ${approval.request}`);
   }
   if (staged !== undefined) printText(renderStage(staged));
