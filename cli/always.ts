@@ -4,20 +4,18 @@ import type { ApprovalDetails } from '../activities/contract.ts';
 import type { Settings } from '../config/environment.ts';
 import { readForceRecord } from '../config/policy-in-force.ts';
 import { isLiftable } from '../policies/always.ts';
-import type { ProposedGrant } from '../policies/grants.ts';
+import type { Grant, ProposedGrant } from '../policies/grants.ts';
 import { proposeGrants } from '../policies/propose.ts';
 import type { ApprovalRequest } from '../workflows/contract.ts';
 import { judgeAgain } from './activate.ts';
 import type { RunClient } from './client.ts';
 import { readDetails } from './details.ts';
 import { CliError, usageError } from './errors.ts';
-import { printJson, printText } from './output.ts';
 import { readBundle } from './policy.ts';
-import { askLine } from './prompt.ts';
 import { addRules, isShownWhole, renderRules } from './rules.ts';
-import { printProgress, readUser } from './session.ts';
+import { readUser } from './session.ts';
 import { toSigned } from './signing.ts';
-import { createStyle } from './style.ts';
+import type { Style } from './style.ts';
 
 /** The request a person answers, and how they said so. */
 export interface AlwaysOrder {
@@ -26,44 +24,54 @@ export interface AlwaysOrder {
   readonly run: string;
   /** Absolute, as the run was started with. */
   readonly workspace: string;
-  readonly request: ApprovalRequest;
+  readonly request: Pick<ApprovalRequest, 'id' | 'kind' | 'digest' | 'details'>;
   readonly reason?: string;
-  readonly json: boolean;
-  /** Said on the command line that the rule is to be added. */
-  readonly yes: boolean;
+  /** Shows what would be written, line by line, and asks whether to. */
+  readonly confirm: (lines: readonly string[]) => Promise<boolean>;
+  readonly style: Style;
 }
 
-/** @throws CliError exit 2 when it cannot be made a rule or nobody agreed, 78 when the policy has a mistake. */
-export async function approveAlways(order: AlwaysOrder): Promise<number> {
-  const { settings, run, request, json } = order;
+export interface AlwaysDone {
+  readonly rules: readonly Grant[];
+  readonly sha256: string;
+  readonly previous: string | null;
+  /** False when the request no longer waits: the new rule, or somebody else, was quicker. */
+  readonly answered: boolean;
+  /** Other runs whose questions are judged again. */
+  readonly judged: readonly string[];
+}
+
+/** Undefined when nobody agreed. @throws CliError exit 2 when it cannot be made a rule, 78 when the policy has a mistake. */
+export async function approveAlways(order: AlwaysOrder): Promise<AlwaysDone | undefined> {
+  const { settings, run } = order;
   const proposed = await proposeRules(order);
-  if (!(await isAgreed(order, proposed))) {
-    printProgress(`Nothing was added or answered. To allow it once: ${toOnce(order)}`);
-    return 2;
-  }
+  if (!(await order.confirm(await renderProposal(order, proposed)))) return undefined;
   const by = readUser();
   const { rules, bundle, before } = await addRules(settings, proposed, by);
   const answered = await answerOnce(order, by);
   const judged = (await judgeAgain(settings, bundle.sha256, by)).filter((each) => each !== run);
-  const names = rules.map(({ id }) => id);
-  if (json) {
-    const previous = before?.sha256 ?? null;
-    const done = { answer: 'approve', answered, rules, sha256: bundle.sha256, previous, judged };
-    printJson({ run, request: request.id, ...done });
-    return 0;
-  }
-  printText(
-    `Added ${names.join(', ')} to ${settings.always}, in force with sha256 ${bundle.sha256.slice(0, 12)}….`,
-  );
-  printText(answered ? `Approved ${request.id}.` : `${request.id} is allowed by the new rule.`);
-  if (judged.length > 0) printText(`Waiting approvals are judged again in: ${judged.join(', ')}.`);
-  printProgress(
-    `To take it back: ${names.map((id) => `agent policies forget ${id}`).join(' && ')}`,
-  );
-  return 0;
+  return { rules, sha256: bundle.sha256, previous: before?.sha256 ?? null, answered, judged };
 }
 
-const toOnce = ({ run, request }: AlwaysOrder): string => `agent approve ${run} ${request.id}`;
+/** What was done, and how to take it back. Pure. */
+export function renderAlways(
+  { settings: { always }, request }: Pick<AlwaysOrder, 'settings' | 'request'>,
+  { rules, sha256, answered, judged }: AlwaysDone,
+): { readonly done: string[]; readonly back: string } {
+  const names = rules.map(({ id }) => id);
+  const waiting = `Waiting approvals are judged again in: ${judged.join(', ')}.`;
+  return {
+    done: [
+      `Added ${names.join(', ')} to ${always}, in force with sha256 ${sha256.slice(0, 12)}….`,
+      answered ? `Approved ${request.id}.` : `${request.id} is allowed by the new rule.`,
+      ...(judged.length === 0 ? [] : [waiting]),
+    ],
+    back: `To take it back: ${names.map((id) => `agent policies forget ${id}`).join(' && ')}`,
+  };
+}
+
+export const toOnce = ({ run, request }: Pick<AlwaysOrder, 'run' | 'request'>): string =>
+  `agent approve ${run} ${request.id}`;
 
 async function proposeRules(order: AlwaysOrder): Promise<readonly ProposedGrant[]> {
   const { settings, request } = order;
@@ -100,28 +108,16 @@ function toReal(folder: string): string {
   }
 }
 
-/** Shows what would be written, and asks unless that was said already. @throws CliError exit 2 with nobody to ask. */
-async function isAgreed(
-  { settings, json, yes, ...order }: AlwaysOrder,
+async function renderProposal(
+  { settings, style }: AlwaysOrder,
   proposed: readonly ProposedGrant[],
-): Promise<boolean> {
-  if (json && yes) return true;
-  const style = createStyle(process.stderr, process.env);
+): Promise<string[]> {
   const pending = await isPending(settings);
-  const lines = [
+  return [
     `From now on, without asking (rules for ${settings.always}):`,
     ...renderRules(proposed, style),
     ...(pending ? [style.yellow('The policy folder was changed; that comes into force too.')] : []),
   ];
-  printProgress(lines.join('\n'));
-  if (yes) return true;
-  if (!process.stdin.isTTY)
-    throw usageError(
-      `There is no terminal to ask on. Add it with: agent approve ${order.run} ${order.request.id} --always --yes`,
-    );
-  const { typed: line } = askLine('Add this rule? [y/N] ', new AbortController().signal);
-  const typed = await line;
-  return typed?.kind === 'line' && /^\s*y(es)?\s*$/i.test(typed.text);
 }
 
 /** Whether the operator's folder is no longer what is in force. */

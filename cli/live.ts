@@ -1,32 +1,41 @@
 import { join } from 'node:path';
 import { sayToRun, toWorkflowId } from '../workflows/contract.ts';
-import { askLine, parseReply } from './prompt.ts';
-import type { Asking, Typed } from './prompt.ts';
-import { readDetails, renderDetails } from './details.ts';
+import { talkOver } from './approval.ts';
+import type { ApprovalTalk, TalkEnd } from './approval.ts';
+import { showControls } from './clean.ts';
+import { createKeyboard } from './keyboard.ts';
+import { pastedBreak } from './keys.ts';
+import type { Asking } from './prompt.ts';
+import { ask } from './question.ts';
+import type { Answer } from './question.ts';
 import { renderEvent } from './render.ts';
 import { renderLive } from './render-live.ts';
 import { createScreen } from './screen.ts';
-import { readUser } from './session.ts';
-import { toSigned } from './signing.ts';
+import { printProgress, readUser } from './session.ts';
 import { createSpoolReader } from './spool.ts';
 import { createStyle } from './style.ts';
 import type { Viewer, Watch } from './watch.ts';
-import type { WatchView } from './watch-view.ts';
+import type { EventOf, WatchView } from './watch-view.ts';
 import { emptyView } from './watch-view.ts';
+import { wrapLine } from './width.ts';
 
 const redrawMs = 150;
 
 /** The view of a terminal: what happened scrolls by, plan and budget stay at the bottom, questions are answered in place. */
-export function createLiveViewer({ client, settings, run }: Watch): Viewer {
+export function createLiveViewer(watch: Watch): Viewer {
+  const { settings, run } = watch;
   const style = createStyle(process.stderr, process.env);
   const screen = createScreen(process.stderr);
+  const keyboard = createKeyboard();
   const spool = createSpoolReader(join(settings.folders.spool, `${toWorkflowId(run)}.ndjson`));
   const leaving = Promise.withResolvers<void>();
+  void keyboard.left.then(leaving.resolve);
   let view = emptyView;
   let text = '';
   let closed = false;
   /** What is being asked, and how to stop asking when someone else has answered. */
-  let asked: { readonly id: string; readonly stop: AbortController; asking?: Asking } | undefined;
+  let asked:
+    { readonly id: string; readonly stop: AbortController; asking?: Asking<Answer> } | undefined;
 
   /** Answered here; the event that says so is still on its way. */
   const answered = new Set<string>();
@@ -42,28 +51,38 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
   };
   const timer = setInterval(() => void refresh(), redrawMs);
 
-  const ask = async (prompt: Prompt): Promise<void> => {
+  const open = async ({ id, approval, question }: Open): Promise<void> => {
     const stop = new AbortController();
-    const now: NonNullable<typeof asked> = { id: prompt.id, stop };
+    const now: NonNullable<typeof asked> = { id, stop };
     asked = now;
     screen.clear();
-    const details = await readDetails(settings, prompt.details);
-    if (details !== undefined)
-      process.stderr.write(`${renderDetails(details, style).join('\n')}\n`);
-    for (;;) {
-      now.asking = askLine(style.bold(prompt.text), stop.signal);
-      const typed = await now.asking.typed;
-      if (typed?.kind === 'left') leaving.resolve();
-      if (typed === undefined || typed.kind === 'left' || closed) break;
-      const trouble = await prompt.take(typed);
-      if (trouble === undefined) {
-        answered.add(prompt.id);
-        break;
-      }
-      process.stderr.write(`${trouble}\n`);
+    const talk = {
+      ...{ watch, keyboard, style, say: printProgress, signal: stop.signal },
+      workspace: view.started?.workspace ?? '',
+      onAsk: (asking: Asking<Answer>) => void (now.asking = asking),
+    };
+    try {
+      const end = await (approval === undefined
+        ? answerQuestion(talk, question)
+        : talkOver(talk, approval));
+      if (end === 'left') leaving.resolve();
+      else if (end === 'answered') answered.add(id);
+    } catch (error) {
+      answered.add(id);
+      printProgress((error as Error).message);
+    } finally {
+      asked = undefined;
+      follow();
+      draw();
     }
-    asked = undefined;
-    draw();
+  };
+
+  /** Asks what the run waits for now, and stops asking what it no longer waits for. */
+  const follow = (): void => {
+    const next = closed ? undefined : toOpen(view);
+    if (asked !== undefined) {
+      if (asked.id !== next?.id) asked.stop.abort();
+    } else if (next !== undefined && !answered.has(next.id)) void open(next);
   };
 
   return {
@@ -74,11 +93,7 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
       const lines = events.flatMap((event) => renderEvent(event, style));
       if (asked?.asking === undefined) screen.write(lines);
       else if (lines.length > 0) asked.asking.interrupt(() => screen.write(lines));
-      const prompt = toPrompt({ client, run }, view);
-      if (asked !== undefined && asked.id !== prompt?.id) asked.stop.abort();
-      if (prompt !== undefined && asked?.id !== prompt.id && !answered.has(prompt.id)) {
-        ask(prompt).catch((error: Error) => process.stderr.write(`${error.message}\n`));
-      }
+      follow();
       draw();
     },
     async close() {
@@ -87,50 +102,44 @@ export function createLiveViewer({ client, settings, run }: Watch): Viewer {
       clearInterval(timer);
       asked?.stop.abort();
       screen.clear();
+      await keyboard.close();
       await spool.close();
     },
   };
 }
 
-interface Prompt {
+type Open = {
+  /** Names the question by what it is about: another digest is another question. */
   readonly id: string;
-  readonly text: string;
-  /** ApprovalDetails, as a blob. */
-  readonly details?: string;
-  /** Undefined when the answer was taken, else why it was not. */
-  readonly take: (typed: Extract<Typed, { kind: 'line' }>) => Promise<string | undefined>;
+} & (
+  | { readonly approval: EventOf<'approval.requested'>; readonly question?: never }
+  | { readonly approval?: never; readonly question: EventOf<'input.requested'> }
+);
+
+function toOpen({ approvals: [approval], question }: WatchView): Open | undefined {
+  if (approval !== undefined) return { id: `${approval.request} ${approval.digest}`, approval };
+  return question && { id: question.request, question };
 }
 
-function toPrompt(
-  { client, run }: Pick<Watch, 'client' | 'run'>,
-  { approvals: [approval], question }: WatchView,
-): Prompt | undefined {
-  if (approval !== undefined) {
-    const { request, digest } = approval;
-    return {
-      id: request,
-      text: `Allow ${request}? [y]es or [n]o, with a reason if you like: `,
-      ...(approval.details === undefined ? {} : { details: approval.details }),
-      async take({ text }) {
-        const reply = parseReply(text);
-        if (reply === undefined) return 'Please begin with y or n.';
-        const answer = await toSigned(run, { request, digest, by: readUser(), ...reply });
-        // Refused when someone else was quicker: then the next event tells what they said.
-        await client.answer(run, answer).catch((error: Error) => {
-          process.stderr.write(`${error.message}\n`);
-        });
-        return undefined;
-      },
-    };
+async function answerQuestion(
+  { watch: { client, run }, keyboard, signal, say, onAsk }: ApprovalTalk,
+  { question }: EventOf<'input.requested'>,
+): Promise<TalkEnd> {
+  const columns = (keyboard.terminal.output.columns ?? 80) - 1;
+  const lines = showControls(question).trim().split('\n');
+  let body = lines.flatMap((line) => wrapLine(line, columns));
+  for (;;) {
+    const asking = ask(keyboard, { body, text: 'Your answer: ' }, signal);
+    onAsk(asking);
+    const answer = await asking.typed;
+    if (answer === undefined) return undefined;
+    if (answer.typed.kind === 'left') return 'left';
+    const words = answer.typed.text.replaceAll(pastedBreak, '\n').trim();
+    if (words !== '') {
+      await client.signal(run, sayToRun, words, readUser());
+      return 'answered';
+    }
+    say('Please say something; Ctrl-C leaves the run waiting.');
+    body = [];
   }
-  if (question === undefined) return undefined;
-  return {
-    id: question.request,
-    text: 'Your answer: ',
-    async take({ text }) {
-      if (text.trim() === '') return 'Please say something; Ctrl-C leaves the run waiting.';
-      await client.signal(run, sayToRun, text.trim(), readUser());
-      return undefined;
-    },
-  };
 }

@@ -1,50 +1,53 @@
 import { clearLine, createInterface, cursorTo } from 'node:readline';
-import type { ReadLineOptions } from 'node:readline';
+import { PassThrough } from 'node:stream';
+import type { Keyboard } from './keyboard.ts';
+import { createEnterGate } from './keys.ts';
 
 /** What a person typed, or that they would not: Ctrl-C and Ctrl-D. */
 export type Typed = { readonly kind: 'line'; readonly text: string } | { readonly kind: 'left' };
 
-export interface Asking {
-  /** Undefined when the signal aborts: someone else was quicker. */
-  readonly typed: Promise<Typed | undefined>;
+export interface Asking<T> {
+  /** Undefined when the signal aborts: someone else was quicker, or all is to be drawn anew. */
+  readonly typed: Promise<T | undefined>;
   /** Lets `write` print whole lines above the question, which is shown again with what was typed so far. */
   interrupt(write: () => void): void;
 }
 
-const ofProcess = { input: process.stdin, output: process.stderr };
-
-/** Asks for one line on the terminal. */
-export function askLine(
-  question: string,
-  signal: AbortSignal,
-  {
-    input,
-    output,
-  }: Pick<ReadLineOptions, 'input'> & { readonly output: NodeJS.WritableStream } = ofProcess,
-): Asking {
-  const terminal = createInterface({
-    ...{ input, output, prompt: question },
-  });
+/** Asks for one line on the terminal. What was typed before the question was drawn is no part of it. */
+export function askLine(keyboard: Keyboard, question: string, signal: AbortSignal): Asking<Typed> {
+  const { output } = keyboard.terminal;
+  const typing = new PassThrough();
+  const options = { input: typing, output, prompt: question, historySize: 0, terminal: true };
+  const line = createInterface(options);
+  const gate = createEnterGate((text) => typing.write(text));
   let settled = false;
+  let unlisten: (() => void) | undefined;
   const typed = new Promise<Typed | undefined>((resolve) => {
     const settle = (answer: Typed | undefined): void => {
-      // Closing the terminal says `close` once more.
+      // Closing the line says `close` once more.
       if (settled) return;
       settled = true;
       signal.removeEventListener('abort', giveUp);
-      terminal.close();
+      unlisten?.();
+      gate.close();
+      line.close();
       resolve(answer);
     };
     const giveUp = (): void => {
       output.write('\n');
       settle(undefined);
     };
+    const open = async (): Promise<void> => {
+      line.prompt();
+      await keyboard.written();
+      if (!settled) unlisten = keyboard.listen((text) => gate.push(text));
+    };
     signal.addEventListener('abort', giveUp, { once: true });
-    terminal.on('SIGINT', () => settle({ kind: 'left' }));
-    terminal.on('close', () => settle({ kind: 'left' }));
-    terminal.on('line', (text) => settle({ kind: 'line', text }));
-    terminal.prompt();
+    line.on('close', () => settle({ kind: 'left' }));
+    line.on('line', (text) => settle({ kind: 'line', text }));
+    void keyboard.left.then(() => settle({ kind: 'left' }));
     if (signal.aborted) giveUp();
+    else void open();
   });
   return {
     typed,
@@ -54,21 +57,77 @@ export function askLine(
         clearLine(output, 0);
       }
       write();
-      if (!settled) terminal.prompt(true);
+      if (!settled) line.prompt(true);
     },
   };
 }
 
-export type ApprovalReply = { readonly answer: 'approve' | 'deny'; readonly reason?: string };
+/** Waits for one of `keys`; everything else is passed over. `question` is taken off the screen afterwards. */
+export function askKey(
+  keyboard: Keyboard,
+  question: string,
+  keys: string,
+  signal: AbortSignal,
+): Asking<string> {
+  const { output } = keyboard.terminal;
+  let settled = false;
+  const wipe = (): void => {
+    cursorTo(output, 0);
+    clearLine(output, 0);
+  };
+  const typed = new Promise<string | undefined>((resolve) => {
+    let unlisten: (() => void) | undefined;
+    const settle = (key: string | undefined): void => {
+      if (settled) return;
+      settled = true;
+      signal.removeEventListener('abort', giveUp);
+      unlisten?.();
+      wipe();
+      resolve(key);
+    };
+    const giveUp = (): void => settle(undefined);
+    const open = async (): Promise<void> => {
+      output.write(question);
+      await keyboard.written();
+      if (settled) return;
+      unlisten = keyboard.listen((text) => {
+        // One key a time: the rest of a burst was typed before its effect was seen.
+        const key = text.split('').find((each) => keys.includes(each));
+        if (key !== undefined) settle(key);
+      });
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    void keyboard.left.then(giveUp);
+    if (signal.aborted) giveUp();
+    else void open();
+  });
+  return {
+    typed,
+    interrupt(write) {
+      if (!settled) wipe();
+      write();
+      if (!settled) output.write(question);
+    },
+  };
+}
 
-/** `y`, `n`, or either with a reason after it; undefined for anything else. */
+/** What a person answers to an approval; `always` and `edit` approve with a rule, or other arguments. */
+export interface ApprovalReply {
+  readonly answer: 'approve' | 'deny' | 'always' | 'edit';
+  readonly reason?: string;
+}
+
+const replies: readonly [RegExp, ApprovalReply['answer']][] = [
+  [/^(y|yes)[,:]?$/i, 'approve'],
+  [/^(n|no)[,:]?$/i, 'deny'],
+  [/^(a|always)[,:]?$/i, 'always'],
+  [/^(e|edit)[,:]?$/i, 'edit'],
+];
+
+/** `y`, `n`, `a`, `e`, or one of them with a reason after it; undefined for anything else. */
 export function parseReply(text: string): ApprovalReply | undefined {
   const [, word = '', rest = ''] = /^\s*(\S*)\s*([\s\S]*?)\s*$/.exec(text) ?? [];
-  const answer = /^(y|yes)[,:]?$/i.test(word)
-    ? 'approve'
-    : /^(n|no)[,:]?$/i.test(word)
-      ? 'deny'
-      : undefined;
+  const answer = replies.find(([fits]) => fits.test(word))?.[1];
   if (answer === undefined) return undefined;
   return rest === '' ? { answer } : { answer, reason: rest };
 }

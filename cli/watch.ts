@@ -2,8 +2,10 @@ import type { RunEvent } from '../audit/events.ts';
 import { failpoint } from '../audit/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import type { RunClient } from './client.ts';
+import { tellWhole } from './details.ts';
 import { CliError } from './errors.ts';
 import { followEvents } from './events.ts';
+import { isForeground } from './keyboard.ts';
 import { printJson, printText } from './output.ts';
 import { renderEvent, renderSummary } from './render.ts';
 import { printProgress, toCluster, toUnknownRun } from './session.ts';
@@ -24,7 +26,7 @@ export interface Watch {
 /** Where a watched run is shown. */
 export interface Viewer {
   /** The run's state after `events`. */
-  show(events: readonly RunEvent[], view: WatchView): void;
+  show(events: readonly RunEvent[], view: WatchView): void | Promise<void>;
   /** Resolves when the person wants to leave. */
   readonly left: Promise<void>;
   /** Whether a person can answer what the run asks. */
@@ -94,7 +96,7 @@ async function followToEnd(
     onAway,
   })) {
     view = events.reduce(foldEvent, view);
-    viewer.show(events, view);
+    await viewer.show(events, view);
     failpoint('cli.watching');
     if (!viewer.answers && (await isWaiting(client, run, view))) return { view, why: 'nobody' };
   }
@@ -160,12 +162,14 @@ const close = (): Promise<void> => Promise.resolve();
 
 async function createViewer(watch: Watch): Promise<Viewer> {
   if (watch.json) {
-    const show = (events: readonly RunEvent[]): void => {
-      for (const event of events) if (event.seq >= watch.from) printJson(event);
+    const show = async (events: readonly RunEvent[]): Promise<void> => {
+      for (const event of events)
+        if (event.seq >= watch.from) printJson(await tellWhole(watch.settings, event));
     };
     return { show, left: never, answers: false, close };
   }
-  if (process.stdin.isTTY && process.stderr.isTTY) {
+  // In the background of a shell, reading the terminal would stop the process.
+  if (process.stdin.isTTY && process.stderr.isTTY && isForeground()) {
     const { createLiveViewer } = await import('./live.ts');
     return createLiveViewer(watch);
   }

@@ -2,17 +2,29 @@ import { createBlobStore } from '../../audit/blobs.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { ApprovalAnswer, ApprovalRequest } from '../../workflows/contract.ts';
+import type { AlwaysOrder } from '../always.ts';
+import { isYes } from '../approval.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import type { RunClient } from '../client.ts';
 import { readDetails } from '../details.ts';
 import { editArgs, parseArgs } from '../edit.ts';
 import { CliError, usageError } from '../errors.ts';
+import { createKeyboard, isForeground } from '../keyboard.ts';
 import { printJson, printText } from '../output.ts';
+import { ask } from '../question.ts';
 import { textOf } from '../run-options.ts';
 import { readRedactor } from '../secrets.ts';
-import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+import {
+  connectFor,
+  parseRun,
+  printProgress,
+  readUser,
+  toUnknownRun,
+  withClient,
+} from '../session.ts';
 import { toSigned } from '../signing.ts';
+import { createStyle } from '../style.ts';
 
 const viewWithinMs = 15_000;
 
@@ -42,38 +54,97 @@ async function answer(
     if (described === undefined) throw await toUnknownRun(settings, run, client);
     const request = await findRequest(client, run, args[1]);
     if (always) {
-      const { approveAlways } = await import('../always.ts');
-      return await approveAlways({
-        ...{ settings, client, run, request, workspace: described.workspace },
-        ...{ json: flags['json'] === true, yes: flags['yes'] === true },
-        ...(reason === undefined ? {} : { reason }),
-      });
+      return await answerAlways(
+        {
+          ...{ settings, client, run, request, workspace: described.workspace },
+          ...(reason === undefined ? {} : { reason }),
+        },
+        flags,
+      );
     }
     const edited = await readEdited(settings, request, flags);
+    if (edited.kind === 'never-mind') return 2;
     const answered = await toSigned(run, {
       ...{ request: request.id, digest: request.digest, answer: word, by: readUser() },
       ...(reason === undefined ? {} : { reason }),
-      ...(edited === undefined ? {} : { edited }),
+      ...(edited.kind === 'args' ? { edited: edited.ref } : {}),
     });
     await client.answer(run, answered);
     if (flags['json'] === true) printJson({ run, request: request.id, answer: word });
     else {
       const done = word === 'approve' ? 'Approved' : 'Denied';
-      const how = edited === undefined ? '' : ', with your arguments';
+      const how = edited.kind === 'args' ? ', with your arguments' : '';
       printText(`${done} ${request.id}${how}: ${request.tool} ${toLine(request.preview, 160)}`);
     }
     return 0;
   });
 }
 
+async function answerAlways(
+  order: Omit<AlwaysOrder, 'confirm' | 'style'>,
+  flags: Invocation['flags'],
+): Promise<number> {
+  const { approveAlways, renderAlways, toOnce } = await import('../always.ts');
+  const [json, yes] = [flags['json'] === true, flags['yes'] === true];
+  const { run, request } = order;
+  const done = await approveAlways({
+    ...order,
+    style: createStyle(process.stderr, process.env),
+    async confirm(lines) {
+      if (yes) {
+        if (!json) printProgress(lines.join('\n'));
+        return true;
+      }
+      if (await isAgreed(lines, 'Add this rule? [y/N] ')) return true;
+      if (canAsk()) return false;
+      throw usageError(
+        `There is no terminal to ask on. Add it with: agent approve ${run} ${request.id} --always --yes`,
+      );
+    },
+  });
+  if (done === undefined) {
+    printProgress(`Nothing was added or answered. To allow it once: ${toOnce(order)}`);
+    return 2;
+  }
+  if (json) {
+    printJson({ run, request: request.id, answer: 'approve', ...done });
+    return 0;
+  }
+  const { done: lines, back } = renderAlways(order, done);
+  for (const line of lines) printText(line);
+  printProgress(back);
+  return 0;
+}
+
+const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY && isForeground();
+
+/** Shows what is asked about and asks; no for an answer without a terminal. */
+async function isAgreed(body: readonly string[], text: string): Promise<boolean> {
+  if (!canAsk()) {
+    if (body.length > 0) printProgress(body.join('\n'));
+    return false;
+  }
+  const keyboard = createKeyboard();
+  try {
+    return isYes(await ask(keyboard, { body, text }, new AbortController().signal).typed);
+  } finally {
+    await keyboard.close();
+  }
+}
+
+type Answering =
+  | { readonly kind: 'as-asked' }
+  | { readonly kind: 'args'; readonly ref: string }
+  | { readonly kind: 'never-mind' };
+
 /** Stores the arguments a person wrote, if they did. @throws CliError when there is nothing to edit. */
 async function readEdited(
   settings: Settings,
   request: ApprovalRequest,
   flags: Invocation['flags'],
-): Promise<string | undefined> {
+): Promise<Answering> {
   const given = textOf(flags, 'args');
-  if (given === undefined && flags['edit'] !== true) return undefined;
+  if (given === undefined && flags['edit'] !== true) return { kind: 'as-asked' };
   if (request.kind !== undefined)
     throw usageError(
       `${request.id} asks what became of something: there are no arguments to edit.`,
@@ -83,10 +154,24 @@ async function readEdited(
     throw usageError(
       `The arguments of ${request.id} are not in ${settings.folders.root}. Answer where the run’s state folder is.`,
     );
-  const edited = given === undefined ? editArgs(details) : parseArgs(details.tool, given);
-  return edited === undefined
-    ? undefined
-    : await createBlobStore(settings.folders.blobs, readRedactor(settings)).putJson(edited);
+  const edited =
+    given === undefined
+      ? await editArgs(details)
+      : { kind: 'changed' as const, args: parseArgs(details.tool, given) };
+  if (edited.kind === 'changed') {
+    const blobs = createBlobStore(settings.folders.blobs, readRedactor(settings));
+    return { kind: 'args', ref: await blobs.putJson(edited.args) };
+  }
+  if (edited.kind === 'emptied') {
+    printProgress(`You emptied the file: nothing was answered, and ${request.id} still waits.`);
+    return { kind: 'never-mind' };
+  }
+  printProgress('You left the arguments as they are.');
+  // Without a terminal, the command itself is all that was said: approve.
+  if (!canAsk() || (await isAgreed([], `Approve ${request.id} as it is? [y/N] `)))
+    return { kind: 'as-asked' };
+  printProgress(`Nothing was answered, and ${request.id} still waits.`);
+  return { kind: 'never-mind' };
 }
 
 /** What is waiting, as the run itself says it: the answer is bound to its digest. */

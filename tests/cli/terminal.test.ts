@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
+import { createKeyboard } from '../../cli/keyboard.ts';
+import { createKeyReader } from '../../cli/keys.ts';
 import { askLine, parseReply } from '../../cli/prompt.ts';
 import { createScreen } from '../../cli/screen.ts';
 import { createSpoolReader } from '../../cli/spool.ts';
@@ -18,6 +20,13 @@ for (const [text, expected] of [
   ['n', { answer: 'deny' }],
   ['no, not on main', { answer: 'deny', reason: 'not on main' }],
   ['n not on main', { answer: 'deny', reason: 'not on main' }],
+  ['a', { answer: 'always' }],
+  ['Always', { answer: 'always' }],
+  ['e', { answer: 'edit' }],
+  ['edit for the record', { answer: 'edit', reason: 'for the record' }],
+  ['y⏎and more', undefined],
+  ['approve', undefined],
+  ['everything', undefined],
   ['', undefined],
   ['nothing', undefined],
   ['yep', undefined],
@@ -66,31 +75,47 @@ test('the screen draws its lines anew in place, and what is written scrolls abov
   ]);
 });
 
-test('what happens meanwhile is written above a question, and what was typed stays', async () => {
+function openStreams() {
   const input = new PassThrough();
   const output = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80 });
-  const written = (): string => String(output.read() ?? '');
-  const asking = askLine('Allow? ', new AbortController().signal, { input, output });
+  const keyboard = createKeyboard({ input, output, escapes: false });
+  return { input, output, keyboard, written: (): string => String(output.read() ?? '') };
+}
+
+test('what happens meanwhile is written above a question, and what was typed stays', async () => {
+  const { input, output, keyboard, written } = openStreams();
+  const asking = askLine(keyboard, 'Allow? ', new AbortController().signal);
+  await setTimeout(20);
   input.write('ye');
-  await setImmediate();
+  await setTimeout(20);
   assert.match(written(), /Allow\? .*ye$/s);
   asking.interrupt(() => output.write('it happened\n'));
   const shown = written();
   // The question's line is cleared first.
   assert.ok(shown.includes('\u001b[2Kit happened\n'), JSON.stringify(shown));
   assert.match(shown, /it happened\n.*Allow\? ye/s);
-  input.write('s\n');
+  input.write('s\r');
   assert.deepEqual(await asking.typed, { kind: 'line', text: 'yes' });
   asking.interrupt(() => output.write('later\n'));
   assert.match(written(), /later\n$/);
+  await keyboard.close();
 });
 
 test('somebody else’s answer ends a question', async () => {
+  const { keyboard } = openStreams();
   const stop = new AbortController();
-  const output = new PassThrough();
-  const { typed } = askLine('Allow? ', stop.signal, { input: new PassThrough(), output });
+  const { typed } = askLine(keyboard, 'Allow? ', stop.signal);
   stop.abort();
   assert.equal(await typed, undefined);
+  await keyboard.close();
+});
+
+test('reports of the terminal and marks of a paste are no part of what was typed', () => {
+  const read = createKeyReader();
+  assert.deepEqual(read('y\u001b[12;'), { typed: 'y', reports: 0 });
+  assert.deepEqual(read('40Rn'), { typed: 'n', reports: 1 });
+  assert.deepEqual(read('\u001b[200~one\r\ntwo\u0003\u001b[20'), { typed: 'one⏎two', reports: 0 });
+  assert.deepEqual(read('1~\r'), { typed: '\r', reports: 0 });
 });
 
 test('colours only on a terminal that wants them', () => {

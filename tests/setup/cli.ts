@@ -30,6 +30,7 @@ export interface Machine {
   /** Holds everything below. */
   readonly root: string;
   readonly state: string;
+  readonly env: Readonly<Record<string, string>>;
   start(...args: readonly string[]): Started;
   run(...args: readonly string[]): Promise<Ended>;
   /** Pid of a part of the local stack. */
@@ -103,7 +104,7 @@ export function createMachine(env: Readonly<Record<string, string>> = {}): Machi
   const run = (...args: readonly string[]): Promise<Ended> => start(...args).ended;
 
   return {
-    ...{ root, state, start, run },
+    ...{ root, state, start, run, env: environment },
     async pidOf(name) {
       const { stdout } = await run('ps', '--json');
       const { parts } = JSON.parse(stdout) as { parts: readonly StackPart[] };

@@ -1,0 +1,207 @@
+/**
+ * The terminal's keyboard, from when a view or a question opens until it closes. All this time the terminal is read in raw
+ * mode, and whatever is typed while nobody listens is thrown away, so that nothing waits in a buffer for the next question.
+ */
+import { readFileSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { createKeyReader } from './keys.ts';
+
+/** A terminal, or streams that stand in for one. */
+export interface Terminal {
+  readonly input: NodeJS.ReadableStream & {
+    readonly isTTY?: boolean;
+    setRawMode?(on: boolean): unknown;
+  };
+  readonly output: NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number };
+  /** Whether it understands escape sequences. */
+  readonly escapes: boolean;
+}
+
+export interface Keyboard {
+  readonly terminal: Terminal;
+  /** Resolves when the person presses Ctrl-C, or the terminal is gone. */
+  readonly left: Promise<void>;
+  /** Resolves when what was written is drawn and the person has stopped typing; what was typed until then is thrown away. */
+  settle(signal: AbortSignal): Promise<void>;
+  /** Resolves when everything is written; nothing typed is read in between. */
+  written(): Promise<void>;
+  /** Gives what is typed from now on to one listener, until the returned function is called. */
+  listen(listener: (text: string) => void): () => void;
+  /** Calls back when the terminal was somebody else's in between (Ctrl-Z and `fg`), until the returned function is called. */
+  onReturn(listener: () => void): () => void;
+  /** Lends the terminal to a program, such as an editor. */
+  lend<T>(use: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+/** A pause in typing that ends a burst. */
+const quietMs = 250;
+/** How long a terminal may take to say that it has drawn all; some never say it. */
+const reportMs = 300;
+const lookAgainMs = 500;
+
+const interrupt = '\u0003';
+const suspend = '\u001a';
+const bracketPastes = '\u001b[?2004h';
+const plainPastes = '\u001b[?2004l';
+const askCursor = '\u001b[6n';
+
+export const ofProcess = (): Terminal => ({
+  input: process.stdin,
+  output: process.stderr,
+  escapes: process.env['TERM'] !== 'dumb',
+});
+
+/** Whether the terminal is ours to read: one that is taken over from the background stops the process. */
+export function isForeground(): boolean {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[2] === fields[5];
+  } catch {
+    return true; // Not Linux: a shell there has stopped us, or has not.
+  }
+}
+
+export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
+  const { input, output, escapes } = terminal;
+  const leaving = Promise.withResolvers<void>();
+  const decoder = new StringDecoder('utf8');
+  const returns = new Set<() => void>();
+  let read = createKeyReader();
+  let listener: ((text: string) => void) | undefined;
+  let heard = false;
+  let reports = 0;
+  let onReport: (() => void) | undefined;
+  let looking: NodeJS.Timeout | undefined;
+  let state: 'ours' | 'away' | 'lent' | 'closed' = 'away';
+
+  const onData = (chunk: Buffer | string): void => {
+    if (state !== 'ours') return;
+    const keys = read(typeof chunk === 'string' ? chunk : decoder.write(chunk));
+    reports += keys.reports;
+    if (keys.reports > 0) onReport?.();
+    if (keys.typed === '') return;
+    heard = true;
+    if (keys.typed.includes(interrupt)) return leaving.resolve();
+    if (keys.typed.includes(suspend)) return stop();
+    listener?.(keys.typed);
+  };
+  const onEnd = (): void => leaving.resolve();
+
+  const take = (): void => {
+    if (state === 'closed' || state === 'lent') return;
+    clearTimeout(looking);
+    if (input.isTTY === true && !isForeground()) {
+      state = 'away';
+      input.pause();
+      looking = setTimeout(comeBack, lookAgainMs).unref();
+      return;
+    }
+    state = 'ours';
+    read = createKeyReader();
+    // Both: a mode it believes to have is not set again.
+    input.setRawMode?.(false);
+    input.setRawMode?.(true);
+    if (escapes) output.write(bracketPastes);
+    input.resume();
+  };
+  const give = (to: 'away' | 'lent' | 'closed'): void => {
+    if (state === 'ours') {
+      if (escapes) output.write(plainPastes);
+      input.setRawMode?.(false);
+    }
+    state = to;
+    input.pause();
+  };
+  const comeBack = (): void => {
+    take();
+    if (state === 'ours') for (const each of returns) each();
+  };
+  const onContinue = (): void => {
+    if (state === 'ours' || state === 'away') comeBack();
+  };
+  const stop = (): void => {
+    give('away');
+    // The whole group, as the terminal does it: whatever started us shall know as well.
+    process.kill(0, 'SIGTSTP');
+    // A shell without job control stops nobody.
+    looking = setTimeout(comeBack, lookAgainMs).unref();
+  };
+  const onExit = (): void => {
+    if (state === 'ours' && escapes) output.write(plainPastes);
+  };
+
+  const write = (text: string): Promise<void> =>
+    new Promise((resolve) => output.write(text, () => resolve()));
+
+  /** Nothing that reached this machine before is left unread. */
+  const drawn = async (): Promise<void> => {
+    await write('');
+    await setImmediate();
+    await setImmediate();
+  };
+
+  /** The answer comes behind all that was typed before the terminal had drawn what is on it, however far away it is. */
+  const isDrawnThere = async (signal: AbortSignal): Promise<void> => {
+    if (!escapes || signal.aborted) return;
+    const answered = Promise.withResolvers<void>();
+    const wanted = reports + 1;
+    onReport = () => {
+      if (reports >= wanted) answered.resolve();
+    };
+    await write(askCursor);
+    await Promise.race([answered.promise, sleep(reportMs)]);
+    onReport = undefined;
+  };
+
+  input.on('data', onData).on('end', onEnd).on('error', onEnd);
+  process.on('SIGCONT', onContinue).on('exit', onExit);
+  take();
+
+  return {
+    terminal,
+    left: leaving.promise,
+    written: () => write(''),
+    async settle(signal) {
+      await drawn();
+      await isDrawnThere(signal);
+      do {
+        heard = false;
+        await sleep(quietMs, undefined, { signal }).catch(() => undefined);
+        await drawn();
+      } while (heard && !signal.aborted);
+    },
+    listen(next) {
+      listener = next;
+      return () => {
+        if (listener === next) listener = undefined;
+      };
+    },
+    onReturn(next) {
+      returns.add(next);
+      return () => void returns.delete(next);
+    },
+    async lend(use) {
+      give('lent');
+      try {
+        return await use();
+      } finally {
+        if (state === 'lent') {
+          state = 'away';
+          take();
+        }
+      }
+    },
+    async close() {
+      if (state === 'closed') return;
+      input.off('data', onData).off('end', onEnd).off('error', onEnd);
+      process.off('SIGCONT', onContinue).off('exit', onExit);
+      clearTimeout(looking);
+      // An answer that comes later would be typed into the shell.
+      if (onReport !== undefined) await sleep(reportMs);
+      give('closed');
+    },
+  };
+}

@@ -1,0 +1,97 @@
+/** A question with what it is about: shown whole, page by page, before an answer counts. */
+import type { Keyboard } from './keyboard.ts';
+import { askKey, askLine } from './prompt.ts';
+import type { Asking, Typed } from './prompt.ts';
+
+export interface Question {
+  /** What it is about: lines as wide as the terminal at most. */
+  readonly body: readonly string[];
+  readonly text: string;
+  /** Asked by whoever has seen enough before the end; an empty answer shows the rest. Absent: all has to be seen. */
+  readonly early?: { readonly key: string; readonly hint: string; readonly text: string };
+}
+
+/** The answer, and whether it was given with all of the question on the screen before it. */
+export type Answer = { readonly whole: boolean; readonly typed: Typed };
+
+const fewestRows = 5;
+
+/**
+ * Asks with everything shown first. What was typed earlier never answers, and after the terminal was somebody else's in
+ * between, the question is shown from its beginning.
+ */
+export function ask(keyboard: Keyboard, question: Question, signal: AbortSignal): Asking<Answer> {
+  let current: Asking<unknown> | undefined;
+
+  const once = async (part: AbortSignal): Promise<Answer | undefined> => {
+    await keyboard.settle(part);
+    const whole = await showPages(part);
+    if (whole !== undefined) return whole;
+    await keyboard.settle(part);
+    const typed = await line(question.text, part);
+    return typed && { whole: true, typed };
+  };
+
+  const line = async (text: string, part: AbortSignal): Promise<Typed | undefined> => {
+    const asking = askLine(keyboard, text, part);
+    current = asking;
+    const typed = await asking.typed;
+    current = undefined;
+    return typed;
+  };
+
+  /** Undefined when the end was shown. */
+  const showPages = async (part: AbortSignal): Promise<Answer | undefined> => {
+    const { output } = keyboard.terminal;
+    const { body, early } = question;
+    for (let from = 0; from < body.length && !part.aborted;) {
+      // One row for the line below the page, one for the prompt.
+      const size = Math.max(fewestRows, (output.rows ?? 24) - 2);
+      const page = body.slice(from, from + size);
+      from += page.length;
+      output.write(page.map((each) => `${each}\n`).join(''));
+      if (from >= body.length) break;
+      const answer = await turnPage(from, part);
+      if (answer !== undefined) return answer;
+    }
+    return part.aborted ? { whole: false, typed: { kind: 'left' } } : undefined;
+
+    async function turnPage(shown: number, until: AbortSignal): Promise<Answer | undefined> {
+      const hint = early === undefined ? '' : `, ${early.hint}`;
+      const text = `-- ${shown} of ${body.length} lines: Space or Enter shows more${hint} --`;
+      const asking = askKey(keyboard, text, ` \r\n${early?.key ?? ''}`, until);
+      current = asking;
+      const key = await asking.typed;
+      current = undefined;
+      if (key === undefined) return { whole: false, typed: { kind: 'left' } };
+      if (early === undefined || key !== early.key) return undefined;
+      await keyboard.settle(until);
+      const typed = await line(early.text, until);
+      if (typed?.kind === 'line' && typed.text.trim() === '') return undefined;
+      return { whole: false, typed: typed ?? { kind: 'left' } };
+    }
+  };
+
+  const typed = (async (): Promise<Answer | undefined> => {
+    while (!signal.aborted) {
+      const again = new AbortController();
+      const unsubscribe = keyboard.onReturn(() => again.abort());
+      try {
+        const answer = await once(AbortSignal.any([signal, again.signal]));
+        if (signal.aborted) return undefined;
+        if (!again.signal.aborted) return answer;
+      } finally {
+        unsubscribe();
+      }
+    }
+    return undefined;
+  })();
+
+  return {
+    typed,
+    interrupt(write) {
+      if (current === undefined) write();
+      else current.interrupt(write);
+    },
+  };
+}
