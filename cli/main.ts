@@ -8,4 +8,9 @@ enableCompileCache(
   join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'dev-agent', 'compiled'),
 );
 const { runProgram } = await import('./program.ts');
-process.exit(await runProgram(process.argv.slice(2)));
+const exitCode = await runProgram(process.argv.slice(2));
+// A pipe takes 64 KiB at once: the rest is still on its way, and ending now would cut it off.
+const drain = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => void stream.write('', () => resolve()));
+await Promise.all([drain(process.stdout), drain(process.stderr)]);
+process.exit(exitCode);
