@@ -50,6 +50,8 @@ export async function launchRun(
     await startAnnounced(settings, run, () => place.client.start(input, place.queues.run, carried));
     failpoint('cli.started');
     if (flags['detach'] === true) {
+      const { leaveRun } = await import('./detach.ts');
+      await leaveRun(place.client, run);
       if (flags['json'] === true) printJson({ run, workspace, webUi: place.webUi });
       else printText(run);
       return 0;
