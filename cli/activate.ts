@@ -8,16 +8,21 @@ import type { Activation } from '../config/policy-in-force.ts';
 import { policyChanged } from '../workflows/contract.ts';
 import { CliError } from './errors.ts';
 import { connectRunning, withClient } from './session.ts';
+import { readStack } from './stack.ts';
+import { withPolicyOf } from './stack-settings.ts';
 
 /** Rules of `always.yaml`, by id, that came or went with it. */
 export type RulesChange = Pick<Extract<AuditEntry, { kind: 'policy' }>, 'added' | 'removed'>;
 
 /** All of it or nothing, with a line in the audit log. @throws CliError exit 78 with every mistake. */
 export async function activatePolicy(
-  { folders, policiesDir: dir, policyPreset: preset, always }: Settings,
+  settings: Settings,
   by: string,
   change: RulesChange = {},
 ): Promise<Activation> {
+  const { folders } = settings;
+  const source = withPolicyOf(readStack(settings), settings);
+  const { policiesDir: dir, policyPreset: preset, always } = source;
   let activation: Activation;
   try {
     activation = await putInForce(folders.root, { dir, preset, always }, by);

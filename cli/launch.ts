@@ -16,6 +16,7 @@ import { parseFolder, textOf } from './run-options.ts';
 import { printProgress, readUser, toCluster } from './session.ts';
 import { readRedactor, readSecrets } from './secrets.ts';
 import { signStanding } from './signing.ts';
+import { findElsewhere } from './stack-settings.ts';
 import { ensureStack, handKey, handSecrets, readStack, startDemo } from './stack.ts';
 
 /** What a command says of the run it starts; the rest is the same for all. */
@@ -114,6 +115,11 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
         '--demo needs the local stack. Unset TEMPORAL_ADDRESS, or leave out --demo.',
       );
     }
+    const elsewhere = findElsewhere(settings);
+    if (elsewhere.length > 0)
+      printProgress(
+        `Note: on a cluster its workers’ settings count, not your ${elsewhere.join(', ')}.`,
+      );
     const client = await (await loading).connectClient(cluster, settings);
     return { client, queues: (await contract).toQueues(settings.queue, settings.host) };
   }
@@ -124,7 +130,7 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
   // A stack is not started for a run that cannot begin; one that runs already is asked at the same time.
   if (readStack(settings) === undefined) await checking;
   const [stack] = await Promise.all([
-    ensureStack(settings, { onProgress: printProgress }),
+    ensureStack(settings, { onProgress: printProgress, strict: true }),
     checking,
   ]);
   const secrets = readSecrets(settings);

@@ -11,6 +11,8 @@ import { activatePolicy } from './activate.ts';
 import { showControls } from './clean.ts';
 import { usageError } from './errors.ts';
 import { readBundle } from './policy.ts';
+import { readStack } from './stack.ts';
+import { withPolicyOf } from './stack-settings.ts';
 import type { Style } from './style.ts';
 
 const patienceMs = 10_000;
@@ -51,10 +53,12 @@ interface Edit {
 
 /** One writer at a time: what another has added meanwhile is kept. */
 async function rewrite(
-  settings: Settings,
+  own: Settings,
   by: string,
   edit: (known: readonly Grant[]) => Edit,
 ): Promise<RulesActivation> {
+  // Rules go where the running stack reads them.
+  const settings = withPolicyOf(readStack(own), own);
   const { always, folders } = settings;
   await mkdir(dirname(always), { recursive: true, mode: 0o700 });
   prepareStateFolder(folders.root);

@@ -14,6 +14,7 @@ import type { SecretValue } from '../policies/secret-values.ts';
 import type { StackFile, StackStart, StackStatus } from '../config/stack.ts';
 import { askControl } from './control.ts';
 import { readStackFile } from './stack-file.ts';
+import { tellDifferences } from './stack-settings.ts';
 
 /** The local stack cannot be used; the message says what to do, `exitCode` what kind of failure it is. */
 export class StackError extends Error {
@@ -28,6 +29,8 @@ export class StackError extends Error {
 export interface StartOptions {
   /** Gets lines for the person who waits, such as the progress of a download. */
   readonly onProgress?: (line: string) => void;
+  /** Refuses a running stack with other settings than those somebody set; else that is a note. */
+  readonly strict?: boolean;
 }
 
 /** How long to try again while somebody else has the folder and does not show a stack. */
@@ -50,7 +53,7 @@ export function readStack(settings: Settings): StackFile | undefined {
  */
 export async function ensureStack(
   settings: Settings,
-  { onProgress = () => undefined }: StartOptions = {},
+  { onProgress = () => undefined, strict = false }: StartOptions = {},
 ): Promise<StackFile> {
   prepareStateFolder(settings.folders.root);
   const { damaged } = readStackFile(settings.folders);
@@ -66,7 +69,11 @@ export async function ensureStack(
     }
     const stack = running ?? (await startStack(settings));
     if (await waitForServing(stack, onProgress)) {
-      if (running !== undefined) noteDifferences(settings, running, onProgress);
+      if (running !== undefined) {
+        const told = tellDifferences(settings, running, strict);
+        if (told.refused !== undefined) throw new StackError(told.refused, 78);
+        for (const note of told.notes) onProgress(note);
+      }
       return stack;
     }
     // It was on its way down; a new one can begin when it is gone.
@@ -223,30 +230,4 @@ async function waitForEnd(stack: StackFile, withinMs: number): Promise<boolean> 
     await setTimeout(10);
   }
   return true;
-}
-
-/** Settings a shared stack took from whoever started it, where being wrong about them matters. */
-const weighty = [
-  'AGENT_PAYLOAD_KEYS',
-  'ALLOW_NET',
-  'AGENT_SANDBOX',
-  'AGENT_POLICIES_DIR',
-  'AGENT_TOOLS_DIR',
-] as const;
-
-function noteDifferences(
-  settings: Settings,
-  stack: StackFile,
-  onProgress: (line: string) => void,
-): void {
-  const wanted = toEnvironment(settings);
-  for (const name of weighty) {
-    const inForce = stack.environment?.[name];
-    if (inForce === wanted[name]) continue;
-    const [has, not] = [inForce, wanted[name]].map((value) => value ?? 'not set');
-    const message = `The running stack has ${name}=${has}, not ${not}. To change it: agent down && agent up`;
-    // What one encrypts the other could not read.
-    if (name === 'AGENT_PAYLOAD_KEYS') throw new StackError(message, 78);
-    if (inForce !== undefined) onProgress(message);
-  }
 }

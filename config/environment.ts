@@ -7,7 +7,7 @@ import { readUserConfig, readWorkspaceConfig } from './file.ts';
 import { variables } from './variables.ts';
 import type { ConfigFile } from './file.ts';
 import type { StateFolders } from './folders.ts';
-import type { Parsed, Variable, VariableKey, VariableValues } from './variables.ts';
+import type { Parsed, Scope, Variable, VariableKey, VariableValues } from './variables.ts';
 
 /** Where a value came from; `flag` beats `environment` beats `workspace` beats `user` beats `default`. */
 export type Origin = 'flag' | 'environment' | 'workspace' | 'user' | 'default';
@@ -174,15 +174,17 @@ export interface SettingRow {
   /** Secrets read `set` or `not set`. */
   readonly value: string;
   readonly origin: Origin;
+  readonly scope: Scope;
   readonly meaning: string;
   readonly fallback: string;
 }
 
 export const describeSettings = (settings: Settings): readonly SettingRow[] =>
-  variables.map(({ key, name, meaning, fallback, secret }) => {
+  variables.map(({ key, name, scope, meaning: text, fallback, secret }) => {
     const value = settings[key];
     const shown = secret === true && value !== undefined ? 'set' : String(value ?? 'not set');
-    return { key, name, value: shown, origin: settings.origins[key], meaning, fallback };
+    const meaning = scope === 'unused' ? `${text} (not used yet)` : text;
+    return { key, name, value: shown, origin: settings.origins[key], scope, meaning, fallback };
   });
 
 /**

@@ -26,6 +26,8 @@ export interface ForceRecord {
   /** Where it came from; absolute. */
   readonly dir: string;
   readonly preset: Preset;
+  /** The file of what a person allowed always; absent in older records. */
+  readonly always?: string;
   readonly by: string;
   /** RFC 3339. */
   readonly since: string;
@@ -71,7 +73,8 @@ export async function putInForce(
   for (const [name, text] of Object.entries(bundle.files))
     await replaceText(toTemp(root), join(copy, `${name}.yaml`), text);
   const record: ForceRecord = {
-    ...{ sha256: bundle.sha256, dir: bundle.dir, preset, by, since: new Date().toISOString() },
+    ...{ sha256: bundle.sha256, dir: bundle.dir, preset, always, by },
+    since: new Date().toISOString(),
   };
   await replaceText(toTemp(root), toRecordFile(root), JSON.stringify(record));
   return { bundle, ...(before === undefined ? {} : { before }) };

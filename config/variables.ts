@@ -35,9 +35,16 @@ export type VariableKey = keyof VariableValues;
 /** A value, or what was expected instead: the end of the sentence "<name> must be …, got …". */
 export type Parsed<T> = { value: T } | { expected: string; instead?: string };
 
+/**
+ * Where a setting counts. `run`: it travels with each run. `command`: for the command it is given to, such as where Temporal
+ * is. `policy`: for what is put in force. `stack`: the local stack takes it when it starts. `unused`: nothing reads it yet.
+ */
+export type Scope = 'run' | 'command' | 'policy' | 'stack' | 'unused';
+
 export interface Variable<K extends VariableKey = VariableKey> {
   readonly key: K;
   readonly name: string;
+  readonly scope: Scope;
   readonly meaning: string;
   /** The default in words, for people. */
   readonly fallback: string;
@@ -144,6 +151,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'baseUrl',
     name: 'OPENAI_BASE_URL',
+    scope: 'run',
     meaning: 'Address of the OpenAI-compatible model server.',
     fallback: 'http://127.0.0.1:1234/v1; in a container http://host.docker.internal:1234/v1',
     parse: parseBaseUrl,
@@ -151,6 +159,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'apiKey',
     name: 'OPENAI_API_KEY',
+    scope: 'run',
     meaning: 'Key for the model server; local servers need none.',
     fallback: 'not set',
     secret: true,
@@ -159,6 +168,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'model',
     name: 'AGENT_MODEL',
+    scope: 'run',
     meaning: 'Model that carries the steps out.',
     fallback: 'gpt-4o-mini',
     fromWorkspace: () => true,
@@ -167,6 +177,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'plannerModel',
     name: 'AGENT_PLANNER_MODEL',
+    scope: 'run',
     meaning: 'Model that plans.',
     fallback: 'AGENT_MODEL',
     fromWorkspace: () => true,
@@ -175,6 +186,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'reviewerModel',
     name: 'AGENT_REVIEWER_MODEL',
+    scope: 'run',
     meaning: 'Model that reviews.',
     fallback: 'AGENT_MODEL',
     fromWorkspace: () => true,
@@ -183,6 +195,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'workspace',
     name: 'AGENT_WORKSPACE',
+    scope: 'run',
     meaning: 'Folder the agent works in.',
     fallback: 'the current folder; in a container /workspace',
     parse: parseFolder,
@@ -190,6 +203,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'stateDir',
     name: 'AGENT_STATE_DIR',
+    scope: 'command',
     meaning: 'Folder for histories, audit, blobs and the local stack.',
     fallback: '$XDG_STATE_HOME/dev-agent or ~/.local/state/dev-agent; in a container /state',
     parse: parsePath,
@@ -197,6 +211,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'toolsDir',
     name: 'AGENT_TOOLS_DIR',
+    scope: 'unused',
     meaning: 'Folder with installed tools.',
     fallback: '<state>/tools; in a container /tools',
     parse: parsePath,
@@ -204,6 +219,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'policiesDir',
     name: 'AGENT_POLICIES_DIR',
+    scope: 'policy',
     meaning: 'Folder with tools.yaml, network.yaml and paths.yaml.',
     fallback: 'the policies shipped with dev-agent',
     parse: parseFolder,
@@ -211,6 +227,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'policyPreset',
     name: 'AGENT_POLICY_PRESET',
+    scope: 'policy',
     meaning:
       'standard: the policy files as written; strict: no scripts; trusting: any command and script, in the sandbox.',
     fallback: 'standard',
@@ -219,6 +236,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'always',
     name: 'AGENT_ALWAYS',
+    scope: 'policy',
     meaning: 'File of what you allowed always, written by agent approve --always.',
     fallback: '$XDG_CONFIG_HOME/dev-agent/always.yaml',
     parse: parsePath,
@@ -226,6 +244,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'allowNet',
     name: 'ALLOW_NET',
+    scope: 'stack',
     meaning: 'Whether tools may reach the network where the policy allows a host.',
     fallback: 'false',
     fromWorkspace: (value) => !value,
@@ -234,6 +253,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'forceChat',
     name: 'AGENT_FORCE_CHAT_COMPLETIONS',
+    scope: 'run',
     meaning: 'Use Chat Completions without trying the Responses API first.',
     fallback: 'false',
     fromWorkspace: () => true,
@@ -242,6 +262,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'sandbox',
     name: 'AGENT_SANDBOX',
+    scope: 'stack',
     meaning: 'auto: commands run in bubblewrap or not at all; none: they run unconfined.',
     fallback: 'auto',
     fromWorkspace: (value) => value === 'auto',
@@ -250,6 +271,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'secrets',
     name: 'AGENT_SECRETS',
+    scope: 'run',
     meaning: 'Names of further variables whose values are secret, such as SITE,PIN.',
     fallback: 'those named like a key, token, secret or password',
     parse: parseNames,
@@ -257,6 +279,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'payloadKeys',
     name: 'AGENT_PAYLOAD_KEYS',
+    scope: 'stack',
     meaning: 'File with the keys that Temporal’s history is encrypted with.',
     fallback: 'not encrypted',
     parse: parseFile,
@@ -264,6 +287,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'approvers',
     name: 'AGENT_APPROVERS',
+    scope: 'stack',
     meaning:
       'File with the public keys of those whose approvals count, one PEM block after another.',
     fallback: 'your own: $XDG_CONFIG_HOME/dev-agent/keys/operator.pub',
@@ -272,6 +296,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'temporalCli',
     name: 'AGENT_TEMPORAL_CLI',
+    scope: 'stack',
     meaning: 'The `temporal` program the local stack starts.',
     fallback: '`temporal` on PATH, else fetched once into the cache folder',
     parse: parseProgram,
@@ -279,6 +304,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'temporalAddress',
     name: 'TEMPORAL_ADDRESS',
+    scope: 'command',
     meaning: 'A Temporal cluster to use instead of the local stack.',
     fallback: 'the local stack',
     parse: parseAddress,
@@ -286,6 +312,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'temporalNamespace',
     name: 'TEMPORAL_NAMESPACE',
+    scope: 'command',
     meaning: 'Namespace on that cluster.',
     fallback: 'default',
     parse: parseName,
@@ -293,6 +320,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'queue',
     name: 'AGENT_QUEUE',
+    scope: 'stack',
     meaning: 'First part of the task queues’ names.',
     fallback: 'dev-agent',
     parse: parseName,
@@ -300,6 +328,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'host',
     name: 'AGENT_HOST',
+    scope: 'stack',
     meaning: 'Name of the machine that has the workspace, as its task queue says it.',
     fallback: 'the host name',
     parse: parseName,
@@ -307,6 +336,7 @@ export const variables: readonly Variable[] = [
   variable({
     key: 'snapshotDays',
     name: 'AGENT_SNAPSHOT_DAYS',
+    scope: 'stack',
     meaning: 'Days after its end that a run can still be forked from its steps.',
     fallback: '30',
     parse: parseDays,

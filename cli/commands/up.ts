@@ -13,7 +13,7 @@ export async function startStack({ flags }: Invocation): Promise<number> {
       `TEMPORAL_ADDRESS names a cluster (${settings.temporalAddress}), so there is no local stack to start. Unset it first.`,
     );
   }
-  const stack = await ensureStack(settings, { onProgress: printProgress });
+  const stack = await ensureStack(settings, { onProgress: printProgress, strict: true });
   if (flags['json'] === true) {
     const { temporal, namespace, webUi, pid } = stack;
     printJson({ temporal, namespace, webUi, pid });
