@@ -244,6 +244,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly refused?: string;
   /** Snapshot after it; absent when it only looked. */
   readonly tree?: SnapshotId;
+  /** In no snapshot and changed by an attempt that was cut short or stopped, at most 20: as that attempt left them. */
+  readonly left?: readonly string[];
   /** First 200 characters of what the tool returned. */
   readonly head: string;
   /** 16 hex digits of the sha256 of what the model reads of it: whether the same call came out the same. */
@@ -392,6 +394,8 @@ export interface CloseResult {
   readonly report: Ref;
   /** Files that changed, sorted, at most 50. */
   readonly changes: readonly string[];
+  /** Changed since the run began and in no snapshot, at most 20. */
+  readonly left?: readonly string[];
 }
 
 /** Run on the model queue: needs the key, sees no workspace. */

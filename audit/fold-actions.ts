@@ -42,12 +42,22 @@ export function foldAct(
   const exit = exitCode === undefined ? {} : { exitCode };
   const { suspicious: places } = result;
   const suspicious = places === undefined ? {} : { suspicious: places };
+  const left = result.left === undefined ? {} : { left: result.left };
   const ran: RunEventBody[] = verdict === 'allow' ? [{ type: 'tool.started', ...of }] : [];
   return [
     decision,
     ...ran,
     { type: 'tool.output', ...of, text: head, bytes, observation: observation ?? '' },
-    { type: 'tool.finished', ...of, preview: call.preview, ok, ms, ...exit, ...suspicious },
+    {
+      type: 'tool.finished',
+      ...of,
+      preview: call.preview,
+      ok,
+      ms,
+      ...exit,
+      ...suspicious,
+      ...left,
+    },
     { type: 'budget', usage: { ...state.usage } },
   ];
 }

@@ -61,11 +61,14 @@ function takeOver(state: ProjectionState, { from }: RunInput, carried: RunState)
 
 export function foldOpening(state: ProjectionState, opened: OpenResult): RunEventBody[] {
   if (!opened.ok) return [];
-  const { restricted, gitSettings, limits, prices } = opened;
+  const { restricted, gitSettings, uncovered, limits, prices } = opened;
   state.prices = prices;
   return [
     ...findUnpriced(state, limits),
     ...(restricted === undefined ? [] : [{ type: 'run.restricted' as const, reason: restricted }]),
+    ...(uncovered === undefined
+      ? []
+      : [{ type: 'workspace.uncovered' as const, paths: uncovered }]),
     ...(gitSettings === undefined
       ? []
       : [{ type: 'git.settings' as const, settings: gitSettings }]),

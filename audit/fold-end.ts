@@ -29,7 +29,7 @@ function toStaged(
 
 export function finish(state: ProjectionState, result: RunResult): RunEventBody[] {
   state.finished = true;
-  const { status, exitCode, summary, usage, changes, report, limit, hooks } = result;
+  const { status, exitCode, summary, usage, changes, left, report, limit, hooks } = result;
   const staged = toStaged(state.input, result);
   const resume = toResume(state.input, status);
   return [
@@ -40,6 +40,7 @@ export function finish(state: ProjectionState, result: RunResult): RunEventBody[
       summary,
       usage,
       changes,
+      ...(left === undefined ? {} : { left }),
       ...(report === undefined ? {} : { report }),
       ...(limit === undefined ? {} : { limit }),
       ...(resume === undefined ? {} : { resume }),

@@ -49,8 +49,12 @@ interface ActionEntry {
 /** What the audit log says. Content stays in the blob store; a log line is what a person reads. */
 export type AuditEntry =
   | ({ readonly kind: 'decision' | 'intent' | 'outcome' } & ActionEntry)
-  /** An attempt was cut short; the workspace was taken back to `tree` before the next. `cut` is what it had left. */
-  | ({ readonly kind: 'rollback'; readonly cut?: string } & ActionEntry)
+  /** An attempt was cut short; the workspace was taken back to `tree` before the next. `cut` is what it had left, `left` what of it no snapshot holds. */
+  | ({
+      readonly kind: 'rollback';
+      readonly cut?: string;
+      readonly left?: readonly string[];
+    } & ActionEntry)
   /** An attempt was cut short and may not be repeated; a person is asked what became of it. */
   | ({ readonly kind: 'unknown' } & ActionEntry)
   | {

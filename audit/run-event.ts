@@ -32,6 +32,8 @@ export type RunEvent =
   | (Common<'run.restricted'> & { readonly reason: string })
   /** Settings of the workspace's git that start programs or lead elsewhere; the agent's commands do without them. */
   | (Common<'git.settings'> & { readonly settings: readonly string[] })
+  /** Paths that snapshots leave out, at most 20: what becomes of them cannot be taken back. */
+  | (Common<'workspace.uncovered'> & { readonly paths: readonly string[] })
   | (Common<'plan.updated'> & {
       readonly round: number;
       readonly approach: string;
@@ -95,6 +97,8 @@ export type RunEvent =
         readonly ok: boolean;
         readonly exitCode?: number;
         readonly ms: number;
+        /** In no snapshot and changed by an attempt that was cut short or stopped, at most 20: as that attempt left them. */
+        readonly left?: readonly string[];
         /** Where what it returned tries to give orders to its reader. */
         readonly suspicious?: readonly Suspicion[];
       })
@@ -133,6 +137,8 @@ export type RunEvent =
       readonly summary: string;
       readonly usage: RunUsage;
       readonly changes: readonly string[];
+      /** Changed since the run began and in no snapshot, at most 20: `undo` cannot take that back. */
+      readonly left?: readonly string[];
       readonly report?: string;
       /** The limit that ended it. */
       readonly limit?: Meter;

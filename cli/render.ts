@@ -16,6 +16,12 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       return [
         `${style.yellow('git settings')} of this folder start programs or lead elsewhere; the agent's commands do without them: ${toLine(event.settings.join('; '), 400)}`,
       ];
+    case 'workspace.uncovered':
+      return [
+        style.dim(
+          `In no snapshot, so not to be taken back: ${toLine(event.paths.join(', '), 300)}`,
+        ),
+      ];
     case 'plan.updated':
       return [
         `${style.bold(`Plan ${event.round}`)} ${toLine(event.approach, width)}`,
@@ -81,10 +87,17 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       const by = event.hook === undefined ? event.tool : `hook ${event.hook}:`;
       const what = toLine(`${by} ${event.preview}`, width);
       const line = `  ${sign} ${what} ${style.dim(`(${renderMs(event.ms)}${exit})`)}`;
-      if (event.suspicious === undefined) return [line];
+      const left =
+        event.left === undefined
+          ? []
+          : [
+              `    ${style.yellow('not taken back')} in no snapshot, and changed by an attempt that was cut short: ${toLine(event.left.join(', '), width)}`,
+            ];
+      if (event.suspicious === undefined) return [line, ...left];
       const kinds = event.suspicious.map(({ kind }) => kind).join(', ');
       return [
         line,
+        ...left,
         `    ${style.yellow('suspicious')} it returned text that tries to give orders (${toLine(kinds, 100)}); it counts as data`,
       ];
     }
@@ -115,7 +128,7 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
 }
 
 function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: Style): string[] {
-  const { usage, changes, status } = event;
+  const { usage, changes, left = [], status } = event;
   const paint = status === 'done' ? style.green : style.red;
   const tokens = renderCount(usage.inputTokens + usage.outputTokens);
   const facts = [
@@ -128,6 +141,11 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
   return [
     `${paint(style.bold(status))} ${facts}`,
     ...(changes.length === 0 ? [] : [`Changed: ${toLine(changes.join(', '), 400)}`]),
+    ...(left.length === 0
+      ? []
+      : [
+          `Changed, and in no snapshot (undo cannot take it back): ${toLine(left.join(', '), 400)}`,
+        ]),
     ...renderHooks(event),
     ...renderStaged(event),
   ];

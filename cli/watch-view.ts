@@ -155,6 +155,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'budget.unpriced':
     case 'run.restricted':
     case 'git.settings':
+    case 'workspace.uncovered':
     case 'decision':
     case 'tool.started':
     case 'tool.output':

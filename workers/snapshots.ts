@@ -6,7 +6,7 @@ import type { Kept } from '../activities/tools/promote.ts';
 import { createTransactions } from '../activities/tools/transactions.ts';
 import { WorkspaceBusy, byHand, createLeases } from '../activities/workspace/lease.ts';
 import { findGitProblem } from '../activities/workspace/snapshots/git.ts';
-import type { FileChange } from '../activities/workspace/snapshots/snapshots.ts';
+import type { FileChange, Touched } from '../activities/workspace/snapshots/snapshots.ts';
 import { isAlive } from '../audit/lock.ts';
 import { readTrail } from '../audit/trail.ts';
 import { readSettings } from '../config/environment.ts';
@@ -28,6 +28,17 @@ export interface SnapshotAnswer {
   readonly promotion?: Pick<Kept, 'before' | 'after'>;
   readonly undone: readonly string[];
   readonly kept: readonly string[];
+  /** Taken back around what somebody changed since. */
+  readonly merged: readonly string[];
+  /** In no snapshot: as they are, with what became of them. */
+  readonly left: readonly Left[];
+}
+
+/** Something undo neither brought back nor took away. */
+export interface Left {
+  readonly path: string;
+  readonly kind: Touched['kind'] | 'new' | 'stays';
+  readonly to?: string;
 }
 
 const fail = (message: string, exitCode: number): never => {
@@ -41,7 +52,14 @@ const problem = await findGitProblem();
 if (problem !== undefined) fail(problem, 69);
 const leases = createLeases(folders.leases);
 const transactions = createTransactions(leases, folders.snapshots);
-const nothing: SnapshotAnswer = { changes: [], diff: '', undone: [], kept: [] };
+const nothing: SnapshotAnswer = {
+  changes: [],
+  diff: '',
+  undone: [],
+  kept: [],
+  merged: [],
+  left: [],
+};
 
 async function showDiff(): Promise<SnapshotAnswer> {
   const { snapshots } = transactions.peek(order.workspace);
@@ -74,16 +92,37 @@ async function undo(): Promise<SnapshotAnswer> {
   try {
     return await transactions.exclusive(workspace, name, async ({ snapshots }) => {
       const { tree: current } = await snapshots.capture();
-      const { tree, undone, kept } = await snapshots.without({ before, after, current });
+      const { tree, undone, kept, merged, left } = await snapshots.without({
+        ...{ before, after, current },
+      });
+      const touched = await snapshots.findTouched(before, current);
       // What was there is kept in the store, under a ref of the run.
       await snapshots.keep(`${order.run}/undo/`, current);
-      await snapshots.restore(tree);
+      const { left: stayed } = await snapshots.restore(tree);
       forgetPromotion(snapshots, order.run);
-      return { ...nothing, undone, kept };
+      const stays = new Set(stayed);
+      return {
+        ...{ ...nothing, kept, merged, undone: undone.filter((path) => !stays.has(path)) },
+        left: toLeft(touched, left, stayed),
+      };
     });
   } finally {
     await leases.release(name);
   }
+}
+
+function toLeft(
+  touched: readonly Touched[],
+  fresh: readonly string[],
+  stayed: readonly string[],
+): Left[] {
+  const all: Left[] = [
+    ...touched.map(({ path, kind, to }) => ({ path, kind, ...(to === undefined ? {} : { to }) })),
+    ...fresh.map((path) => ({ path, kind: 'new' as const })),
+  ];
+  const named = new Set(all.map(({ path }) => path));
+  for (const path of stayed) if (!named.has(path)) all.push({ path, kind: 'stays' });
+  return all;
 }
 
 async function findPromotion(): Promise<SnapshotAnswer> {

@@ -125,6 +125,8 @@ export interface RunResult {
   readonly summary: string;
   readonly usage: RunUsage;
   readonly changes: readonly string[];
+  /** Changed since the run began and in no snapshot, at most 20: it cannot be taken back. */
+  readonly left?: readonly string[];
   readonly report?: string;
   /** How the run's hooks came out last; absent when there are none. */
   readonly hooks?: readonly HookEnd[];

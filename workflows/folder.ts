@@ -84,6 +84,7 @@ export async function closeRun(run: Run, { status, message, limit }: RunEnd): Pr
     summary,
     usage: { ...state.usage },
     changes: closed.changes,
+    ...(closed.left === undefined ? {} : { left: closed.left }),
     report: closed.report,
     ...(hooks === undefined ? {} : { hooks }),
     ...(staged === undefined ? {} : { staged }),

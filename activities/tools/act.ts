@@ -23,6 +23,7 @@ import { storeDetails } from './details.ts';
 import { judge, refusal, stopped, toSettled } from './judge.ts';
 import { storeObservation } from './observe.ts';
 import { findOutside } from './provenance.ts';
+import { PathRefused, toNames } from '../workspace/walk.ts';
 import type { Attempt, Held, Transactions } from './transactions.ts';
 import { isCancelled } from './transactions.ts';
 
@@ -169,10 +170,11 @@ async function giveAgain(way: Way, seq: number, result: ActResult): Promise<Acte
 async function takeBack(way: Way, seq: number, { verdict, rule, effect }: Decision): Promise<void> {
   const { audit, transactions } = way.dependencies;
   const call = { ...toIdentity(way.order, seq), digest: way.base.digest };
-  await transactions.takeBack(call, async ({ cut }) => {
-    const kept = cut === undefined ? {} : { cut };
+  await transactions.takeBack(call, async ({ cut, left }) => {
     await audit.append({
-      ...{ kind: 'rollback', time: now(), ...way.base, verdict, rule, effect, ...kept },
+      ...{ kind: 'rollback', time: now(), ...way.base, verdict, rule, effect },
+      ...(cut === undefined ? {} : { cut }),
+      ...(left === undefined ? {} : { left }),
     });
   });
 }
@@ -236,6 +238,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
   const { settled } = way.heard;
   const { verdict, rule, effect } = decision;
   const elapsed = createStopwatch();
+  let left: readonly string[] = [];
   const line = () => ({ time: now(), ...base, verdict, rule, effect });
   try {
     const ended = await transactions.transact<Outcome, ActResult>(
@@ -245,13 +248,11 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         ...(settled === undefined ? {} : { settled: settled.what }),
         decision,
         isTakenBack: (error) => error instanceof Rejudged,
-        async begin({ again, cut }: Attempt) {
-          if (again)
-            await audit.append({
-              kind: 'rollback',
-              ...line(),
-              ...(cut === undefined ? {} : { cut }),
-            });
+        ...(action.tool === 'run_command' ? {} : { touches: toTouched(action) }),
+        takenBack: (paths) => (left = paths),
+        async begin({ again, ...attempt }: Attempt) {
+          if (again) await audit.append({ kind: 'rollback', ...line(), ...attempt });
+          left = attempt.left ?? [];
           // Synced before the effect: whatever happens next, the log says that it was about to.
           if (settled === undefined) await audit.append({ kind: 'intent', ...line() });
           failpoint('intent.after');
@@ -264,11 +265,12 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
       },
       async (outcome, { post }) => {
-        const { text: _, ...result } = await toActed(way, decision, outcome, elapsed(), post);
-        return { ...result, tree: post };
+        const told = { ...outcome, text: tellLeft(left) + outcome.text };
+        const { text: _, ...result } = await toActed(way, decision, told, elapsed(), post);
+        return { ...result, tree: post, ...toLeft(left) };
       },
     );
-    if (ended.state === 'unknown') return await askWhatHappened(way, decision, ended.pre);
+    if (ended.state === 'unknown') return await askWhatHappened(way, decision, ended);
     if (ended.state === 'stored') return await giveAgain(way, seq, ended.result);
     await logOutcome(way, ended.result, decision);
     failpoint('completion.before');
@@ -277,7 +279,30 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
     const settle = (outcome: Outcome, judged = decision): Promise<Acted> =>
       observe(way, judged, outcome, elapsed());
     if (error instanceof Rejudged) return await rejudge(way, error, settle);
-    if (isCancelled(order.signal)) await settle(stopped);
+    if (isCancelled(order.signal))
+      await settle({ ...stopped, text: stopped.text + tellLeft(left).trim() });
+    throw error;
+  }
+}
+
+const mostLeft = 20;
+
+const toLeft = (left: readonly string[]): Pick<ActResult, 'left'> =>
+  left.length === 0 ? {} : { left: left.slice(0, mostLeft) };
+
+/** For the model: what is not as it was before the call although the call begins anew. */
+function tellLeft(left: readonly string[]): string {
+  if (left.length === 0) return '';
+  const named = left.slice(0, mostLeft).join(', ');
+  return `[An earlier attempt of this call was cut short. What it changed was taken back, except what no snapshot holds: ${named}. Look at it before you rely on it.]\n`;
+}
+
+/** The file a file tool is about to change, as far as it can be said without a look. */
+function toTouched({ args, workspace }: Action): string[] {
+  try {
+    return [toNames(workspace, String(args['path'])).join('/')];
+  } catch (error) {
+    if (error instanceof PathRefused) return [];
     throw error;
   }
 }
@@ -305,10 +330,17 @@ async function toQuestion(
 }
 
 /** Begun before a crash, and not to be repeated: only a person can say what became of it. */
-async function askWhatHappened(way: Way, decision: Decision, tree: string): Promise<Acted> {
+async function askWhatHappened(
+  way: Way,
+  decision: Decision,
+  { pre: tree, left }: { readonly pre: string; readonly left?: readonly string[] },
+): Promise<Acted> {
   const { rule, effect } = decision;
   const { preview } = way.base;
-  const reason = `The worker was stopped while this ran: ${preview}. It may reach beyond the workspace, so it is not run again. Find out whether it happened.`;
+  const reason =
+    left === undefined
+      ? `The worker was stopped while this ran: ${preview}. It may reach beyond the workspace, so it is not run again. Find out whether it happened.`
+      : `The worker was stopped while this ran: ${preview}. It had changed files that no snapshot holds, so that cannot be taken back, and it is not run again: ${left.slice(0, mostLeft).join(', ')}. Look at them. Approve if they are as they should be; deny to take back the rest and leave them as they are.`;
   await way.dependencies.audit.append({
     ...{ kind: 'unknown', time: now(), ...way.base, verdict: 'ask', rule, effect, tree },
   });

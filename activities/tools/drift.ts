@@ -36,8 +36,10 @@ async function settle(
     return { tree: found, drift: [], done: 'adopt' };
   }
   const changes = await snapshots.compare(tree, found);
-  // Only git's own notes differ, as after somebody's `git status`: nobody's work.
-  if (changes.length === 0 && drift !== 'restore') {
+  // Only what no snapshot holds differs, or git's own notes, as after somebody's `git status`: nobody's work.
+  const isSame =
+    changes.length === 0 && (drift !== 'restore' || (await snapshots.isSame(tree, found)));
+  if (isSame) {
     know(found);
     return { tree: found };
   }
@@ -46,7 +48,11 @@ async function settle(
   if (drift === 'restore') {
     // Whatever was there is kept in the store, under a ref of the run.
     await snapshots.keep(`${run}/drift/`, found);
-    const incomplete = await snapshots.restore(tree);
+    const { incomplete, left } = await snapshots.restore(tree);
+    if (left.length > 0)
+      log.warn('these are in no snapshot and stay as they are', {
+        paths: left.slice(0, mostNamed),
+      });
     if (incomplete.length > 0)
       log.warn('git objects were deleted and are kept nowhere: history is not all there', {
         incomplete,

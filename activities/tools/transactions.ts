@@ -4,7 +4,7 @@ import type { Decision } from '../../policies/action.ts';
 import { copyWorkspace } from '../workspace/copies.ts';
 import type { Lease, Leases } from '../workspace/lease.ts';
 import { openSnapshots } from '../workspace/snapshots/snapshots.ts';
-import type { Snapshots } from '../workspace/snapshots/snapshots.ts';
+import type { Snapshots, Touched } from '../workspace/snapshots/snapshots.ts';
 
 /** One call, for good: its place in the run's own count, and what it is. */
 export interface CallIdentity {
@@ -19,11 +19,15 @@ export interface CallIdentity {
 export interface CallOrder extends CallIdentity {
   /** What the run believes the workspace holds; spares the look when it is what was committed last. */
   readonly tree?: string;
+  /** Files it is about to change: each is covered first, whatever its size. */
+  readonly touches?: readonly string[];
   readonly signal: AbortSignal;
   /** Called before anything happens, also when an earlier attempt was taken back first. */
   readonly begin: (attempt: Attempt) => Promise<void>;
   /** What allowed the call. What is `external` may not be done twice: cut short, its outcome is unknown. */
   readonly decision: Decision;
+  /** Called when the call was stopped and taken back, with what stayed as it had left it. */
+  readonly takenBack?: (left: readonly string[]) => void;
   /** True for an error after which the call counts as never begun. */
   readonly isTakenBack: (error: unknown) => boolean;
   /** A person's word on an unknown outcome: nothing is run, the workspace is taken as it is or taken back. */
@@ -35,6 +39,8 @@ export interface Attempt {
   readonly again: boolean;
   /** Snapshot of what the cut attempt had left, kept before it was taken back. */
   readonly cut?: string;
+  /** What it changed and no snapshot holds: it is as the attempt left it. */
+  readonly left?: readonly string[];
 }
 
 export interface Performed<T> {
@@ -47,8 +53,11 @@ export type Transacted<R> =
   | { readonly state: 'committed'; readonly result: R }
   /** Committed by an earlier attempt; nothing was run. */
   | { readonly state: 'stored'; readonly result: R }
-  /** Begun by an earlier attempt, and not repeatable; nothing was run. */
-  | { readonly state: 'unknown'; readonly pre: string };
+  /**
+   * Begun by an earlier attempt, and not repeatable; nothing was run. `left`: files that no snapshot holds and that the attempt
+   * changed, where they are the reason.
+   */
+  | { readonly state: 'unknown'; readonly pre: string; readonly left?: readonly string[] };
 
 /** What the store knows of a call, before anything is decided of it again. */
 export type Recalled<R> =
@@ -186,7 +195,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       if (done?.result !== undefined) return { state: 'stored', result: done.result };
 
       const before = await notes.read('pre');
-      const pre = before?.tree ?? (await toPre(session, order.tree));
+      const pre = before?.tree ?? (await toPre(session, order));
       const begin = async (): Promise<void> => {
         failpoint('pre-ref.before');
         const commit = await notes.write(pre, { decision: order.decision });
@@ -199,13 +208,14 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       } else if (order.settled !== 'happened') {
         const { effect } = before.decision ?? order.decision;
         if (effect === 'external' && order.settled === undefined) return { state: 'unknown', pre };
-        const cut = await goBack(session, notes, pre);
+        const back = await goBack(session, notes, pre, order.settled === undefined);
+        if (back.data !== undefined) return { state: 'unknown', pre, left: back.data };
         if (effect !== order.decision.effect) {
           // Judged otherwise by now: the next crash is to find what holds for this attempt.
           snapshots.refs.remove(notes.nameOf('pre'));
           await begin();
         }
-        await order.begin({ again: true, ...(cut === undefined ? {} : { cut }) });
+        await order.begin({ again: true, ...back.attempt });
       }
       // From here on the workspace is between two snapshots.
       session.tree = undefined;
@@ -222,8 +232,9 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         // Stopped by a person, or refused on the way: what it had done is taken back, nothing half done is left.
         const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
         if (!stopped && !order.isTakenBack(error)) throw error;
-        await goBack(session, notes, pre);
+        const { attempt } = await goBack(session, notes, pre);
         session.tree = pre;
+        order.takenBack?.(attempt.left ?? []);
         // What may not be repeated has perhaps reached beyond already: it stays begun, and a person is asked.
         if (order.isTakenBack(error) && order.decision.effect !== 'external')
           snapshots.refs.remove(notes.nameOf('pre'));
@@ -268,9 +279,9 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         const notes = createNotes<object>(session.snapshots, call);
         const begun = await notes.read('pre');
         if (begun === undefined || (await notes.read('post')) !== undefined) return;
-        const cut = await goBack(session, notes, begun.tree);
+        const { attempt } = await goBack(session, notes, begun.tree);
         session.tree = begun.tree;
-        await taken({ again: true, ...(cut === undefined ? {} : { cut }) });
+        await taken({ again: true, ...attempt });
         session.snapshots.refs.remove(notes.nameOf('pre'));
       }),
     copy: (original, copy) => copyWorkspace(snapshotsDir, original, copy),
@@ -294,32 +305,53 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
   };
 
   /** What was committed last, if nobody else has been at the workspace since; a look at it otherwise. */
-  async function toPre(session: Session, expected: string | undefined): Promise<string> {
-    if (session.tree !== undefined && (expected === undefined || session.tree === expected))
-      return session.tree;
-    return (await session.snapshots.capture()).tree;
+  async function toPre(
+    { tree, snapshots }: Session,
+    { tree: expected, touches = [] }: Pick<CallOrder, 'tree' | 'touches'>,
+  ): Promise<string> {
+    const isKnown = tree !== undefined && (expected === undefined || tree === expected);
+    return await snapshots.cover(isKnown ? tree : (await snapshots.capture()).tree, touches);
   }
 
   /**
    * Takes back what a cut attempt did. What it left may hold a person's work; it is taken out of the workspace, not thrown
-   * away. Returns its snapshot, if there was anything.
+   * away. With `mustBeWhole`, nothing more is done once it shows that data which no snapshot holds cannot be taken back:
+   * `data` names it. A folder that its tools make again does not count as data.
    */
   async function goBack(
     session: Session,
     notes: Notes<object>,
     pre: string,
-  ): Promise<string | undefined> {
+    mustBeWhole = false,
+  ): Promise<GoneBack> {
     const { snapshots, lease } = session;
     session.tree = undefined;
     leases.check(lease);
     const { tree } = await snapshots.capture();
-    if (tree === pre) return undefined;
+    const touched = await snapshots.findTouched(pre, tree);
+    const data = touched.filter(({ isFolder }) => !isFolder).map(toName);
+    const left = touched.map(toName);
+    if (mustBeWhole && data.length > 0) return { attempt: { left }, data };
+    if (tree === pre) return { attempt: {} };
     await snapshots.keep(notes.nameOf('cut-'), tree);
     leases.check(lease);
-    await snapshots.restore(pre);
-    return tree;
+    const restored = await snapshots.restore(pre);
+    const stays = restored.left.filter((path) => !touched.some((each) => each.path === path));
+    const all = [...left, ...stays];
+    return {
+      attempt: { cut: tree, ...(all.length === 0 ? {} : { left: all }) },
+      ...(mustBeWhole && stays.length > 0 ? { data: stays } : {}),
+    };
   }
 }
+
+interface GoneBack {
+  readonly attempt: Pick<Attempt, 'cut' | 'left'>;
+  readonly data?: readonly string[];
+}
+
+const toName = ({ path, kind, to }: Touched): string =>
+  kind === 'gone' ? `${path} (gone)` : kind === 'moved' ? `${path} (now ${to ?? ''})` : path;
 
 /** What the store says of one call, in commits under refs of its own. */
 interface Notes<R> {

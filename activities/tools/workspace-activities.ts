@@ -163,16 +163,19 @@ export function createWorkspaceActivities(
     closeRun: ({ run, workspace, status, summary, limit, evidence, trees }) =>
       withPulse(async () => {
         const actions = await readEvidence(blobs, evidence);
-        const changes = await findChanges(actions, { run, workspace }, trees);
+        const { changes, left } = await findChanges(actions, { run, workspace }, trees);
         const report = await blobs.putJson({
-          ...{ v: 1, run, status, summary, changes },
+          ...{ v: 1, run, status, summary, changes, left },
           ...(trees === undefined ? {} : { trees }),
           actions: actions.map(toReported),
         });
         await removeLanes(lanes, run);
         await logEnd({ run, status, summary, ...(limit === undefined ? {} : { limit }) });
         await leases.release(run);
-        return { report, changes: changes.slice(0, mostChanges) };
+        return {
+          ...{ report, changes: changes.slice(0, mostChanges) },
+          ...(left.length === 0 ? {} : { left: left.slice(0, mostUncovered) }),
+        };
       }),
   };
 
@@ -271,13 +274,17 @@ export function createWorkspaceActivities(
     actions: readonly Observation[],
     { run, workspace }: { readonly run: string; readonly workspace: string },
     trees: CloseRequest['trees'],
-  ): Promise<string[]> {
+  ): Promise<{ readonly changes: string[]; readonly left: string[] }> {
     const told = actions.flatMap(({ changed }) => changed);
-    if (trees === undefined) return [...new Set(told)].toSorted();
-    const changed = await transactions.exclusive(toRoot(workspace), run, ({ snapshots }) =>
-      snapshots.compare(trees.before, trees.after),
-    );
-    return changed.map(({ path }) => path).toSorted();
+    if (trees === undefined) return { changes: [...new Set(told)].toSorted(), left: [] };
+    return await transactions.exclusive(toRoot(workspace), run, async ({ snapshots }) => {
+      const changed = await snapshots.compare(trees.before, trees.after);
+      const touched = await snapshots.findTouched(trees.before, trees.after);
+      return {
+        changes: changed.map(({ path }) => path).toSorted(),
+        left: touched.map(({ path }) => path).toSorted(),
+      };
+    });
   }
 
   async function readArguments(

@@ -6,6 +6,7 @@ import { printJson, printText } from '../output.ts';
 import { parseRun } from '../session.ts';
 import { askSnapshots, findPromotion } from '../snapshots.ts';
 import { readRunTrail } from '../trail.ts';
+import type { Left } from '../../workers/snapshots.ts';
 import type { Trail } from '../../audit/trail.ts';
 
 /** `agent undo`: takes a run's changes back; files that were changed since stay and are named. */
@@ -17,14 +18,36 @@ export async function undoRun({ args, flags }: Invocation): Promise<number> {
       `Run ${run} still goes on. End it first (agent cancel ${run}), or take it back to a step: agent rewind ${run} --step 1`,
     );
   }
-  const { undone, kept } = await askSnapshots({ what: 'undo', run, ...(await toRange(trail)) });
-  if (flags['json'] === true) printJson({ run, undone, kept });
+  const { undone, kept, merged, left } = await askSnapshots({
+    ...{ what: 'undo', run, ...(await toRange(trail)) },
+  });
+  if (flags['json'] === true) printJson({ run, undone, kept, merged, left });
   else {
     for (const path of undone) printText(toLine(`↩ ${path}`, 400));
     for (const path of kept) printText(toLine(`! ${path} was changed since and stays`, 400));
-    if (undone.length === 0 && kept.length === 0) printText('There is nothing to take back.');
+    for (const path of merged)
+      printText(toLine(`↩ ${path}, around what was changed in it since`, 400));
+    for (const each of left) printText(toLine(`! ${each.path} ${toWords(each)}`, 400));
+    if ([undone, kept, merged, left].every((paths) => paths.length === 0))
+      printText('There is nothing to take back.');
   }
   return 0;
+}
+
+/** Too large for snapshots, or in a folder they leave out. */
+function toWords({ kind, to = '' }: Left): string {
+  switch (kind) {
+    case 'changed':
+      return 'was changed, and no snapshot has it as it was: it stays as it is';
+    case 'gone':
+      return 'is gone, and no snapshot has it: it cannot be brought back';
+    case 'moved':
+      return `is at ${to} now, and no snapshot has it: it stays there`;
+    case 'new':
+      return 'is new, and no snapshot has it: it stays as it is';
+    case 'stays':
+      return 'was there before the run, and no snapshot has it as it was: it stays as it is';
+  }
 }
 
 type Range = Pick<Parameters<typeof askSnapshots>[0], 'workspace' | 'before' | 'after'>;

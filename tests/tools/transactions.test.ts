@@ -8,6 +8,7 @@ import {
   readdirSync,
   realpathSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -298,4 +299,84 @@ test('a copy that a killed worker left unfinished is made anew', async () => {
   assert.equal(await transactions.copy(workspace, copy), copy);
   assert.deepEqual(readdirSync(join(root, 'copies', 'r')), ['1-1-s1']);
   assert.equal(readFileSync(join(copy, 'a.txt'), 'utf8'), 'whole');
+});
+
+/** A file that no snapshot takes, with something at its start. */
+function plantHuge(file: string, text: string): void {
+  writeFileSync(file, text);
+  truncateSync(file, 600 * 1024 * 1024);
+}
+
+test('a call cut short that changed data no snapshot holds is not run again: a person looks at it', async () => {
+  for (const settled of ['happened', 'not'] as const) {
+    const { workspace, transactions, next, order, append, log } = createRoom();
+    const data = join(workspace, 'data');
+    plantHuge(data, 'before');
+    const cut = async (): Promise<never> => {
+      await append();
+      truncateSync(data, 6);
+      return await crash();
+    };
+    await assert.rejects(transactions.transact(order(1), cut, settle), /killed/);
+    const asked = await next().transact(order(1), append, settle);
+    assert.equal(asked.state, 'unknown');
+    assert.deepEqual(asked.state === 'unknown' && asked.left, ['data']);
+    assert.equal(readFileSync(data, 'utf8'), 'before');
+    const answered = await next().transact(
+      order(1, { settled }),
+      () => Promise.resolve({ outcome: settled }),
+      settle,
+    );
+    assert.equal(answered.state, 'committed');
+    assert.equal(readFileSync(data, 'utf8'), 'before');
+    assert.equal(log(), settled === 'happened' ? 'x\n' : '');
+  }
+});
+
+test('a call cut short that grew a file beyond what can be brought back is not run again', async () => {
+  const { workspace, transactions, next, order, append } = createRoom();
+  const data = join(workspace, 'data');
+  writeFileSync(data, 'small');
+  const cut = async (): Promise<never> => {
+    plantHuge(data, 'grown');
+    return await crash();
+  };
+  await assert.rejects(transactions.transact(order(1), cut, settle), /killed/);
+  const asked = await next().transact(order(1), append, settle);
+  assert.deepEqual(asked.state === 'unknown' && asked.left, ['data']);
+  assert.ok(existsSync(data));
+});
+
+test('a folder that its tools make again does not keep a call from running again, and is named', async () => {
+  const { workspace, transactions, next, order, append, log, attempts } = createRoom();
+  mkdirSync(join(workspace, 'node_modules'));
+  const cut = async (): Promise<never> => {
+    await append();
+    writeFileSync(join(workspace, 'node_modules', 'half'), '');
+    return await crash();
+  };
+  await assert.rejects(transactions.transact(order(1), cut, settle), /killed/);
+  assert.equal((await next().transact(order(1), append, settle)).state, 'committed');
+  assert.equal(log(), 'x\n');
+  assert.deepEqual(attempts.at(-1)?.left, ['node_modules']);
+});
+
+test('a cancelled call says what it leaves behind', async () => {
+  const { workspace, transactions, order } = createRoom();
+  const data = join(workspace, 'data');
+  plantHuge(data, 'before');
+  const abort = new AbortController();
+  let left: readonly string[] = [];
+  const stopped = transactions.transact(
+    order(1, { signal: abort.signal, takenBack: (paths) => (left = paths) }),
+    () => {
+      truncateSync(data, 3);
+      abort.abort(new Error('CANCELLED'));
+      return Promise.resolve({ outcome: 'late' });
+    },
+    settle,
+  );
+  await assert.rejects(stopped, /CANCELLED/);
+  assert.deepEqual(left, ['data']);
+  assert.equal(readFileSync(data, 'utf8'), 'bef');
 });

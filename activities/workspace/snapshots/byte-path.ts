@@ -7,3 +7,9 @@ export const toFile = (folder: string, path: BytePath): Buffer =>
 
 /** The path for people. */
 export const toText = (path: BytePath): string => Buffer.from(path, 'latin1').toString('utf8');
+
+export const parentOf = (path: BytePath): BytePath =>
+  path.slice(0, Math.max(path.lastIndexOf('/'), 0));
+
+export const joinPath = (folder: BytePath, path: BytePath): BytePath =>
+  folder === '' ? path : `${folder}/${path}`;

@@ -11,6 +11,7 @@ import { gitFolderCoverage, scanFolder, workspaceCoverage } from './scan.ts';
 import type { Coverage, Scan } from './scan.ts';
 import { toView } from './shadow.ts';
 import type { Memory, Shadow } from './shadow.ts';
+import { identifyAll } from './uncovered.ts';
 import { stampFolder } from './stamp.ts';
 import type { Stamp } from './stamp.ts';
 
@@ -36,12 +37,12 @@ async function captureRepository(
   const memory = shadow.memories.get(path) ?? {};
   shadow.memories.set(path, memory);
   const view = toView(shadow, path, 'files');
-  const [scan, git] = await Promise.all([
+  const [scan, { left, ...git }] = await Promise.all([
     scanFiles(shadow, view, memory),
     captureGitFolder(shadow, path, memory),
   ]);
   const below = (inner: BytePath): BytePath => (path === '' ? inner : `${path}/${inner}`);
-  uncovered.push(...scan.uncovered.map((inner) => toText(below(inner))));
+  uncovered.push(...[...scan.uncovered, ...left].map((inner) => toText(below(inner))));
   const nested = new Map<BytePath, string>();
   for (const inner of scan.nested)
     nested.set(inner, await captureRepository(shadow, below(inner), uncovered));
@@ -49,6 +50,7 @@ async function captureRepository(
     files: scan.tree,
     empty: scan.empty,
     nested,
+    uncovered: identifyAll(view.folder, [...scan.uncovered, ...left]),
     ...git,
   });
 }
@@ -77,23 +79,33 @@ const toMemory = (stamp: Stamp | undefined): { readonly stamp?: string } =>
 /** git itself takes no larger file for one that says where the git folder is. */
 const mostPointerBytes = 1024 * 1024;
 
-async function captureGitFolder(
-  shadow: Shadow,
-  path: BytePath,
-  memory: Memory,
-): Promise<Pick<Parts, 'git' | 'pointer'>> {
+interface GitPart extends Pick<Parts, 'git' | 'pointer'> {
+  /** `.git` where it is something that cannot be covered. */
+  readonly left: readonly BytePath[];
+}
+
+async function captureGitFolder(shadow: Shadow, path: BytePath, memory: Memory): Promise<GitPart> {
   const view = toView(shadow, path, 'git');
   const stat = lstatSync(view.folder, { throwIfNoEntry: false });
-  if (stat === undefined || stat.size > mostPointerBytes) return {};
+  if (stat === undefined) return { left: [] };
   if (!stat.isDirectory()) {
-    const pointer = readEntry(shadow.objects, dirname(view.folder), '.git');
-    return pointer === undefined ? {} : { pointer };
+    const pointer =
+      stat.size > mostPointerBytes
+        ? undefined
+        : readEntry(shadow.objects, dirname(view.folder), '.git');
+    return pointer === undefined ? { left: ['.git'] } : { pointer, left: [] };
   }
   const stamp = stampFolder(view.folder, gitFolderCoverage);
-  if (stamp !== undefined && memory.git?.stamp === stamp.hash) return { git: memory.git.tree };
-  const { tree, empty, held } = await scanFolder(shadow, view, gitFolderCoverage, memory.git?.held);
-  const whole = addParts(shadow.objects, { files: tree, empty, nested: new Map() });
+  if (stamp !== undefined && memory.git?.stamp === stamp.hash)
+    return { git: memory.git.tree, left: [] };
+  const scan = await scanFolder(shadow, view, gitFolderCoverage, memory.git?.held);
+  const { tree, empty, held } = scan;
+  const uncovered = scan.uncovered.filter((at) => !gitFolderCoverage.isExcluded(at));
+  const whole = addParts(shadow.objects, {
+    ...{ files: tree, empty, nested: new Map() },
+    uncovered: identifyAll(view.folder, uncovered),
+  });
   await keepObjects(shadow, path);
   memory.git = { ...toMemory(stamp), tree: whole, held };
-  return { git: whole };
+  return { git: whole, left: [] };
 }

@@ -47,6 +47,18 @@ export async function replaceIn(
   return all.length === 0 ? undefined : objects.addTree(all);
 }
 
+/** The entry at a path, if there is one. */
+export async function findEntry(
+  objects: Objects,
+  tree: string | undefined,
+  [name = '', ...rest]: readonly string[],
+): Promise<TreeEntry | undefined> {
+  if (tree === undefined) return undefined;
+  const found = (await objects.readTree(tree)).find((entry) => entry.name === name);
+  if (found === undefined || rest.length === 0) return found;
+  return found.mode === '40000' ? await findEntry(objects, found.id, rest) : undefined;
+}
+
 /** Reading and hashing more than this here would hold up everything else in the process. */
 const mostPaths = 32;
 const mostBytes = 1024 * 1024;

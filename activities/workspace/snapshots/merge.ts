@@ -1,6 +1,10 @@
 import { addParts, readParts } from './parts.ts';
 import type { Shadow } from './shadow.ts';
+import { isSameBut } from './compare.ts';
+import { findEntry, replaceIn } from './entries.ts';
 import { GitError } from './git.ts';
+import { emptyTree } from './objects.ts';
+import type { TreeEntry } from './objects.ts';
 import type { BytePath } from './byte-path.ts';
 import { toText } from './byte-path.ts';
 import { isSameGit, isSameWork } from './notes.ts';
@@ -15,7 +19,12 @@ export interface ThreeTrees {
 }
 
 export type Merged =
-  | { readonly ok: true; readonly tree: string }
+  | {
+      readonly ok: true;
+      readonly tree: string;
+      /** Paths of `theirs` that are in no snapshot of one side: ours stay as they are. */
+      readonly left: readonly string[];
+    }
   /** Paths both sides changed, each in its own way. */
   | { readonly ok: false; readonly paths: readonly string[] };
 
@@ -26,10 +35,20 @@ export async function mergeSnapshots(
   { filesOnly, ...trees }: ThreeTrees,
 ): Promise<Merged> {
   const { base, ours } = trees;
-  const theirs = filesOnly ? await withGitOf(shadow, trees) : trees.theirs;
-  if (theirs === base || theirs === ours) return { ok: true, tree: ours };
-  if (ours === base) return { ok: true, tree: theirs };
   const { objects } = shadow;
+  const { tree: theirs, left } = await withCoverOf(
+    shadow,
+    filesOnly ? { ...trees, theirs: await withGitOf(shadow, trees) } : trees,
+  );
+  if ((await isSameBut(shadow, theirs, base)) || (await isSameBut(shadow, theirs, ours)))
+    return { ok: true, tree: ours, left };
+  if (await isSameBut(shadow, ours, base)) {
+    const parts = await readParts(objects, theirs);
+    const { uncovered } = await readParts(objects, ours);
+    const tree = addParts(objects, { ...parts, uncovered });
+    await objects.flush();
+    return { ok: true, tree, left };
+  }
   const [from, we, they] = [
     await readParts(objects, base),
     await readParts(objects, ours),
@@ -65,12 +84,44 @@ export async function mergeSnapshots(
     from.empty.includes(path) && !(we.empty.includes(path) && they.empty.includes(path));
   const empty = [...new Set([...we.empty, ...they.empty])].filter((path) => !gone(path)).toSorted();
   const tree = addParts(objects, {
-    ...{ files: files.tree, empty, nested },
+    ...{ files: files.tree, empty, nested, uncovered: we.uncovered },
     ...(git === undefined ? {} : { git }),
     ...(we.pointer === undefined ? {} : { pointer: we.pointer }),
   });
   await objects.flush();
-  return { ok: true, tree };
+  return { ok: true, tree, left };
+}
+
+/**
+ * `theirs` without what only one side's snapshots hold. What theirs could not cover is not deleted there, and what ours does
+ * not cover is not new: neither is brought over.
+ */
+async function withCoverOf(
+  { objects }: Shadow,
+  { base, ours, theirs }: ThreeTrees,
+): Promise<{ readonly tree: string; readonly left: string[] }> {
+  const [from, we, they] = [
+    await readParts(objects, base),
+    await readParts(objects, ours),
+    await readParts(objects, theirs),
+  ];
+  const left: string[] = [];
+  let files: string | undefined = they.files;
+  const put = async (path: BytePath, entry: TreeEntry | undefined): Promise<void> => {
+    const names = path.split('/');
+    const is = await findEntry(objects, files, names);
+    if (is?.id === entry?.id && is?.mode === entry?.mode) return;
+    files = await replaceIn(objects, files, names, entry);
+    left.push(toText(path));
+  };
+  for (const path of they.uncovered.keys())
+    await put(path, await findEntry(objects, from.files, path.split('/')));
+  for (const path of new Set([...from.uncovered.keys(), ...we.uncovered.keys()]))
+    if ((await findEntry(objects, from.files, path.split('/'))) === undefined)
+      await put(path, undefined);
+  const tree = addParts(objects, { ...they, files: files ?? emptyTree });
+  await objects.flush();
+  return { tree, left };
 }
 
 /** `theirs` with the git folder of `base`. */
@@ -99,5 +150,7 @@ async function mergeFiles(
   if (!/^[0-9a-f]{40}$/.test(tree))
     throw new GitError(`git merge-tree answered ${tree.slice(0, 200)}`);
   const conflicting = paths.filter((path) => path !== '').map((path) => toText(path));
-  return conflicting.length === 0 ? { ok: true, tree } : { ok: false, paths: conflicting };
+  return conflicting.length === 0
+    ? { ok: true, tree, left: [] }
+    : { ok: false, paths: conflicting };
 }

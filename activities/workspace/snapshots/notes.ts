@@ -1,7 +1,6 @@
 import { readParts } from './parts.ts';
-import { toView } from './shadow.ts';
 import type { Shadow } from './shadow.ts';
-import { compareTrees } from './restore.ts';
+import { compareTrees, toStoredView } from './compare.ts';
 
 /** git's own notes, which change when somebody only looks, or with every commit: nobody's work. */
 const notes = new Set(['index', 'ORIG_HEAD', 'FETCH_HEAD', 'COMMIT_EDITMSG']);
@@ -15,9 +14,7 @@ export async function isSameGit(
   if (one === other) return true;
   if (one === undefined || other === undefined) return false;
   const [was, is] = [await readParts(shadow.objects, one), await readParts(shadow.objects, other)];
-  // Not the workspace itself, which may be gone.
-  const view = { ...toView(shadow, '', 'files'), folder: shadow.repository };
-  const changes = await compareTrees(shadow, view, was.files, is.files);
+  const changes = await compareTrees(shadow, toStoredView(shadow), was.files, is.files);
   return changes.every(({ path }) => notes.has(path));
 }
 

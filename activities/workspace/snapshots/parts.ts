@@ -1,10 +1,12 @@
 import type { Objects, TreeEntry } from './objects.ts';
 import { emptyTree } from './objects.ts';
 import type { BytePath } from './byte-path.ts';
+import type { Uncovered } from './uncovered.ts';
 
 /**
  * A snapshot is one tree of these entries: `files` the folder, `git` its git folder without the objects or `pointer` the file
- * that stands for it, `empty` the folders with nothing in them, `nested` a snapshot for each repository inside.
+ * that stands for it, `empty` the folders with nothing in them, `nested` a snapshot for each repository inside, `uncovered`
+ * what was there and is not in it.
  */
 export interface Parts {
   readonly files: string;
@@ -14,14 +16,24 @@ export interface Parts {
   readonly empty: readonly BytePath[];
   /** Path of a repository inside → its snapshot. */
   readonly nested: ReadonlyMap<BytePath, string>;
+  /** What was there and is in none of these. Snapshots of older versions do not say. */
+  readonly uncovered: Uncovered;
 }
 
 /** Of a folder that is not there. */
-export const noParts: Parts = { files: emptyTree, empty: [], nested: new Map() };
+export const noParts: Parts = {
+  files: emptyTree,
+  empty: [],
+  nested: new Map(),
+  uncovered: new Map(),
+};
 
 const separator = '\0';
 
-export function addParts(objects: Objects, { files, git, pointer, empty, nested }: Parts): string {
+export function addParts(
+  objects: Objects,
+  { files, git, pointer, empty, nested, uncovered }: Parts,
+): string {
   const entries: TreeEntry[] = [{ mode: '40000', name: 'files', id: files }];
   if (git !== undefined) entries.push({ mode: '40000', name: 'git', id: git });
   if (pointer !== undefined) entries.push({ mode: pointer.mode, name: 'pointer', id: pointer.id });
@@ -39,6 +51,11 @@ export function addParts(objects: Objects, { files, git, pointer, empty, nested 
     );
     entries.push({ mode: '40000', name: 'nested', id });
   }
+  if (uncovered.size > 0) {
+    const sorted = [...uncovered].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const id = objects.add('blob', Buffer.from(sorted.flat().join(separator), 'latin1'));
+    entries.push({ mode: '100644', name: 'uncovered', id });
+  }
   return objects.addTree(entries);
 }
 
@@ -46,9 +63,8 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
   const found = await objects.readTree(tree);
   const entries = new Map(found.map(({ name, id }) => [name, id]));
   const pointer = found.find(({ name }) => name === 'pointer');
-  const [files, git, empty, nested] = ['files', 'git', 'empty', 'nested'].map((name) =>
-    entries.get(name),
-  );
+  const names = ['files', 'git', 'empty', 'nested', 'uncovered'];
+  const [files, git, empty, nested, uncovered] = names.map((name) => entries.get(name));
   if (files === undefined) throw new Error(`${tree} is not a snapshot of a workspace.`);
   return {
     files,
@@ -64,5 +80,16 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
             id,
           ]),
     ),
+    uncovered:
+      uncovered === undefined
+        ? new Map()
+        : toPairs((await objects.read(uncovered)).toString('latin1').split(separator)),
   };
 }
+
+const toPairs = (words: readonly string[]): Map<string, string> =>
+  new Map(
+    words.flatMap((word, index) =>
+      index % 2 === 0 ? [[word, words[index + 1] ?? ''] as const] : [],
+    ),
+  );

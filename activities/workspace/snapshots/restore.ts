@@ -1,85 +1,99 @@
-import {
-  lstatSync,
-  mkdirSync,
-  rmSync,
-  rmdirSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { captureWorkspace } from './capture.ts';
+import { compareTrees, findDifferences, isSameBut } from './compare.ts';
+import { findEntry } from './entries.ts';
+import { removeFolders, unlinkQuietly } from './disk.ts';
 import { noParts, readParts } from './parts.ts';
 import { toView } from './shadow.ts';
 import type { Parts } from './parts.ts';
+import { makeWay } from './rescue.ts';
 import type { Shadow } from './shadow.ts';
 import type { View } from './git.ts';
-import { splitNul } from './git.ts';
 import type { BytePath } from './byte-path.ts';
-import { toFile, toText } from './byte-path.ts';
+import { joinPath, parentOf, toFile, toText } from './byte-path.ts';
 import { fillObjects, keepForGood } from './kept.ts';
+import { findUncovered, readUncovered } from './uncovered.ts';
+import type { Uncovered } from './uncovered.ts';
 
 /** The folder cannot be brought to the snapshot; nothing more was tried. */
 export class RestoreError extends Error {
   override readonly name = 'RestoreError';
 }
 
-export interface Change {
-  readonly kind: 'added' | 'changed' | 'deleted';
-  readonly path: BytePath;
-}
-
-const kinds: Readonly<Record<string, Change['kind']>> = { A: 'added', D: 'deleted' };
-
-/** What became of each file between two trees of files. */
-export async function compareTrees(
-  { git }: Shadow,
-  view: View,
-  before: string,
-  after: string,
-): Promise<Change[]> {
-  if (before === after) return [];
-  const args = ['diff-tree', '-r', '-z', '--name-status', '--no-renames', before, after];
-  const words = splitNul(await git(view, args));
-  return words.flatMap((word, index) =>
-    index % 2 === 0 ? [{ kind: kinds[word] ?? 'changed', path: words[index + 1] ?? '' }] : [],
-  );
+export interface Restored {
+  /** Repositories of which objects are nowhere to be found, for people. */
+  readonly incomplete: readonly string[];
+  /** Paths that stayed as they are since no snapshot holds them, for people. */
+  readonly left: readonly string[];
 }
 
 /**
- * Brings the workspace to a snapshot, whatever it holds now: what is not covered by snapshots stays as it is. Looks again
- * afterwards, so that what it returns from is the snapshot. Returns the repositories of which objects are nowhere to be found.
+ * Brings the workspace to a snapshot, whatever it holds now: what is not covered by snapshots stays as it is, and what is in
+ * the way and not covered is put into the store first. Looks again afterwards, so that what it returns from is the snapshot.
  * @throws RestoreError
  */
-export async function restoreWorkspace(shadow: Shadow, target: string): Promise<string[]> {
+export async function restoreWorkspace(shadow: Shadow, target: string): Promise<Restored> {
   const { workspace, objects } = shadow;
   if (lstatSync(workspace, { throwIfNoEntry: false }) === undefined)
     mkdirSync(workspace, { recursive: true });
   const { tree: current } = await captureWorkspace(shadow);
-  if (current === target) return [];
-  const incomplete: string[] = [];
+  if (current === target) return { incomplete: [], left: [] };
+  const restoring: Restoring = {
+    ...{ ...shadow, incomplete: [], left: new Set() },
+    existed: await readUncovered(objects, target),
+  };
   await restoreRepository(
-    { ...shadow, incomplete },
+    restoring,
     '',
     await readParts(objects, current),
     await readParts(objects, target),
   );
   const { tree: reached } = await captureWorkspace(shadow);
-  if (reached === target) return incomplete;
-  const [is, wanted] = [await readParts(objects, reached), await readParts(objects, target)];
-  const view = toView(shadow, '', 'files');
-  const paths = (await compareTrees(shadow, view, wanted.files, is.files)).map(({ path }) =>
-    toText(path),
-  );
-  const named =
-    paths.length === 0 ? 'its git folder or empty folders' : paths.slice(0, 20).join(', ');
+  const wrong = await judgeReached(restoring, { current, target, reached });
+  const { incomplete, left } = restoring;
+  if (wrong.length === 0) return { incomplete, left: [...left].map((path) => toText(path)) };
+  const named = wrong.slice(0, 20).map((path) => toText(path));
   throw new RestoreError(
-    `${workspace} could not be brought back to an earlier state; these differ: ${named}. Close programs that write there, and check permissions.`,
+    `${workspace} could not be brought back to an earlier state; these differ: ${named.join(', ')}. Close programs that write there, and check permissions.`,
   );
+}
+
+/** Paths that are not as the snapshot has them although they could be; notes those that had to stay. */
+async function judgeReached(
+  shadow: Restoring,
+  { current, target, reached }: Readonly<Record<'current' | 'target' | 'reached', string>>,
+): Promise<BytePath[]> {
+  if (await isSameBut(shadow, reached, target)) return [];
+  const uncovered = await readUncovered(shadow.objects, current);
+  const stays = new Map([
+    ...[...shadow.left].map((path) => [path, ''] as const),
+    ...shadow.existed,
+  ]);
+  const wrong: BytePath[] = [];
+  for (const { path, isExtra } of await findDifferences(shadow, target, reached)) {
+    if (findUncovered(stays, path) !== undefined) continue;
+    if ([...stays.keys()].some((at) => at.startsWith(`${path}/`))) continue;
+    // Covered only now that the rest is as it was.
+    if (isExtra && findUncovered(uncovered, path) !== undefined) shadow.left.add(path);
+    else wrong.push(path);
+  }
+  return wrong;
 }
 
 interface Restoring extends Shadow {
   /** Repositories of which objects are missing. */
   readonly incomplete: string[];
+  /** Paths that stayed as they are, relative to the workspace. */
+  readonly left: Set<BytePath>;
+  /** What was there at the time of the snapshot without being in it: not ours to remove or to write. */
+  readonly existed: Uncovered;
+}
+
+/** True for what must stay as it is; notes it. */
+function mustStay({ existed, left }: Restoring, path: BytePath): boolean {
+  const stays = findUncovered(existed, path) !== undefined;
+  if (stays) left.add(path);
+  return stays;
 }
 
 async function restoreRepository(
@@ -89,16 +103,15 @@ async function restoreRepository(
   target: Parts,
 ): Promise<void> {
   const { objects } = shadow;
-  const below = (inner: BytePath): BytePath => (path === '' ? inner : `${path}/${inner}`);
   const gone = [...current.nested].filter(([inner]) => !target.nested.has(inner));
-  for (const [inner, tree] of gone) await removeRepository(shadow, below(inner), tree);
-  await restoreFiles(shadow, toView(shadow, path, 'files'), current, target);
+  for (const [inner, tree] of gone) await removeRepository(shadow, joinPath(path, inner), tree);
+  await restoreFiles(shadow, { view: toView(shadow, path, 'files'), at: path }, current, target);
   await restoreGit(shadow, path, current, target);
   for (const [inner, tree] of target.nested) {
     const before = current.nested.get(inner);
     await restoreRepository(
       shadow,
-      below(inner),
+      joinPath(path, inner),
       before === undefined ? noParts : await readParts(objects, before),
       await readParts(objects, tree),
     );
@@ -116,8 +129,16 @@ async function restoreGit(
   current: Parts,
   target: Parts,
 ): Promise<void> {
+  const at = joinPath(path, '.git');
+  if (mustStay(shadow, at)) return;
   const file = toView(shadow, path, 'git').folder;
   if (current.pointer !== undefined) rmSync(file, { force: true });
+  const there = lstatSync(file, { throwIfNoEntry: false });
+  if (current.git === undefined && there !== undefined) {
+    // Something that cannot be covered is in its place.
+    shadow.left.add(at);
+    return;
+  }
   if (target.git !== undefined || current.git !== undefined)
     await restoreGitFolder(shadow, path, current.git, target.git);
   if (target.pointer === undefined) return;
@@ -135,14 +156,13 @@ async function restoreGitFolder(
   const view = toView(shadow, path, 'git');
   if (target === undefined) {
     // It was not a repository then.
-    await keepForGood(shadow, path);
-    rmSync(view.folder, { recursive: true, force: true });
+    if (current !== undefined) await removeGitFolder(shadow, path, current);
     return;
   }
   mkdirSync(`${view.folder}/objects`, { recursive: true });
   await restoreFiles(
     shadow,
-    view,
+    { view, at: joinPath(path, '.git') },
     current === undefined ? noParts : await readParts(shadow.objects, current),
     await readParts(shadow.objects, target),
   );
@@ -150,63 +170,78 @@ async function restoreGitFolder(
     shadow.incomplete.push(path === '' ? '.' : toText(path));
 }
 
-/** Removes a repository that came into being since, with its git folder; what is not covered stays. */
-async function removeRepository(shadow: Shadow, path: BytePath, tree: string): Promise<void> {
-  const parts = await readParts(shadow.objects, tree);
-  for (const [inner, nested] of parts.nested)
-    await removeRepository(shadow, `${path}/${inner}`, nested);
-  const view = toView(shadow, path, 'files');
+/** Its objects are kept beside the store first, the rest is in a snapshot; where something is not, it stays. */
+async function removeGitFolder(shadow: Restoring, path: BytePath, tree: string): Promise<void> {
+  const at = joinPath(path, '.git');
+  if (mustStay(shadow, at)) return;
+  const { uncovered } = await readParts(shadow.objects, tree);
+  for (const inner of uncovered.keys()) shadow.left.add(joinPath(at, inner));
+  if (uncovered.size > 0) return;
   await keepForGood(shadow, path);
   rmSync(toView(shadow, path, 'git').folder, { recursive: true, force: true });
-  await restoreFiles(shadow, view, parts, noParts);
+}
+
+/** Removes a repository that came into being since, with its git folder; what is not covered stays. */
+async function removeRepository(shadow: Restoring, path: BytePath, tree: string): Promise<void> {
+  if (mustStay(shadow, path)) return;
+  const parts = await readParts(shadow.objects, tree);
+  for (const [inner, nested] of parts.nested)
+    await removeRepository(shadow, joinPath(path, inner), nested);
+  const view = toView(shadow, path, 'files');
+  if (parts.git !== undefined) await removeGitFolder(shadow, path, parts.git);
+  else if (parts.pointer !== undefined && !mustStay(shadow, joinPath(path, '.git')))
+    rmSync(toView(shadow, path, 'git').folder, { force: true });
+  await restoreFiles(shadow, { view, at: path }, parts, noParts);
   removeFolders(shadow.workspace, path, new Set());
   shadow.memories.delete(path);
 }
 
+interface Spot {
+  readonly view: View;
+  /** Of the view's folder, relative to the workspace. */
+  readonly at: BytePath;
+}
+
 async function restoreFiles(
-  shadow: Shadow,
-  view: View,
+  shadow: Restoring,
+  { view, at }: Spot,
   current: Parts,
   target: Parts,
 ): Promise<void> {
   const { git } = shadow;
   mkdirSync(view.folder, { recursive: true });
-  const changes = await compareTrees(shadow, view, current.files, target.files);
+  const changes = (await compareTrees(shadow, view, current.files, target.files)).filter(
+    ({ path }) => !mustStay(shadow, joinPath(at, path)),
+  );
   const keep = new Set(target.empty);
   for (const { kind, path } of changes)
     if (kind === 'deleted') unlinkQuietly(toFile(view.folder, path));
   for (const { kind, path } of changes)
     if (kind === 'deleted') removeFolders(view.folder, parentOf(path), keep);
   for (const path of current.empty) if (!keep.has(path)) removeFolders(view.folder, path, keep);
-  const wanted = changes.filter(({ kind }) => kind !== 'deleted').map(({ path }) => `${path}\0`);
+  const wanted = changes.filter(({ kind }) => kind !== 'deleted').map(({ path }) => path);
+  for (const path of current.uncovered.keys()) {
+    if (wanted.includes(path) || findUncovered(target.uncovered, path) !== undefined) continue;
+    const entry = await findEntry(shadow.objects, target.files, path.split('/'));
+    if (entry !== undefined && entry.mode !== '40000') wanted.push(path);
+  }
+  const free = await makeWay(shadow, view, { wanted, covered: current });
+  for (const path of wanted) if (!free.has(path)) shadow.left.add(joinPath(at, path));
   await git(view, ['read-tree', '--reset', target.files]);
-  if (wanted.length > 0) {
-    await git(view, ['checkout-index', '-f', '-u', '-z', '--stdin'], { input: wanted.join('') });
+  if (free.size > 0) {
+    const input = [...free].map((path) => `${path}\0`).join('');
+    await git(view, ['checkout-index', '-f', '-u', '-z', '--stdin'], { input });
   }
-  for (const path of target.empty) mkdirSync(toFile(view.folder, path), { recursive: true });
+  for (const path of target.empty) makeFolder(shadow, { view, at }, path);
 }
 
-const parentOf = (path: BytePath): BytePath => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
-
-function unlinkQuietly(file: Buffer): void {
+function makeFolder({ left }: Restoring, { view, at }: Spot, path: BytePath): void {
   try {
-    unlinkSync(file);
+    mkdirSync(toFile(view.folder, path), { recursive: true });
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
-  }
-}
-
-/** Removes a folder and those above it, up to the first that is not empty or is to stay. */
-function removeFolders(root: string, from: BytePath, keep: ReadonlySet<BytePath>): void {
-  for (let path = from; path !== '' && !keep.has(path); path = parentOf(path)) {
-    try {
-      rmdirSync(toFile(root, path));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT') continue;
-      if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') return;
-      throw error;
-    }
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && code !== 'ENOTDIR') throw error;
+    // A file that no snapshot holds.
+    left.add(joinPath(at, path));
   }
 }

@@ -19,9 +19,20 @@ export interface Coverage {
   readonly patterns: readonly string[];
   /** The same for folders, decided here. */
   readonly isExcluded: (path: BytePath) => boolean;
-  /** Ignored files larger than this many bytes are left out. */
+  /** Ignored files larger than this many bytes are covered only as far as the allowance goes. */
   readonly mostIgnoredBytes: number;
 }
+
+/** What may still be copied of large ignored files: build products and data, which can be any size. */
+export interface Allowance {
+  bytes: number;
+}
+
+/** In one run of one workspace. */
+export const createAllowance = (): Allowance => ({ bytes: 256 * 1024 * 1024 });
+
+/** A larger ignored file is never copied. */
+const mostAllowedBytes = 64 * 1024 * 1024;
 
 /** Built from what a package manager can fetch again, or caches of tools: too large to copy, and not the run's work. */
 const dependencyFolders = [
@@ -45,7 +56,8 @@ const dependencyFolders = [
 const lastName = (path: BytePath): string => path.slice(path.lastIndexOf('/') + 1);
 
 export const workspaceCoverage: Coverage = {
-  patterns: dependencyFolders.map((name) => `${name}/`),
+  // Folders are left out below, by name: git would not say that they are there.
+  patterns: [],
   isExcluded: (path) => dependencyFolders.includes(lastName(path)),
   mostIgnoredBytes: 1024 * 1024,
 };
@@ -59,7 +71,7 @@ export const gitFolderCoverage: Coverage = {
 };
 
 /** Larger files are never copied. */
-const mostBytes = 512 * 1024 * 1024;
+export const mostBytes = 512 * 1024 * 1024;
 
 export interface Scan {
   /** Tree of all that is covered. */
@@ -85,6 +97,12 @@ function stampIndex({ repository, index }: View): string {
   return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
 }
 
+interface Scanner {
+  readonly git: Git;
+  readonly objects: Objects;
+  readonly allowance: Allowance;
+}
+
 interface Found {
   files: BytePath[];
   empty: BytePath[];
@@ -97,7 +115,7 @@ interface Found {
  * difference is put over what the index is known to hold, and found again by the next scan; a larger one goes into the index.
  */
 export async function scanFolder(
-  { git, objects }: { readonly git: Git; readonly objects: Objects },
+  { git, objects, allowance }: Scanner,
   view: View,
   coverage: Coverage,
   last?: Held,
@@ -120,8 +138,8 @@ export async function scanFolder(
     else found.files.push(entry);
   }
   lookBehind(view.folder, leaveOutCovered(splitNul(known), new Set(found.files)), coverage, found);
-  const files = await leaveOutLarge(git, view, coverage, found);
-  const rest = leaveOutCovered(splitNul(known), new Set(files));
+  const files = await leaveOutLarge({ git, allowance }, view, coverage, found);
+  const rest = leaveOutHuge(view, leaveOutCovered(splitNul(known), new Set(files)), found);
   const paths = await leaveOutUnreadable(view, [...rest, ...files], found);
   const trees = await toTree();
   return {
@@ -145,10 +163,20 @@ export async function scanFolder(
 /** Above this many new objects, syncing the whole file system once is quicker than each of them. */
 const manyPaths = 200;
 
+/** Data and build products: time counts more than space. */
+const uncompressedBytes = 16 * 1024 * 1024;
+
 async function addToIndex(git: Git, view: View, paths: readonly BytePath[]): Promise<void> {
   const many = paths.length > manyPaths;
-  const args = ['update-index', '-z', '--add', '--remove', '--replace', '--stdin'];
-  await git(view, many ? ['-c', 'core.fsync=none', ...args] : args, {
+  const bytes = many
+    ? 0
+    : paths.reduce((sum, path) => sum + (statPath(toFile(view.folder, path))?.size ?? 0), 0);
+  const args = [
+    ...(many ? ['-c', 'core.fsync=none'] : []),
+    ...(bytes > uncompressedBytes ? ['-c', 'core.looseCompression=0'] : []),
+    ...['update-index', '-z', '--add', '--remove', '--replace', '--stdin'],
+  ];
+  await git(view, args, {
     input: paths.map((path) => `${path}\0`).join(''),
   });
   if (many) await run('sync', ['-f', view.repository]);
@@ -164,10 +192,8 @@ function lookBehind(
   const emptied = new Set<BytePath>();
   for (const path of known) {
     const stat = statPath(toFile(root, path));
-    if (stat?.isDirectory() === true) {
-      if (coverage.isExcluded(path)) found.uncovered.push(path);
-      else lookInto(root, path, coverage, found);
-    } else if (stat === undefined) {
+    if (stat?.isDirectory() === true) lookInto(root, path, coverage, found);
+    else if (stat === undefined) {
       const folder = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
       if (folder !== '' && readFolder(root, folder)?.length === 0) emptied.add(folder);
     }
@@ -177,6 +203,10 @@ function lookBehind(
 
 /** Lists a folder git knows nothing of; git would name only the folder. */
 function lookInto(root: string, path: BytePath, coverage: Coverage, found: Found): void {
+  if (coverage.isExcluded(path)) {
+    found.uncovered.push(path);
+    return;
+  }
   const todo = [path];
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
     if (existsSync(toFile(root, `${at}/.git`))) {
@@ -225,28 +255,41 @@ function readFolder(
   }
 }
 
+/** Large ignored files are covered, the smallest first, as far as the allowance goes; files of any kind up to a size. */
 async function leaveOutLarge(
-  git: Git,
+  { git, allowance }: Pick<Scanner, 'git' | 'allowance'>,
   view: View,
   { mostIgnoredBytes }: Coverage,
   found: Found,
 ): Promise<BytePath[]> {
-  const large = new Set<BytePath>();
-  const asked: BytePath[] = [];
-  for (const path of found.files) {
-    const size = lstatSync(toFile(view.folder, path), { throwIfNoEntry: false })?.size ?? 0;
-    if (size > mostBytes) large.add(path);
-    else if (size > mostIgnoredBytes) asked.push(path);
-  }
+  const sizes = new Map(
+    found.files.map((path) => [path, statPath(toFile(view.folder, path))?.size ?? 0] as const),
+  );
+  const sizeOf = (path: BytePath): number => sizes.get(path) ?? 0;
+  const left = new Set(found.files.filter((path) => sizeOf(path) > mostBytes));
+  const asked = found.files.filter((path) => sizeOf(path) > mostIgnoredBytes && !left.has(path));
   if (asked.length > 0) {
     // With a dot in front, or a name that starts with a colon would be read as a pattern.
     const input = asked.map((path) => `./${path}\0`).join('');
     const args = ['check-ignore', '-z', '--no-index', '--stdin'];
     const ignored = splitNul(await git(view, args, { input, accept: [0, 1] }));
-    for (const path of ignored) large.add(path.slice(2));
+    for (const path of ignored
+      .map((named) => named.slice(2))
+      .toSorted((a, b) => sizeOf(a) - sizeOf(b))) {
+      const size = sizeOf(path);
+      if (size > mostAllowedBytes || size > allowance.bytes) left.add(path);
+      else allowance.bytes -= size;
+    }
   }
-  found.uncovered.push(...large);
-  return found.files.filter((path) => !large.has(path));
+  found.uncovered.push(...left);
+  return found.files.filter((path) => !left.has(path));
+}
+
+/** What was covered and has outgrown that keeps its old entry; that it is uncovered by now counts more. */
+function leaveOutHuge({ folder }: View, paths: readonly BytePath[], found: Found): BytePath[] {
+  const huge = paths.filter((path) => (statPath(toFile(folder, path))?.size ?? 0) > mostBytes);
+  found.uncovered.push(...huge);
+  return huge.length === 0 ? [...paths] : paths.filter((path) => !huge.includes(path));
 }
 
 /** Without what was in a folder where there is a new file or link: that takes the folder's place, and git looks beyond no link. */

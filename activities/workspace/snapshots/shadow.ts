@@ -4,7 +4,7 @@ import type { Git, View } from './git.ts';
 import type { Objects } from './objects.ts';
 import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
-import type { Held, Scan } from './scan.ts';
+import type { Allowance, Held, Scan } from './scan.ts';
 
 /** What the scans of one repository found last, so that the next one can be short. */
 export interface Memory {
@@ -23,6 +23,9 @@ export interface Shadow {
   readonly origin?: string;
   readonly git: Git;
   readonly objects: Objects;
+  readonly allowance: Allowance;
+  /** Keeps a snapshot of what is about to be written over, for good. */
+  readonly keepAside: (tree: string) => Promise<void>;
   /** By path of the repository, '' for the workspace itself. */
   readonly memories: Map<BytePath, Memory>;
 }

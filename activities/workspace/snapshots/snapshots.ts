@@ -6,20 +6,26 @@ import { captureWorkspace } from './capture.ts';
 import type { Captured } from './capture.ts';
 import type { Shadow } from './shadow.ts';
 import { createGit, openRepository } from './git.ts';
+import { createAllowance } from './scan.ts';
 import { createObjects, createPackReader } from './objects.ts';
 import { createRefs } from './refs.ts';
 import type { Refs } from './refs.ts';
-import { compareTrees, restoreWorkspace } from './restore.ts';
-import type { Change } from './restore.ts';
+import { compareTrees, isSameBut } from './compare.ts';
+import type { Change } from './compare.ts';
+import { restoreWorkspace } from './restore.ts';
+import type { Restored } from './restore.ts';
+import { findTouched, readUncovered } from './uncovered.ts';
+import type { Touched } from './uncovered.ts';
 import { toText } from './byte-path.ts';
 import { fetchObjects } from './kept.ts';
 import { mergeSnapshots } from './merge.ts';
 import type { Merged, ThreeTrees } from './merge.ts';
 import { undoChange } from './undo.ts';
 import type { Undone, UndoneChange } from './undo.ts';
-import { updateSnapshot } from './update.ts';
+import { coverPaths, updateSnapshot } from './update.ts';
 
 export type { Captured } from './capture.ts';
+export type { Touched } from './uncovered.ts';
 
 /** A file that differs between two snapshots. */
 export interface FileChange {
@@ -41,11 +47,17 @@ export interface Snapshots {
   capture(): Promise<Captured>;
   /** The snapshot `tree` with `paths` as they are on disk now, without a look at anything else. */
   update(tree: string, paths: readonly string[]): Promise<string>;
+  /** The snapshot with those of the paths that it names without holding them, as they are on disk now. */
+  cover(tree: string, paths: readonly string[]): Promise<string>;
+  /** Brings the workspace to a snapshot; returns what could not be brought back, or had to stay. @throws RestoreError */
+  restore(tree: string): Promise<Restored>;
   /**
-   * Returns the repositories, relative to the workspace, whose history is not all there: their objects were deleted and are
-   * kept nowhere. @throws RestoreError
+   * What a snapshot names without holding it, and that is not on disk as it was then. `now` is a snapshot of the present, in
+   * which to look for what was moved.
    */
-  restore(tree: string): Promise<string[]>;
+  findTouched(tree: string, now?: string): Promise<Touched[]>;
+  /** Whether two snapshots hold the same, apart from what they do not hold. */
+  isSame(one: string, other: string): Promise<boolean>;
   /** Takes the git objects of all repositories in a snapshot from another copy of the workspace, for the next `restore`. */
   fetchObjects(from: string, tree: string): Promise<void>;
   /** Whether the store has the snapshot. */
@@ -137,7 +149,15 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
   openRepository(repository, mark === undefined ? undefined : prefix);
   const git = createGit(mark ?? 'reader');
   const objects = createObjects(repository, createPackReader(git, repository));
-  const shadow: Shadow = { ...place, git, objects, memories: new Map() };
+  const refs = createRefs(repository);
+  const keepAside = async (tree: string): Promise<void> => {
+    const id = await commit({ tree, message: 'Written over by a restore; in no other snapshot.' });
+    refs.create(`aside/${id}`, id);
+  };
+  const shadow: Shadow = {
+    ...place,
+    ...{ git, objects, keepAside, memories: new Map(), allowance: createAllowance() },
+  };
   // Not the workspace itself, which may be gone.
   const stored = { repository, index: `${prefix}-none`, folder: repository };
 
@@ -175,12 +195,18 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
     return id;
   };
 
-  const refs = createRefs(repository);
   return {
     refs,
     capture: () => captureWorkspace(shadow),
     update: (tree, paths) => updateSnapshot(shadow, tree, paths),
+    cover: (tree, paths) => coverPaths(shadow, tree, paths),
     restore: (tree) => restoreWorkspace(shadow, tree),
+    async findTouched(tree, now = tree) {
+      const before = await readUncovered(objects, tree);
+      if (before.size === 0) return [];
+      return findTouched(shadow.workspace, before, await readUncovered(objects, now));
+    },
+    isSame: (one, other) => isSameBut(shadow, one, other),
     fetchObjects: (from, tree) => fetchObjects(shadow, from, tree),
     compare,
     merge: (trees) =>

@@ -1,14 +1,16 @@
 import { addParts, readParts } from './parts.ts';
-import { toView } from './shadow.ts';
 import type { Parts } from './parts.ts';
 import type { Shadow } from './shadow.ts';
-import type { Objects, TreeEntry } from './objects.ts';
 import { emptyTree } from './objects.ts';
-import { compareTrees } from './restore.ts';
+import type { TreeEntry } from './objects.ts';
+import { compareTrees, toStoredView } from './compare.ts';
 import type { BytePath } from './byte-path.ts';
-import { toText } from './byte-path.ts';
-import { replaceIn } from './entries.ts';
-import { isSameGit } from './notes.ts';
+import { joinPath, toText } from './byte-path.ts';
+import { findEntry, replaceIn } from './entries.ts';
+import { mergeText } from './merge-text.ts';
+import { isSameGit, isSameWork } from './notes.ts';
+import { findUncovered } from './uncovered.ts';
+import type { Uncovered } from './uncovered.ts';
 
 export interface UndoneChange {
   readonly before: string;
@@ -21,54 +23,12 @@ export interface Undone {
   readonly tree: string;
   /** Paths taken back. */
   readonly undone: readonly string[];
+  /** Paths that somebody changed since, with the run's change taken out of them: nothing of theirs was touched. */
+  readonly merged: readonly string[];
   /** Paths that somebody changed since: they stay as they are. */
   readonly kept: readonly string[];
-}
-
-/** Takes a change out of what is there now, path by path, as a revert would, without merging inside a file. */
-export async function undoChange(shadow: Shadow, change: UndoneChange): Promise<Undone> {
-  const { objects } = shadow;
-  const [before, after, current] = [
-    await readParts(objects, change.before),
-    await readParts(objects, change.after),
-    await readParts(objects, change.current),
-  ];
-  const undone: string[] = [];
-  const kept: string[] = [];
-  let files: string | undefined = current.files;
-  // Not the workspace itself, which may be gone.
-  const view = { ...toView(shadow, '', 'files'), folder: shadow.repository };
-  for (const { path } of await compareTrees(shadow, view, before.files, after.files)) {
-    const names = path.split('/');
-    const now = await findEntry(objects, files, names);
-    if (isSame(now, await findEntry(objects, after.files, names))) {
-      files = await replaceIn(objects, files, names, await findEntry(objects, before.files, names));
-      undone.push(toText(path));
-    } else if (!isSame(now, await findEntry(objects, before.files, names))) kept.push(toText(path));
-  }
-  const git = await undoGitFolder(shadow, { before, after, current });
-  if (git.kept) kept.push('.git');
-  const nested = new Map(current.nested);
-  for (const path of new Set([...before.nested.keys(), ...after.nested.keys()])) {
-    const inner = undoNested(path, { before, after, current });
-    if (inner === 'kept') kept.push(`${toText(path)}/`);
-    else if (inner.tree !== current.nested.get(path)) {
-      undone.push(`${toText(path)}/`);
-      if (inner.tree === undefined) nested.delete(path);
-      else nested.set(path, inner.tree);
-    }
-  }
-  const empty: BytePath[] = [];
-  for (const path of new Set([...current.empty, ...before.empty])) {
-    const filled = (await findEntry(objects, files, path.split('/'))) !== undefined;
-    if (!filled && !isNewIn(path, before, after)) empty.push(path);
-  }
-  const tree = addParts(objects, {
-    ...{ files: files ?? emptyTree, empty: empty.toSorted(), nested },
-    ...(git.tree === undefined ? {} : { git: git.tree }),
-    ...(current.pointer === undefined ? {} : { pointer: current.pointer }),
-  });
-  return { tree, undone, kept };
+  /** Paths that came with the change and are in no snapshot: they stay as they are. */
+  readonly left: readonly string[];
 }
 
 interface Three<T> {
@@ -77,39 +37,174 @@ interface Three<T> {
   readonly current: T;
 }
 
-const isNewIn = (path: BytePath, before: Parts, after: Parts): boolean =>
+interface Undoing {
+  readonly shadow: Shadow;
+  readonly undone: string[];
+  readonly merged: string[];
+  readonly kept: string[];
+  readonly left: string[];
+}
+
+/**
+ * Takes a change out of what is there now, path by path, as a revert would. Where somebody edited a text since, the change is
+ * taken out around their lines, or the file stays as it is. What was there before without being covered stays in any case.
+ */
+export async function undoChange(shadow: Shadow, change: UndoneChange): Promise<Undone> {
+  const { objects } = shadow;
+  const undoing: Undoing = { shadow, undone: [], merged: [], kept: [], left: [] };
+  const parts = await undoParts(undoing, '', {
+    before: await readParts(objects, change.before),
+    after: await readParts(objects, change.after),
+    current: await readParts(objects, change.current),
+  });
+  const { undone, merged, kept, left } = undoing;
+  return { tree: addParts(objects, parts), undone, merged, kept, left };
+}
+
+async function undoParts(undoing: Undoing, at: BytePath, three: Three<Parts>): Promise<Parts> {
+  const { shadow, kept } = undoing;
+  const { before, current } = three;
+  const { files, uncovered } = await undoFiles(undoing, at, three);
+  const git = await undoGitFolder(shadow, three);
+  if (git.kept) kept.push(toText(joinPath(at, '.git')));
+  const nested = await undoNested(undoing, at, three);
+  const empty: BytePath[] = [];
+  for (const path of new Set([...current.empty, ...before.empty])) {
+    const filled = (await findEntry(shadow.objects, files, path.split('/'))) !== undefined;
+    if (!filled && !isNewIn(path, three)) empty.push(path);
+  }
+  return {
+    ...{ files, empty: empty.toSorted(), nested, uncovered },
+    ...(git.tree === undefined ? {} : { git: git.tree }),
+    ...(current.pointer === undefined ? {} : { pointer: current.pointer }),
+  };
+}
+
+const isNewIn = (path: BytePath, { before, after }: Three<Parts>): boolean =>
   after.empty.includes(path) && !before.empty.includes(path);
+
+async function undoFiles(
+  { shadow, undone, merged, kept, left }: Undoing,
+  at: BytePath,
+  three: Three<Parts>,
+): Promise<Pick<Parts, 'files' | 'uncovered'>> {
+  const { objects } = shadow;
+  const { before, after, current } = three;
+  const uncovered = new Map(current.uncovered);
+  let files: string | undefined = current.files;
+  for (const path of await findChanged(shadow, three)) {
+    const names = path.split('/');
+    const name = toText(joinPath(at, path));
+    const was = await findState(shadow, before, path);
+    const did = await findState(shadow, after, path);
+    const is = await findState(shadow, { ...current, files: files ?? emptyTree }, path);
+    // It was there and no snapshot has it, or the run made it and none has it: whoever asks is told.
+    if (was.kind === 'uncovered') continue;
+    if (did.kind === 'uncovered' && was.kind === 'none') {
+      if (is.kind === 'uncovered') left.push(name);
+      continue;
+    }
+    if (isSame(is, did)) {
+      files = await replaceIn(objects, files, names, was.entry);
+      undone.push(name);
+    } else if (!isSame(is, was)) {
+      const entry = await mergeStates(shadow, { before: was, after: did, current: is });
+      (entry === undefined ? kept : merged).push(name);
+      if (entry === undefined) continue;
+      files = await replaceIn(objects, files, names, entry);
+    } else continue;
+    // From here on a snapshot has it.
+    const gap = findUncovered(uncovered, path);
+    if (gap !== undefined && was.entry !== undefined) uncovered.delete(gap);
+  }
+  for (const [path, identity] of before.uncovered)
+    if (!uncovered.has(path) && (await findEntry(objects, files, path.split('/'))) === undefined)
+      uncovered.set(path, identity);
+  return { files: files ?? emptyTree, uncovered };
+}
+
+/** Paths that differ between before and after, in what is covered or in what is not. */
+async function findChanged(
+  shadow: Shadow,
+  { before, after }: Three<Parts>,
+): Promise<Set<BytePath>> {
+  const changes = await compareTrees(shadow, toStoredView(shadow), before.files, after.files);
+  const fresh = [...after.uncovered.keys()].filter((path) => !before.uncovered.has(path));
+  return new Set([...changes.map(({ path }) => path), ...fresh]);
+}
+
+/** What a snapshot knows of a path. */
+type State =
+  | { readonly kind: 'entry'; readonly entry: TreeEntry }
+  | { readonly kind: 'uncovered'; readonly identity: string; readonly entry?: never }
+  | { readonly kind: 'none'; readonly entry?: never };
+
+async function findState(
+  { objects }: Shadow,
+  { files, uncovered }: { readonly files: string; readonly uncovered: Uncovered },
+  path: BytePath,
+): Promise<State> {
+  const gap = findUncovered(uncovered, path);
+  if (gap !== undefined) return { kind: 'uncovered', identity: uncovered.get(gap) ?? '' };
+  const entry = await findEntry(objects, files, path.split('/'));
+  return entry === undefined ? { kind: 'none' } : { kind: 'entry', entry };
+}
+
+function isSame(a: State, b: State): boolean {
+  if (a.kind === 'uncovered') return b.kind === 'uncovered' && a.identity === b.identity;
+  if (b.kind === 'uncovered') return false;
+  return a.entry?.id === b.entry?.id && a.entry?.mode === b.entry?.mode;
+}
+
+/** The text as it is now without what the run did to it; undefined where both touched the same lines, or it is no text. */
+async function mergeStates(
+  shadow: Shadow,
+  { before, after, current }: Three<State>,
+): Promise<TreeEntry | undefined> {
+  const [was, did, is] = [before.entry, after.entry, current.entry];
+  if (was === undefined || did === undefined || is === undefined) return undefined;
+  if (![was, did, is].every(({ mode }) => mode.startsWith('100'))) return undefined;
+  const id = await mergeText(shadow, { base: did.id, ours: is.id, theirs: was.id });
+  return id === undefined ? undefined : { ...is, id };
+}
 
 async function undoGitFolder(
   shadow: Shadow,
   { before, after, current }: Three<Parts>,
 ): Promise<{ readonly tree?: string; readonly kept: boolean }> {
   const keep = { ...(current.git === undefined ? {} : { tree: current.git }), kept: false };
-  if (before.git === after.git) return keep;
+  if (await isSameGit(shadow, before.git, after.git)) return keep;
   if (!(await isSameGit(shadow, after.git, current.git))) return { ...keep, kept: true };
   return { ...(before.git === undefined ? {} : { tree: before.git }), kept: false };
 }
 
-/** A repository inside is taken back whole or not at all. */
-function undoNested(
-  path: BytePath,
+/** A repository that was there all the time is taken back path by path, one that came or went as a whole. */
+async function undoNested(
+  undoing: Undoing,
+  at: BytePath,
   { before, after, current }: Three<Parts>,
-): 'kept' | { readonly tree: string | undefined } {
-  const [from, to, now] = [before, after, current].map(({ nested }) => nested.get(path));
-  if (from === to) return { tree: now };
-  return now === to ? { tree: from } : 'kept';
-}
-
-const isSame = (a: TreeEntry | undefined, b: TreeEntry | undefined): boolean =>
-  a?.id === b?.id && a?.mode === b?.mode;
-
-async function findEntry(
-  objects: Objects,
-  tree: string | undefined,
-  [name = '', ...rest]: readonly string[],
-): Promise<TreeEntry | undefined> {
-  if (tree === undefined) return undefined;
-  const found = (await objects.readTree(tree)).find((entry) => entry.name === name);
-  if (found === undefined || rest.length === 0) return found;
-  return found.mode === '40000' ? await findEntry(objects, found.id, rest) : undefined;
+): Promise<Map<BytePath, string>> {
+  const { shadow, undone, kept, left } = undoing;
+  const { objects } = shadow;
+  const nested = new Map(current.nested);
+  for (const path of new Set([...before.nested.keys(), ...after.nested.keys()])) {
+    const [was, did, is] = [before, after, current].map((parts) => parts.nested.get(path));
+    const name = `${toText(joinPath(at, path))}/`;
+    if (await isSameWork(shadow, was, did)) continue;
+    if (was !== undefined && did !== undefined && is !== undefined) {
+      const inner = await undoParts(undoing, joinPath(at, path), {
+        before: await readParts(objects, was),
+        after: await readParts(objects, did),
+        current: await readParts(objects, is),
+      });
+      nested.set(path, addParts(objects, inner));
+    } else if (was === undefined && findUncovered(before.uncovered, path) !== undefined)
+      left.push(name);
+    else if (await isSameWork(shadow, is, did)) {
+      undone.push(name);
+      if (was === undefined) nested.delete(path);
+      else nested.set(path, was);
+    } else if (!(await isSameWork(shadow, is, was))) kept.push(name);
+  }
+  return nested;
 }

@@ -3,9 +3,10 @@ import { addParts, readParts } from './parts.ts';
 import type { Shadow } from './shadow.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
-import { readEntry, replaceIn } from './entries.ts';
+import { readEntry, replaceIn, statPath } from './entries.ts';
 import { emptyTree } from './objects.ts';
-import { workspaceCoverage } from './scan.ts';
+import { mostBytes, workspaceCoverage } from './scan.ts';
+import { findUncovered, readUncovered } from './uncovered.ts';
 
 /**
  * The snapshot after a file tool: `tree` with the given paths as they are on disk now. Touches only the trees on the way to
@@ -21,6 +22,22 @@ export async function updateSnapshot(
     result = await updatePath(shadow, '', result, Buffer.from(path).toString('latin1'));
   await shadow.objects.flush();
   return result;
+}
+
+/** Puts files into a snapshot that names them without holding them: someone is about to change them. */
+export async function coverPaths(
+  shadow: Shadow,
+  tree: string,
+  paths: readonly string[],
+): Promise<string> {
+  if (paths.length === 0) return tree;
+  const uncovered = await readUncovered(shadow.objects, tree);
+  const asked = paths.filter((path) => {
+    const at = Buffer.from(path).toString('latin1');
+    const size = statPath(toFile(shadow.workspace, at))?.size ?? 0;
+    return uncovered.has(at) && size <= mostBytes;
+  });
+  return asked.length === 0 ? tree : await updateSnapshot(shadow, tree, asked);
 }
 
 async function updatePath(
@@ -40,6 +57,9 @@ async function updatePath(
   const names = path.split('/');
   if (names.some((_, index) => workspaceCoverage.isExcluded(names.slice(0, index + 1).join('/'))))
     return tree;
+  const gap = findUncovered(parts.uncovered, path);
+  // A folder that snapshots leave out: what is in it is not covered one file at a time.
+  if (gap !== undefined && gap !== path) return tree;
   const root = `${shadow.workspace}/${Buffer.from(prefix, 'latin1').toString('utf8')}`;
   const entry = readEntry(objects, root, path);
   const files = (await replaceIn(objects, parts.files, names, entry)) ?? emptyTree;
@@ -47,7 +67,9 @@ async function updatePath(
     entry === undefined
       ? addEmptied(root, path, parts.empty)
       : parts.empty.filter((folder) => !path.startsWith(`${folder}/`));
-  return addParts(objects, { ...parts, files, empty });
+  const uncovered = new Map(parts.uncovered);
+  uncovered.delete(path);
+  return addParts(objects, { ...parts, files, empty, uncovered });
 }
 
 /** Deleting the last file of a folder leaves the folder; nothing else in it is covered. */

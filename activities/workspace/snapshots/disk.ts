@@ -1,0 +1,26 @@
+import { rmdirSync, unlinkSync } from 'node:fs';
+import type { BytePath } from './byte-path.ts';
+import { parentOf, toFile } from './byte-path.ts';
+
+export function unlinkQuietly(file: Buffer): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+  }
+}
+
+/** Removes a folder and those above it, up to the first that is not empty or is to stay. */
+export function removeFolders(root: string, from: BytePath, keep: ReadonlySet<BytePath>): void {
+  for (let path = from; path !== '' && !keep.has(path); path = parentOf(path)) {
+    try {
+      rmdirSync(toFile(root, path));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') continue;
+      if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') return;
+      throw error;
+    }
+  }
+}
