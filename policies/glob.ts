@@ -35,7 +35,7 @@ export function foldName(name: string): string {
     .toLowerCase()
     .normalize('NFC')
     .replace(/:[:$].*$/s, '')
-    .replace(/[. ]+$/, '');
+    .replace(/(?<![. ])[. ]+$/, '');
   if (/^git~\d+$/.test(folded)) return '.git';
   return folded === '' ? name : folded;
 }

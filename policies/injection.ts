@@ -1,4 +1,4 @@
-import type { InjectionKind } from './injection-patterns.ts';
+import type { Following, InjectionKind, InjectionPattern } from './injection-patterns.ts';
 import { injectionPatterns } from './injection-patterns.ts';
 
 /** A place where text tries to give a model orders. What stands there is not repeated. */
@@ -30,15 +30,66 @@ export function findInjection(text: string): Suspicion[] {
   const found = new Map<InjectionKind, number>();
   for (const { reading, toSource } of readAll(text)) {
     const lower = reading.toLowerCase();
-    for (const { kind, expression, needs } of injectionPatterns) {
+    for (const pattern of injectionPatterns) {
+      const { kind, needs } = pattern;
       if (needs.length > 0 && !needs.some((word) => lower.includes(word))) continue;
-      const index = expression.exec(reading)?.index;
+      const index = findFirst(reading, pattern);
       if (index === undefined) continue;
       const at = toSource(index);
       found.set(kind, Math.min(at, found.get(kind) ?? at));
     }
   }
   return [...found].map(([kind, at]) => ({ kind, at })).toSorted((a, b) => a.at - b.at);
+}
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+const spansOf = (text: string, expression: RegExp): Span[] =>
+  Array.from(text.matchAll(expression), ({ index, 0: { length } }) => ({
+    start: index,
+    end: index + length,
+  }));
+
+/**
+ * Where a pattern first matches. Each part of a sequence is searched for once in the whole text, and the parts are put
+ * together from the last one on: no part of the text is gone through again for each beginning.
+ */
+function findFirst(text: string, { expression, next }: InjectionPattern): number | undefined {
+  if (next.length === 0) return expression.exec(text)?.index;
+  let starts = spansOf(text, expression);
+  const parts: Span[][] = [];
+  for (const following of next) {
+    if (starts.length === 0) return undefined;
+    parts.push(starts);
+    starts = spansOf(text, following.expression);
+  }
+  for (let at = next.length - 1; at >= 0; at--) {
+    const following = next[at];
+    if (following !== undefined) starts = precede(text, parts[at] ?? [], starts, following);
+  }
+  return starts[0]?.start;
+}
+
+/** Those of the spans that one of the next follows closely enough. Both are in order. */
+function precede(
+  text: string,
+  spans: readonly Span[],
+  nexts: readonly Span[],
+  { within, stop }: Following,
+): Span[] {
+  let at = 0;
+  return spans.filter(({ end }) => {
+    while (at < nexts.length && (nexts[at]?.start ?? 0) < end) at += 1;
+    const next = nexts[at];
+    return (
+      next !== undefined &&
+      next.start - end <= within &&
+      !text.slice(end, next.start).includes(stop)
+    );
+  });
 }
 
 /** A text as somebody may read it, and where a place in it is in the text itself. */
@@ -59,25 +110,42 @@ const unusual = /[^\0-\x7F]/;
 
 function unmask(text: string): Reading {
   /** From where on in the reading the source is how much further. */
-  const shifts: { readonly from: number; readonly by: number }[] = [];
-  let reading = '';
+  const shifts: { from: number; by: number }[] = [];
+  const parts: string[] = [];
+  let length = 0;
   let done = 0;
   for (const { 0: character, index } of text.matchAll(/[^\0-\x7F]/gu)) {
     const plain = toPlain(character);
     if (plain === character) continue;
-    reading += text.slice(done, index) + plain;
+    parts.push(text.slice(done, index), plain);
+    length += index - done + plain.length;
     done = index + character.length;
-    shifts.push({ from: reading.length, by: done - reading.length });
+    const last = shifts.at(-1);
+    if (last?.from === length) last.by = done - length;
+    else shifts.push({ from: length, by: done - length });
   }
-  reading += text.slice(done);
+  parts.push(text.slice(done));
   return {
-    reading,
+    reading: parts.join(''),
     toSource: (index) => index + (shifts.findLast(({ from }) => from <= index)?.by ?? 0),
   };
 }
 
-/** Tags are read as the ASCII they stand for. */
+const plainForms = new Map<string, string>();
+const mostPlainForms = 20_000;
+
+/** How a character looks; a text has the same few again and again. */
 function toPlain(character: string): string {
+  const known = plainForms.get(character);
+  if (known !== undefined) return known;
+  if (plainForms.size >= mostPlainForms) plainForms.clear();
+  const plain = findPlain(character);
+  plainForms.set(character, plain);
+  return plain;
+}
+
+/** Tags are read as the ASCII they stand for. */
+function findPlain(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (code >= 0xe0020 && code <= 0xe007e) return String.fromCodePoint(code - 0xe0000);
   if (invisible.test(character)) return '';

@@ -1,4 +1,4 @@
-import type { Redactor } from './redaction.ts';
+import type { Redactor, Secret } from './redaction.ts';
 import { replaceAll } from './redaction.ts';
 
 /** Text that comes in pieces, without its secrets: also those that a border between two pieces cuts. */
@@ -14,46 +14,60 @@ export interface RedactionStream {
 /** At most this much is held back: more than any secret but the largest keys, which are masked line by line. */
 const mostHeld = 32_768;
 /** Held back where nothing shows a good place to cut. */
-const leastHeld = 1_024;
+const leastHeld = 8_192;
+/** Of what was given on this much is looked at again: the name that a value follows, and what stands before a word. */
+const context = 256;
 
-/** A name that a value may follow, up to the end: they must not be parted. */
-const openAssignment =
-  /[\w-]*(?:passw|passphrase|passcode|pwd|secret|token|credential|authorization|key)[\w-]*(?:\\*["'`])?\]?\s*(?::=|=>|[:=])?\s*\\*["'`]?(?:(?:Bearer|Basic|Token|ApiKey)\s*)?$/i;
-const keyHeader = /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----/;
+const keyBegin = '-----BEGIN';
+const keyHeader = /^-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/;
+const longestHeader = 90;
+const keyEnd = '-----END';
 
 export function createRedactionStream(redactor: Redactor): RedactionStream {
-  let held = '';
+  let text = '';
+  /** Up to here it was given on. */
+  let given = 0;
   let count = 0;
   const give = (cut: number): string => {
-    const secrets = redactor.find(held);
-    // A secret across the cut may be longer than it looks yet.
-    const across = secrets.find(({ start, end }) => start < cut && end >= cut);
-    const at =
-      across === undefined
-        ? cut
-        : across.start > 0 || held.length < mostHeld
-          ? across.start
-          : across.end;
-    const before = secrets.filter(({ end }) => end <= at);
-    const certain = held.slice(0, at);
-    held = held.slice(at);
-    if (before.length === 0) return certain;
+    const secrets = redactor.find(text);
+    const at = Math.max(given, cut === text.length ? cut : beforeSecret(secrets, cut));
+    const inside = secrets
+      .filter(({ end }) => end > given && end <= at)
+      .map(({ start, end, kind }) => ({
+        ...{ start: Math.max(0, start - given), end: end - given, kind },
+      }));
+    const certain = text.slice(given, at);
+    const from = Math.max(0, at - context);
+    text = text.slice(from);
+    given = at - from;
+    if (inside.length === 0) return certain;
     // As in one piece: what is left of two without a gap may look like one only now.
-    const rest = redactor.redact(replaceAll(certain, before));
-    count += before.length + rest.count;
+    const rest = redactor.redact(replaceAll(certain, inside));
+    count += inside.length + rest.count;
     return rest.text;
+  };
+  /** A secret across the cut may be longer than it looks yet. */
+  const beforeSecret = (secrets: readonly Secret[], wanted: number): number => {
+    let cut = wanted;
+    for (const { start, end } of secrets.toReversed()) {
+      if (start >= cut || end < cut) continue;
+      const space = lastSpace(text, given, start - 1) + 1;
+      if (space <= given && text.length - given >= mostHeld) return end;
+      cut = space;
+    }
+    return cut;
   };
   return {
     write(piece) {
-      held += piece;
-      const cut = findCut(held, redactor.longestSpaced);
-      return cut === 0 ? '' : give(cut);
+      text += piece;
+      const cut = findCut(text, given, redactor.longestSpaced);
+      return cut <= given ? '' : give(cut);
     },
     end() {
-      const { text, count: more } = redactor.redact(held);
-      count += more;
-      held = '';
-      return text;
+      const rest = give(text.length);
+      text = '';
+      given = 0;
+      return rest;
     },
     get count() {
       return count;
@@ -61,22 +75,19 @@ export function createRedactionStream(redactor: Redactor): RedactionStream {
   };
 }
 
-/** Where the text can be parted so that no secret is: behind white space, and not within what belongs together. */
-function findCut(text: string, longestSpaced: number): number {
-  let cut = lastSpace(text, text.length - Math.max(1, longestSpaced)) + 1;
-  for (let before = -1; cut > 0 && cut !== before;) {
-    before = cut;
-    const line = text.slice(Math.max(0, cut - 160), cut);
-    const open = openAssignment.exec(line);
-    if (open !== null) cut -= line.length - open.index;
-    cut = beforeOpenKey(text, cut);
-  }
+/** Where the text can be parted so that no secret is: behind white space, and not within a key. */
+function findCut(text: string, given: number, longestSpaced: number): number {
+  const space = lastSpace(text, given, text.length - Math.max(1, longestSpaced)) + 1;
+  const key = beforeOpenKey(text, space);
+  const cut = key === space ? space : lastSpace(text, given, key - 1) + 1;
   // Something without end, such as a file of one line: parted where a secret would have to be longer than any is.
-  return text.length - cut > mostHeld ? text.length - leastHeld : cut;
+  return text.length - Math.max(cut, given) > mostHeld + longestSpaced
+    ? text.length - leastHeld - longestSpaced
+    : cut;
 }
 
-const lastSpace = (text: string, from: number): number => {
-  for (let at = from; at >= 0; at--) {
+const lastSpace = (text: string, first: number, last: number): number => {
+  for (let at = last; at >= first; at--) {
     const code = text.charCodeAt(at);
     if (code === 32 || code === 10 || code === 9 || code === 13) return at;
   }
@@ -84,9 +95,15 @@ const lastSpace = (text: string, from: number): number => {
 };
 
 /** A private key that has begun is held back until its end. */
-function beforeOpenKey(text: string, cut: number): number {
-  const begin = text.lastIndexOf('-----BEGIN', cut);
-  if (begin === -1 || text.indexOf('-----END', begin) !== -1) return cut;
-  const header = text.slice(begin, begin + 60);
-  return header.length < 60 || keyHeader.test(header) ? begin : cut;
+function beforeOpenKey(text: string, before: number): number {
+  const ended = before === 0 ? -1 : text.lastIndexOf(keyEnd, before - keyEnd.length);
+  let cut = before;
+  while (cut > 0) {
+    const begin = text.lastIndexOf(keyBegin, cut - 1);
+    if (begin <= ended) return cut;
+    const header = text.slice(begin, begin + longestHeader);
+    if (header.length === longestHeader && !keyHeader.test(header)) return cut;
+    cut = begin;
+  }
+  return cut;
 }

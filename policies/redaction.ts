@@ -1,8 +1,9 @@
 import { findAssignments } from './secret-assignments.ts';
 import { findInAddresses, findPrivateKeys } from './secret-blocks.ts';
 import { findFormats } from './secret-formats.ts';
+import { createKnownForms } from './known-forms.ts';
 import type { SecretValue } from './secret-values.ts';
-import { toNeedles, toPattern } from './secret-values.ts';
+import { toForms } from './secret-values.ts';
 
 /** A text without its secrets, and how many there were. */
 export interface Redacted {
@@ -49,20 +50,19 @@ const toKind = (name: string): string => name.replaceAll(/[^\w.-]/g, '_').slice(
 const mostRounds = 10;
 
 export function createRedactor(values: readonly SecretValue[] = []): Redactor {
-  const known = new Map<string, SecretValue>();
-  let needles: ReadonlyMap<string, string> = new Map();
-  let pattern: RegExp | undefined;
+  const known = new Set<string>();
+  const forms = createKnownForms();
   let longestSpaced = 0;
 
   const add = (more: readonly SecretValue[]): void => {
-    const before = known.size;
-    for (const secret of more) if (!known.has(secret.value)) known.set(secret.value, secret);
-    if (known.size === before) return;
-    needles = toNeedles(known.values());
-    pattern = toPattern(needles);
-    longestSpaced = [...needles.keys()]
-      .filter((form) => /\s/.test(form))
-      .reduce((most, { length }) => Math.max(most, length), 0);
+    for (const { name, value } of more) {
+      if (known.has(value)) continue;
+      known.add(value);
+      for (const form of toForms(value)) {
+        if (forms.add(form, toKind(name)) && /\s/.test(form))
+          longestSpaced = Math.max(longestSpaced, form.length);
+      }
+    }
   };
   add(values);
 
@@ -71,11 +71,7 @@ export function createRedactor(values: readonly SecretValue[] = []): Redactor {
     const found = (start: number, end: number, kind: string): void => {
       secrets.push({ start, end, kind });
     };
-    if (pattern !== undefined) {
-      for (const { index, 0: form } of text.matchAll(pattern)) {
-        found(index, index + form.length, toKind(needles.get(form) ?? 'value'));
-      }
-    }
+    forms.find(text, found);
     findFormats(text, found);
     findPrivateKeys(text, found);
     findInAddresses(text, found);

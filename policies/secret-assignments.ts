@@ -11,11 +11,18 @@ const weak = /token|credential|pwd|[A-Za-z0-9][_-]?key$/i;
 const harmless =
   /hash|digest|checksum|sha\d|integrity|etag|commit|revision|fingerprint|public|(?:^|[_-])id$|Id$|names?$|path$|file$|url$|type$|length$|count$|limit$|max|min[_-]|cache[_-]?key|primary[_-]?key|foreign[_-]?key|sort[_-]?key|partition[_-]?key|key[_-]?code/i;
 
-const sign = /(?:\\*["'`])?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|(?<=--[\w-]{1,64})[ ]+/y;
-const scheme = /(?:Bearer|Basic|Token|ApiKey|Digest)[ ]+/iy;
+const sign = /(?:\\*["'`])?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|(?<=--[\w-]{1,64})[ ]{1,16}/y;
+const scheme = /(?:Bearer|Basic|Token|ApiKey|Digest)[ ]{1,16}/iy;
+const opening = /\\*["'`]/y;
 /** In quotes, which may be escaped as in JSON within JSON; else up to what ends a word. */
-const quoted = /\\*(["'`])([^"'`\\\s[\]]{8,512})(?=\\*\1)/y;
-const bare = /[A-Za-z0-9_+/=.~!@#%^*?$-]{12,512}(?=[\s,;"'\\`)}\]<&|]|$)/y;
+const inQuotes = /[^"'`\\\s[\]]*/y;
+const inWord = /[A-Za-z0-9_+/=.~!@#%^*?$-]*/y;
+const wordEnd = /[\s,;"'\\`)}\]<&|]/;
+const leastQuoted = 8;
+const leastBare = 12;
+const longestValue = 512;
+/** Names in one word without a gap, as in `a=token=key=…`, of which the value is looked at. */
+const mostInWord = 8;
 
 const isNamePart = (code: number): boolean =>
   (code >= 48 && code <= 57) ||
@@ -31,21 +38,23 @@ export function findAssignments(
   text: string,
   found: (start: number, end: number, kind: string) => void,
 ): void {
+  const readValue = createValueReader(text);
   hint.lastIndex = 0;
   for (let hit = hint.exec(text); hit !== null; hit = hint.exec(text)) {
     let end = hint.lastIndex;
     // A placeholder is no name.
     if (text.startsWith('[secret:', hit.index - 1)) {
-      hint.lastIndex = Math.max(end, text.indexOf(']', end));
+      hint.lastIndex = end + text.slice(end, end + longestName).indexOf(']') + 1;
       continue;
     }
     while (end < text.length && isNamePart(text.charCodeAt(end))) end += 1;
-    const value = readValue(text, end);
+    const value = readValue(end);
     hint.lastIndex = end;
     if (value === undefined) continue;
     let start = hit.index;
     const first = Math.max(0, start - longestName);
     while (start > first && isNamePart(text.charCodeAt(start - 1))) start -= 1;
+    if (end - start > 2 * longestName) continue;
     if (!isSecretOf(text.slice(start, end), value)) continue;
     found(value.start, value.end, 'assigned');
     hint.lastIndex = value.end;
@@ -61,35 +70,50 @@ interface Value {
   readonly schemed: boolean;
 }
 
-function readValue(text: string, at: number): Value | undefined {
-  sign.lastIndex = at;
-  if (!sign.test(text)) return undefined;
-  let start = sign.lastIndex;
-  const skip = (pattern: RegExp): boolean => {
-    pattern.lastIndex = start;
-    if (!pattern.test(text)) return false;
-    start = pattern.lastIndex;
-    return true;
+/** Reads the value assigned to the name that ends at a place. Each word is gone through once, however many names are in it. */
+function createValueReader(text: string): (at: number) => Value | undefined {
+  const skip = (expression: RegExp, at: number): number | undefined => {
+    expression.lastIndex = at;
+    return expression.test(text) ? expression.lastIndex : undefined;
   };
-  const open = skip(opening);
-  const schemed = skip(scheme);
-  if (open && !schemed) {
-    start = sign.lastIndex;
-    quoted.lastIndex = start;
-    const inside = quoted.exec(text)?.[2];
-    if (inside === undefined) return undefined;
-    const end = quoted.lastIndex;
-    return { start: end - inside.length, end, text: inside, quoted: true, schemed };
-  }
-  bare.lastIndex = start;
-  if (!bare.test(text)) return undefined;
-  const end = bare.lastIndex;
-  return { start, end, text: text.slice(start, end), quoted: open, schemed };
+  const toValue = (
+    { start, end }: { readonly start: number; readonly end: number },
+    quoted: boolean,
+    schemed = false,
+  ): Value | undefined =>
+    end - start >= (quoted && !schemed ? leastQuoted : leastBare) && end - start <= longestValue
+      ? { start, end, text: text.slice(start, end), quoted, schemed }
+      : undefined;
+  const readQuoted = (start: number, quote: string): Value | undefined => {
+    const end = skip(inQuotes, start) ?? start;
+    const closing = skip(opening, end);
+    return closing !== undefined && text[closing - 1] === quote
+      ? toValue({ start, end }, true)
+      : undefined;
+  };
+  let word = { start: 0, end: -1, names: 0 };
+  const readBare = (start: number, quoted: boolean, schemed: boolean): Value | undefined => {
+    if (start < word.start || start > word.end)
+      word = { start, end: skip(inWord, start) ?? start, names: 0 };
+    const { end } = word;
+    if (end < text.length && !wordEnd.test(text[end] ?? '')) return undefined;
+    const value = toValue({ start, end }, quoted, schemed);
+    if (value !== undefined) word.names += 1;
+    return word.names > mostInWord ? undefined : value;
+  };
+  return (at) => {
+    const start = skip(sign, at);
+    if (start === undefined) return undefined;
+    const open = skip(opening, start);
+    const behind = skip(scheme, open ?? start);
+    if (behind !== undefined) return readBare(behind, open !== undefined, true);
+    return open === undefined
+      ? readBare(start, false, false)
+      : readQuoted(open, text[open - 1] ?? '');
+  };
 }
 
-const opening = /\\*["'`]/y;
-
-function isSecretOf(name: string, { text, quoted: inQuotes, schemed }: Value): boolean {
+function isSecretOf(name: string, { text, quoted, schemed }: Value): boolean {
   if (harmless.test(name)) return false;
   const sure = strong.test(name);
   if (!sure && !weak.test(name)) return false;
@@ -98,7 +122,7 @@ function isSecretOf(name: string, { text, quoted: inQuotes, schemed }: Value): b
   if (schemed) return measureBits(text) >= 2.5;
   const kinds = countKinds(text);
   if (kinds < 2 && !isDigest(text)) return false;
-  if (sure && inQuotes) return measureBits(text) >= (text.length < 12 ? 2.75 : 3);
+  if (sure && quoted) return measureBits(text) >= (text.length < 12 ? 2.75 : 3);
   return text.length >= (sure ? 12 : 16) && measureBits(text) >= (sure ? 3 : 3.3);
 }
 

@@ -3,21 +3,28 @@
 type Found = (start: number, end: number, kind: string) => void;
 
 const marker = 'PRIVATE KEY';
-const header = /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----/g;
-const footer = '-----END';
+const header = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g;
+/** Longest header up to the marker, and from there on. */
+const mostOfHeader = 80;
+const footer = /-----END/g;
 /** A key of 16,384 bits with its escapes. */
 const longestBlock = 24_576;
 /** Base64 of a line; an escape such as `\n` is taken along so that its letter is not mistaken for a part of it. */
-const piece = /\\+[nrt]|[A-Za-z0-9+/=]{4,}/g;
+const piece = /\\[nrt]|[A-Za-z0-9+/=]{4,}/g;
 
 /** Masks the body of private keys line by line, so that the text keeps its lines. */
 export function findPrivateKeys(text: string, found: Found): void {
-  for (let at = text.indexOf(marker); at !== -1; at = text.indexOf(marker, at + marker.length)) {
-    header.lastIndex = Math.max(0, at - 40);
-    const begin = header.exec(text);
-    if (begin === null || begin.index > at) continue;
-    const start = header.lastIndex;
-    const end = findEnd(text, start);
+  let at = text.indexOf(marker);
+  if (at === -1) return;
+  const find = { footer: createFinder(text, footer), body: createFinder(text, body) };
+  for (; at !== -1; at = text.indexOf(marker, at + marker.length)) {
+    const from = Math.max(0, at - mostOfHeader);
+    const begin = [...text.slice(from, at + mostOfHeader).matchAll(header)].findLast(
+      ({ index }) => from + index < at,
+    );
+    if (begin === undefined || from + begin.index + begin[0].length < at) continue;
+    const start = from + begin.index + begin[0].length;
+    const end = findEnd(text, start, find);
     for (const { index, 0: part } of text.slice(start, end).matchAll(piece)) {
       if (!part.startsWith('\\')) found(start + index, start + index + part.length, 'private-key');
     }
@@ -25,19 +32,42 @@ export function findPrivateKeys(text: string, found: Found): void {
   }
 }
 
+/** What a body has at least one of. */
+const body = /[A-Za-z0-9+/=]{40}/g;
+
+/** The first match at or behind a place. Places only grow, so that the text is searched once. */
+type Finder = (from: number) => { readonly start: number; readonly end: number } | undefined;
+
+function createFinder(text: string, expression: RegExp): Finder {
+  let next: ReturnType<Finder> = { start: -1, end: -1 };
+  return (from) => {
+    if (next === undefined || next.start >= from) return next;
+    expression.lastIndex = from;
+    const found = expression.exec(text);
+    next = found === null ? undefined : { start: found.index, end: expression.lastIndex };
+    return next;
+  };
+}
+
 /** End of the key's body. Prose that only names the header has none. */
-function findEnd(text: string, start: number): number {
+function findEnd(
+  text: string,
+  start: number,
+  find: { readonly footer: Finder; readonly body: Finder },
+): number {
   const most = Math.min(text.length, start + longestBlock);
-  const named = text.indexOf(footer, start);
-  const end = named === -1 || named > most ? endOfBase64(text, start, most) : named;
-  return /[A-Za-z0-9+/=]{40}/.test(text.slice(start, end)) ? end : start;
+  const named = find.footer(start)?.start ?? text.length;
+  const end = named >= most ? endOfBase64(text.slice(start, most)) + start : named;
+  const inside = find.body(start);
+  return inside !== undefined && inside.end <= end ? end : start;
 }
 
 /** Of a key that is cut off. */
-function endOfBase64(text: string, start: number, most: number): number {
-  const body = /(?:[A-Za-z0-9+/=]{16,}|\\+[nrt]|[\s"'+,|>-])*/y;
-  body.lastIndex = start;
-  return Math.min(most, body.test(text) ? body.lastIndex : start);
+function endOfBase64(text: string): number {
+  const line = /[A-Za-z0-9+/=]{16,}|\\+[nrt]|[\s"'+,|>-]/y;
+  let end = 0;
+  while (line.test(text)) end = line.lastIndex;
+  return end;
 }
 
 const password = /:\/\/[^\s/:@"'`\\<>]{0,128}:([^\s/@"'`\\<>[\]]{1,256})@/y;

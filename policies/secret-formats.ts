@@ -1,3 +1,5 @@
+type Found = (start: number, end: number, kind: string) => void;
+
 /** A kind of secret that can be told by its form alone, as its issuer documents it. */
 interface SecretFormat {
   readonly kind: string;
@@ -5,20 +7,32 @@ interface SecretFormat {
   readonly starts: readonly string[];
   /** Sticky, from the beginning on; what stands before may be asked for with a lookbehind. */
   readonly pattern: RegExp;
+  /** Only where no longer word has begun. */
+  readonly isWord: boolean;
 }
 
 /** Not in the middle of a longer word; a JSON escape such as `\n` is no part of one. */
-const apart = String.raw`(?<![A-Za-z0-9_-]|(?<!\\)\\)|(?<=\\[nrtbf])`;
+const apart = /(?<![A-Za-z0-9_-]|(?<!\\)\\)|(?<=\\[nrtbf])/y;
+
+/**
+ * `x{20,}` is written `x{20}x*`: V8 keeps a place to go back to for each character of the first, and throws when a text has
+ * millions of them.
+ */
+const toPattern = (notation: string): RegExp =>
+  new RegExp(notation.replaceAll(/(\[[^[\]]+\])\{(\d+),\}/g, '$1{$2}$1*'), 'y');
 
 const format = (kind: string, starts: string, pattern: string): SecretFormat => ({
   kind,
   starts: starts.split(' '),
-  pattern: new RegExp(pattern, 'y'),
+  isWord: false,
+  pattern: toPattern(pattern),
 });
 
 /** As `format`, for beginnings that are too short or too plain to count inside a word. */
-const word = (kind: string, starts: string, pattern: string): SecretFormat =>
-  format(kind, starts, `(?:${apart})${pattern}`);
+const word = (kind: string, starts: string, pattern: string): SecretFormat => ({
+  ...format(kind, starts, pattern),
+  isWord: true,
+});
 
 const hex = '[a-f0-9]';
 const alnum = '[A-Za-z0-9]';
@@ -84,8 +98,6 @@ export const secretFormats: readonly SecretFormat[] = [
   format('planetscale-token', 'psc', String.raw`pscale_(?:tkn|pw|oauth)_[\w.=-]{32,}`),
   format('supabase-token', 'sbp', `sbp_${hex}{40}`),
   format('age-secret-key', 'AGE', 'AGE-SECRET-KEY-1[A-Z0-9]{58}'),
-  format('jwt', 'eyJ', String.raw`eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}`),
-  format('jwt', 'eyJ', String.raw`eyJ[\w-]{16,}\.[\w-]*\.[\w-]{8,}\.[\w-]{16,}\.[\w-]{16,}`),
 ];
 
 /** Shortest run of letters, digits, dashes and underscores that every format has. */
@@ -102,6 +114,7 @@ for (const letter of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 /** Formats by their first three characters, and a table that says quickly that there is none. */
 const byStart = new Map<number, SecretFormat[]>();
 const isStart = new Uint8Array(slots);
+isStart[slotOf(101, 121, 74)] = 1; // eyJ, of web tokens
 for (const secret of secretFormats) {
   for (const start of secret.starts) {
     const slot = slotOf(start.charCodeAt(0), start.charCodeAt(1), start.charCodeAt(2));
@@ -114,10 +127,8 @@ for (const secret of secretFormats) {
  * Finds secrets that show by their form. Only long runs are looked at, and those are found by looking at each sixteenth
  * character, so that ordinary text costs next to nothing.
  */
-export function findFormats(
-  text: string,
-  found: (start: number, end: number, kind: string) => void,
-): void {
+export function findFormats(text: string, found: Found): void {
+  const token = createTokenReader(text);
   let done = 0;
   for (let at = shortestRun - 1; at < text.length; at += shortestRun) {
     if (inRun[text.charCodeAt(at)] !== 1) continue;
@@ -126,30 +137,105 @@ export function findFormats(
     let end = at + 1;
     while (end < text.length && inRun[text.charCodeAt(end)] === 1) end += 1;
     if (end - start >= shortestRun) {
-      done = lookAt(text, Math.max(done, start - mostBefore), end, found);
+      done = lookAt(text, { from: Math.max(done, start - mostBefore), to: end, token }, found);
       end = Math.max(end, done);
     }
     at = end;
   }
 }
 
-/** Tries the formats that begin between two places. Returns where to go on. */
-function lookAt(
-  text: string,
-  from: number,
-  to: number,
-  found: (start: number, end: number, kind: string) => void,
-): number {
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly token: TokenReader;
+}
+
+/** Tries the formats that begin in a stretch. Returns where to go on. */
+function lookAt(text: string, { from, to, token }: Stretch, found: Found): number {
+  /** Behind a secret nothing is in the middle of a word: what stands there is what is left when that one is taken out. */
+  let last = -1;
+  let [second, third] = [text.charCodeAt(from), text.charCodeAt(from + 1)];
   for (let at = from; at < to; at++) {
-    const slot = slotOf(text.charCodeAt(at), text.charCodeAt(at + 1), text.charCodeAt(at + 2));
+    const first = second;
+    second = third;
+    third = text.charCodeAt(at + 2);
+    const slot = slotOf(first, second, third);
     if (isStart[slot] !== 1) continue;
-    for (const { kind, pattern } of byStart.get(slot) ?? []) {
-      pattern.lastIndex = at;
-      if (!pattern.test(text)) continue;
-      found(at, pattern.lastIndex, kind);
-      at = pattern.lastIndex - 1;
-      break;
-    }
+    const end = toEndOfToken(text, at, token) ?? toEndOfFormat(text, at, last, slot);
+    if (end === undefined) continue;
+    found(at, end.at, end.kind);
+    last = end.at;
+    at = last - 1;
+    second = text.charCodeAt(last);
+    third = text.charCodeAt(last + 1);
   }
-  return to;
+  return Math.max(to, last);
+}
+
+interface End {
+  readonly at: number;
+  readonly kind: string;
+}
+
+function toEndOfFormat(text: string, at: number, last: number, slot: number): End | undefined {
+  let isApart = at === last ? true : undefined;
+  for (const { kind, pattern, isWord } of byStart.get(slot) ?? []) {
+    if (isWord) {
+      apart.lastIndex = at;
+      isApart ??= apart.test(text);
+      if (!isApart) continue;
+    }
+    pattern.lastIndex = at;
+    if (pattern.test(text)) return { at: pattern.lastIndex, kind };
+  }
+  return undefined;
+}
+
+const tokenStart = 'eyJ';
+
+function toEndOfToken(text: string, at: number, read: TokenReader): End | undefined {
+  const end = text.startsWith(tokenStart, at) ? read(at) : undefined;
+  return end === undefined ? undefined : { at: end, kind: 'jwt' };
+}
+
+/** End of the JSON web token that begins somewhere, if one does. */
+type TokenReader = (start: number) => number | undefined;
+
+/**
+ * Web tokens are parts with dots between: what follows the first part is looked at once, however often that part could be
+ * the beginning of one.
+ */
+function createTokenReader(text: string): TokenReader {
+  const toEnd = (start: number): number => {
+    let at = start;
+    while (at < text.length && inRun[text.charCodeAt(at)] === 1) at += 1;
+    return at;
+  };
+  /** End of the parts that follow a place, each with at least so many characters. */
+  const read = (start: number, ...parts: readonly number[]): number | undefined => {
+    let at = start;
+    for (const least of parts) {
+      if (text[at] !== '.') return undefined;
+      const end = toEnd(at + 1);
+      if (end - at - 1 < least) return undefined;
+      at = end;
+    }
+    return at;
+  };
+  let first = { start: 0, end: 0 };
+  let signed: number | undefined;
+  let sealed: number | undefined;
+  return (start) => {
+    if (start < first.start || start >= first.end) {
+      const end = toEnd(start);
+      first = { start, end };
+      signed = text.startsWith(tokenStart, end + 1)
+        ? read(end, tokenStart.length + 8, 16)
+        : undefined;
+      sealed = read(end, 0, 8, 16, 16);
+    }
+    const { length } = tokenStart;
+    if (signed !== undefined && first.end - start >= length + 8) return signed;
+    return sealed !== undefined && first.end - start >= length + 16 ? sealed : undefined;
+  };
 }

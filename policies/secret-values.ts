@@ -26,36 +26,20 @@ function toBase64(value: string): string[] {
   });
 }
 
-/** How the value may be written: as it is, and in base64, URLs and JSON. */
-const toForms = (value: string): string[] => [
-  value,
-  toBinary(value),
-  encodeURIComponent(value),
-  new URLSearchParams([['', value]]).toString().slice(1),
-  JSON.stringify(value).slice(1, -1),
-  JSON.stringify(JSON.stringify(value).slice(1, -1)).slice(1, -1),
-  ...toBase64(value),
-];
-
-/** What is looked for in a text, each form with the name of its secret. */
-export function toNeedles(values: Iterable<SecretValue>): Map<string, string> {
-  const needles = new Map<string, string>();
-  for (const { name, value } of values) {
-    if (value.length < shortestValue) continue;
-    for (const form of toForms(value)) {
-      if (form.length >= shortestValue && !needles.has(form)) needles.set(form, name);
-    }
-  }
-  return needles;
-}
-
-const escape = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
-
-/** One pattern for all needles, the longest first; undefined when there are none. */
-export function toPattern(needles: ReadonlyMap<string, string>): RegExp | undefined {
-  const forms = [...needles.keys()].toSorted((a, b) => b.length - a.length);
-  return forms.length === 0 ? undefined : new RegExp(forms.map(escape).join('|'), 'g');
-}
+/** How the value may be written: as it is, and in base64, URLs and JSON. None for one that stands in ordinary text too often. */
+export const toForms = (value: string): string[] =>
+  value.length < shortestValue
+    ? []
+    : [
+        value,
+        toBinary(value),
+        // A lone surrogate has no bytes.
+        encodeURIComponent(value.toWellFormed()),
+        new URLSearchParams([['', value]]).toString().slice(1),
+        JSON.stringify(value).slice(1, -1),
+        JSON.stringify(JSON.stringify(value).slice(1, -1)).slice(1, -1),
+        ...toBase64(value),
+      ];
 
 const secretName =
   /(?:^|[_-])(?:api)?(?:key|token|secret|password|passwd|passphrase|pass|pwd|credentials?|auth|pat|dsn)s?(?:$|[_-])/i;

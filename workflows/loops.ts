@@ -94,7 +94,7 @@ function countBack<T>(items: readonly T[], fits: (item: T) => boolean): number {
 /** Numbers, and names of files, differ from one failure to the next of the same kind. */
 const toKind = (text: string): string =>
   text
-    .replaceAll(/[\w@~./-]*[./][\w@~./-]*/g, '/')
+    .replaceAll(/[\w@~./-]+/g, (word) => (/[./]/.test(word) ? '/' : word))
     .replaceAll(/\d+/g, '0')
     .slice(0, 120);
 

@@ -118,7 +118,8 @@ const longestText = 500;
 function toShort(happened: string, apiKey: string | undefined): string {
   const open =
     apiKey === undefined || apiKey === '' ? happened : happened.replaceAll(apiKey, '[key]');
-  const text = open.replace(/\s*<(!doctype|html)[\s\S]*$/i, ' and a web page');
+  const page = open.search(/<(?:!doctype|html)/i);
+  const text = page === -1 ? open : `${open.slice(0, page).trimEnd()} and a web page`;
   return text.replaceAll(/\s+/g, ' ').trim().slice(0, longestText).replace(/\.$/, '');
 }
 

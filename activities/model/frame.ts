@@ -33,11 +33,14 @@ const toValue = (text: string): string =>
 
 /** The framed text cut by `cut`, between the same two lines; other text is cut as a whole. */
 export function cutInFrame(text: string, cut: (body: string) => string): string {
-  const [, top, body, bottom] =
-    /^(<\w+ boundary="\w+"[^\n]*>)\n([\s\S]*)\n(<\/\w+ boundary="\w+">)$/.exec(text) ?? [];
-  return top === undefined || body === undefined || bottom === undefined
-    ? cut(text)
-    : `${top}\n${cut(body)}\n${bottom}`;
+  const first = text.indexOf('\n');
+  const last = text.lastIndexOf('\n');
+  const [top, bottom] = [text.slice(0, first), text.slice(last + 1)];
+  const isFramed =
+    first < last &&
+    /^<\w+ boundary="\w+"[^\n]*>$/.test(top) &&
+    /^<\/\w+ boundary="\w+">$/.test(bottom);
+  return isFramed ? `${top}\n${cut(text.slice(first + 1, last))}\n${bottom}` : cut(text);
 }
 
 /** What every role is told about frames. */

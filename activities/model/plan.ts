@@ -95,7 +95,7 @@ export function parsePlan(reply: string): Checked<FullPlan> {
 export function readJson(reply: string): Checked<unknown> {
   const inside = [
     reply,
-    /```(?:json)?\s*([\s\S]*?)```/.exec(reply)?.[1],
+    /```(?:json)?([\s\S]*?)```/.exec(reply)?.[1],
     reply.slice(reply.indexOf('{'), reply.lastIndexOf('}') + 1),
   ];
   let why = 'it is empty';

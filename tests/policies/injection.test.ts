@@ -77,23 +77,3 @@ test('the code, manuals and dependencies of this repository are hardly ever susp
   );
   assert.deepEqual(suspected, []);
 });
-
-test('no text takes long: nothing in the patterns goes back and forth', () => {
-  for (const part of [
-    'ignore ',
-    'ignore all the ',
-    '<!-- ai ',
-    'send .env ',
-    'cat ',
-    'a\u200b',
-    '\u{E0041}',
-    '![',
-    '\n\nHuman: a',
-    ' \n#> ',
-  ]) {
-    const text = part.repeat(Math.ceil(30_000 / part.length));
-    const started = performance.now();
-    findInjection(text);
-    assert.ok(performance.now() - started < 2_000, JSON.stringify(part));
-  }
-});
