@@ -36,17 +36,20 @@ const isSeconds: Check = (value) =>
   typeof value === 'number' && value > 0 && value <= 86_400
     ? undefined
     : 'must be a number of seconds up to 86400';
-const isWords: Check = (value) =>
-  Array.isArray(value) && value.length > 0 && value.every((word) => isText(word) === undefined)
-    ? undefined
-    : 'must be a list of words';
+const maxCommand = 262_144;
+const isWords: Check = (value) => {
+  if (!Array.isArray(value) || value.length === 0) return 'must be a list of words';
+  if (!value.every((word) => isText(word) === undefined)) return 'must be a list of words';
+  const length = (value as readonly string[]).reduce((sum, word) => sum + word.length + 1, 0);
+  return length > maxCommand ? `must have at most ${maxCommand} characters` : undefined;
+};
 /** A pattern of `search`: it narrows a folder and cannot lead out of it. */
 const isFilter: Check = (value) =>
   isText(value) ??
   (/^\/|(?:^|\/)\.\.(?:\/|$)|\0/.test(String(value))
     ? 'must be a pattern below the folder, without ".."'
     : undefined);
-const maxCommand = 262_144;
+
 // Tabs and line breaks separate words; other control characters only deceive whoever reads the command.
 // oxlint-disable-next-line no-control-regex
 const deceiving = /[\u0000-\u0008\u000b-\u001f\u007f]/;

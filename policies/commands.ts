@@ -3,7 +3,7 @@ import type { CommandLine, Pipeline, Redirect } from './command.ts';
 import { decideWritten, locate } from './paths.ts';
 import type { PathOp, Where } from './paths.ts';
 import type { CommandRule, Policy } from './schema.ts';
-import { strictest, strongest } from './strictest.ts';
+import { strictestOf, strongest } from './strictest.ts';
 import { decideVariable } from './variables.ts';
 import { readArgv, wordProblem } from './words.ts';
 import type { TypedWord } from './words.ts';
@@ -13,14 +13,23 @@ export const unknownWord = '\uFFFC';
 
 const hiddenFile = 'a name that starts with a dot must be written in full';
 
+const mostShown = 120;
+
 /** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
 export function renderArgv(argv: readonly string[]): string {
+  // What is cut off below is not rendered: a line may have thousands of words, and is shown for each of them.
   const text = argv
-    .map((word) => word.replaceAll(unknownWord, '…'))
+    .slice(0, mostShown)
+    .map((word) => word.slice(0, mostShown + 1).replaceAll(unknownWord, '…'))
     .map((word) => (/^[\w@%+=:,./~^…-]+$/.test(word) ? word : JSON.stringify(word)))
     .join(' ');
-  return text.length > 120 ? `${text.slice(0, 119)}…` : text;
+  return text.length > mostShown || argv.length > mostShown
+    ? `${text.slice(0, mostShown - 1)}…`
+    : text;
 }
+
+/** `timeout 5 nice npm test` is three programs deep; nobody needs this many. */
+const mostNested = 16;
 
 const writing: ReadonlySet<string> = new Set(['write', 'delete', 'move', 'target', 'waste']);
 
@@ -42,7 +51,12 @@ export function settle({ shell }: Policy, decision: Decision): Decision {
 }
 
 /** Judges one program with its arguments, exactly as it would be started. */
-export function decideArgv(policy: Policy, given: readonly string[], where: Where): Decision {
+export function decideArgv(
+  policy: Policy,
+  given: readonly string[],
+  where: Where,
+  depth = 0,
+): Decision {
   const argv = toListed(given);
   const shown = renderArgv(argv);
   const deny = (rule: string, reason: string, effect: Effect = 'workspace'): Decision => ({
@@ -54,6 +68,8 @@ export function decideArgv(policy: Policy, given: readonly string[], where: Wher
   const refuse: Deny = (...refusal) => settle(policy, { ...deny(...refusal), unlisted: true });
   const [name = ''] = argv;
   if (name === '') return deny('commands.form', 'the command is empty');
+  if (depth > mostNested)
+    return deny('commands.form', `more than ${mostNested} commands start one another`);
   if (argv.some((word) => word.includes('\0') || !word.isWellFormed())) {
     return deny('commands.form', 'a word contains a NUL or is not well-formed Unicode');
   }
@@ -86,11 +102,23 @@ export function decideArgv(policy: Policy, given: readonly string[], where: Wher
       : `${shown} is on the list of commands.`,
     effect,
   };
-  const parts = decideWords(policy, rule, reading.words, argv, where, { deny, refuse });
-  return strictest(own, ...parts);
+  const parts = decideWords(policy, rule, reading.words, argv, where, {
+    ...{ deny, refuse, shown },
+    nested: (words, at) => decideArgv(policy, words, at, depth + 1),
+  });
+  return strictestOf(own, parts);
 }
 
 type Deny = (rule: string, reason: string, effect?: Effect) => Decision;
+
+interface Wording {
+  readonly deny: Deny;
+  readonly refuse: Deny;
+  /** The command as people see it. */
+  readonly shown: string;
+  /** Judges a command that this one starts. */
+  readonly nested: (argv: readonly string[], where: Where) => Decision;
+}
 
 function decideWords(
   policy: Policy,
@@ -98,14 +126,14 @@ function decideWords(
   words: readonly TypedWord[],
   argv: readonly string[],
   where: Where,
-  { deny, refuse }: { readonly deny: Deny; readonly refuse: Deny },
+  { deny, refuse, shown, nested }: Wording,
 ): Decision[] {
   const decisions: Decision[] = [];
   let { cwd } = where;
   const judge = (op: PathOp, text: string, effect: Effect = rule.effect): void => {
     const decision = decideWritten(policy, op, text, { ...where, cwd });
     if (decision.verdict === 'allow') return;
-    decisions.push({ ...decision, reason: `${renderArgv(argv)}: ${decision.reason}`, effect });
+    decisions.push({ ...decision, reason: `${shown}: ${decision.reason}`, effect });
   };
   for (const word of words) {
     const { text, type } = word;
@@ -152,15 +180,15 @@ function decideWords(
       case 'revision':
         decisions.push(...revisionProblem(text, rule, deny));
         judge('read', text);
-        for (const path of pathsOfRevision(text)) judge('read', path);
+        for (const path of pathsOfRevision(text).slice(0, mostColons)) judge('read', path);
         break;
       case 'command':
-        decisions.push(decideArgv(policy, argv.slice(word.at), { ...where, cwd }));
+        decisions.push(nested(argv.slice(word.at), { ...where, cwd }));
         return decisions;
       case 'reader': {
         // What it reads is given to it at run time: an operand nobody can know.
-        const nested = [...argv.slice(word.at), unknownWord];
-        const inner = decideArgv(policy, nested, { ...where, cwd, loose: true });
+        const reading = [...argv.slice(word.at), unknownWord];
+        const inner = nested(reading, { ...where, cwd, loose: true });
         decisions.push(inner);
         if (inner.effect !== 'pure')
           decisions.push(refuse(rule.id, 'it may start only what reads'));
@@ -190,10 +218,16 @@ const namesOfSources = (words: readonly TypedWord[], where: Where): string[] =>
     return name === undefined ? [] : [name];
   });
 
-const revisionProblem = (text: string, rule: CommandRule, deny: Deny): Decision[] =>
-  text.startsWith(':(')
-    ? [deny(rule.id, 'pathspecs with ":(" are not on the list; write the path', rule.effect)]
+function revisionProblem(text: string, rule: CommandRule, deny: Deny): Decision[] {
+  if (text.startsWith(':('))
+    return [deny(rule.id, 'pathspecs with ":(" are not on the list; write the path', rule.effect)];
+  return pathsOfRevision(text).length > mostColons
+    ? [deny(rule.id, `a revision with more than ${mostColons} colons is not judged`, rule.effect)]
     : [];
+}
+
+/** Each colon may be the one a path follows. */
+const mostColons = 8;
 
 /** git reads signs behind a colon at the start of a path, such as `:(top)` and `:!`. */
 const pathspecProblem = (text: string, rule: CommandRule, deny: Deny): Decision[] =>
@@ -201,11 +235,16 @@ const pathspecProblem = (text: string, rule: CommandRule, deny: Deny): Decision[
     ? [deny(rule.id, 'pathspecs that start with ":" are not on the list; write the path')]
     : [];
 
-/** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. */
-const pathsOfRevision = (text: string): string[] =>
-  [...text.matchAll(/:/g)]
-    .map(({ index }) => text.slice(index + 1).replace(/^\/+/, ''))
-    .filter((path) => path !== '');
+/** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. One more than `mostColons` at most. */
+function pathsOfRevision(text: string): string[] {
+  const paths: string[] = [];
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
+    const path = text.slice(at + 1).replace(/^\/+/, '');
+    if (path !== '') paths.push(path);
+    if (paths.length > mostColons) break;
+  }
+  return paths;
+}
 
 /** Something in a command line that is judged on its own. */
 export interface Part {
@@ -226,17 +265,48 @@ export interface Part {
 /** The strictest of the parts; the first of several. */
 export function decideParts(parts: readonly Part[]): Decision {
   const [first, ...others] = parts.map(({ decision }) => decision);
-  if (first !== undefined) return strictest(first, ...others);
+  if (first !== undefined) return strictestOf(first, others);
   const reason = 'There is no command to run.';
   return { verdict: 'deny', rule: 'commands.form', reason, effect: 'pure' };
 }
 
+/** What can be judged at a glance: longer lines are for a file. */
+const mostParts = 1_024;
+const mostWords = 8_192;
+
+/** Counts what there is to judge. */
+export interface Measure {
+  parts: number;
+  words: number;
+}
+
+/** Why a line is too long to be judged, if it is. */
+export function sizeProblem({ parts, words }: Measure): Decision | undefined {
+  if (parts <= mostParts && words <= mostWords) return undefined;
+  const size = words > mostWords ? `${mostWords} words` : `${mostParts} parts`;
+  const reason = `The command has more than ${size}. Write a script with write_file and run that.`;
+  return { verdict: 'deny', rule: 'commands.form', reason, effect: 'workspace' };
+}
+
 /** Judges every part of a line of plain words. */
-export const judgePlain = (
+export function judgePlain(
   policy: Policy,
-  line: CommandLine & { readonly kind: 'plain' },
+  { pipelines }: CommandLine & { readonly kind: 'plain' },
   workspace: string,
-): Part[] => line.pipelines.flatMap((pipeline) => judgePipeline(policy, pipeline, workspace));
+): Part[] {
+  const measure: Measure = { parts: 0, words: 0 };
+  for (const { commands } of pipelines)
+    for (const { argv, redirects, variables } of commands) {
+      measure.parts += 1 + redirects.length + (variables?.length ?? 0);
+      measure.words += argv.length;
+    }
+  const decision = sizeProblem(measure);
+  if (decision !== undefined) {
+    const text = renderArgv(pipelines[0]?.commands[0]?.argv ?? []);
+    return [{ kind: 'command', text, decision, cwd: pipelines[0]?.cwd ?? '.' }];
+  }
+  return pipelines.flatMap((pipeline) => judgePipeline(policy, pipeline, workspace));
+}
 
 function judgePipeline(
   policy: Policy,
@@ -286,8 +356,13 @@ export function judgeRedirect(
  * argv with the fixed arguments of the policy put in: what to start instead of `argv` once it was allowed.
  * Unlisted commands come back unchanged.
  */
-export function prepareArgv(policy: Policy, given: readonly string[]): readonly string[] {
+export function prepareArgv(
+  policy: Policy,
+  given: readonly string[],
+  depth = 0,
+): readonly string[] {
   const argv = toListed(given);
+  if (depth > mostNested) return argv;
   const command = policy.commands.get(argv[0] ?? '');
   const reading = command && readArgv(command, argv);
   if (reading?.ok !== true) return argv;
@@ -302,8 +377,9 @@ export function prepareArgv(policy: Policy, given: readonly string[]): readonly 
     if (index === end) prepared.push(...last);
     if (index < nested) prepared.push(argv[index] ?? '');
   }
-  if (nested < argv.length) prepared.push(...prepareArgv(policy, argv.slice(nested)));
-  return prepared;
+  return nested < argv.length
+    ? [...prepared, ...prepareArgv(policy, argv.slice(nested), depth + 1)]
+    : prepared;
 }
 
 /** A program that npm has put into the workspace is started, and judged, as `npx` does it. */

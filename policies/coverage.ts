@@ -25,7 +25,7 @@ export function isCovered(text: string, script: Script): boolean {
   rest = (rest + text.slice(at)).replaceAll(/(^|[\s;&|(){}])#[^\n]*/g, '$1');
   const { round, curly } = found.groups;
   return (
-    /^(?:[ \t\n]|\\\n|\uffff|;|&&|\|\||\|&?|[(){}])*$/.test(rest) &&
+    rest.replaceAll(/\\\n|&&|\|&|[ \t\n\uffff;|(){}]/g, '') === '' &&
     count(rest, '(') === round &&
     count(rest, ')') === round &&
     count(rest, '{') === curly &&

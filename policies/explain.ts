@@ -57,8 +57,9 @@ export function explainCommand(
       ...(by === undefined ? {} : { decidedBy: by.part }),
     };
   } catch (error) {
-    // Arguments that are no command at all: the decision says what is wrong with them.
-    if (error instanceof CommandError) return { ...decision, form: 'plain', parts: [] };
+    // Arguments that are no command at all, or one too deep to be walked: the decision says what is wrong with them.
+    if (error instanceof CommandError || error instanceof RangeError)
+      return { ...decision, form: 'plain', parts: [] };
     throw error;
   }
 }

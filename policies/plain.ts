@@ -178,7 +178,8 @@ function toRedirects(redirection: Redirection): Redirect[] {
     case '>&': {
       if (path !== '1' && path !== '2') {
         // bash reads the word twice: as a number, then as a name.
-        const isName = /^[\w./-]*[A-Za-z_./][\w./-]*$/.test(target.text) && !/^-|-$/.test(path);
+        const isName =
+          /^[\w./-]+$/.test(target.text) && /[A-Za-z_./]/.test(target.text) && !/^-|-$/.test(path);
         if (fd !== undefined || !isName) throw new NeedsShell(`it uses >&${path}`);
         return both;
       }

@@ -1,12 +1,20 @@
-import { forEachChild, parse } from 'unbash';
+import { forEachChild } from 'unbash';
 import type { Command, Redirection, SyntaxNode, Word, WordPart } from 'unbash';
 import type { Decision } from './action.ts';
 import type { CommandLine } from './command.ts';
-import { decideArgv, judgeRedirect, renderArgv, settle, unknownWord } from './commands.ts';
-import type { Part } from './commands.ts';
+import {
+  decideArgv,
+  judgeRedirect,
+  renderArgv,
+  settle,
+  sizeProblem,
+  unknownWord,
+} from './commands.ts';
+import type { Measure, Part } from './commands.ts';
 import { decideWritten, locate } from './paths.ts';
 import type { Where } from './paths.ts';
 import type { Policy } from './schema.ts';
+import { parseShell } from './syntax.ts';
 import { decideVariable } from './variables.ts';
 
 interface Walk {
@@ -14,6 +22,7 @@ interface Walk {
   readonly workspace: string;
   cwd: readonly string[];
   readonly found: Part[];
+  readonly measure: Measure;
 }
 
 const deny = (rule: string, reason: string): Decision => ({
@@ -35,16 +44,18 @@ export function judgeScript(
   const toWhole = (decision: Decision): Part => ({
     ...{ kind: 'script', text: line.text, cwd: line.cwd, decision },
   });
-  const script = parse(line.text);
-  const [error] = script.errors ?? [];
-  if (error !== undefined) {
-    const reason = `The command does not parse: ${error.message}. Correct its quoting.`;
+  const parsed = parseShell(line.text);
+  if (!parsed.ok) {
+    const reason = `The command ${parsed.problem}. Correct its quoting.`;
     return [toWhole(deny('shell.syntax', reason))];
   }
   const start = locate(line.cwd, { workspace, cwd: [] });
   if (!start.ok) return [toWhole(deny(start.rule, start.reason))];
-  const walk: Walk = { policy, workspace, cwd: start.names, found: [] };
-  visit(walk, script);
+  const measure: Measure = { parts: 0, words: 0 };
+  const walk: Walk = { policy, workspace, cwd: start.names, found: [], measure };
+  visit(walk, parsed.script);
+  const tooLong = sizeProblem(measure);
+  if (tooLong !== undefined) return [toWhole(tooLong)];
   if (walk.found.length === 0)
     return [toWhole(deny('commands.form', 'There is no command to run.'))];
   const { verdict, tightened } = policy.shell;
@@ -54,6 +65,8 @@ export function judgeScript(
 }
 
 function visit(walk: Walk, node: SyntaxNode): void {
+  walk.measure.parts = walk.found.length;
+  if (sizeProblem(walk.measure) !== undefined) return;
   if ('errors' in node && node.errors !== undefined && node.errors.length > 0) {
     find(walk, 'script', '', deny('shell.syntax', 'A part of the command does not parse.'));
   }
@@ -93,6 +106,8 @@ function find(
 
 function visitCommand(walk: Walk, { name, args, redirects, prefix }: Command): void {
   const { policy } = walk;
+  walk.measure.words += 1 + args.length;
+  if (sizeProblem(walk.measure) !== undefined) return;
   visitRedirects(walk, redirects);
   if (name === undefined) {
     if (redirects.length > 0 || prefix.length > 0) find(walk, 'script', '', neutral);

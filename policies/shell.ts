@@ -1,9 +1,9 @@
-import { parse } from 'unbash';
 import type { PipelineNode, Statement } from 'unbash';
 import { isCovered } from './coverage.ts';
 import type { CommandLine, Pipeline, SimpleCommand } from './command.ts';
 import { locate } from './paths.ts';
 import { NeedsShell, toCommands, toPlainWord } from './plain.ts';
+import { parseShell } from './syntax.ts';
 
 /** Arguments of `run_command` that are none. */
 export class CommandError extends Error {
@@ -36,9 +36,9 @@ export function parseCommand(text: string, options: ParseOptions = {}): CommandL
   const cwd = options.cwd ?? '.';
   const shell = (why: string): CommandLine => ({ kind: 'shell', text, why, cwd });
   try {
-    const script = parse(text);
-    const [error] = script.errors ?? [];
-    if (error !== undefined) return shell(`it does not parse: ${error.message}`);
+    const parsed = parseShell(text);
+    if (!parsed.ok) return shell(`it ${parsed.problem}`);
+    const { script } = parsed;
     const start = locate(cwd, { ...toWorkspace(options.workspace), cwd: [] });
     if (!start.ok) return shell(start.reason);
     const { workspace } = options;

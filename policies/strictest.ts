@@ -4,7 +4,11 @@ const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
 const strength: Record<Effect, number> = { pure: 0, workspace: 1, idempotent: 2, external: 3 };
 
 /** The first of the strictest decisions, with the strongest of all effects. */
-export function strictest(first: Decision, ...others: readonly Decision[]): Decision {
+export const strictest = (first: Decision, ...others: readonly Decision[]): Decision =>
+  strictestOf(first, others);
+
+/** As `strictest`, of any number: a call takes no hundred thousand arguments. */
+export function strictestOf(first: Decision, others: readonly Decision[]): Decision {
   const worst = others.reduce((a, b) => (severity[b.verdict] > severity[a.verdict] ? b : a), first);
   const effect = others.reduce((a, b) => strongest(a, b.effect), first.effect);
   if (worst.verdict !== 'ask') return { ...worst, effect };

@@ -33,8 +33,9 @@ function runsTests(argv: readonly string[]): boolean {
   if (runners.has(name)) return true;
   if (name === 'npx' || name === 'bunx') return runners.has(nameOf(first));
   if (name === 'node') return argv.includes('--test');
+  if (!Object.hasOwn(subcommands, name)) return false;
   const known = subcommands[name];
-  return known !== undefined && (known.test(first) || known.test(`${first} ${second}`));
+  return known?.test(first) === true || known?.test(`${first} ${second}`) === true;
 }
 
 /** True when exit code 0 means that tests ran and passed: no pipe, `;`, `||` or script in between hides how they ended. */

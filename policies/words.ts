@@ -206,7 +206,7 @@ const forms: Readonly<Record<string, readonly [(text: string) => boolean, string
   ],
   source: [(text) => !text.startsWith('@'), 'a path; a file of arguments (@file) is not taken'],
   waste: [
-    (text) => madeFolders.has(text.replace(/\/+$/, '').split('/').at(-1) ?? ''),
+    (text) => madeFolders.has(text.split('/').findLast((name) => name !== '') ?? ''),
     `a folder that is made anew, such as dist or node_modules; delete other files one by one`,
   ],
   print: [isPrintingSed, 'a sed script that only prints, such as 1,20p or s/a/b/'],

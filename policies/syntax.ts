@@ -1,0 +1,25 @@
+import { parse } from 'unbash';
+import type { Script } from 'unbash';
+
+export type Parsed =
+  | { readonly ok: true; readonly script: Script }
+  /** The end of a sentence: the command … */
+  | { readonly ok: false; readonly problem: string };
+
+/** The parser goes through the rest of the text for each here-document. */
+const mostHereDocuments = 1_000;
+
+/** Reads a text as a shell would. */
+export function parseShell(text: string): Parsed {
+  if (text.split('<<', mostHereDocuments + 2).length > mostHereDocuments + 1)
+    return { ok: false, problem: `has "<<" more than ${mostHereDocuments} times; use write_file` };
+  try {
+    const script = parse(text);
+    const [error] = script.errors ?? [];
+    return error === undefined
+      ? { ok: true, script }
+      : { ok: false, problem: `does not parse: ${error.message}` };
+  } catch (error) {
+    return { ok: false, problem: `cannot be read: ${String(error)}` };
+  }
+}
