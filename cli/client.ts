@@ -1,7 +1,6 @@
 /** The only file of the CLI that talks to Temporal. */
 import {
   Client,
-  Connection,
   isGrpcDeadlineError,
   isGrpcServiceError,
   WorkflowExecutionAlreadyStartedError,
@@ -9,7 +8,7 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import type { WorkflowExecutionInfo } from '@temporalio/client';
+import type { Connection, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, rootCause, SearchAttributeType } from '@temporalio/common';
 import type { PayloadCodec, SignalDefinition } from '@temporalio/common';
 import type { HistoryEventJson } from '../audit/history-json.ts';
@@ -17,6 +16,7 @@ import { readPages } from '../audit/origin.ts';
 import { createPayloadCodec } from '../audit/payload-codec.ts';
 import { readPayloadKeys } from '../audit/payload-keys.ts';
 import { abortWith } from '../audit/polls.ts';
+import { connectTemporal } from '../client/connection.ts';
 import type { Settings } from '../config/environment.ts';
 import type {
   ApprovalAnswer,
@@ -125,7 +125,7 @@ export async function connectClient(target: Target, settings: Discretion): Promi
   const { connectionOptions, namespace } = await toConnectOptions(target);
   const address = connectionOptions.address ?? '127.0.0.1:7233';
   const codec = toCodec(settings);
-  const connection = await Connection.connect({
+  const connection = await connectTemporal({
     ...connectionOptions,
     connectTimeout: connectWithinMs,
   }).catch((error: unknown) => {
@@ -145,7 +145,7 @@ function toCodec(settings: Discretion): PayloadCodec {
   });
 }
 
-type ConnectOptions = NonNullable<Parameters<typeof Connection.connect>[0]>;
+type ConnectOptions = Parameters<typeof connectTemporal>[0];
 
 async function toConnectOptions(
   target: Target,

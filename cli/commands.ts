@@ -366,6 +366,14 @@ export const commands: readonly Command[] = [
     load: async () => (await import('./commands/ps.ts')).listParts,
   },
   {
+    name: 'temporal',
+    args: ['[words…]'],
+    summary: 'the Temporal CLI on the local stack; its words come after --',
+    options: {},
+    example: 'agent temporal -- workflow list',
+    load: async () => (await import('./commands/temporal.ts')).runTemporalCli,
+  },
+  {
     name: 'doctor',
     args: [],
     summary: 'check this machine; changes nothing',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { failpoint } from '../audit/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import { readSettings } from '../config/environment.ts';
+import { toWebUi } from '../config/stack.ts';
 import type { RunInput } from '../workflows/contract.ts';
 import type { RunState } from '../workflows/state.ts';
 import type { Invocation } from './arguments.ts';
@@ -145,7 +146,8 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
     secrets.length === 0 ? undefined : handSecrets(stack, secrets),
   ]);
   const queues = (await contract).toQueues(stack.queue, stack.host);
-  return { client, queues, baseUrl, webUi: stack.webUi };
+  const webUi = toWebUi(stack);
+  return { client, queues, baseUrl, ...(webUi === undefined ? {} : { webUi }) };
 }
 
 function toModels(

@@ -146,6 +146,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     forceChat: false,
     sandbox: 'auto',
     temporalNamespace: 'default',
+    unsafeTemporalPort: false,
     queue: 'dev-agent',
     host: hostname(),
     snapshotDays: 30,

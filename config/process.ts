@@ -53,6 +53,23 @@ export function readMemory(pid: number): number | undefined {
   }
 }
 
+/** Resident bytes of a process and of all it has started; undefined where the system does not tell. */
+export function readTreeMemory(pid: number): number | undefined {
+  const own = readMemory(pid);
+  if (own === undefined) return undefined;
+  const started = readChildren(pid).map((child) => readTreeMemory(child) ?? 0);
+  return started.reduce((sum, bytes) => sum + bytes, own);
+}
+
+function readChildren(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    return []; // Gone in between, or not told here.
+  }
+}
+
 const hasEnded = async (id: ProcessId, withinMs: number): Promise<boolean> => {
   const deadline = Date.now() + withinMs;
   while (isRunning(id)) {

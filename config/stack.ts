@@ -9,11 +9,15 @@ export interface StackFile {
   /** Start time of the supervisor in clock ticks since boot (field 22 of /proc/<pid>/stat), against pid reuse; '' where unknown. */
   readonly startTime: string;
   readonly version: string;
-  /** `127.0.0.1:<port>` of Temporal's frontend. */
+  /** Temporal's frontend: `unix:<socket>` where it has a network of its own, else `127.0.0.1:<port>`. */
   readonly temporal: string;
+  /** Why every user of this machine can reach Temporal; absent when only this one can. */
+  readonly exposed?: string;
   readonly namespace: string;
-  /** `http://127.0.0.1:<port>`. */
+  /** `http://127.0.0.1:<port>` of the door to the Web UI, and of the codec; answers who opened it with the key, or has the token. */
   readonly webUi: string;
+  /** Opens the Web UI: `<webUi>/open/<key>`. Absent where there is none. */
+  readonly webUiKey?: string;
   /** `http://127.0.0.1:<port>` of the supervisor's control server; every call needs the bearer token of the `token` file. */
   readonly control: string;
   readonly queue: string;
@@ -27,6 +31,14 @@ export interface StackFile {
   /** What the stack was started with, by variable, without secrets. */
   readonly environment?: Readonly<Record<string, string>>;
 }
+
+/** What to open in a browser; undefined where there is no Web UI. */
+export const toWebUi = ({ webUi, webUiKey }: StackFile): string | undefined =>
+  webUiKey === undefined ? undefined : `${webUi}/open/${webUiKey}`;
+
+/** What a person should know of a Temporal that others can reach. */
+export const renderExposure = (reason: string): string =>
+  `Note: every user of this machine can reach Temporal, for it has a port (${reason}). See docs/operations.md, "Who can reach the local stack".`;
 
 /** One process of the stack, as `agent ps` shows it. */
 export interface StackPart {

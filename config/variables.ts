@@ -25,6 +25,7 @@ export interface VariableValues {
   temporalCli: string;
   temporalAddress: string;
   temporalNamespace: string;
+  unsafeTemporalPort: boolean;
   queue: string;
   host: string;
   snapshotDays: number;
@@ -129,7 +130,7 @@ const parseKey = (text: string): Parsed<string> =>
     : { expected: 'printable ASCII without spaces, as it goes into an HTTP header' };
 
 const parseAddress = (text: string): Parsed<string> =>
-  /^(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}$/i.test(text)
+  /^(?:(?:\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}|unix:\/[^\0]+)$/i.test(text)
     ? { value: text }
     : { expected: 'host:port', instead: 'Write for example 127.0.0.1:7233.' };
 
@@ -316,6 +317,15 @@ export const variables: readonly Variable[] = [
     meaning: 'Namespace on that cluster.',
     fallback: 'default',
     parse: parseName,
+  }),
+  variable({
+    key: 'unsafeTemporalPort',
+    name: 'AGENT_UNSAFE_TEMPORAL_PORT',
+    scope: 'stack',
+    meaning:
+      'true: the local stack’s Temporal gets a port, for debugging. Every user of the machine can use it.',
+    fallback: 'false',
+    parse: parseFlag,
   }),
   variable({
     key: 'queue',

@@ -1,5 +1,6 @@
 /** The demo model's process: `node demo/main.ts --port <n>` listens on 127.0.0.1 until it is told to stop. */
 import { parseArgs } from 'node:util';
+import { admitPrograms } from './admit.ts';
 import { answerDemo } from './program.ts';
 import { startWire } from './wire.ts';
 
@@ -9,7 +10,8 @@ if (values.port.trim() === '' || !Number.isInteger(port) || port < 0 || port > 6
   console.error(`--port must be a number from 0 (any free port) to 65535, got "${values.port}".`);
   process.exit(2);
 }
-const wire = await startWire({ port, models: ['demo'], answer: answerDemo }).catch(
+const admit = admitPrograms(process.env['DEMO_API_KEY']);
+const wire = await startWire({ port, models: ['demo'], answer: answerDemo, admit }).catch(
   (error: NodeJS.ErrnoException) => {
     console.error(
       `The demo model cannot listen on 127.0.0.1, port ${port}: ${error.code ?? error.message}. Give another --port, or 0 for a free one.`,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
@@ -14,15 +15,19 @@ export interface Addresses {
   readonly webUi: number;
   readonly control: number;
   readonly demo: number;
-  /** Of the codec for the Web UI; listens only when histories are encrypted. */
-  readonly codec: number;
+  /** Of Temporal's own Web UI, where it has no network of its own. */
+  readonly innerUi: number;
   /** Whether a run ever asked for the demo model. */
   readonly demoUsed: boolean;
+  /** Opens the Web UI, 128 random bits. */
+  readonly webKey: string;
+  /** Folder of the sockets that lead to Temporal, where it has a network of its own. */
+  readonly sockets?: string;
   /** The host's name when the stack was first started: laptops change theirs with the network. */
   readonly host: string;
 }
 
-const ports = ['temporal', 'webUi', 'control', 'demo', 'codec'] as const;
+const ports = ['temporal', 'webUi', 'control', 'demo', 'innerUi'] as const;
 
 const isFree = (port: number): Promise<number | undefined> =>
   new Promise((resolve) => {
@@ -77,8 +82,13 @@ export async function chooseAddresses(root: string, host = hostname()): Promise<
     webUi: await choose('webUi'),
     control: await choose('control'),
     demo: await choose('demo'),
-    codec: await choose('codec'),
+    innerUi: await choose('innerUi'),
     demoUsed: kept.demoUsed === true,
+    webKey:
+      typeof kept.webKey === 'string' && /^[\w-]{22}$/.test(kept.webKey)
+        ? kept.webKey
+        : randomBytes(16).toString('base64url'),
+    ...(typeof kept.sockets === 'string' ? { sockets: kept.sockets } : {}),
     host: typeof kept.host === 'string' ? kept.host : host,
   };
   writeAddresses(root, addresses);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as openSocket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { toEndpoint } from '../config/address.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import type { Log } from './logger.ts';
 
@@ -48,10 +49,10 @@ export async function connectPatiently<T>(
 
 /** @throws when nobody listens there. */
 async function knock(address: string): Promise<void> {
-  const { hostname, port } = new URL(`tcp://${address}`);
+  const endpoint = toEndpoint(address);
   // The port may be the client's to add.
-  if (port === '') return;
-  const socket = openSocket({ host: hostname.replaceAll(/[[\]]/g, ''), port: Number(port) });
+  if ('port' in endpoint && endpoint.port === 0) return;
+  const socket = openSocket(endpoint);
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(answerWithinMs) });
   } finally {

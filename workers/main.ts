@@ -1,6 +1,6 @@
 /** Process entry of a worker: settings, dependencies, a task queue per role, graceful stop. */
 import { once } from 'node:events';
-import { NativeConnection, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import { Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
 import { removeLeftBlobs } from '../audit/blobs.ts';
 import { readSettings } from '../config/environment.ts';
@@ -22,6 +22,7 @@ import { createDataConverter } from './data-converter.ts';
 import { createKeyring } from './keyring.ts';
 import { createLogger, toSdkLogger } from './logger.ts';
 import { maskFailures } from './mask-failures.ts';
+import { connectNative } from './native-connection.ts';
 import { noteOpenTasks } from './open-tasks.ts';
 import { createOpenCheck } from './open-runs.ts';
 import { openPolicyInForce } from './policy.ts';
@@ -58,7 +59,7 @@ Runtime.install({
 const address = await readConnectionOptions(settings, supervised);
 // The connection waits for Temporal while this process reads its code.
 const [connection, bundle] = await Promise.all([
-  connectPatiently((to) => NativeConnection.connect(to), address, log),
+  connectPatiently(connectNative, address, log),
   roles.has('run') ? readBundle(settings.cacheDir, dataConverter) : undefined,
 ]);
 // What a dead predecessor was at is handed out again, and waits in its queue by the time this process asks for work.

@@ -1,13 +1,13 @@
 /** Process entry of the mirror: copies the history of every run into its chained file, until it is told to stop. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { Connection } from '@temporalio/client';
 import { pruneAnswers } from '../activities/model/answers.ts';
 import { pruneSpool } from '../activities/model/spool.ts';
 import { createAnchors } from '../audit/anchors.ts';
 import { mirrorAll } from '../audit/mirror-all.ts';
 import { abortWith } from '../audit/polls.ts';
 import { graceMs, keepSwept } from '../audit/sweep.ts';
+import { connectTemporal } from '../client/connection.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { readVersion } from '../config/version.ts';
@@ -31,7 +31,7 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stoppi
 process.on('disconnect', () => stopping.abort());
 
 const options = await readConnectionOptions(settings, process.send !== undefined);
-const connection = await connectPatiently((to) => Connection.connect(to), options, log);
+const connection = await connectPatiently(connectTemporal, options, log);
 process.send?.({ type: 'ready' });
 log.info({ root: folders.root }, 'ready');
 

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { ChildProcess } from 'node:child_process';
 import { failpoint } from '../audit/failpoint.ts';
 import type { StackPart } from '../config/stack.ts';
-import { endProcess, readMemory, readStartTime } from '../config/process.ts';
+import { endProcess, readMemory, readTreeMemory, readStartTime } from '../config/process.ts';
 import type { ProcessId } from '../config/process.ts';
 import type { LogFile } from './log-file.ts';
 
@@ -14,6 +14,10 @@ export interface PartSpec {
   readonly spawn: () => ChildProcess;
   /** Resolves when the process does its work. */
   readonly waitForUp: (child: ChildProcess, signal: AbortSignal) => Promise<void>;
+  /** Asks the process to end, where a signal would not do; it is ended after `graceMs` as any other. */
+  readonly end?: (child: ChildProcess) => void;
+  /** Process id of another process, which ends later than the one that was spawned. */
+  readonly readInner?: (child: ChildProcess) => Promise<number | undefined>;
   /** Called each time it has been started. */
   readonly onStart?: () => void;
   /** Called each time it has come up. */
@@ -35,8 +39,8 @@ export interface Part {
   /** Resolves when it is up, at once if it is. Waits through restarts. */
   waitForUp(): Promise<void>;
   hasStarted(): boolean;
-  /** Undefined while no process runs. */
-  id(): ProcessId | undefined;
+  /** None while it does not run. */
+  ids(): readonly ProcessId[];
   view(version?: string): StackPart;
 }
 
@@ -50,6 +54,7 @@ const configurationExit = 78;
 export function createPart(spec: PartSpec): Part {
   let child: ChildProcess | undefined;
   let process: ProcessId | undefined;
+  let inner: ProcessId | undefined;
   let state: StackPart['state'] = 'starting';
   let since = new Date();
   let restarts = 0;
@@ -79,6 +84,7 @@ export function createPart(spec: PartSpec): Part {
     failpoint('supervisor.part-ended');
     child = undefined;
     process = undefined;
+    inner = undefined;
     reason = `${signal === null ? `exit ${code}` : signal}: ${spec.log.lastLine()}`.slice(0, 500);
     spec.log.write(`[supervisor] ${spec.name} ended, ${signal ?? `exit ${code}`}\n`);
     // Ended from outside while it did its work is no failing either.
@@ -96,6 +102,13 @@ export function createPart(spec: PartSpec): Part {
     reason = '';
     for (const resolve of waiting.splice(0)) resolve();
     spec.onUp?.();
+  };
+
+  const noteInner = async (of: ChildProcess): Promise<void> => {
+    const pid = await spec.readInner?.(of);
+    if (pid === undefined || child !== of) return;
+    inner = { pid, startTime: readStartTime(pid) ?? '' };
+    spec.onChange();
   };
 
   const run = (): void => {
@@ -125,6 +138,7 @@ export function createPart(spec: PartSpec): Part {
     if (state !== 'failed') set('starting');
     spec.onChange();
     spec.onStart?.();
+    void noteInner(next);
     watch(next, ended.signal).catch(() => undefined); // Rejects only when the process has ended.
   };
 
@@ -137,6 +151,10 @@ export function createPart(spec: PartSpec): Part {
     },
     async stop() {
       stopping.abort();
+      if (spec.end !== undefined && child !== undefined) {
+        spec.end(child);
+        await Promise.race([exit, setTimeout(spec.graceMs, undefined, { ref: false })]);
+      }
       if (process !== undefined) await endProcess(process, spec.graceMs);
       await exit;
     },
@@ -147,9 +165,10 @@ export function createPart(spec: PartSpec): Part {
       if (state !== 'up') await new Promise<void>((resolve) => waiting.push(resolve));
     },
     hasStarted: () => started,
-    id: () => process,
+    ids: () => [process, inner].filter((id) => id !== undefined),
     view(version) {
-      const memoryBytes = process === undefined ? undefined : readMemory(process.pid);
+      const read = spec.readInner === undefined ? readMemory : readTreeMemory;
+      const memoryBytes = process === undefined ? undefined : read(process.pid);
       return {
         name: spec.name,
         pid: process?.pid ?? 0,

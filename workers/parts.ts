@@ -3,27 +3,43 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { text } from 'node:stream/consumers';
 import type { ChildProcess } from 'node:child_process';
-import type { Addresses } from './addresses.ts';
+import type { Readable } from 'node:stream';
+import { toBridged } from './private-network.ts';
 import type { PartSpec } from './part.ts';
 
 type Environment = Readonly<Record<string, string>>;
 type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
 
+/** Descriptor on which bubblewrap tells the id of the first process it makes. */
+const infoFd = 3;
+
 const repeat = (flag: string, values: readonly string[]): string[] =>
   values.flatMap((value) => [flag, value]);
 
+/** Where Temporal's ports are. */
+export interface TemporalPlace {
+  /** For clients: `unix:<socket>` or `127.0.0.1:<port>`. */
+  readonly address: string;
+  /** Folder of the sockets that lead to it; absent where its ports are on this machine's loopback interface. */
+  readonly sockets?: string;
+  readonly ports: { readonly temporal: number; readonly webUi: number };
+  /** Address its Web UI listens on; without one there is none. */
+  readonly uiHost?: string;
+}
+
 const toTemporalArgs = (
   database: string,
-  { temporal, webUi, codec }: Addresses,
-  { attributes, encrypted }: TemporalNames,
+  { ports, uiHost }: TemporalPlace,
+  { attributes, codecEndpoint }: TemporalNames,
 ): string[] => [
   'server',
   'start-dev',
   '--ip=127.0.0.1',
-  `--port=${temporal}`,
-  `--ui-port=${webUi}`,
-  ...(encrypted ? [`--ui-codec-endpoint=http://127.0.0.1:${codec}`] : []),
+  `--port=${ports.temporal}`,
+  ...(uiHost === undefined ? ['--headless'] : [`--ui-ip=${uiHost}`, `--ui-port=${ports.webUi}`]),
+  ...(codecEndpoint === undefined ? [] : [`--ui-codec-endpoint=${codecEndpoint}`]),
   `--db-filename=${database}`,
   // Survives a killed process; only the loss of the whole machine can take the last moments.
   ...repeat('--sqlite-pragma', ['journal_mode=wal', 'synchronous=normal']),
@@ -49,29 +65,47 @@ export interface TemporalNames {
   readonly namespace: string;
   /** Search attributes with their types. */
   readonly attributes: Readonly<Record<string, string>>;
-  /** The Web UI asks our codec for what is in the payloads. */
-  readonly encrypted: boolean;
+  /** Where the Web UI asks for what is in the payloads. */
+  readonly codecEndpoint?: string;
 }
 
 /** Temporal's dev server on a file. It gets nothing of the operator's environment but what a program needs. */
 export const toTemporal = (
   cli: string,
   database: string,
-  addresses: Addresses,
+  place: TemporalPlace,
   names: TemporalNames,
-  { PATH = '', HOME = '' }: Environment,
-): Run => ({
-  spawn: () =>
-    spawn(cli, toTemporalArgs(database, addresses, names), {
-      env: { PATH, HOME },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }),
-  async waitForUp(_child, signal) {
+  { PATH = '', HOME = '', NODE_COMPILE_CACHE = '' }: Environment,
+): Run & Pick<PartSpec, 'end' | 'readInner'> => {
+  const args = toTemporalArgs(database, place, names);
+  const { address, sockets } = place;
+  const waitForUp: Run['waitForUp'] = async (_child, signal) => {
     // Read while Temporal starts, not before.
     const { waitForServing } = await import('./serving.ts');
-    await waitForServing(`127.0.0.1:${addresses.temporal}`, names.namespace, signal);
-  },
-});
+    await waitForServing(address, names.namespace, signal);
+  };
+  if (sockets === undefined) {
+    const env = { PATH, HOME };
+    return {
+      spawn: () => spawn(cli, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
+      waitForUp,
+    };
+  }
+  const [file, bridged] = toBridged(sockets, infoFd, cli, args);
+  return {
+    spawn: () =>
+      spawn(file, bridged, {
+        env: { PATH, HOME, NODE_COMPILE_CACHE },
+        stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      }),
+    waitForUp,
+    end: (child) => void child.stdin?.end(),
+    readInner: async (child) => {
+      const info = await text(child.stdio[infoFd] as Readable).catch(() => '');
+      return Number(/"child-pid": (\d+)/.exec(info)?.[1]) || undefined;
+    },
+  };
+};
 
 const waitForReady = (child: ChildProcess, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -1,5 +1,7 @@
 import { connect } from 'node:http2';
+import { connect as openSocket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { toEndpoint } from '../config/address.ts';
 
 /** A `DescribeNamespaceRequest` with its name, framed for gRPC: flag, length, field 1. */
 const toRequest = (namespace: string): Buffer => {
@@ -16,7 +18,9 @@ const toRequest = (namespace: string): Buffer => {
  */
 export const isServing = (address: string, namespace: string): Promise<boolean> =>
   new Promise((resolve) => {
-    const session = connect(`http://${address}`);
+    const session = connect('http://temporal', {
+      createConnection: () => openSocket(toEndpoint(address)),
+    });
     const settle = (serving: boolean): void => {
       session.destroy();
       resolve(serving);

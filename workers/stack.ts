@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { toEnvironment } from '../config/environment.ts';
 import { readMemory, readStartTime } from '../config/process.ts';
@@ -12,8 +13,9 @@ import { createLogFile } from './log-file.ts';
 import { createPart } from './part.ts';
 import type { Part, PartSpec } from './part.ts';
 import { toDemo, toProcess, toTemporal } from './parts.ts';
+import type { Place } from './place.ts';
 import { readProgramVersion } from './temporal-cli.ts';
-import { writePrivate } from './private-file.ts';
+import { createToken, writePrivate } from './private-file.ts';
 
 /** The processes of one state folder. */
 export interface Stack {
@@ -38,7 +40,11 @@ export interface Stack {
 export const workerGraceMs = 15_000;
 
 /** Wires the parts of a stack together and writes down, after each change, which processes they are. */
-export function createStack(settings: Settings, addresses: Addresses, redactor: Redactor): Stack {
+export function createStack(
+  settings: Settings,
+  { addresses, place }: { readonly addresses: Addresses; readonly place: Place },
+  redactor: Redactor,
+): Stack {
   const { folders } = settings;
   const version = readVersion();
   const startTime = readStartTime(process.pid) ?? '';
@@ -47,10 +53,14 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
   const env: Record<string, string> = {
     ...(process.env as Record<string, string>),
     ...environment,
-    TEMPORAL_ADDRESS: `127.0.0.1:${addresses.temporal}`,
+    TEMPORAL_ADDRESS: place.address,
     AGENT_HOST: addresses.host,
   };
-  const keys = new Map<string, string>();
+  const webUi = `http://127.0.0.1:${addresses.webUi}`;
+  const demoUrl = `http://127.0.0.1:${addresses.demo}/v1`;
+  // Between our worker and our demo model: nobody else needs it.
+  const demoKey = createToken();
+  const keys = new Map([[demoUrl, demoKey]]);
   const secrets = new Map<string, SecretValue>();
   const parts: Part[] = [];
   let demoUsed = addresses.demoUsed;
@@ -63,17 +73,16 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
     pid: process.pid,
     startTime,
     version,
-    temporal: `127.0.0.1:${addresses.temporal}`,
+    temporal: place.address,
+    ...(place.exposed === undefined ? {} : { exposed: place.exposed }),
     namespace: settings.temporalNamespace,
-    webUi: `http://127.0.0.1:${addresses.webUi}`,
+    webUi,
+    ...(place.uiHost === undefined ? {} : { webUiKey: addresses.webKey }),
     control: `http://127.0.0.1:${addresses.control}`,
     queue: settings.queue,
     host: addresses.host,
-    ...(demoUsed ? { demo: `http://127.0.0.1:${addresses.demo}/v1` } : {}),
-    parts: parts.flatMap((part) => {
-      const id = part.id();
-      return id === undefined ? [] : [{ ...id, name: part.name }];
-    }),
+    ...(demoUsed ? { demo: demoUrl } : {}),
+    parts: parts.flatMap((part) => part.ids().map((id) => ({ ...id, name: part.name }))),
     environment,
   });
   const writeDown = (): void => {
@@ -86,7 +95,8 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
   };
 
   type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
-  type More = Pick<PartSpec, 'graceMs'> & Partial<Pick<PartSpec, 'onStart' | 'onUp' | 'port'>>;
+  type More = Pick<PartSpec, 'graceMs'> &
+    Partial<Pick<PartSpec, 'onStart' | 'onUp' | 'port' | 'end' | 'readInner'>>;
   const addPart = (name: StackPart['name'], run: Run, more: More): Part => {
     const log = createLogFile(join(folders.logs, `${name}.log`), undefined, redactor);
     const part = createPart({ name, log, onChange: writeDown, ...run, ...more });
@@ -108,10 +118,14 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
   const mirror = addPart('mirror', toProcess('workers/mirror.ts', folders.root, env), {
     graceMs: 5_000,
   });
-  const demo = addPart('demo-model', toDemo(addresses.demo, folders.root, env), {
-    graceMs: 2_000,
-    port: addresses.demo,
-  });
+  const demo = addPart(
+    'demo-model',
+    toDemo(addresses.demo, folders.root, { ...env, DEMO_API_KEY: demoKey }),
+    {
+      graceMs: 2_000,
+      port: addresses.demo,
+    },
+  );
   let temporal: Part | undefined;
 
   const versionOf = (part: Part): string | undefined =>
@@ -139,11 +153,15 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
       const names = {
         namespace: settings.temporalNamespace,
         attributes: searchAttributes,
-        encrypted: settings.payloadKeys !== undefined,
+        ...(settings.payloadKeys === undefined ? {} : { codecEndpoint: `${webUi}/codec` }),
       };
-      const run = toTemporal(cli, folders.temporalDb, addresses, names, env);
+      const run = toTemporal(cli, folders.temporalDb, place, names, env);
       program = cli;
-      temporal = addPart('temporal', run, { graceMs: 10_000, port: addresses.temporal });
+      temporal = addPart('temporal', run, {
+        ...run,
+        graceMs: 10_000,
+        ...(place.sockets === undefined ? { port: addresses.temporal } : {}),
+      });
       temporal.start();
       await temporal.waitForUp();
     },
@@ -156,7 +174,7 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
         writeDown();
       }
       await demo.waitForUp();
-      return `http://127.0.0.1:${addresses.demo}/v1`;
+      return demoUrl;
     },
     handKey(baseUrl, apiKey) {
       if (keys.get(baseUrl) === apiKey) return;
@@ -181,6 +199,7 @@ export function createStack(settings: Settings, addresses: Addresses, redactor: 
     async stop() {
       await Promise.all([worker, mirror, demo].map((part) => part.stop()));
       await temporal?.stop();
+      if (place.sockets !== undefined) rmSync(place.sockets, { recursive: true, force: true });
       stopped = true;
     },
   };

@@ -1,6 +1,8 @@
 /** Process entry: starts and supervises the local stack of one state folder until it is told to stop. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import { join } from 'node:path';
 import { failpoint } from '../audit/failpoint.ts';
 import { createPayloadCodec } from '../audit/payload-codec.ts';
@@ -9,14 +11,16 @@ import { readSettings } from '../config/environment.ts';
 import { clearForceRecord } from '../config/policy-in-force.ts';
 import { chooseAddresses } from './addresses.ts';
 import { claimFolder } from './claim.ts';
-import { createCodecServer } from './codec-server.ts';
+import { createCodecAnswers } from './codec.ts';
 import { ControlError, createControl } from './control.ts';
 import { createLogFile } from './log-file.ts';
 import { createSecrets, parseSecrets } from './secrets.ts';
 import { endOrphans } from './orphans.ts';
+import { choosePlace, findExposure, toUpstream } from './place.ts';
 import { createToken, writePrivate } from './private-file.ts';
 import { createStack, workerGraceMs } from './stack.ts';
 import { createStartBoard } from './start-board.ts';
+import { createWebUi } from './web-ui.ts';
 import { CliMissingError, fetchTemporalCli, findTemporalCli } from './temporal-cli.ts';
 
 const lookMs = 1_000;
@@ -37,11 +41,15 @@ const { redactor } = createSecrets(process.env);
 const log = createLogFile(join(folders.logs, 'supervisor.log'), undefined, redactor);
 const say = (text: string): void => log.write(`${new Date().toISOString()} ${text}\n`);
 
-await endOrphans(folders.stackFile, workerGraceMs);
+const [exposed] = await Promise.all([
+  findExposure(settings),
+  endOrphans(folders.stackFile, workerGraceMs),
+]);
 failpoint('supervisor.orphans-ended');
 const addresses = await chooseAddresses(folders.root);
+const place = choosePlace(folders.root, addresses, exposed);
 const board = createStartBoard();
-const stack = createStack(settings, addresses, redactor);
+const stack = createStack(settings, { addresses, place }, redactor);
 const token = createToken();
 
 function readKeys(): ReturnType<typeof readPayloadKeys> | undefined {
@@ -52,6 +60,12 @@ function readKeys(): ReturnType<typeof readPayloadKeys> | undefined {
     process.stderr.write(`${error.message}\n`);
     return process.exit(78);
   }
+}
+
+/** For programs that run in a network of their own. */
+function serveSocket(server: Server, path: string): void {
+  rmSync(path, { force: true });
+  createSocketServer((socket) => server.emit('connection', socket)).listen(path);
 }
 
 const asText = (value: unknown, name: string): string => {
@@ -110,15 +124,19 @@ setInterval(look, lookMs);
 writePrivate(folders.tokenFile, token);
 control.listen(addresses.control, '127.0.0.1');
 await once(control, 'listening');
-if (payloadKeys !== undefined) {
-  const codec = createPayloadCodec({ redactor, keys: payloadKeys });
-  const { codec: port, webUi } = addresses;
-  createCodecServer({ codec, port, webUi, token }).listen(port, '127.0.0.1');
-}
+const webUi = createWebUi({
+  ...{ port: addresses.webUi, key: addresses.webKey, token },
+  upstream: toUpstream(place),
+  codec: createCodecAnswers(
+    createPayloadCodec({ redactor, ...(payloadKeys === undefined ? {} : { keys: payloadKeys }) }),
+  ),
+});
+webUi.listen(addresses.webUi, '127.0.0.1');
+if (place.sockets !== undefined) serveSocket(webUi, join(place.sockets, 'ui.sock'));
 failpoint('supervisor.listening');
 stack.start();
 failpoint('supervisor.worker-started');
-say(`started, pid ${process.pid}, Temporal on port ${addresses.temporal}`);
+say(`started, pid ${process.pid}, Temporal at ${place.address}`);
 
 const search = {
   cacheDir: settings.cacheDir,

@@ -1,4 +1,5 @@
 import type { Settings } from '../../config/environment.ts';
+import type { StackFile } from '../../config/stack.ts';
 import { askModelServer } from '../model-server.ts';
 import { connectRunning, toCluster, withClient } from '../session.ts';
 import { readStack, stackStatus } from '../stack.ts';
@@ -50,6 +51,15 @@ export async function checkModelServer(settings: Settings): Promise<Check[]> {
   ];
 }
 
+/** Who can reach Temporal. */
+export function checkDoor({ exposed }: Pick<StackFile, 'exposed'>): Check {
+  if (exposed === undefined) return ok('door', 'closed: only you can reach Temporal');
+  const fix = exposed.startsWith('AGENT_')
+    ? 'Unset it, then: agent down && agent up'
+    : 'Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or let no one else use this machine.';
+  return warn('door', `every user of this machine can reach Temporal: ${exposed}`, fix);
+}
+
 /** Temporal and the processes of the local stack; starts nothing. */
 export async function checkTemporal(settings: Settings): Promise<Check[]> {
   const stack = readStack(settings);
@@ -57,6 +67,7 @@ export async function checkTemporal(settings: Settings): Promise<Check[]> {
     return [ok('local stack', 'not running; the next command that needs it starts it')];
   }
   const checks: Check[] = [];
+  if (toCluster(settings) === undefined && stack !== undefined) checks.push(checkDoor(stack));
   if (toCluster(settings) === undefined && stack !== undefined) {
     try {
       for (const part of (await stackStatus(stack)).parts) {

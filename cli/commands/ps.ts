@@ -1,4 +1,5 @@
 import { readSettings } from '../../config/environment.ts';
+import { toWebUi } from '../../config/stack.ts';
 import type { StackStatus } from '../../config/stack.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
@@ -17,8 +18,9 @@ export async function listParts({ flags }: Invocation): Promise<number> {
   }
   const status = await stackStatus(stack);
   if (flags['json'] === true) {
-    const { temporal, namespace, webUi, version } = status.stack;
-    printJson({ temporal, namespace, webUi, version, parts: status.parts });
+    const { temporal, namespace, version, exposed } = status.stack;
+    const webUi = toWebUi(status.stack);
+    printJson({ temporal, namespace, webUi, version, exposed, parts: status.parts });
   } else printText(renderParts(status, new Date()));
   return status.parts.every(({ state }) => state === 'up') ? 0 : 1;
 }
@@ -40,5 +42,6 @@ export function renderParts({ stack, parts }: StackStatus, now: Date): string {
   const troubles = parts
     .filter(({ reason }) => reason !== undefined)
     .map(({ name, reason, log }) => `${name}: ${toLine(reason ?? '', 300)} (${log ?? 'no log'})\n`);
-  return `${table}${troubles.join('')}\nTemporal ${stack.temporal}, namespace ${stack.namespace} · Web UI ${stack.webUi}\n`;
+  const webUi = toWebUi(stack) ?? 'none here';
+  return `${table}${troubles.join('')}\nTemporal ${stack.temporal}, namespace ${stack.namespace} · Web UI ${webUi}\n`;
 }

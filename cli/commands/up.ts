@@ -1,4 +1,5 @@
 import { readSettings } from '../../config/environment.ts';
+import { renderExposure, toWebUi } from '../../config/stack.ts';
 import type { Invocation } from '../arguments.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
@@ -15,8 +16,12 @@ export async function startStack({ flags }: Invocation): Promise<number> {
   }
   const stack = await ensureStack(settings, { onProgress: printProgress, strict: true });
   if (flags['json'] === true) {
-    const { temporal, namespace, webUi, pid } = stack;
-    printJson({ temporal, namespace, webUi, pid });
-  } else printText(`The local stack is up. Web UI: ${stack.webUi}`);
+    const { temporal, namespace, pid, exposed } = stack;
+    printJson({ temporal, namespace, webUi: toWebUi(stack), pid, exposed });
+  } else {
+    const webUi = toWebUi(stack);
+    printText(`The local stack is up.${webUi === undefined ? '' : ` Web UI: ${webUi}`}`);
+    if (stack.exposed !== undefined) printProgress(renderExposure(stack.exposed));
+  }
   return 0;
 }

@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Client } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { connectTemporal } from '../../client/connection.ts';
 import { toStateFolders } from '../../config/folders.ts';
+import { connectNative } from '../../workers/native-connection.ts';
 import { runView } from '../../workflows/contract.ts';
 import { callsInTurn, happy } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
@@ -26,7 +28,7 @@ const rounds = 3;
 async function measureThroughput(address: string): Promise<Row[]> {
   const model = await startModel(turns);
   const agent = await startAgent(happy, { address, baseUrl: model.baseUrl });
-  const connection = await NativeConnection.connect({ address });
+  const connection = await connectNative({ address });
   const queues = ['', '-a', '-b'].map((end) => `many-${process.pid}${end}`) as [
     string,
     string,
@@ -101,7 +103,7 @@ async function measureWaiting(machine: Machine, address: string): Promise<Row[]>
   const model = await startModelServer(
     callsInTurn([{ name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } }]),
   );
-  const connection = await Connection.connect({ address });
+  const connection = await connectTemporal({ address });
   const client = new Client({ connection });
   const worker = await machine.pidOf('worker');
   const crowd = {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Worker as Thread, isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
+import { connectTemporal } from '../../client/connection.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
@@ -83,7 +84,7 @@ export async function measureMirror(): Promise<Row[]> {
       temporal: string;
     };
     const mirror = await waitForPart(machine, 'mirror');
-    const connection = await Connection.connect({ address: temporal });
+    const connection = await connectTemporal({ address: temporal });
     const folders = toStateFolders(machine.state);
     const crowd = {
       start: startThrough(new Client({ connection }), model.baseUrl, folders.mirror),

@@ -169,8 +169,9 @@ const startScript = (address: string): string[] => [
   '--input-type=module',
   '-e',
   `import m from 'node:module'; m.enableCompileCache();
-   const { Client, Connection } = await import(${JSON.stringify(import.meta.resolve('@temporalio/client'))});
-   const connection = await Connection.connect({ address: ${JSON.stringify(address)} });
+   const { Client } = await import(${JSON.stringify(import.meta.resolve('@temporalio/client'))});
+   const { connectTemporal } = await import(${JSON.stringify(import.meta.resolve('../../client/connection.ts'))});
+   const connection = await connectTemporal({ address: ${JSON.stringify(address)} });
    await new Client({ connection }).workflow.start('nobody', { workflowId: 'bench-' + process.pid, taskQueue: 'nobody', args: [] });
    process.exit(0);`,
 ];

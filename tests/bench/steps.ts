@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { toHistoryJson } from '../../audit/history-json.ts';
 import type { HistoryEventJson } from '../../audit/history-json.ts';
+import { connectNative } from '../../workers/native-connection.ts';
 import { happy } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';
@@ -61,7 +62,7 @@ export async function measureTurn(address: string): Promise<Row[]> {
     baseUrl: model.baseUrl,
     files: { 'lines.txt': lineOf(40).repeat(turns) },
   });
-  const connection = await NativeConnection.connect({ address });
+  const connection = await connectNative({ address });
   const queues = [`bare-${process.pid}`, `bare-${process.pid}-a`, `bare-${process.pid}-b`] as const;
   const activities = { noop: async () => undefined };
   const workers = await Promise.all([

@@ -23,6 +23,7 @@ const others: Readonly<Record<string, string>> = {
   AGENT_PAYLOAD_KEYS: file,
   AGENT_APPROVERS: file,
   AGENT_TEMPORAL_CLI: file,
+  AGENT_UNSAFE_TEMPORAL_PORT: 'true',
   AGENT_QUEUE: 'other',
   AGENT_HOST: 'other',
   AGENT_SNAPSHOT_DAYS: '7',

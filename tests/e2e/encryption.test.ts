@@ -95,24 +95,30 @@ suite('with AGENT_PAYLOAD_KEYS', () => {
   test('the Web UI is told where to ask, and gets an answer', async () => {
     const { stdout } = await machine.run('ps', '--json');
     const { webUi } = JSON.parse(stdout) as StackFile;
-    const settings = (await (await fetch(`${webUi}/api/v1/settings`)).json()) as {
-      Codec: { Endpoint: string };
-    };
+    const [cookie = ''] = ((await fetch(webUi)).headers.get('set-cookie') ?? '').split(';');
+    const { origin } = new URL(webUi);
+    const answer = await fetch(`${origin}/api/v1/settings`, { headers: { cookie } });
+    const settings = (await answer.json()) as { Codec: { Endpoint: string } };
     const endpoint = settings.Codec.Endpoint;
     const plain = {
       metadata: { encoding: Buffer.from('json/plain').toString('base64') },
       data: Buffer.from('"x"').toString('base64'),
     };
-    const post = async (path: string, body: unknown, origin: string): Promise<Response> =>
-      await fetch(`${endpoint}${path}`, {
-        method: 'POST',
-        headers: { origin, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      });
-    const sealed: unknown = await (await post('/encode', { payloads: [plain] }, webUi)).json();
-    const opened = await post('/decode', sealed, webUi);
+    const post = async (
+      path: string,
+      body: unknown,
+      headers: Record<string, string>,
+    ): Promise<Response> =>
+      await fetch(`${endpoint}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    const page = { cookie, origin };
+    const sealed: unknown = await (await post('/encode', { payloads: [plain] }, page)).json();
+    const opened = await post('/decode', sealed, page);
     assert.deepEqual(await opened.json(), { payloads: [plain] });
-    assert.equal((await post('/decode', sealed, 'http://evil.example')).status, 403);
+    for (const headers of [{ origin }, { cookie, origin: 'http://evil.example' }] as Record<
+      string,
+      string
+    >[])
+      assert.equal((await post('/decode', sealed, headers)).status, 403);
   });
 
   test('a rotated key reads what the old one wrote', async () => {

@@ -3,15 +3,9 @@ import { existsSync, mkdtempSync, realpathSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
-import {
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  Worker,
-  makeTelemetryFilterString,
-} from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import { createModelActivities } from '../../activities/model/model-activities.ts';
 import { createTransactions } from '../../activities/tools/transactions.ts';
 import { createWorkspaceActivities } from '../../activities/tools/workspace-activities.ts';
@@ -27,12 +21,14 @@ import { toHistoryJson } from '../../audit/history-json.ts';
 import { createAuditLog } from '../../audit/log.ts';
 import type { AuditLog } from '../../audit/log.ts';
 import { ensureSigningKey } from '../../audit/signing-key.ts';
+import { connectTemporal } from '../../client/connection.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import type { StateFolders } from '../../config/folders.ts';
 import { tryHooks } from '../../config/hooks.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { readBundle } from '../../workers/bundle.ts';
+import { connectNative } from '../../workers/native-connection.ts';
 import { createOpenCheck } from '../../workers/open-runs.ts';
 import type { ApprovalAnswer, RunInput, RunResult, RunView } from '../../workflows/contract.ts';
 import {
@@ -125,8 +121,8 @@ export async function startAgent(
   const bundle = await readPolicyBundle(policiesDir);
   const queues = toQueues(`test-${process.pid}-${names++}`, 'here');
   const [connection, native, { codePath }, sandbox] = await Promise.all([
-    Connection.connect({ address }),
-    NativeConnection.connect({ address }),
+    connectTemporal({ address }),
+    connectNative({ address }),
     readBundle(readSettings({ cwd: '/' }).cacheDir),
     // Where there is no sandbox, runs are tested without: tests/workspace is about sandboxes.
     options.sandbox ?? probeSandbox(hasSandbox ? 'auto' : 'none', join(folders.root, 'sandbox')),

@@ -93,13 +93,13 @@ test('a process that does not end when asked to is ended, and stays so', async (
   );
   part.start();
   await part.waitForUp();
-  const id = part.id();
+  const [id] = part.ids();
   assert.ok(id !== undefined && isRunning(id));
   await part.stop();
   assert.ok(!isRunning(id));
   assert.match(readFileSync(log, 'utf8'), /running/);
   part.start();
-  assert.equal(part.id(), undefined);
+  assert.deepEqual(part.ids(), []);
 });
 
 test('a full log becomes the old log, and only one is kept', () => {

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { StackError, ensureStack, readStack, stackStatus, stopStack } from '../../cli/stack.ts';
 import { ConfigError, readSettings } from '../../config/environment.ts';
 import { isRunning } from '../../config/process.ts';
+import type { ProcessId } from '../../config/process.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { StackFile, StackPart } from '../../config/stack.ts';
 import { claimFolder } from '../../workers/claim.ts';
@@ -62,6 +63,9 @@ const waitForPart = async (
   }
 };
 
+const childOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]);
+
 const isUp = (part: StackPart): boolean => part.state === 'up';
 
 test('a stack survives the death of each of its processes', { timeout: 120_000 }, async (t) => {
@@ -103,6 +107,30 @@ test('a stack survives the death of each of its processes', { timeout: 120_000 }
     assert.equal(now.port, before.port);
     assert.ok(await isServing(stack.temporal, 'default'));
   });
+
+  const temporalOf = (): ProcessId[] =>
+    (readStack(settings)?.parts ?? []).filter(({ name }) => name === 'temporal');
+  const [, bridge] = temporalOf();
+  await t.test(
+    'a killed bridge to Temporal takes it along, and both come back',
+    { skip: bridge === undefined },
+    async () => {
+      const before = temporalOf();
+      const server = childOf(before[1]?.pid ?? 0);
+      for (const find of [(pid: number) => pid, childOf]) {
+        const old = temporalOf();
+        process.kill(find(old[1]?.pid ?? 0), 'SIGKILL');
+        const now = await waitForPart(
+          stack,
+          'temporal',
+          (part) => isUp(part) && part.pid !== old[0]?.pid,
+        );
+        assert.ok(now.pid > 0 && !old.some(isRunning));
+        assert.ok(await isServing(stack.temporal, 'default'));
+      }
+      assert.ok(!existsSync(`/proc/${server}`));
+    },
+  );
 
   await t.test('a killed supervisor is replaced by the next command', async () => {
     const old = readStack(settings);

@@ -1,0 +1,212 @@
+/** Who can reach the local stack: its owner, and nobody else. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { request } from 'node:http';
+import { dirname, join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { StackFile } from '../../config/stack.ts';
+import { findObstacle } from '../../workers/private-network.ts';
+import { createMachine } from '../setup/cli.ts';
+import type { Machine } from '../setup/cli.ts';
+import { listPorts } from '../setup/sockets.ts';
+
+const obstacle = await findObstacle();
+const isRoot = process.getuid?.() === 0;
+const temporalCli = process.env['AGENT_TEMPORAL_CLI'] || 'temporal';
+
+const readStackFile = (machine: Machine): StackFile =>
+  JSON.parse(readFileSync(join(machine.state, 'stack.json'), 'utf8')) as StackFile;
+const portOf = (url: string): number => Number(new URL(url).port);
+
+/** All ports of a running stack that this machine's network knows. */
+const portsOf = ({ pid, parts = [] }: StackFile): number[] =>
+  listPorts([pid, ...parts.map((part) => part.pid)]);
+
+interface Attack {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const send = (port: number, { method = 'POST', path, headers = {} }: Attack): Promise<number> =>
+  new Promise((resolve) => {
+    const question = request({ host: '127.0.0.1', port, method, path, headers }, (response) => {
+      response.resume().on('end', () => resolve(response.statusCode ?? 0));
+    });
+    // No HTTP at all, or closed at once: refused as well.
+    question.on('error', () => resolve(0));
+    question.end(
+      method === 'POST'
+        ? '{"workflowType":{"name":"agentRun"},"taskQueue":{"name":"dev-agent-run"}}'
+        : '',
+    );
+  });
+
+const startPath = '/api/v1/namespaces/default/workflows/planted';
+const paths = [startPath, '/codec/decode', '/status', '/down', '/v1/responses', '/v1/models'];
+const attacks: readonly Attack[] = paths.flatMap((path) => [
+  { path },
+  { path, method: 'GET' },
+  { path, headers: { 'content-type': 'text/plain', origin: 'http://evil.example' } },
+  { path, headers: { host: 'evil.example', 'content-type': 'text/plain' } },
+  { path, headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' } },
+  { path, headers: { authorization: 'Bearer wrong' } },
+]);
+
+/** Runs something as a user of this machine who is not the operator. */
+const asNobody = async (file: string, args: readonly string[]): Promise<string> => {
+  const { stdout, stderr } = await promisify(execFile)(
+    'setpriv',
+    ['--reuid=65534', '--regid=65534', '--clear-groups', file, ...args],
+    { env: { PATH: process.env['PATH'], HOME: '/nonexistent' }, timeout: 30_000 },
+  ).catch((error: unknown) => error as { stdout: string; stderr: string });
+  return `${stdout}${stderr}`;
+};
+
+suite('a running stack', { skip: obstacle ?? false }, () => {
+  const machine = createMachine();
+  const workspace = join(machine.root, 'workspace');
+  let stack: StackFile;
+
+  const listRuns = async (): Promise<string> => {
+    const { stdout } = await machine.run('temporal', '--', 'workflow', 'list', '--output', 'json');
+    return stdout;
+  };
+
+  before(async () => {
+    await mkdir(workspace);
+    const { code, stderr } = await machine.run(
+      'run',
+      '--demo',
+      '-C',
+      workspace,
+      '--id',
+      'own',
+      'Look',
+    );
+    assert.equal(code, 0, stderr);
+    stack = readStackFile(machine);
+  });
+  after(() => machine.stop());
+
+  test('listens on the ports of its own servers and on none of Temporal', () => {
+    const own = [stack.control, stack.webUi, stack.demo ?? ''].map(portOf);
+    assert.deepEqual(
+      portsOf(stack),
+      own.toSorted((a, b) => a - b),
+    );
+    assert.match(stack.temporal, /^unix:/);
+    assert.equal(stack.exposed, undefined);
+  });
+
+  test('answers no page, no other name and nobody without its secret', async () => {
+    for (const port of portsOf(stack)) {
+      for (const attack of attacks) {
+        const status = await send(port, attack);
+        assert.ok([401, 403].includes(status), `${port} ${JSON.stringify(attack)}: ${status}`);
+      }
+    }
+    assert.doesNotMatch(await listRuns(), /planted/);
+  });
+
+  test('is not there for another user of the machine', { skip: !isRoot }, async () => {
+    const socket = stack.temporal.replace('unix:', '');
+    assert.equal(statSync(dirname(socket)).mode & 0o777, 0o700);
+    const dial = `require('net').connect(${JSON.stringify(socket)}).on('connect', () => console.log('in')).on('error', (e) => console.log(e.code))`;
+    assert.match(await asNobody(process.execPath, ['-e', dial]), /^EACCES$/m);
+    const addresses = [...portsOf(stack).map((port) => `127.0.0.1:${port}`), '127.0.0.1:7233'];
+    for (const address of addresses) {
+      const said = await asNobody(temporalCli, [
+        ...['workflow', 'start', '--address', address, '--command-timeout', '3s'],
+        ...['--type', 'agentRun', '--task-queue', 'dev-agent-run', '--workflow-id', 'planted'],
+        ...['--input', '{"run":"planted","goal":"x","workspace":"/root"}'],
+      ]);
+      assert.doesNotMatch(said, /Running execution/, `${address}: ${said}`);
+    }
+    assert.doesNotMatch(await listRuns(), /planted/);
+  });
+
+  test('is reached by its owner with the Temporal CLI, whose exit code counts', async () => {
+    assert.match(await listRuns(), /"run-own"/);
+    const missing = await machine.run('temporal', '--', 'workflow', 'describe', '-w', 'absent');
+    assert.equal(missing.code, 1);
+  });
+
+  test('leaves no socket and no process', async () => {
+    const { parts = [] } = readStackFile(machine);
+    await machine.run('down');
+    assert.ok(!existsSync(dirname(stack.temporal.replace('unix:', ''))));
+    for (const { pid } of parts) assert.ok(!existsSync(`/proc/${pid}`));
+  });
+});
+
+test(
+  'a state folder with a long path has its sockets elsewhere, as private',
+  { skip: obstacle ?? false },
+  async (t) => {
+    const long = join('/tmp', `agent-long-${process.pid}`, 'x'.repeat(120));
+    const machine = createMachine({ AGENT_STATE_DIR: long });
+    t.after(async () => {
+      await machine.stop();
+      await promisify(execFile)('rm', ['-rf', dirname(long)]);
+    });
+    const read = async (): Promise<string> => {
+      const { code, stderr } = await machine.run('up', '--json');
+      assert.equal(code, 0, stderr);
+      const { temporal } = JSON.parse(readFileSync(join(long, 'stack.json'), 'utf8')) as StackFile;
+      return temporal.replace('unix:', '');
+    };
+    const socket = await read();
+    assert.ok(!socket.startsWith(long) && Buffer.byteLength(socket) < 104);
+    const folder = statSync(dirname(socket));
+    assert.equal(folder.mode & 0o777, 0o700);
+    assert.equal(folder.uid, process.getuid?.());
+    await machine.run('down');
+    assert.ok(!existsSync(dirname(socket)));
+    assert.equal(await read(), socket);
+  },
+);
+
+suite('with AGENT_UNSAFE_TEMPORAL_PORT, as where there is no network of its own', () => {
+  const machine = createMachine({ AGENT_UNSAFE_TEMPORAL_PORT: 'true' });
+  after(() => machine.stop());
+
+  test('the person is told, and web pages are still refused on every port', async () => {
+    const { code, stderr } = await machine.run('up');
+    assert.equal(code, 0);
+    assert.match(
+      stderr,
+      /every user of this machine can reach Temporal.*AGENT_UNSAFE_TEMPORAL_PORT/,
+    );
+    const stack = readStackFile(machine);
+    assert.match(stack.temporal, /^127\.0\.0\.1:\d+$/);
+    const ports = portsOf(stack);
+    assert.ok(ports.includes(Number(stack.temporal.split(':')[1])) && ports.length > 4);
+    for (const port of ports) {
+      for (const attack of attacks) {
+        const status = await send(port, attack);
+        assert.ok(
+          ![200, 201, 204].includes(status),
+          `${port} ${JSON.stringify(attack)}: ${status}`,
+        );
+      }
+    }
+    const listed = await machine.run('temporal', '--', 'workflow', 'list', '--output', 'json');
+    assert.equal(listed.code, 0);
+    assert.doesNotMatch(listed.stdout, /planted/);
+  });
+
+  test('its Web UI opens with the key', async () => {
+    const { stdout } = await machine.run('ps', '--json');
+    const { webUi } = JSON.parse(stdout) as StackFile;
+    const opened = await fetch(webUi);
+    const [cookie = ''] = (opened.headers.get('set-cookie') ?? '').split(';');
+    const settings = await fetch(`${new URL(webUi).origin}/api/v1/settings`, {
+      headers: { cookie },
+    });
+    assert.equal(settings.status, 200);
+  });
+});
