@@ -242,6 +242,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly details?: Ref;
   /** Why the answer that was given does not count, as a sentence. */
   readonly refused?: string;
+  /** What was carried out, where a person put other arguments in place of the model's. */
+  readonly preview?: string;
   /** Snapshot after it; absent when it only looked. */
   readonly tree?: SnapshotId;
   /** In no snapshot and changed by an attempt that was cut short or stopped, at most 20: as that attempt left them. */

@@ -39,6 +39,8 @@ export function foldAct(
   // The budget of calls and output is the model's.
   if (hook === undefined) countAction(state.usage, call.tool, result);
   else state.usage.workMs += ms;
+  // What ran, and not what was asked for: a person may have changed it.
+  const { preview = call.preview } = result;
   const exit = exitCode === undefined ? {} : { exitCode };
   const { suspicious: places } = result;
   const suspicious = places === undefined ? {} : { suspicious: places };
@@ -48,16 +50,7 @@ export function foldAct(
     decision,
     ...ran,
     { type: 'tool.output', ...of, text: head, bytes, observation: observation ?? '' },
-    {
-      type: 'tool.finished',
-      ...of,
-      preview: call.preview,
-      ok,
-      ms,
-      ...exit,
-      ...suspicious,
-      ...left,
-    },
+    { type: 'tool.finished', ...of, preview, ok, ms, ...exit, ...suspicious, ...left },
     { type: 'budget', usage: { ...state.usage } },
   ];
 }

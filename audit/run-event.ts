@@ -1,7 +1,7 @@
 import type { Meter, Verdict } from '../policies/action.ts';
 import type { Suspicion } from '../policies/injection.ts';
 import type { HookEnd, RunInput, RunStatus, RunUsage, Staged } from '../workflows/contract.ts';
-import type { PlannedStep } from '../activities/contract.ts';
+import type { ApprovalDetails, PlannedStep } from '../activities/contract.ts';
 
 interface Common<T extends string> {
   readonly v: 1;
@@ -71,6 +71,8 @@ export type RunEvent =
         readonly digest: string;
         /** ApprovalDetails, as a blob. */
         readonly details?: string;
+        /** What is in that blob, filled in where it can be read. */
+        readonly action?: ApprovalDetails;
         /** Why the answer given before does not count. */
         readonly refused?: string;
       })
@@ -81,6 +83,8 @@ export type RunEvent =
       readonly reason?: string;
       /** Arguments a person wrote in place of the model's, as a blob. */
       readonly edited?: string;
+      /** What is in that blob, filled in where it can be read. */
+      readonly args?: Readonly<Record<string, unknown>>;
     })
   | (Common<'input.requested'> & {
       readonly step: string;

@@ -8,28 +8,36 @@ import type { Style } from './style.ts';
 import { wrapLine } from './width.ts';
 
 /** Undefined where the state folder with the run's blobs is not, as on another machine. */
-export async function readDetails(
-  { folders }: Settings,
+export const readDetails = (
+  settings: Settings,
   ref: string | undefined,
-): Promise<ApprovalDetails | undefined> {
+): Promise<ApprovalDetails | undefined> => readBlob<ApprovalDetails>(settings, ref);
+
+async function readBlob<T>({ folders }: Settings, ref: string | undefined): Promise<T | undefined> {
   if (ref === undefined || !isRef(ref)) return undefined;
   try {
-    return await createBlobStore(folders.blobs).getJson<ApprovalDetails>(ref);
+    return await createBlobStore(folders.blobs).getJson<T>(ref);
   } catch (error) {
     if (error instanceof BlobError) return undefined;
     throw error;
   }
 }
 
-/** The event with the whole action beside the reference to it, for whoever reads it as JSON. */
-export async function tellWhole<E extends RunEvent>(
-  settings: Settings,
-  event: E,
-): Promise<E & { readonly action?: ApprovalDetails }> {
-  if (event.type !== 'approval.requested') return event;
-  const action = await readDetails(settings, event.details);
-  return action === undefined ? event : { ...event, action };
+/** The event with what it refers to: the whole action that is asked about, the arguments a person wrote. */
+export async function tellWhole(settings: Settings, event: RunEvent): Promise<RunEvent> {
+  if (event.type === 'approval.requested') {
+    const action = await readDetails(settings, event.details);
+    return action === undefined ? event : { ...event, action };
+  }
+  if (event.type !== 'approval.answered') return event;
+  const args = await readBlob<ApprovalDetails['args']>(settings, event.edited);
+  return args === undefined ? event : { ...event, args };
 }
+
+export const tellAllWhole = (
+  settings: Settings,
+  events: readonly RunEvent[],
+): Promise<RunEvent[]> => Promise.all(events.map((event) => tellWhole(settings, event)));
 
 const indent = '    ';
 

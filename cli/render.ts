@@ -49,7 +49,8 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       const why = event.reason === undefined ? '' : `: ${toLine(event.reason, width)}`;
       const word = event.answer === 'approve' ? 'approved' : 'denied';
       const edited = event.edited === undefined ? '' : ', with other arguments';
-      return [`  ${toLine(event.request, 20)} ${word}${edited} by ${toLine(event.by, 40)}${why}`];
+      const line = `  ${toLine(event.request, 20)} ${word}${edited} by ${toLine(event.by, 40)}${why}`;
+      return event.args === undefined ? [line] : [line, `    ${renderArgs(event.args)}`];
     }
     case 'budget.unpriced':
       return [
@@ -171,6 +172,13 @@ export function renderStaged({
   if (state === 'promoted') return [`Brought over to ${toLine(target, width)}`];
   const why = reason === undefined ? '' : ` (${toLine(reason, width)})`;
   return [`Not in ${toLine(target, width)} yet${why}. Bring it over with: ${promote ?? ''}`];
+}
+
+/** Arguments on one line: the command of a command, JSON for everything else. */
+export function renderArgs(args: Readonly<Record<string, unknown>>): string {
+  const { command, argv } = args;
+  if (typeof command === 'string') return toLine(command, width);
+  return toLine(Array.isArray(argv) ? argv.join(' ') : JSON.stringify(args), width);
 }
 
 /** `1 step`, `2 steps`. */

@@ -1,5 +1,6 @@
 import type { Meter } from '../policies/action.ts';
 import type { RunEvent } from '../audit/run-event.ts';
+import { renderArgs } from './render.ts';
 
 export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly type: T }>;
 
@@ -79,6 +80,14 @@ function markReviewed(view: WatchView, { step, verdict }: EventOf<'review'>): Wa
   return mark(view, step, isLane ? 'merging' : 'done');
 }
 
+/** What is carried out is what a person wrote instead. */
+function markEdited(view: WatchView, { request, args }: EventOf<'approval.answered'>): WatchView {
+  const { approvals, acting } = view;
+  const asked = approvals.find((approval) => approval.request === request);
+  if (args === undefined || acting === undefined || acting.call !== asked?.call) return view;
+  return { ...view, acting: { ...acting, preview: renderArgs(args) } };
+}
+
 /** The view after one more event. Pure. */
 export function foldEvent(view: WatchView, event: RunEvent): WatchView {
   switch (event.type) {
@@ -106,7 +115,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
         ? { ...view, approvals: [...view.approvals, event] }
         : view;
     case 'approval.answered':
-      return keepApprovals(view, ({ request }) => request !== event.request);
+      return keepApprovals(markEdited(view, event), ({ request }) => request !== event.request);
     case 'policy.changed': // What waits is judged again, and asked about again if it still has to be.
       return { ...view, approvals: [] };
     case 'input.requested':

@@ -2,7 +2,7 @@ import type { RunEvent } from '../audit/events.ts';
 import { failpoint } from '../audit/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import type { RunClient } from './client.ts';
-import { tellWhole } from './details.ts';
+import { tellAllWhole } from './details.ts';
 import { CliError } from './errors.ts';
 import { followEvents } from './events.ts';
 import { isForeground } from './keyboard.ts';
@@ -26,7 +26,7 @@ export interface Watch {
 /** Where a watched run is shown. */
 export interface Viewer {
   /** The run's state after `events`. */
-  show(events: readonly RunEvent[], view: WatchView): void | Promise<void>;
+  show(events: readonly RunEvent[], view: WatchView): void;
   /** Resolves when the person wants to leave. */
   readonly left: Promise<void>;
   /** Whether a person can answer what the run asks. */
@@ -87,7 +87,7 @@ async function followToEnd(
     if (local && readStack(settings) === undefined) onAway();
   }, lookMs);
   signal.addEventListener('abort', () => clearInterval(look));
-  for await (const events of followEvents({
+  for await (const found of followEvents({
     client,
     run,
     firstRunId,
@@ -95,8 +95,9 @@ async function followToEnd(
     wait: true,
     onAway,
   })) {
+    const events = await tellAllWhole(settings, found);
     view = events.reduce(foldEvent, view);
-    await viewer.show(events, view);
+    viewer.show(events, view);
     failpoint('cli.watching');
     if (!viewer.answers && (await isWaiting(client, run, view))) return { view, why: 'nobody' };
   }
@@ -162,9 +163,8 @@ const close = (): Promise<void> => Promise.resolve();
 
 async function createViewer(watch: Watch): Promise<Viewer> {
   if (watch.json) {
-    const show = async (events: readonly RunEvent[]): Promise<void> => {
-      for (const event of events)
-        if (event.seq >= watch.from) printJson(await tellWhole(watch.settings, event));
+    const show = (events: readonly RunEvent[]): void => {
+      for (const event of events) if (event.seq >= watch.from) printJson(event);
     };
     return { show, left: never, answers: false, close };
   }

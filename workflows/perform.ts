@@ -48,9 +48,12 @@ async function tryAct(
   settled?: Settlement,
 ): Promise<ActResult> {
   const { input, state } = run;
-  enter(run, { phase: 'acting', step, tool: call.tool, preview: call.preview });
+  // What a person wrote instead is in a blob, which workflow code does not read.
+  const preview =
+    approval?.edited === undefined ? call.preview : `with the arguments ${approval.by} wrote`;
+  enter(run, { phase: 'acting', step, tool: call.tool, preview });
   return await run.activities.hands.act.executeWithOptions(
-    { summary: `${call.tool} ${call.preview}`.slice(0, 200) },
+    { summary: `${call.tool} ${preview}`.slice(0, 200) },
     [
       {
         run: input.run,

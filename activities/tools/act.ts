@@ -394,6 +394,7 @@ async function toActed(
     ...{ policy: base.policy, digest: base.digest, ok, observation: ref },
     ...{ head: text.slice(0, 200), output, bytes, ms, limits: limitsOf(policy), text },
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(heard.note === undefined ? {} : { preview: base.preview }),
     ...(redacted === 0 ? {} : { redacted }),
     ...(suspicious.length === 0 ? {} : { suspicious }),
     ...(untrusted === undefined ? {} : { untrusted }),

@@ -3,7 +3,7 @@ import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import type { RunClient } from '../client.ts';
-import { tellWhole } from '../details.ts';
+import { tellAllWhole } from '../details.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
 import { printJson, printText } from '../output.ts';
 import { renderEvent } from '../render.ts';
@@ -18,14 +18,12 @@ export async function printLogs({ args, flags }: Invocation): Promise<number> {
   const json = flags['json'] === true;
   const style = createStyle(process.stdout, process.env);
   if (flags['follow'] === true) {
-    const print = json
-      ? async (event: RunEvent) => printJson(await tellWhole(settings, event))
-      : (event: RunEvent) => printEvent(event, style);
+    const print = json ? printJson : (event: RunEvent) => printEvent(event, style);
     const client = await connectFor(settings, run);
     return await withClient(client, () => follow(settings, client, run, print));
   }
-  const events = await readEventsSoFar(settings, run);
-  if (json) printJson(await Promise.all(events.map((event) => tellWhole(settings, event))));
+  const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
+  if (json) printJson(events);
   else for (const event of events) printEvent(event, style);
   return 0;
 }
@@ -34,7 +32,7 @@ async function follow(
   settings: Settings,
   client: RunClient,
   run: string,
-  print: (event: RunEvent) => void | Promise<void>,
+  print: (event: RunEvent) => void,
 ): Promise<number> {
   const found = await client.describe(run);
   if (found === undefined) throw await toUnknownRun(settings, run, client);
@@ -43,7 +41,7 @@ async function follow(
   // Nobody stops this reader but the end of the process.
   const { signal } = new AbortController();
   for await (const events of followEvents({ client, run, firstRunId, signal, wait: true })) {
-    for (const event of events) await print(event);
+    for (const event of await tellAllWhole(settings, events)) print(event);
   }
   return 0;
 }

@@ -6,7 +6,7 @@ import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls, toLine } from '../clean.ts';
-import { renderDetails, tellWhole } from '../details.ts';
+import { renderDetails, tellAllWhole } from '../details.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
 import { printJson, printText } from '../output.ts';
 import { renderEvent, renderSummary } from '../render.ts';
@@ -27,12 +27,11 @@ const askWithinMs = 3_000;
 export async function showRun({ args, flags }: Invocation): Promise<number> {
   const run = parseRun(args[0]);
   const settings = readSettings();
-  const events = await readEventsSoFar(settings, run);
+  const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
   const view = events.reduce(foldEvent, emptyView);
   const now = view.finished === undefined ? await askRun(settings, run) : undefined;
   const files = toFiles(settings, run, view);
   const staged = await readStaged(settings, run, view);
-  const approvals = await Promise.all(view.approvals.map((each) => tellWhole(settings, each)));
   if (flags['json'] === true) {
     const { v: _v, seq: _seq, type: _type, ...result } = view.finished ?? {};
     printJson({
@@ -42,7 +41,9 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
       ...(view.finished === undefined ? {} : { result }),
       ...(staged === undefined ? {} : { staged }),
       // The oldest by itself as well, for scripts that know of one.
-      ...(approvals.length === 0 ? {} : { approval: approvals[0], approvals }),
+      ...(view.approvals.length === 0
+        ? {}
+        : { approval: view.approvals[0], approvals: view.approvals }),
       ...(view.question === undefined ? {} : { question: view.question }),
       ...files,
     });
@@ -50,7 +51,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   }
   const style = createStyle(process.stdout, process.env);
   printText(renderRun(run, events, view, now, style));
-  for (const approval of approvals) {
+  for (const approval of view.approvals) {
     for (const line of renderEvent(approval, style)) printText(line);
     if (approval.action !== undefined) printText(renderDetails(approval.action, style).join('\n'));
     else if (approval.details !== undefined)

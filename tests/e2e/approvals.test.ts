@@ -104,6 +104,50 @@ suite('approvals from the command line', () => {
     assert.match(told, /changed the arguments before approving/);
   });
 
+  test('every view names what ran in place of what was asked for', async () => {
+    const watching = await begin('renamed');
+    const args = JSON.stringify({ path: 'other.txt', content: 'Be brief.\n' });
+    assert.equal((await machine.run('approve', 'renamed', '--args', args)).code, 0);
+    const { code, stdout: followed } = await watching.ended;
+    assert.equal(code, 0);
+    assert.equal(await readFile(join(workspace, 'other.txt'), 'utf8'), 'Be brief.\n');
+    const { stdout: logs } = await machine.run('logs', 'renamed');
+    assert.match(logs, /a1 approved, with other arguments by .*\n.*"path":"other\.txt"/);
+    assert.match(logs, /✓ write_file other\.txt/);
+    assert.doesNotMatch(logs, /✓ write_file AGENTS\.md/);
+    assert.match(followed, /"tool.finished",.*"preview":"other\.txt"/);
+    assert.match(followed, /"approval.answered",.*"args":\{"path":"other\.txt"/);
+    const { stdout: tail } = await machine.run('audit', 'tail', 'renamed');
+    assert.match(tail, /outcome allow by \S+ write_file other\.txt/);
+    const reviewed = JSON.stringify(model.requests.at(-1)?.messages);
+    assert.match(reviewed, /write_file other\.txt -> /);
+    assert.doesNotMatch(reviewed, /write_file AGENTS\.md -> /);
+  });
+
+  const edit = async (editor: string) => {
+    const person = createMachine({
+      ...{ AGENT_STATE_DIR: machine.state, EDITOR: editor, VISUAL: '' },
+      XDG_CONFIG_HOME: join(machine.root, 'config'),
+    });
+    const ended = await person.run('approve', 'unchanged', '--edit');
+    await rm(person.root, { recursive: true });
+    return ended;
+  };
+
+  test('left as they are, arguments are approved as they are; an emptied file answers nothing', async () => {
+    const watching = await begin('unchanged');
+    const emptied = await edit('truncate -s 0');
+    assert.equal(emptied.code, 2);
+    assert.match(emptied.stderr, /emptied the file: nothing was answered, and a1 still waits/);
+    assert.equal(await written(), 'Be fast.\n');
+    const same = await edit('true');
+    assert.equal(same.code, 0);
+    assert.match(same.stderr, /left the arguments as they are/);
+    assert.match(same.stdout, /^Approved a1: write_file/m);
+    assert.equal((await watching.ended).code, 0);
+    assert.equal(await written(), 'Be kind.\n');
+  });
+
   test('a standing order is signed when the run is started', async () => {
     workspace = join(machine.root, 'auto');
     await mkdir(workspace);
