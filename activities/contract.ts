@@ -142,6 +142,17 @@ export interface ReviewRequest {
   readonly findings?: Ref;
   /** What the executor says it did, one line per step. */
   readonly claims: readonly string[];
+  /** What the person said to the run, oldest first; absent in requests of older runs. */
+  readonly said?: readonly Said[];
+  /** What code holds against the work; the person may have waived it. */
+  readonly problems?: readonly string[];
+}
+
+/** A message of a person to the run. */
+export interface Said {
+  readonly text: string;
+  /** The question of a model that it answers. */
+  readonly asked?: string;
 }
 
 export interface ReviewAnswer {
@@ -150,6 +161,8 @@ export interface ReviewAnswer {
   readonly notes: Ref;
   /** At most 300 characters of it. */
   readonly head: string;
+  /** Those of the problems given that the person did not waive; absent when none was given. */
+  readonly problems?: readonly string[];
 }
 
 /** A person's answer to an `ask`, bound to the digest of exactly what was shown. */

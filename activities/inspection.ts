@@ -9,6 +9,8 @@ export interface InspectRequest {
   readonly evidence?: Ref;
   /** What the executor says it did, one line per step; a weakened test that is named here is the reviewer's to judge. */
   readonly claims: readonly string[];
+  /** Absent in requests of older runs. */
+  readonly goal?: string;
 }
 
 export interface InspectResult {
@@ -16,6 +18,8 @@ export interface InspectResult {
   readonly problems: readonly string[];
   /** Text for the reviewer: what was found, and the diff. */
   readonly findings: Ref;
+  /** True when the goal can mean that something usual is not wanted. */
+  readonly mayBeWaived?: true;
 }
 
 /** Run on the workspace queue: sees the folder, and asks no model. */

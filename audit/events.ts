@@ -120,6 +120,8 @@ function foldScheduled(state: ProjectionState, type: string, request: unknown): 
   if (request === undefined) return [];
   if (type === 'think') {
     const { step } = request as ThinkRequest;
+    // A step that goes on waits for nobody.
+    for (const [id, asker] of state.asking) if (asker === step) state.asking.delete(id);
     if (state.open.has(step)) return [];
     state.open.add(step);
     const attempt = (state.attempts.get(step) ?? 0) + 1;
@@ -198,7 +200,7 @@ const toText = (value: unknown): string => (typeof value === 'string' ? value : 
 function foldSignal(
   state: ProjectionState,
   name: string,
-  [first, second]: readonly unknown[],
+  [first, second, third]: readonly unknown[],
 ): RunEventBody[] {
   const by = toText(first);
   switch (name) {
@@ -213,10 +215,19 @@ function foldSignal(
     case 'policyChanged':
       return [{ type: 'policy.changed', policy: by, by: toText(second) }];
     case 'say':
-      return [{ type: 'said', text: by, by: toText(second) }];
+      return by === ''
+        ? []
+        : [{ type: 'said', text: by, by: toText(second), ...toAnswered(state, third) }];
     default:
       return [];
   }
+}
+
+/** The question a message answers: the one it names, or from older clients the only one there is. */
+function toAnswered({ asking }: ProjectionState, named: unknown): { readonly to?: string } {
+  const [only] = asking.size === 1 ? asking.keys() : [];
+  const to = named === undefined || named === null ? only : toText(named);
+  return to !== undefined && asking.delete(to) ? { to } : {};
 }
 
 function foldUpdate(
@@ -230,6 +241,7 @@ function foldUpdate(
     const [order] = decodePayloads(input.args) as [RewindOrder | undefined];
     state.open.clear();
     state.lanes.clear();
+    state.asking.clear();
     if (order === undefined) return [];
     const { step, by } = order;
     const together = state.batches.get(step);

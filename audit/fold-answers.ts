@@ -98,6 +98,7 @@ export function foldAnswer(
     state.open.clear();
     state.lanes.clear();
     state.batches.clear();
+    state.asking.clear();
     return [{ type: 'plan.updated', round: state.round, approach, steps, plan }];
   }
   if (type === 'review') {
@@ -112,12 +113,9 @@ export function foldAnswer(
   const events: RunEventBody[] = [{ type: 'thought', step, text: thought, transcript }];
   if (question !== undefined) {
     state.questions += 1;
-    events.push({
-      type: 'input.requested',
-      step,
-      request: `q${state.questions}`,
-      question: question.text,
-    });
+    const id = `q${state.questions}`;
+    state.asking.set(id, step);
+    events.push({ type: 'input.requested', step, request: id, question: question.text });
   }
   return events;
 }

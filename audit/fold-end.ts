@@ -29,7 +29,7 @@ function toStaged(
 
 export function finish(state: ProjectionState, result: RunResult): RunEventBody[] {
   state.finished = true;
-  const { status, exitCode, summary, usage, changes, left, report, limit, hooks } = result;
+  const { status, exitCode, summary, usage, changes, left, report, limit, hooks, unheard } = result;
   const staged = toStaged(state.input, result);
   const resume = toResume(state.input, status);
   return [
@@ -43,6 +43,7 @@ export function finish(state: ProjectionState, result: RunResult): RunEventBody[
       ...(left === undefined ? {} : { left }),
       ...(report === undefined ? {} : { report }),
       ...(limit === undefined ? {} : { limit }),
+      ...(unheard === undefined ? {} : { unheard }),
       ...(resume === undefined ? {} : { resume }),
       ...(hooks === undefined ? {} : { hooks }),
       ...(staged === undefined ? {} : { staged }),

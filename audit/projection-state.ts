@@ -16,6 +16,8 @@ export interface ProjectionState {
   /** Requests that have their answer. */
   answered: Set<string>;
   questions: number;
+  /** Questions that wait for an answer, with the steps that ask. */
+  asking: Map<string, string>;
   titles: Map<string, string>;
   attempts: Map<string, number>;
   /** Steps begun and not reviewed; a thought about any other begins one. */
@@ -39,6 +41,7 @@ export const createState = (): ProjectionState => ({
   requested: new Set(),
   answered: new Set(),
   questions: 0,
+  asking: new Map(),
   titles: new Map(),
   attempts: new Map(),
   open: new Set(),

@@ -91,7 +91,12 @@ export type RunEvent =
       readonly request: string;
       readonly question: string;
     })
-  | (Common<'said'> & { readonly text: string; readonly by: string })
+  | (Common<'said'> & {
+      readonly text: string;
+      readonly by: string;
+      /** The question it answers. */
+      readonly to?: string;
+    })
   | (Common<'tool.started'> & OfCall)
   | (Common<'tool.output'> &
       OfCall & { readonly text: string; readonly bytes: number; readonly observation: string })
@@ -146,6 +151,8 @@ export type RunEvent =
       readonly report?: string;
       /** The limit that ended it. */
       readonly limit?: Meter;
+      /** What people said when the run could no longer act on it. */
+      readonly unheard?: readonly string[];
       /** A command that goes on from here, where one makes sense. */
       readonly resume?: string;
       /** How the hooks came out last; absent where there are none. */

@@ -14,6 +14,7 @@ import type {
 } from '../activities/contract.ts';
 import type { RunInput } from '../workflows/contract.ts';
 import type { RunState, StepRecord } from '../workflows/state.ts';
+import { hear } from '../workflows/words.ts';
 import { readChain } from './chain.ts';
 import { attributesOf, decodePayloads } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
@@ -105,6 +106,14 @@ function fold(folded: Folded, event: HistoryEventJson): void {
       const [request] = decodePayloads(attributes['input']);
       folded.activities.set(event.eventId, { type: name, request });
       if (name === 'think') beginTurn(folded, request as ThinkRequest);
+      break;
+    }
+    case 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED': {
+      const [message] = decodePayloads(attributes['input']);
+      // Said since the last checkpoint: whoever goes on from here has not read it.
+      if (attributes['signalName'] === 'say' && typeof message === 'string')
+        for (const state of [folded.now, folded.point])
+          if (state !== undefined) hear(state, message, '');
       break;
     }
     case 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED': {

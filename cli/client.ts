@@ -25,6 +25,7 @@ import type {
   RewindOrder,
   Rewound,
   RunInput,
+  RunResult,
   RunView,
 } from '../workflows/contract.ts';
 import {
@@ -80,6 +81,8 @@ export interface RunClient {
     definition: SignalDefinition<Args>,
     ...args: Args
   ): Promise<boolean>;
+  /** How the run ended; undefined when it does not end in time, or without a word of its own. */
+  result(run: string, withinMs: number): Promise<RunResult | undefined>;
   /** Undefined when no worker answers in time. */
   view(run: string, withinMs: number): Promise<RunView | undefined>;
   /** @throws CliError exit 2 with the workflow's reason when the answer is refused. */
@@ -232,6 +235,16 @@ function createRunClient(
         );
       } catch {
         // No worker, a worker busy replaying, or a server just starting: the caller has the record to fall back on.
+        return undefined;
+      }
+    },
+    async result(run, withinMs) {
+      try {
+        return await connection.withDeadline(
+          Date.now() + withinMs,
+          async () => (await handle(run).result()) as RunResult,
+        );
+      } catch {
         return undefined;
       }
     },

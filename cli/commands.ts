@@ -123,10 +123,10 @@ export const commands: readonly Command[] = [
     name: 'say',
     args: ['run', '"message"'],
     summary: 'steer a run, or answer its question',
-    options: {},
+    options: { to: { value: 'question', help: 'the question it answers, where several are open' } },
     example: `agent say ${demo} "use vitest"`,
     quote: true,
-    load: async () => (await import('./commands/control.ts')).sayToRuns,
+    load: async () => (await import('./commands/say.ts')).sayToRuns,
   },
   {
     name: 'approve',

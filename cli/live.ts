@@ -123,7 +123,7 @@ function toOpen({ approvals: [approval], question }: WatchView): Open | undefine
 
 async function answerQuestion(
   { watch: { client, run }, keyboard, signal, say, onAsk }: ApprovalTalk,
-  { question }: EventOf<'input.requested'>,
+  { request, question }: EventOf<'input.requested'>,
 ): Promise<TalkEnd> {
   const columns = (keyboard.terminal.output.columns ?? 80) - 1;
   const lines = showControls(question).trim().split('\n');
@@ -136,7 +136,7 @@ async function answerQuestion(
     if (answer.typed.kind === 'left') return 'left';
     const words = answer.typed.text.replaceAll(pastedBreak, '\n').trim();
     if (words !== '') {
-      await client.signal(run, sayToRun, words, readUser());
+      await client.signal(run, sayToRun, words, readUser(), request);
       return 'answered';
     }
     say('Please say something; Ctrl-C leaves the run waiting.');

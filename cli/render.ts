@@ -77,9 +77,13 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
         `${style.bold('Back')} to the start of ${toLine((event.together ?? [event.step]).join(', '), 80)}, by ${toLine(event.by, 40)}`,
       ];
     case 'input.requested':
-      return [`  ${style.yellow('question')} ${toLine(event.question, 500)}`];
+      return [
+        `  ${style.yellow('question')} ${toLine(event.request, 8)}: ${toLine(event.question, 1_000)}`,
+      ];
     case 'said':
-      return [`  ${toLine(event.by, 40)} says: ${toLine(event.text, width)}`];
+      return [
+        `  ${toLine(event.by, 40)} ${event.to === undefined ? 'says' : `answers ${toLine(event.to, 8)}`}: ${toLine(event.text, width)}`,
+      ];
     case 'tool.output':
       return [];
     case 'tool.finished': {
@@ -149,6 +153,9 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
         ]),
     ...renderHooks(event),
     ...renderStaged(event),
+    ...(event.unheard ?? []).map(
+      (text) => `${style.yellow('Said too late')}, no model has read it: ${toLine(text, width)}`,
+    ),
   ];
 }
 

@@ -25,6 +25,8 @@ export interface WatchView {
   readonly paused: boolean;
   /** Wait for a person's answer, oldest first: lanes ask beside each other. Runs with a standing order never do. */
   readonly approvals: readonly EventOf<'approval.requested'>[];
+  /** Questions of models that nobody has answered, oldest first; `question` is the first of them. */
+  readonly questions: readonly EventOf<'input.requested'>[];
   readonly question?: EventOf<'input.requested'>;
   readonly toolCalls: number;
   readonly tokens: number;
@@ -41,11 +43,12 @@ export const emptyView: WatchView = {
   thought: '',
   paused: false,
   approvals: [],
+  questions: [],
   toolCalls: 0,
   tokens: 0,
 };
 
-type Field = 'acting' | 'waitingFor' | 'question';
+type Field = 'acting' | 'waitingFor';
 
 const without = (view: WatchView, ...fields: readonly Field[]): WatchView => {
   const next: { -readonly [K in keyof WatchView]: WatchView[K] } = { ...view };
@@ -55,7 +58,19 @@ const without = (view: WatchView, ...fields: readonly Field[]): WatchView => {
 
 /** The view without the question of a step that goes on; another step's stays. */
 const heard = (view: WatchView, step: string): WatchView =>
-  view.question?.step === step ? without(view, 'question') : view;
+  keepQuestions(view, (question) => question.step !== step);
+
+function keepQuestions(
+  view: WatchView,
+  stays: (question: EventOf<'input.requested'>) => boolean,
+): WatchView {
+  const { question: _, ...rest } = view;
+  const questions = view.questions.filter(stays);
+  const [question] = questions;
+  return { ...rest, questions, ...(question === undefined ? {} : { question }) };
+}
+
+const noQuestions = (view: WatchView): WatchView => keepQuestions(view, () => false);
 
 const keepApprovals = (
   view: WatchView,
@@ -95,7 +110,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return { ...view, started: event };
     case 'plan.updated':
       return {
-        ...without(view, 'waitingFor', 'question'),
+        ...noQuestions(without(view, 'waitingFor')),
         approvals: [],
         round: event.round,
         thought: event.approach,
@@ -109,7 +124,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
         thought: event.text || view.thought,
       };
     case 'tool.requested':
-      return { ...heard(view, event.step), acting: event };
+      return { ...view, acting: event };
     case 'approval.requested':
       return view.started?.approve === 'ask' || event.refused !== undefined
         ? { ...view, approvals: [...view.approvals, event] }
@@ -119,9 +134,9 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'policy.changed': // What waits is judged again, and asked about again if it still has to be.
       return { ...view, approvals: [] };
     case 'input.requested':
-      return { ...view, question: event };
+      return keepQuestions({ ...view, questions: [...view.questions, event] }, () => true);
     case 'said':
-      return without(view, 'question');
+      return keepQuestions(view, ({ request }) => request !== event.to);
     case 'tool.finished':
       return keepApprovals(
         view.acting?.call === event.call ? without(view, 'acting') : view,
@@ -148,7 +163,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       const steps = view.steps.map((step, index) =>
         index < at ? step : { ...step, state: 'waiting' as const },
       );
-      return { ...without(view, 'acting', 'waitingFor', 'question'), approvals: [], steps };
+      return { ...noQuestions(without(view, 'acting', 'waitingFor')), approvals: [], steps };
     }
     case 'run.paused':
       return { ...view, paused: true };
@@ -156,7 +171,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return { ...view, paused: false };
     case 'run.finished':
       return {
-        ...without(view, 'acting', 'waitingFor', 'question'),
+        ...noQuestions(without(view, 'acting', 'waitingFor')),
         approvals: [],
         finished: event,
       };

@@ -121,7 +121,7 @@ async function isWaiting(client: RunClient, run: string, view: WatchView): Promi
 }
 
 function report({ run, json }: Watch, { view, why }: End): number {
-  const { finished, approvals, question } = view;
+  const { finished, approvals, questions } = view;
   if (why === 'nobody' || finished === undefined) {
     if (approvals.length > 0) {
       for (const { request } of approvals)
@@ -129,8 +129,12 @@ function report({ run, json }: Watch, { view, why }: End): number {
           `Run ${run} waits for approval ${request}. It goes on after:\n` +
             `  agent approve ${run} ${request}     or: agent deny ${run} ${request} --reason "…"`,
         );
-    } else if (question !== undefined) {
-      printProgress(`Run ${run} waits for an answer. It goes on after:\n  agent say ${run} "…"`);
+    }
+    for (const { request } of questions) {
+      const to = questions.length > 1 ? ` --to ${request}` : '';
+      printProgress(
+        `Run ${run} waits for an answer to ${request}. It goes on after:\n  agent say ${run}${to} "…"`,
+      );
     }
     printProgress(`Watch it again: agent attach ${run}`);
     return 3;

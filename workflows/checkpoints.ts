@@ -87,6 +87,7 @@ async function ensureTree(
 const toCheckpoint = (state: RunState): RunState => ({
   ...state,
   said: [],
+  open: [],
   recent: [],
   // No conversation that begins anew holds them.
   warnings: [],

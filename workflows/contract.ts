@@ -134,6 +134,8 @@ export interface RunResult {
   readonly staged?: Staged;
   /** The limit that ended it. */
   readonly limit?: Meter;
+  /** What people said when the run could no longer act on it. */
+  readonly unheard?: readonly string[];
 }
 
 /** A hook by the run's end. */
@@ -232,6 +234,16 @@ export interface RunView {
   readonly thought: string;
   /** Every request that waits for an answer; several steps may ask at once. */
   readonly waiting?: readonly ApprovalRequest[];
+  /** The same for questions of models. */
+  readonly questions?: readonly AskedQuestion[];
+}
+
+/** A question of a model that waits for a person's words. */
+export interface AskedQuestion {
+  /** `q1`, `q2` … within the run. */
+  readonly id: string;
+  readonly step: string;
+  readonly question: string;
 }
 
 /** What a person says to one request; signed with a key of theirs, or it does not count where the action is carried out. */
@@ -247,7 +259,8 @@ export const resumeRun = defineSignal<[by: string]>('resume');
 export const cancelRun = defineSignal<[by: string]>('cancel');
 /** The policy changed: what waits for approval is judged again. */
 export const policyChanged = defineSignal<[sha256: string, by: string]>('policyChanged');
-export const sayToRun = defineSignal<[message: string, by: string]>('say');
+/** `to` names the question it answers, or is empty when its sender saw none. */
+export const sayToRun = defineSignal<[message: string, by: string, to?: string]>('say');
 
 /** An update, so that a stale or wrong answer is refused without leaving an event. */
 export const answerApproval = defineUpdate<void, [ApprovalAnswer]>('answerApproval');

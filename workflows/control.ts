@@ -9,25 +9,32 @@ import { cancelRun, pauseRun, resumeRun, sayToRun } from './contract.ts';
 import type { agentRun } from './run.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';
+import { hear } from './words.ts';
 
-const longestMessage = 4_000;
-const mostMessages = 50;
+/** Whoever reaches the server can send anything: an odd message must not stop the run. */
+const toName = (by: unknown): string =>
+  typeof by === 'string' && by !== '' ? by.slice(0, 200) : 'somebody';
+
+/** As many as runs remembered that were begun before `words`: only that there are some still matters to them. */
+const mostSaid = 50;
 
 /** Signals, since they must be accepted even when no worker is up. */
 export function registerControls(run: Run, cancel: () => void): void {
   const { state } = run;
   setHandler(pauseRun, (by) => {
-    state.pausedBy ??= by;
+    state.pausedBy ??= toName(by);
   });
   setHandler(resumeRun, () => {
     delete state.pausedBy;
   });
   setHandler(cancelRun, (by) => {
-    state.cancelledBy ??= by;
+    state.cancelledBy ??= toName(by);
     cancel();
   });
-  setHandler(sayToRun, (message) => {
-    if (state.said.length < mostMessages) state.said.push(message.slice(0, longestMessage));
+  setHandler(sayToRun, (message: unknown, _by, to: unknown) => {
+    if (typeof message !== 'string') return;
+    hear(state, message, typeof to === 'string' ? to : undefined);
+    if (state.said.length < mostSaid) state.said.push('');
   });
 }
 

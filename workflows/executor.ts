@@ -1,4 +1,4 @@
-import { condition } from '@temporalio/workflow';
+import { condition, patched } from '@temporalio/workflow';
 import type { Call, ThinkAnswer } from '../activities/contract.ts';
 import type { Meter } from '../policies/action.ts';
 import { beginStep } from './checkpoints.ts';
@@ -18,7 +18,10 @@ import { noteOutcome } from './progress.ts';
 import { noteUntrusted, untrustedBefore } from './untrusted.ts';
 import { enter } from './show.ts';
 import type { Run, RunState, StepRecord } from './state.ts';
-import { claimsOf, takeSaid } from './state.ts';
+import { claimsOf } from './state.ts';
+import type { OpenQuestion } from './words.ts';
+import { dropQuestion, isOpen, markRead, openQuestion, renderWord, unheardBy } from './words.ts';
+import { mustListen } from './listen.ts';
 
 /** Turns after which a step that does not finish is given up. */
 const mostTurns = 80;
@@ -34,7 +37,7 @@ export async function executeStep(run: Run, step: StepRecord): Promise<void> {
     await beginStep(run, step);
   }
   do await takeTurns(run, step);
-  while (run.state.plan !== undefined && (await isSentBack(run, step)));
+  while (run.state.plan !== undefined && ((await isSentBack(run, step)) || isSpokenTo(run, step)));
 }
 
 async function takeTurns(run: Run, step: StepRecord): Promise<void> {
@@ -48,23 +51,43 @@ async function takeTurns(run: Run, step: StepRecord): Promise<void> {
     }
     step.turns += 1;
     const turn = await think(run, step);
-    for (const call of turn.calls) {
-      await act(run, step, call);
-      // Stuck: the next round begins with another plan.
-      if (run.state.plan === undefined) return;
+    // Numbered as soon as it is asked: so readers of the history number it the same, whatever other steps ask meanwhile.
+    const question =
+      turn.question === undefined
+        ? undefined
+        : openQuestion(run.state, step.id, turn.question.text);
+    try {
+      for (const call of turn.calls) {
+        await act(run, step, call);
+        // Stuck: the next round begins with another plan.
+        if (run.state.plan === undefined) return;
+      }
+      if (question !== undefined) await askPerson(run, question);
+    } finally {
+      if (question !== undefined) dropQuestion(run.state, question);
     }
-    if (turn.question !== undefined) await askPerson(run, turn.question.text);
-    if (turn.finish !== undefined) step.claim = turn.finish.summary;
+    // What a person has said meanwhile comes first: the step finishes when its model has read it.
+    if (turn.finish !== undefined && !mustListen(run, step)) step.claim = turn.finish.summary;
   }
+}
+
+/** True when a person has spoken since the model said that the step is finished: then it goes on. */
+function isSpokenTo(run: Run, step: StepRecord): boolean {
+  if (!mustListen(run, step)) return false;
+  delete step.claim;
+  return true;
 }
 
 async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
   const { input, state } = run;
-  const said = takeSaid(state);
+  state.said = [];
+  let words = unheardBy(state, step);
   const near = takeWarnings(run);
   const nudge = takeNudge(state, near);
-  const answer = await askModel(run, { phase: 'thinking', step: step.id }, () =>
-    run.activities.model.think.executeWithOptions(
+  const answer = await askModel(run, { phase: 'thinking', step: step.id }, () => {
+    // Asked again after a wait, it is told what was said meanwhile.
+    words = unheardBy(state, step);
+    return run.activities.model.think.executeWithOptions(
       { summary: `${step.id}, turn ${step.turns}: ${step.title}` },
       [
         {
@@ -76,7 +99,7 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
           step: step.id,
           observations: step.observations,
           notes: step.notes,
-          said,
+          said: words.map(renderWord),
           ...(step.transcript === undefined
             ? { claims: claimsOf(state, 200) }
             : { transcript: step.transcript }),
@@ -85,8 +108,9 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
           ...(state.without === undefined ? {} : { without: state.without }),
         },
       ],
-    ),
-  );
+    );
+  });
+  markRead(state, words, step);
   step.transcript = answer.transcript;
   step.observations = [];
   step.notes = [];
@@ -117,11 +141,13 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   noteOutcome(run, result);
 }
 
-/** Waits for a person to `say` something; the model reads it at its next turn. */
-async function askPerson(run: Run, question: string): Promise<void> {
-  run.state.questions += 1;
-  if (run.state.said.length === 0) {
-    enter(run, { phase: 'awaiting-input', request: `q${run.state.questions}`, question });
-    await condition(() => run.state.said.length > 0);
-  }
+/** Waits for a person to answer; the model reads it at its next turn. What was said before is no answer. */
+async function askPerson(run: Run, question: OpenQuestion): Promise<void> {
+  const { state } = run;
+  const isAnswered = patched('said-words-get-a-turn')
+    ? () => !isOpen(state, question)
+    : () => state.said.length > 0;
+  if (isAnswered()) return;
+  enter(run, { phase: 'awaiting-input', request: question.id, question: question.text });
+  await condition(isAnswered);
 }

@@ -3,7 +3,7 @@ import { askModel } from './model.ts';
 import { RunEnd } from './failures.ts';
 import { mostRounds } from './rounds.ts';
 import type { Run } from './state.ts';
-import { takeSaid } from './state.ts';
+import { allSaid, markRead } from './words.ts';
 
 /** Asks the planner for a plan and starts a round with it. */
 export async function planGoal(run: Run): Promise<void> {
@@ -16,9 +16,11 @@ export async function planGoal(run: Run): Promise<void> {
     throw new RunEnd('rejected', why);
   }
   state.round += 1;
-  const said = takeSaid(state);
-  const answer = await askModel(run, { phase: 'planning' }, () =>
-    run.activities.model.plan.executeWithOptions({ summary: `plan, round ${state.round}` }, [
+  state.said = [];
+  let heard = state.words ?? [];
+  const answer = await askModel(run, { phase: 'planning' }, () => {
+    heard = state.words ?? [];
+    return run.activities.model.plan.executeWithOptions({ summary: `plan, round ${state.round}` }, [
       {
         run: input.run,
         goal: input.goal,
@@ -26,11 +28,12 @@ export async function planGoal(run: Run): Promise<void> {
         facts: state.facts ?? '',
         notes: state.planNotes,
         claims: state.achieved,
-        said,
+        said: allSaid(state),
         ...(state.remarks === undefined ? {} : { remarks: state.remarks }),
       },
-    ]),
-  );
+    ]);
+  });
+  markRead(state, heard);
   delete state.remarks;
   state.plan = answer.plan;
   state.thought = answer.approach;

@@ -1,6 +1,7 @@
 import { patched } from '@temporalio/workflow';
 import type { ActResult } from '../activities/contract.ts';
 import { RunEnd } from './failures.ts';
+import { hasWords } from './listen.ts';
 import { countAlike, countRepeats, remember } from './loops.ts';
 import type { Run, RunState } from './state.ts';
 import { mostRounds, planAgain } from './rounds.ts';
@@ -19,6 +20,7 @@ export function noteOutcome(run: Run, result: ActResult): void {
   const { state } = run;
   state.denials = result.verdict === 'deny' ? state.denials + 1 : 0;
   if (state.denials >= mostDenials) {
+    if (hasWords(run)) return begin(run);
     throw new RunEnd(
       'denied',
       `The last ${mostDenials} actions were refused; the last by ${result.rule}: ${result.reason}`,
@@ -40,11 +42,13 @@ export function noteOutcome(run: Run, result: ActResult): void {
 function climb(run: Run, count: number, what: string, head: string): void {
   const { state } = run;
   const last = head.slice(0, 120);
-  if (count >= ladder.stop || (count === ladder.replan && state.round >= mostRounds))
+  if (count >= ladder.stop || (count === ladder.replan && state.round >= mostRounds)) {
+    if (hasWords(run)) return begin(run);
     throw new RunEnd(
       'stuck',
       `${capitalize(what)} ${count} times, and nothing else came of it: ${last}`,
     );
+  }
   if (count === ladder.replan)
     planAgain(run, `The plan got stuck: ${what} ${count} times (${last}). Find another way.`);
   if (count === ladder.firm)
@@ -54,6 +58,12 @@ function climb(run: Run, count: number, what: string, head: string): void {
     );
   if (count === ladder.nudge)
     nudge(state, `Notice: ${what} ${count} times. Try something else, or say what is missing.`);
+}
+
+/** A person has spoken: what comes now is no longer the same thing again. */
+function begin({ state }: Run): void {
+  state.recent = [];
+  state.denials = 0;
 }
 
 /** Adds a sentence to what the model is told at its next turn. */

@@ -2,9 +2,11 @@ import { patched } from '@temporalio/workflow';
 import type { Ref, ReviewAnswer } from '../activities/contract.ts';
 import type { InspectResult } from '../activities/inspection.ts';
 import { askModel } from './model.ts';
+import { isReopened, mustListen, reopen } from './listen.ts';
 import { endRound, planAgain } from './rounds.ts';
 import type { Run, StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
+import { allSaid, toSaid } from './words.ts';
 
 /** Times a step is tried before the planner is asked for another way. */
 const mostAttempts = 3;
@@ -14,11 +16,15 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
   step.state = 'reviewing';
   const review = await askReviewer(run, step);
   if (review.verdict === 'accept') {
+    if (mustListen(run, step)) {
+      reopen(step);
+      return;
+    }
     // What was done in a copy is not in the workspace yet.
     step.state = run.isLane === true ? 'merging' : 'done';
     return;
   }
-  if (review.verdict === 'retry' && step.attempts < mostAttempts) {
+  if (review.verdict === 'retry' && step.attempts < mostAttempts + (step.reopened ?? 0)) {
     step.state = 'waiting';
     step.notes.push(review.notes);
     delete step.claim;
@@ -27,22 +33,37 @@ export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
   giveUpPlan(run, review.notes);
 }
 
-/** Judges the whole work. Returns the summary when it is accepted; otherwise the next round begins. */
+/**
+ * Judges the whole work. Returns the summary when it is accepted; otherwise the next round begins, or the last step goes on
+ * with what a person has said meanwhile.
+ */
 export async function reviewWork(run: Run): Promise<string | undefined> {
+  if (isReopened(run)) return undefined;
   const inspected = patched('gate') ? await inspect(run) : undefined;
-  if (inspected !== undefined && inspected.problems.length > 0) {
-    planAgain(run, inspected.problems.join('\n'));
-    run.state.refusal = inspected.problems.join(' ').slice(0, 1_000);
-    return undefined;
-  }
-  const review = await askReviewer(run, undefined, inspected?.findings);
+  const problems = inspected?.problems ?? [];
+  const isAsked =
+    problems.length > 0 &&
+    (inspected?.mayBeWaived === true || toSaid(run.state).length > 0) &&
+    patched('waived-by-the-person');
+  if (problems.length > 0 && !isAsked) return refuse(run, problems);
+  const given = isAsked ? problems : undefined;
+  const review = await askReviewer(run, undefined, inspected?.findings, given);
+  const left = isAsked ? (review.problems ?? problems) : [];
+  if (left.length > 0) return isReopened(run) ? undefined : refuse(run, left);
   if (review.verdict !== 'accept') {
     giveUpPlan(run, review.notes);
     return undefined;
   }
+  if (isReopened(run)) return undefined;
   const { steps } = run.state;
   const only = steps.length === 1 ? steps[0]?.claim : undefined;
   return only ?? claimsOf(run.state, 500).join('\n');
+}
+
+/** What code holds against the work, and no person waived: the next plan mends it. */
+function refuse(run: Run, problems: readonly string[]): undefined {
+  planAgain(run, problems.join('\n'));
+  run.state.refusal = problems.join(' ').slice(0, 1_000);
 }
 
 /** The next round begins with another plan, which is told what this one achieved; `notes` say why. */
@@ -59,16 +80,23 @@ async function inspect({ input, state, activities }: Run): Promise<InspectResult
     {
       ...{ run: input.run, workspace: input.workspace, base },
       ...(evidence === undefined ? {} : { evidence }),
-      claims: [...state.achieved, ...steps.map(({ claim = '' }) => claim)],
+      claims: [...state.achieved, ...steps.map(({ claim = '' }) => claim), ...allSaid(state)],
+      goal: input.goal,
     },
   ]);
 }
 
-async function askReviewer(run: Run, step?: StepRecord, findings?: Ref): Promise<ReviewAnswer> {
+async function askReviewer(
+  run: Run,
+  step?: StepRecord,
+  findings?: Ref,
+  problems?: readonly string[],
+): Promise<ReviewAnswer> {
   const { input, state } = run;
   const about = step === undefined ? {} : { step: step.id };
-  return await askModel(run, { phase: 'reviewing', ...about }, () =>
-    run.activities.model.review.executeWithOptions(
+  return await askModel(run, { phase: 'reviewing', ...about }, () => {
+    const said = toSaid(state);
+    return run.activities.model.review.executeWithOptions(
       { summary: `review ${step?.title ?? 'the whole work'}` },
       [
         {
@@ -77,12 +105,14 @@ async function askReviewer(run: Run, step?: StepRecord, findings?: Ref): Promise
           model: input.models.reviewer,
           plan: state.plan ?? '',
           scope: step === undefined ? 'run' : 'step',
+          ...(said.length === 0 ? {} : { said }),
+          ...(problems === undefined ? {} : { problems }),
           claims: step === undefined ? claimsOf(state, 200) : [step.claim ?? ''],
           ...about,
           ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
           ...(findings === undefined ? {} : { findings }),
         },
       ],
-    ),
-  );
+    );
+  });
 }

@@ -18,6 +18,7 @@ import { planGoal } from './planner.ts';
 import { reviewStep, reviewWork } from './reviewer.ts';
 import type { Run, RunState } from './state.ts';
 import { createRun, readySteps, toView } from './state.ts';
+import { unheard } from './words.ts';
 import { wrapUp } from './wrap-up.ts';
 
 /** Plans the goal, executes the plan step by step, and repeats with the reviewer's notes until the work is accepted. */
@@ -92,5 +93,7 @@ export async function agentRun(input: RunInput, carried?: RunState): Promise<Run
       : toRunEnd(error);
     if (end.status === 'budget') end = await toLastWord(run, end, scope);
   }
-  return await CancellationScope.nonCancellable(() => closeRun(run, end));
+  const result = await CancellationScope.nonCancellable(() => closeRun(run, end));
+  const late = unheard(run.state).map(({ text }) => text.slice(0, 500));
+  return late.length === 0 ? result : { ...result, unheard: late };
 }

@@ -15,6 +15,8 @@ import type {
   StepView,
 } from './contract.ts';
 import type { PastAction } from './loops.ts';
+import type { OpenQuestion, Word } from './words.ts';
+import { hear } from './words.ts';
 
 /** A step of the plan in force. Each has a conversation of its own, so several could run at once. */
 export interface StepRecord extends PlannedStep {
@@ -33,6 +35,10 @@ export interface StepRecord extends PlannedStep {
   claim?: string;
   /** The copy it works in, for one of several steps at once; no other step or try of the run has the name. */
   lane?: string;
+  /** The last message of a person that its conversation has read. */
+  heard?: number;
+  /** Times a person's message set the executor on it again, after it had finished. */
+  reopened?: number;
   /** Times a red hook gave it back to the model. */
   sentBack?: number;
   /** Where the run stood when the step began first: what a rewind goes back to. Steps that begin at once share it. */
@@ -88,7 +94,11 @@ export interface RunState {
   /** Approval requests and questions so far; number them. */
   asks: number;
   questions: number;
-  /** What people said and no model has read yet. */
+  /** What people said; see words.ts. */
+  words?: Word[];
+  /** Questions of models that nobody has answered yet. */
+  open?: OpenQuestion[];
+  /** What people said since the last model call, as runs count that were begun before `words`. */
   said: string[];
   thought: string;
   pausedBy?: string;
@@ -129,21 +139,31 @@ export function createRun(input: RunInput, carried?: RunState): Run {
     now: { phase: 'opening' },
     pending: [],
     shown: '',
-    state: carried ?? {
-      round: 0,
-      steps: [],
-      planNotes: [],
-      achieved: [],
-      usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
-      actions: 0,
-      asks: 0,
-      questions: 0,
-      said: [],
-      thought: '',
-      denials: 0,
-      repeat: { key: '', count: 0 },
-    },
+    state: carried === undefined ? createState() : takeOver(carried),
   };
+}
+
+const createState = (): RunState => ({
+  round: 0,
+  steps: [],
+  planNotes: [],
+  achieved: [],
+  usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
+  actions: 0,
+  asks: 0,
+  questions: 0,
+  said: [],
+  thought: '',
+  denials: 0,
+  repeat: { key: '', count: 0 },
+});
+
+/** What an older history carried over unread. */
+function takeOver(carried: RunState): RunState {
+  if (carried.words === undefined) for (const text of carried.said) hear(carried, text, '');
+  // Nothing is asked between turns, and only there a run goes on elsewhere.
+  carried.open = [];
+  return carried;
 }
 
 /** Steps, in plan order, that are not done and whose dependencies are. */
@@ -157,11 +177,6 @@ export function claimsOf({ steps }: RunState, length: number): string[] {
   return steps
     .filter((step) => step.state === 'done')
     .map((step) => `${step.title}: ${(step.claim ?? '').slice(0, length)}`);
-}
-
-/** Takes what people said since the last model call: each message is read once. */
-export function takeSaid(state: RunState): string[] {
-  return state.said.splice(0);
 }
 
 const noLimit = Number.MAX_SAFE_INTEGER;
@@ -206,5 +221,6 @@ export function toView(run: Run): RunView {
     waiting: run.pending.flatMap(({ request, answer, stale }) =>
       answer === undefined && stale !== true ? [request] : [],
     ),
+    questions: (state.open ?? []).map(({ id, step, text }) => ({ id, step, question: text })),
   };
 }

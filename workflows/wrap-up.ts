@@ -5,6 +5,7 @@ import { toWayOn } from './way-on.ts';
 import { enter } from './show.ts';
 import type { Run, StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
+import { markRead, renderWord, unheard } from './words.ts';
 
 /**
  * A budget is used up: the model gets one last turn, without tools, to say what is done and what is left. A model that is
@@ -46,13 +47,14 @@ const renderList = (title: string, lines: readonly string[]): string =>
 async function askForLastWord(run: Run, step: StepRecord, why: string): Promise<string> {
   const { input, state } = run;
   enter(run, { phase: 'closing' });
+  const words = unheard(state);
   const outcome = await run.activities.model.think.executeWithOptions(
     { summary: `${step.id}, last word` },
     [
       {
         ...{ run: input.run, goal: input.goal, model: input.models.executor },
         ...{ facts: state.facts ?? '', plan: state.plan ?? '', step: step.id },
-        ...{ observations: step.observations, notes: [], said: [] },
+        ...{ observations: step.observations, notes: [], said: words.map(renderWord) },
         ...(step.transcript === undefined ? {} : { transcript: step.transcript }),
         nudge: `${why} This is your last turn, and no tool runs any more: call finish_step, and say in its summary what is done, what is left, and what whoever goes on should know.`,
         lastWord: true,
@@ -61,5 +63,6 @@ async function askForLastWord(run: Run, step: StepRecord, why: string): Promise<
   );
   if (outcome.kind === 'answer' || outcome.kind === 'invalid') countModel(run, outcome);
   if (outcome.kind !== 'answer') return '';
+  markRead(state, words);
   return outcome.answer.finish?.summary ?? outcome.answer.thought;
 }

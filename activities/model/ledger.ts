@@ -12,27 +12,38 @@ export interface Requirement {
 export const entry = z.object({
   id: z.union([z.string(), z.number()]).transform(String),
   met: z.boolean(),
+  /** The person's words that say it is not wanted. */
+  waived: z
+    .string()
+    .nullish()
+    .transform((given) => given ?? ''),
   evidence: z
     .array(z.union([z.number(), z.string()]))
     .nullish()
     .transform((given) => (given ?? []).map((one) => Number(String(one).replace('#', '')))),
 });
 
-type Entry = Readonly<Omit<z.infer<typeof entry>, 'evidence'>> & {
+export type Entry = Readonly<Omit<z.infer<typeof entry>, 'evidence' | 'waived'>> & {
   readonly evidence: readonly number[];
+  readonly waived?: string;
 };
 
-/** Requirements that cannot count as met, each with the reason. Evidence is a call that was allowed and came out well. */
+/**
+ * Requirements that cannot count as met, each with the reason. Evidence is a call that was allowed and came out well; what the
+ * person waived needs none, and `isWaiver` tells whether a quote is theirs.
+ */
 export function findUnmet(
   requirements: readonly Requirement[],
   entries: readonly Entry[],
   record: readonly Observation[],
+  isWaiver: (quote: string) => boolean = () => false,
 ): string[] {
   const good = new Set(
     record.filter(({ ok, verdict }) => ok && verdict === 'allow').map(({ seq }) => seq),
   );
   return requirements.flatMap(({ id, text }) => {
     const found = entries.find((one) => one.id === id);
+    if (isWaiver(found?.waived ?? '')) return [];
     if (found?.met !== true) return [`${id} (${text}) is not shown to be met.`];
     if (!found.evidence.some((seq) => good.has(seq)))
       return [

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { ReviewAnswer, ReviewRequest } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
+import { isWaiver } from '../waivers.ts';
 import { entry, findUnmet } from './ledger.ts';
+import type { Entry, Requirement } from './ledger.ts';
 import type { FullPlan } from './plan.ts';
 import { readJson } from './plan.ts';
 import { reviewSystem, toReviewPrompt } from './review-prompt.ts';
@@ -31,11 +33,12 @@ const reviewSchema = {
       items: {
         type: 'object',
         additionalProperties: false,
-        required: ['id', 'met', 'evidence'],
+        required: ['id', 'met', 'evidence', 'waived'],
         properties: {
           id: { type: 'string' },
           met: { type: 'boolean' },
           evidence: { type: 'array', items: { type: 'integer' } },
+          waived: { type: 'string' },
         },
       },
     },
@@ -48,13 +51,19 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
   const all = await readEvidence(blobs, request.evidence);
   const step = plan.steps.find(({ id }) => id === request.step);
   const requirements = request.scope === 'run' ? (plan.requirements ?? []) : [];
+  const { said = [], goal } = request;
+  const problems = (request.problems ?? []).map((text, at) => ({ id: `problem-${at + 1}`, text }));
+  const isTheirs = (quote: string): boolean => isWaiver(quote, said, goal);
+  /** Asked once to judge anew what it holds against the work in spite of the person. */
+  let isAskedAgain = false;
   const prompt = toReviewPrompt({
     goal: request.goal,
     approach: plan.approach,
     steps: plan.steps,
     claims: request.claims,
     ...(request.findings === undefined ? {} : { findings: await blobs.getText(request.findings) }),
-    requirements,
+    requirements: [...requirements, ...problems],
+    said,
     evidence: step === undefined ? all : all.filter((observation) => observation.step === step.id),
     // Four characters a token; the other half is for goal, criteria and answer.
     recordLength: contextTokens * 2,
@@ -78,14 +87,42 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
         };
       }
       // The model may think less of the work than the record shows, never more.
-      const unmet = findUnmet(requirements, parsed.data.requirements, all);
+      const entries = parsed.data.requirements;
+      const unmet = findUnmet(requirements, entries, all, isTheirs);
+      const unwaived = problems.filter((problem) => !isWaived(problem, entries, isTheirs));
+      const against = [...requirements, ...problems].filter((one) =>
+        isWaived(one, entries, isTheirs),
+      );
+      const isContrary =
+        parsed.data.verdict !== 'accept' &&
+        against.length > 0 &&
+        unmet.length + unwaived.length === 0;
+      if (isContrary && !isAskedAgain) {
+        isAskedAgain = true;
+        const ids = against.map(({ id }) => id).join(', ');
+        return {
+          ok: false,
+          reason: `By your own list nothing is missing but what the person waived (${ids}), and that cannot be held against the work. Judge again without it.`,
+        };
+      }
       const isLowered = parsed.data.verdict === 'accept' && unmet.length > 0;
       const verdict = isLowered ? 'replan' : parsed.data.verdict;
       const notes = isLowered ? [...unmet, parsed.data.notes].join('\n') : parsed.data.notes;
       return {
         ok: true,
-        value: { verdict, notes: await blobs.put(notes), head: notes.slice(0, 300) },
+        value: {
+          verdict,
+          notes: await blobs.put(notes),
+          head: notes.slice(0, 300),
+          ...(request.problems === undefined ? {} : { problems: unwaived.map(({ text }) => text) }),
+        },
       };
     },
   });
 }
+
+const isWaived = (
+  { id }: Requirement,
+  entries: readonly Entry[],
+  isTheirs: (quote: string) => boolean,
+): boolean => entries.some((one) => one.id === id && isTheirs(one.waived ?? ''));

@@ -4,6 +4,7 @@ import type { BlobStore } from '../../audit/blobs.ts';
 import type { InspectRequest, InspectResult } from '../inspection.ts';
 import type { Observation } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
+import { mayWaive } from '../waivers.ts';
 import { readText } from '../workspace/files.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
 import type { Snapshots } from '../workspace/snapshots/snapshots.ts';
@@ -29,7 +30,7 @@ interface Judged {
 
 export async function inspectWork(
   { blobs, transactions, sandbox }: InspectDependencies,
-  { run, workspace, base, evidence: head, claims }: InspectRequest,
+  { run, workspace, base, evidence: head, claims, goal = '' }: InspectRequest,
 ): Promise<InspectResult> {
   const root = realpathSync(workspace);
   const evidence = await readEvidence(blobs, head);
@@ -46,7 +47,11 @@ export async function inspectWork(
     const remarks = judged.flatMap((each) => each.remarks);
     const shown = diff.length > longestDiff ? `${diff.slice(0, longestDiff)}\n[…]` : diff;
     const text = [...problems, ...remarks, '', shown].join('\n').trim();
-    return { problems, findings: await blobs.put(text) };
+    return {
+      problems,
+      findings: await blobs.put(text),
+      ...(mayWaive(goal) ? { mayBeWaived: true } : {}),
+    };
   });
 }
 

@@ -1,13 +1,9 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
-import { toLine } from '../clean.ts';
 import type { RunClient } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
-import { readRedactor } from '../secrets.ts';
 import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
-
-const longestMessage = 4_000;
 
 /** `agent pause`: the run holds after the activity under way. */
 export const pauseRuns = (invocation: Invocation): Promise<number> =>
@@ -29,22 +25,6 @@ export const cancelRuns = (invocation: Invocation): Promise<number> =>
     const { cancelRun } = await import('../../workflows/contract.ts');
     return await client.signal(run, cancelRun, readUser());
   });
-
-/** `agent say`: the model reads the message at its next turn. */
-export const sayToRuns = (invocation: Invocation): Promise<number> => {
-  const typed = (invocation.args[1] ?? '').trim();
-  const message = readRedactor(readSettings()).mask(typed);
-  if (message === '') throw usageError('The message is empty. Usage: agent say <run> "message"');
-  if (message.length > longestMessage) {
-    throw usageError(
-      `The message is ${message.length} characters long; at most ${longestMessage} are accepted.`,
-    );
-  }
-  return send(invocation, `will read: ${toLine(message, 60)}`, async (client, run) => {
-    const { sayToRun } = await import('../../workflows/contract.ts');
-    return await client.signal(run, sayToRun, message, readUser());
-  });
-};
 
 async function send(
   { args, flags }: Invocation,

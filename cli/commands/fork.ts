@@ -66,6 +66,8 @@ const toStart = (state: RunState, id: string): RunState => ({
 const toNewPlan = (state: RunState): RunState => {
   const rest = withoutOrigin(state);
   delete rest.plan;
+  // Said about the other goal.
+  delete rest.words;
   const done = state.steps.flatMap(({ title, claim }) =>
     claim === undefined ? [] : [`${title}: ${claim}`],
   );

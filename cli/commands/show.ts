@@ -44,7 +44,9 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
       ...(view.approvals.length === 0
         ? {}
         : { approval: view.approvals[0], approvals: view.approvals }),
-      ...(view.question === undefined ? {} : { question: view.question }),
+      ...(view.question === undefined
+        ? {}
+        : { question: view.question, questions: view.questions }),
       ...files,
     });
     return 0;
@@ -150,8 +152,10 @@ export function renderRun(
       ),
     );
   }
-  if (view.question !== undefined)
-    lines.push(...renderEvent(view.question, style), `  answer: agent say ${run} "…"`);
+  for (const question of view.questions) {
+    const to = view.questions.length > 1 ? ` --to ${question.request}` : '';
+    lines.push(...renderEvent(question, style), `  answer: agent say ${run}${to} "…"`);
+  }
   if (view.finished !== undefined) {
     lines.push(...renderEvent(view.finished, style), '', renderSummary(view.finished.summary), '');
   }

@@ -105,7 +105,7 @@ test('a detached run prints its name; a question is answered with say', async ()
   assert.deepEqual([started.code, started.stdout], [0, 'say-1\n'], started.stderr);
   const asked = await agent(['attach', 'say-1'], asker);
   assert.equal(asked.code, 3, asked.stderr);
-  assert.match(asked.stderr, /question Which colour\?/);
+  assert.match(asked.stderr, /question q1: Which colour\?/);
   assert.match(asked.stderr, /agent say say-1/);
   const wrong = await agent(['approve', 'say-1'], asker);
   assert.equal(wrong.code, 2);

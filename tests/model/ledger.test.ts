@@ -25,3 +25,14 @@ for (const [name, entries, expected] of [
     if (expected === undefined) assert.equal(unmet, undefined);
     else assert.match(unmet ?? '', expected);
   });
+
+for (const [name, waived, expected] of [
+  ['that the person waived counts as met', 'No tests', []],
+  ['that somebody else waived does not', 'Never mind', [/is not shown/]],
+] as const)
+  test(`a requirement ${name}`, () => {
+    const entries = [{ id: 'r1', met: false, evidence: [], waived }];
+    const unmet = findUnmet(requirements, entries, record, (quote) => quote === 'No tests');
+    assert.equal(unmet.length, expected.length);
+    for (const [at, pattern] of expected.entries()) assert.match(unmet[at] ?? '', pattern);
+  });

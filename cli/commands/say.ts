@@ -1,0 +1,100 @@
+import { readSettings } from '../../config/environment.ts';
+import type { Settings } from '../../config/environment.ts';
+import type { AskedQuestion } from '../../workflows/contract.ts';
+import type { Invocation } from '../arguments.ts';
+import { toLine } from '../clean.ts';
+import type { RunClient } from '../client.ts';
+import { CliError, usageError } from '../errors.ts';
+import { readEventsSoFar } from '../events-so-far.ts';
+import { printJson, printText } from '../output.ts';
+import { textOf } from '../run-options.ts';
+import { readRedactor } from '../secrets.ts';
+import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+import { emptyView, foldEvent } from '../watch-view.ts';
+
+const longestMessage = 4_000;
+const askWithinMs = 3_000;
+const endWithinMs = 30_000;
+
+/** `agent say`: the model reads the message at its next turn; with a question open, it is the answer to it. */
+export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
+  const run = parseRun(args[0]);
+  const settings = readSettings();
+  const message = readRedactor(settings).mask(parseMessage(args[1]));
+  const client = await connectFor(settings, run);
+  const to = await withClient(client, async () => {
+    const question = chooseQuestion(
+      run,
+      await readQuestions(client, settings, run),
+      textOf(flags, 'to'),
+    );
+    const { sayToRun } = await import('../../workflows/contract.ts');
+    if (!(await client.signal(run, sayToRun, message, readUser(), question))) {
+      const found = await client.describe(run);
+      if (found === undefined) throw await toUnknownRun(settings, run, client);
+      throw usageError(`Run ${run} has ended: ${found.status}. See: agent show ${run}`);
+    }
+    if (await isTooLate(client, run, message)) {
+      throw new CliError(
+        `Run ${run} was ending when the message came, and no model has read it. See: agent show ${run}`,
+        1,
+      );
+    }
+    return question;
+  });
+  if (flags['json'] === true) printJson({ run, sent: true, ...(to === '' ? {} : { to }) });
+  else
+    printText(
+      `Run ${run} will read${to === '' ? '' : `, as answer to ${to}`}: ${toLine(message, 60)}.`,
+    );
+  return 0;
+}
+
+function parseMessage(typed = ''): string {
+  const message = typed.trim();
+  if (message === '') throw usageError('The message is empty. Usage: agent say <run> "message"');
+  if (message.length <= longestMessage) return message;
+  throw usageError(
+    `The message is ${message.length} characters long; at most ${longestMessage} are accepted.`,
+  );
+}
+
+/** What the run waits for, by its own word, or by its record when no worker is there to ask. */
+async function readQuestions(
+  client: RunClient,
+  settings: Settings,
+  run: string,
+): Promise<readonly AskedQuestion[]> {
+  const view = await client.view(run, askWithinMs);
+  if (view?.questions !== undefined) return view.questions;
+  const { questions } = (await readEventsSoFar(settings, run)).reduce(foldEvent, emptyView);
+  return questions.map(({ request: id, step, question }) => ({ id, step, question }));
+}
+
+/** The question a message answers; empty when none is open. Pure. */
+export function chooseQuestion(
+  run: string,
+  open: readonly AskedQuestion[],
+  named: string | undefined,
+): string {
+  const list = open.map(({ id, question }) => `  ${id}: ${toLine(question, 200)}`).join('\n');
+  if (named !== undefined) {
+    if (open.some(({ id }) => id === named)) return named;
+    const are = list === '' ? 'none is' : `open are:\n${list}`;
+    throw usageError(`Run ${run} does not wait for an answer to ${named}; ${are}`);
+  }
+  if (open.length > 1) {
+    throw usageError(
+      `Run ${run} has ${open.length} open questions:\n${list}\nSay which one you answer: agent say ${run} --to ${open[0]?.id ?? ''} "…"`,
+    );
+  }
+  return open[0]?.id ?? '';
+}
+
+/** Whether the message came when the run could no longer act on it. A run that nobody can ask has not ended. */
+async function isTooLate(client: RunClient, run: string, message: string): Promise<boolean> {
+  const phase = (await client.view(run, askWithinMs))?.now.phase;
+  if (phase !== 'closing' && phase !== 'closed') return false;
+  const result = await client.result(run, endWithinMs);
+  return result?.unheard?.includes(message.slice(0, 500)) ?? true;
+}

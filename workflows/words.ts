@@ -1,0 +1,120 @@
+/**
+ * What people say to a run. Every message is kept with the run and given to each conversation that has not read it, so that
+ * none is lost whatever was under way when it came. What nobody has read is never dropped. Pure.
+ */
+import type { Said } from '../activities/contract.ts';
+import type { RunState, StepRecord } from './state.ts';
+
+/** A message of a person. */
+export interface Word {
+  /** From 1 within the run, in the order they came. */
+  readonly n: number;
+  readonly text: string;
+  /** The question it answers, and the step that asked it. */
+  readonly answers?: { readonly request: string; readonly step: string; readonly question: string };
+  /** True once a planner or an executor has read it. */
+  read?: true;
+}
+
+/** A question of a model that nobody has answered yet. */
+export interface OpenQuestion {
+  /** `q1`, `q2` … within the run. */
+  readonly id: string;
+  readonly step: string;
+  readonly text: string;
+  /** Messages that had come before it was asked: none of them is its answer. */
+  readonly after: number;
+}
+
+const longestMessage = 4_000;
+/** Characters of messages that were read and are kept for the conversations to come, the newest first. */
+const mostRemembered = 12_000;
+/** Characters that may wait unread: far more than a person types, and less than an activity's input may hold. */
+const mostUnread = 200_000;
+
+/**
+ * Takes a message in. `to` names the question it answers, or is empty when its sender saw none; without it, as from older
+ * clients, it answers the only one that is open.
+ */
+export function hear(state: RunState, message: string, to: string | undefined): void {
+  const text = message.slice(0, longestMessage);
+  if (text.trim() === '') return;
+  const open = state.open ?? [];
+  const [only] = open.length === 1 ? open : [];
+  const asked = to === undefined ? only : open.find(({ id }) => id === to);
+  const n = (state.words?.at(-1)?.n ?? 0) + 1;
+  const word: Word = { n, text };
+  if (asked === undefined) {
+    state.words = trim([...(state.words ?? []), word]);
+    return;
+  }
+  const { id: request, step, text: question } = asked;
+  const answers = { request, step, question: question.slice(0, 300) };
+  state.words = trim([...(state.words ?? []), { ...word, answers }]);
+  state.open = open.filter(({ id }) => id !== request);
+}
+
+/** Drops the oldest of those that were read once they get long; of unread ones only what no run could carry. */
+function trim(words: readonly Word[]): Word[] {
+  const drop = (from: readonly Word[], isAbout: (word: Word) => boolean, most: number): Word[] => {
+    let length = 0;
+    return from
+      .toReversed()
+      .filter((word) => !isAbout(word) || (length += word.text.length) <= most)
+      .toReversed();
+  };
+  const remembered = drop(words, ({ read }) => read === true, mostRemembered);
+  return drop(remembered, ({ read }) => read !== true, mostUnread);
+}
+
+/** Opens a question; what was said before it was asked is no answer to it. */
+export function openQuestion(state: RunState, step: string, text: string): OpenQuestion {
+  state.questions += 1;
+  const after = state.words?.at(-1)?.n ?? 0;
+  const question: OpenQuestion = { id: `q${state.questions}`, step, text, after };
+  state.open = [...(state.open ?? []), question];
+  return question;
+}
+
+export const isOpen = ({ open = [] }: RunState, { id }: OpenQuestion): boolean =>
+  open.some((other) => other.id === id);
+
+export function dropQuestion(state: RunState, { id }: OpenQuestion): void {
+  state.open = (state.open ?? []).filter((other) => other.id !== id);
+}
+
+/** Answers to questions of other steps make no sense in a step's conversation. */
+const isFor = ({ answers }: Word, { id }: StepRecord): boolean =>
+  answers === undefined || answers.step === id;
+
+/** What the step's conversation has not read. */
+export const unheardBy = ({ words = [] }: RunState, step: StepRecord): Word[] =>
+  words.filter((word) => word.n > (step.heard ?? 0) && isFor(word, step));
+
+/** What nobody has read. */
+export const unheard = ({ words = [] }: RunState): Word[] =>
+  words.filter(({ read }) => read !== true);
+
+/** Notes that a conversation has read these. */
+export function markRead(state: RunState, read: readonly Word[], step?: StepRecord): void {
+  const last = read.at(-1)?.n;
+  if (last === undefined) return;
+  const numbers = new Set(read.map(({ n }) => n));
+  state.words = trim(
+    (state.words ?? []).map((word) => (numbers.has(word.n) ? { ...word, read: true } : word)),
+  );
+  if (step !== undefined) step.heard = Math.max(step.heard ?? 0, last);
+}
+
+/** As a model is told it. */
+export const renderWord = ({ text, answers }: Word): string =>
+  answers === undefined ? text : `(asked: ${answers.question.replaceAll('\n', ' ')}) ${text}`;
+
+/** Everything a person said to the run, oldest first. */
+export const allSaid = ({ words = [] }: RunState): string[] => words.map(renderWord);
+
+/** The same for whoever has to tell the person's words from the question. */
+export const toSaid = ({ words = [] }: RunState): Said[] =>
+  words.map(({ text, answers }) =>
+    answers === undefined ? { text } : { text, asked: answers.question },
+  );
