@@ -28,6 +28,7 @@ import { createOpenCheck } from './open-runs.ts';
 import { openPolicyInForce } from './policy.ts';
 import { recover } from './recover.ts';
 import { parseRoles } from './roles.ts';
+import { endSameFailures } from './same-failure.ts';
 import { addSearchAttributes } from './search-attributes.ts';
 import { createSecrets } from './secrets.ts';
 
@@ -78,7 +79,9 @@ const common = {
   connection,
   namespace: settings.temporalNamespace,
   dataConverter,
-  interceptors: { activity: [noteOpenTasks(settings.folders.leases), maskFailures(redactor)] },
+  interceptors: {
+    activity: [noteOpenTasks(settings.folders.leases), endSameFailures(), maskFailures(redactor)],
+  },
   shutdownGraceTime: '10s',
   shutdownForceTime: '13s',
   // A cancelled run reaches its model call or command with the next heartbeat that is really sent.

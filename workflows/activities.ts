@@ -35,11 +35,12 @@ export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activi
         initialInterval: '500ms',
         backoffCoefficient: 2,
         maximumInterval: '30s',
-        maximumAttempts: 20,
+        maximumAttempts: 200,
       },
     }),
     // Longer than the longest command the policy allows (60 minutes), so that the command's own limit speaks first.
-    // Tool failures are results; what is retried here is the host: a killed worker, a full disk.
+    // Tool failures are results; what is retried here is the host: a killed worker, a full disk. What fails the same way three
+    // times is ended by the worker (workers/same-failure.ts): the many attempts are for what heals, an hour and a half of it.
     hands: proxyActivities<WorkspaceActivities>({
       taskQueue: queues.workspace,
       startToCloseTimeout: '65m',
@@ -48,7 +49,7 @@ export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activi
         initialInterval: '500ms',
         backoffCoefficient: 2,
         maximumInterval: '30s',
-        maximumAttempts: 50,
+        maximumAttempts: 200,
       },
     }),
   };

@@ -1,4 +1,4 @@
-import { patched, sleep } from '@temporalio/workflow';
+import { ActivityFailure, patched, rootCause, sleep } from '@temporalio/workflow';
 import type { OpenRequest } from '../activities/contract.ts';
 import type { RunInput, RunResult } from './contract.ts';
 import { exitCodes } from './contract.ts';
@@ -57,39 +57,62 @@ const isElsewhere = ({ input, state }: Run): boolean => input.from !== undefined
 
 /** Stores the report and gives the run its typed result. */
 export async function closeRun(run: Run, { status, message, limit }: RunEnd): Promise<RunResult> {
-  const { state, input } = run;
+  const { state } = run;
   const summary = message.slice(0, 2_000);
   enter(run, { phase: 'closing' });
-  const closed = await run.activities.folder.closeRun.executeWithOptions(
-    { summary: `store the report: ${status}` },
-    [
-      {
-        run: input.run,
-        workspace: input.workspace,
-        status,
-        summary,
-        ...(limit === undefined ? {} : { limit }),
-        ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
-        ...(state.base === undefined || state.tree === undefined || isElsewhere(run)
-          ? {}
-          : { trees: { before: state.base, after: state.tree } }),
-      },
-    ],
-  );
+  const closed = await storeReport(run, { status, summary, limit });
   const hooks = endHooks(run);
   const staged = await endStage(run, status, hooks);
   const result: RunResult = {
     status,
     exitCode: exitCodes[status],
-    summary,
+    summary: closed.problem === undefined ? summary : `${summary}\n\n${closed.problem}`,
     usage: { ...state.usage },
     changes: closed.changes,
     ...(closed.left === undefined ? {} : { left: closed.left }),
-    report: closed.report,
+    ...(closed.report === '' ? {} : { report: closed.report }),
     ...(hooks === undefined ? {} : { hooks }),
     ...(staged === undefined ? {} : { staged }),
     ...(limit === undefined ? {} : { limit }),
   };
   enter(run, { phase: 'closed', result });
   return result;
+}
+
+interface Closed {
+  readonly changes: readonly string[];
+  readonly left?: readonly string[];
+  /** Empty when it could not be stored. */
+  readonly report: string;
+  readonly problem?: string;
+}
+
+/** A run ends typed even when nothing can be read or written any more: then without a report, and it says so. */
+async function storeReport(
+  run: Run,
+  { status, summary, limit }: Pick<RunEnd, 'status' | 'limit'> & { readonly summary: string },
+): Promise<Closed> {
+  const { state, input } = run;
+  try {
+    return await run.activities.folder.closeRun.executeWithOptions(
+      { summary: `store the report: ${status}` },
+      [
+        {
+          run: input.run,
+          workspace: input.workspace,
+          status,
+          summary,
+          ...(limit === undefined ? {} : { limit }),
+          ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
+          ...(state.base === undefined || state.tree === undefined || isElsewhere(run)
+            ? {}
+            : { trees: { before: state.base, after: state.tree } }),
+        },
+      ],
+    );
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || !patched('ends-without-a-report')) throw error;
+    const why = rootCause(error) ?? error.message;
+    return { changes: [], report: '', problem: `No report could be stored: ${why}`.slice(0, 600) };
+  }
 }

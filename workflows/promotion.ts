@@ -1,4 +1,5 @@
 /** Bringing the change of a staged run over to the folder it is for: at the run's end by policy, or by hand. */
+import { ActivityFailure, patched, rootCause } from '@temporalio/workflow';
 import type { PromoteResult } from '../activities/promotion.ts';
 import { proxyRunActivities } from './activities.ts';
 import type { HookEnd, PromotionInput, RunStatus, Staged } from './contract.ts';
@@ -27,10 +28,16 @@ export async function endStage(
   const red = hooks.filter(({ state: came }) => came !== 'green').map(({ name }) => name);
   if (red.length > 0)
     return { target, state: 'waiting', reason: `Not all hooks are green: ${red.join(', ')}.` };
-  const result = await activities.hands.promote.executeWithOptions(
-    { summary: 'promote, if the policy says so' },
-    [{ run: input.run, by: 'policy', goal, target, stage, base, tree, mode: 'patch' }],
-  );
+  let result: PromoteResult;
+  try {
+    result = await activities.hands.promote.executeWithOptions(
+      { summary: 'promote, if the policy says so' },
+      [{ run: input.run, by: 'policy', goal, target, stage, base, tree, mode: 'patch' }],
+    );
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || !patched('ends-without-a-report')) throw error;
+    return { target, state: 'waiting', reason: (rootCause(error) ?? error.message).slice(0, 500) };
+  }
   if (result.state === 'promoted') return { target, state: 'promoted' };
   const reason = toReason(result);
   return { target, state: 'waiting', ...(reason === undefined ? {} : { reason }) };

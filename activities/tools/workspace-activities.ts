@@ -38,6 +38,7 @@ import { promote } from './promote.ts';
 import { openStage } from './stage.ts';
 
 const heartbeatMs = 1_000;
+const mostTries = 3;
 const factsEntries = 300;
 const mostChanges = 50;
 const mostUncovered = 20;
@@ -162,14 +163,18 @@ export function createWorkspaceActivities(
 
     closeRun: ({ run, workspace, status, summary, limit, evidence, trees }) =>
       withPulse(async () => {
-        const actions = await readEvidence(blobs, evidence);
-        const { changes, left } = await findChanges(actions, { run, workspace }, trees);
+        // The run has ended; what cannot be read any more is left out of its report and never keeps it open.
+        const actions = await orElse([], () => readEvidence(blobs, evidence));
+        const told = [...new Set(actions.flatMap(({ changed }) => changed))].toSorted();
+        const { changes, left } = await orElse({ changes: told, left: [] }, () =>
+          findChanges(actions, { run, workspace }, trees),
+        );
         const report = await blobs.putJson({
           ...{ v: 1, run, status, summary, changes, left },
           ...(trees === undefined ? {} : { trees }),
           actions: actions.map(toReported),
         });
-        await removeLanes(lanes, run);
+        await orElse(undefined, () => removeLanes(lanes, run));
         await logEnd({ run, status, summary, ...(limit === undefined ? {} : { limit }) });
         await leases.release(run);
         return {
@@ -297,6 +302,18 @@ export function createWorkspaceActivities(
     const found = args[index];
     if (found === undefined) throw new Error(`Segment ${segment} has no call ${index}.`);
     return found;
+  }
+}
+
+/** Something else in place of what fails the third time; a full disk is waited for. */
+async function orElse<T>(instead: T, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (Context.current().info.attempt < mostTries || ['ENOSPC', 'EDQUOT'].includes(code))
+      throw error;
+    return instead;
   }
 }
 

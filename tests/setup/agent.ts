@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { Client } from '@temporalio/client';
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
 import { createModelActivities } from '../../activities/model/model-activities.ts';
 import { createTransactions } from '../../activities/tools/transactions.ts';
 import { createWorkspaceActivities } from '../../activities/tools/workspace-activities.ts';
@@ -30,6 +31,7 @@ import { readPolicyBundle } from '../../config/policies.ts';
 import { readBundle } from '../../workers/bundle.ts';
 import { connectNative } from '../../workers/native-connection.ts';
 import { createOpenCheck } from '../../workers/open-runs.ts';
+import { endSameFailures } from '../../workers/same-failure.ts';
 import type { ApprovalAnswer, RunInput, RunResult, RunView } from '../../workflows/contract.ts';
 import {
   answerApproval,
@@ -146,9 +148,10 @@ export async function startAgent(
   });
   const common = {
     connection: native,
+    interceptors: { activity: [endSameFailures()] },
     maxHeartbeatThrottleInterval: '100ms',
     shutdownGraceTime: '0s',
-  } as const;
+  } satisfies Partial<WorkerOptions>;
   const workers = await Promise.all([
     Worker.create({ ...common, taskQueue: queues.run, workflowBundle: { codePath } }),
     Worker.create({ ...common, taskQueue: queues.model, activities: modelSide }),

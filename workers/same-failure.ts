@@ -1,0 +1,100 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+
+/** Times an activity may fail the same way before it counts as unable. */
+const mostAlike = 3;
+/** The same for failures of any kind but those that heal. */
+const mostOther = 10;
+/** Activities remembered; the oldest are forgotten first. */
+const mostRemembered = 1_000;
+
+interface Failures {
+  readonly alike: Map<string, number>;
+  other: number;
+}
+
+/**
+ * Ends an activity that fails the same way three times: a fourth try would fail, too, and nobody would hear of it. What heals by
+ * itself or by what a person does on the machine (a full disk, a lease that moved on, a busy model server) is tried on.
+ * Remembered in this process only: another one counts from the start, which costs two tries and can never end a run too early.
+ */
+export function endSameFailures(): ActivityInterceptorsFactory {
+  const known = new Map<string, Failures>();
+  return ({ info }) => ({
+    inbound: {
+      async execute(input, next) {
+        const { workflowExecution, activityId, activityType } = info;
+        const key = `${workflowExecution?.workflowId ?? ''}/${workflowExecution?.runId ?? ''}/${activityId}`;
+        try {
+          const result = await next(input);
+          known.delete(key);
+          return result;
+        } catch (error) {
+          if (!isCounted(error)) throw error;
+          const failures = known.get(key) ?? { alike: new Map(), other: 0 };
+          known.delete(key);
+          const kind = toKind(error);
+          const alike = (failures.alike.get(kind) ?? 0) + 1;
+          failures.alike.set(kind, alike);
+          failures.other += 1;
+          if (alike >= mostAlike || failures.other >= mostOther)
+            throw toEnd(activityType, error, alike >= mostAlike ? alike : failures.other);
+          known.set(key, failures);
+          const oldest = known.keys().next().value;
+          if (known.size > mostRemembered && oldest !== undefined) known.delete(oldest);
+          throw error;
+        }
+      },
+    },
+  });
+}
+
+const toEnd = (activity: string, error: unknown, times: number): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: 'FailsTheSameWay',
+    nonRetryable: true,
+    message: `${toMessage(error)} (${activity} failed ${times} times and is not tried again. Fix the cause, then go on from a step: agent fork)`,
+    // No cause: whoever reads only the innermost message is to hear that it is over.
+  });
+
+const toMessage = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+/** Conditions of the machine, or of another process, that pass. */
+const healing = new Set([
+  ...['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBUSY', 'EINTR', 'ETXTBSY'],
+  ...['ESTALE', 'EIO', 'EROFS', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'],
+]);
+const healingText =
+  /\bENOSPC\b|No space left on device|\bEDQUOT\b|Disk quota exceeded|Cannot allocate memory|Too many open files|Resource temporarily unavailable/i;
+const healingNames = new Set(['LeaseLost', 'WorkspaceBusy', 'ChainLockedError', 'AbortError']);
+
+const mostCauses = 10;
+
+/** Not what heals, not what has a rule of its own (model servers, what is never retried), not the end of the run. */
+function isCounted(error: unknown): boolean {
+  if (error instanceof ApplicationFailure)
+    return !(error.nonRetryable || error.type?.startsWith('ModelFailure.'));
+  if (error instanceof CancelledFailure) return false;
+  let each = error;
+  for (let depth = 0; each instanceof Error && depth < mostCauses; depth++) {
+    const { code } = each as NodeJS.ErrnoException;
+    if (healingNames.has(each.name) || each.name === 'CancelledFailure') return false;
+    if ((code !== undefined && healing.has(code)) || healingText.test(each.message)) return false;
+    each = each.cause;
+  }
+  return true;
+}
+
+/** What names an attempt differs from one to the next: numbers, hashes, names of temporary files. */
+const toKind = (error: unknown): string => {
+  const { name = '', code = '' } =
+    error instanceof Error ? (error as NodeJS.ErrnoException) : { name: typeof error };
+  const message = toMessage(error)
+    .slice(0, 2_000)
+    .replaceAll(/[0-9a-f]{8,}(?:-[0-9a-f]{4,})*/gi, '#')
+    .replaceAll(/\d+/g, '0')
+    .replaceAll(/(?:tmp|temp)[\w.-]*/gi, 'tmp')
+    .slice(0, 500);
+  return `${name} ${code} ${message}`;
+};
