@@ -45,12 +45,16 @@ function toOpen({ metadata = {}, data = '' }: PayloadJson): PayloadJson {
   };
 }
 
-/** The value of a payload; undefined for one that is not JSON. Opens it where it is encrypted. @throws PayloadKeyError */
+/** The value of a payload; undefined for one that is not JSON, or claims to be. Opens it where it is encrypted. @throws PayloadKeyError */
 export function decodePayload(payload: PayloadJson): unknown {
   const { metadata, data } = toOpen(payload);
   const encoding = Buffer.from(metadata?.['encoding'] ?? '', 'base64').toString();
   if (encoding !== 'json/plain' || data === undefined) return undefined;
-  return JSON.parse(Buffer.from(data, 'base64').toString()) as unknown;
+  try {
+    return JSON.parse(Buffer.from(data, 'base64').toString()) as unknown;
+  } catch {
+    return undefined; // Whoever can reach the server can write what only claims to be JSON.
+  }
 }
 
 /** Values of a payload list; those that are not JSON are undefined. @throws PayloadKeyError */

@@ -11,6 +11,7 @@ import {
 import type { Connection, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, rootCause, SearchAttributeType } from '@temporalio/common';
 import type { PayloadCodec, SignalDefinition } from '@temporalio/common';
+import { toHistoryJson } from '../audit/history-json.ts';
 import type { HistoryEventJson } from '../audit/history-json.ts';
 import { readPages } from '../audit/origin.ts';
 import { createPayloadCodec } from '../audit/payload-codec.ts';
@@ -42,6 +43,8 @@ import type { RunState } from '../workflows/state.ts';
 import { CliError, takenId, usageError } from './errors.ts';
 import type { HistoryPage } from './history.ts';
 import { readRedactor } from './secrets.ts';
+import { findTrouble, isTaskFailing } from './trouble.ts';
+import type { Trouble } from './trouble.ts';
 
 /** One line of `agent list`, from search attributes and memo only. */
 export interface RunRow {
@@ -58,6 +61,8 @@ export interface RunRow {
   readonly ended?: string;
   readonly goal: string;
   readonly workspace: string;
+  /** What keeps an open run from getting on. */
+  readonly trouble?: Trouble;
 }
 
 /** A raw event; `taskId` is 0 while it is not durable. */
@@ -91,6 +96,10 @@ export interface RunClient {
   list(most: number): Promise<RunRow[]>;
   /** Runs that wait for a person. */
   listWaiting(): Promise<string[]>;
+  /** Ends the run's workflow from outside, whatever state it is in. False when it is not open. */
+  terminate(run: string, reason: string): Promise<boolean>;
+  /** What keeps the run from getting on; undefined when nothing does. */
+  findTrouble(run: string): Promise<Trouble | undefined>;
   /** Undefined when there is no such run. */
   describe(run: string): Promise<(RunRow & { readonly firstRunId: string }) | undefined>;
   /** One answer; with `wait` a long poll of about 20 s when all is read. @throws what `isAway` knows. */
@@ -316,6 +325,30 @@ function createRunClient(
           runs.push(fromWorkflowId(workflowId));
       });
       return runs.toSorted();
+    },
+    async terminate(run, reason) {
+      try {
+        await bounded(() => handle(run).terminate(reason));
+        return true;
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw error;
+      }
+    },
+    async findTrouble(run) {
+      const execution = { workflowId: toWorkflowId(run) };
+      try {
+        return await bounded(async () => {
+          const described = await service.describeWorkflowExecution({ namespace, execution });
+          if (!isTaskFailing(described)) return findTrouble(described);
+          const last = await service.getWorkflowExecutionHistoryReverse({
+            ...{ namespace, execution, maximumPageSize: 10 },
+          });
+          return findTrouble(described, toHistoryJson(last.history?.events ?? []));
+        });
+      } catch {
+        return undefined; // A hint: what the caller came for is told without it.
+      }
     },
     async describe(run) {
       try {

@@ -115,7 +115,7 @@ export const commands: readonly Command[] = [
     name: 'cancel',
     args: ['run'],
     summary: 'end a run; what it did so far stays',
-    options: {},
+    options: { force: { help: 'end one that cannot end by itself, and free its folder' } },
     example: `agent cancel ${demo}`,
     load: async () => (await import('./commands/control.ts')).cancelRuns,
   },

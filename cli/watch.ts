@@ -11,6 +11,7 @@ import { renderEvent, renderSummary } from './render.ts';
 import { printProgress, toCluster, toUnknownRun } from './session.ts';
 import { ensureStack, readStack } from './stack.ts';
 import { createStyle } from './style.ts';
+import { renderTrouble } from './trouble.ts';
 import type { WatchView } from './watch-view.ts';
 import { emptyView, foldEvent } from './watch-view.ts';
 
@@ -82,9 +83,19 @@ async function followToEnd(
       .catch((error: Error) => printProgress(error.message))
       .finally(() => (starting = undefined));
   };
+  let told = '';
+  // Tries that fail leave no event: only the server knows of them.
+  const tellTrouble = async (): Promise<void> => {
+    const trouble = await client.findTrouble(run);
+    const key = trouble === undefined ? '' : `${trouble.name} ${trouble.error}`;
+    if (trouble !== undefined && key !== told && !signal.aborted)
+      for (const line of renderTrouble(run, trouble)) printProgress(line);
+    told = key;
+  };
   // A killed supervisor leaves a Temporal that answers and no worker: the run would stand still before our eyes.
   const look = setInterval(() => {
     if (local && readStack(settings) === undefined) onAway();
+    else void tellTrouble();
   }, lookMs);
   signal.addEventListener('abort', () => clearInterval(look));
   for await (const found of followEvents({

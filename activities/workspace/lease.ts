@@ -62,6 +62,8 @@ export interface Leases {
   guard<T>(lease: Lease, commit: () => T): Promise<T>;
   /** Gives up the run's leases. */
   release(run: string): Promise<void>;
+  /** The same for a run that was ended from outside: ends the processes it has left, too. */
+  end(run: string): Promise<void>;
   /** Ends what processes that are gone left running. Returns how many leases they held. */
   sweep(): Promise<number>;
   list(): Lease[];
@@ -158,6 +160,15 @@ export function createLeases(root: string): Leases {
       locked(() => {
         for (const lease of list())
           if (lease.run === run) rmSync(fileOf(lease.workspace), { force: true });
+      }),
+    end: (run) =>
+      locked(async () => {
+        for (const lease of list()) {
+          if (lease.run !== run) continue;
+          // Without its lease the worker that is still at it cannot commit.
+          rmSync(fileOf(lease.workspace), { force: true });
+          await killMarked(markName, lease.mark);
+        }
       }),
     whileFree: (isInTheWay, work) =>
       locked(() => {

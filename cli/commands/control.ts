@@ -20,11 +20,16 @@ export const resumeRuns = (invocation: Invocation): Promise<number> =>
   });
 
 /** `agent cancel`: the run ends; the changes it made stay. */
-export const cancelRuns = (invocation: Invocation): Promise<number> =>
-  send(invocation, 'is asked to end', async (client, run) => {
+export const cancelRuns = async (invocation: Invocation): Promise<number> => {
+  if (invocation.flags['force'] === true) {
+    const { endByForce } = await import('../force.ts');
+    return await endByForce(invocation);
+  }
+  return await send(invocation, 'is asked to end', async (client, run) => {
     const { cancelRun } = await import('../../workflows/contract.ts');
     return await client.signal(run, cancelRun, readUser());
   });
+};
 
 async function send(
   { args, flags }: Invocation,

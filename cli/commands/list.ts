@@ -1,10 +1,11 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import type { RunRow } from '../client.ts';
+import type { RunClient, RunRow } from '../client.ts';
 import { printJson, printText, renderTable } from '../output.ts';
 import { renderAge } from '../render.ts';
 import { connectRunning, printProgress, withClient } from '../session.ts';
+import { toTroubledStatus } from '../trouble.ts';
 
 const usual = 50;
 const most = 10_000;
@@ -21,12 +22,30 @@ export async function listRuns({ flags }: Invocation): Promise<number> {
     if (rows.length > 0)
       printProgress('The local stack is not running: this is what the logs say.');
   } else {
-    rows = await withClient(client, () => client.list(limit));
+    rows = await withClient(
+      client,
+      async () => await addTroubles(client, await client.list(limit)),
+    );
   }
   if (flags['json'] === true) printJson(rows);
   else if (rows.length === 0) printProgress('No runs yet. Start one: agent run "goal"');
   else printText(renderRuns(rows, new Date()));
   return 0;
+}
+
+/** As many open runs as are asked about: each costs a request. */
+const mostAsked = 100;
+
+/** A run whose workflow fails cannot say so itself. */
+async function addTroubles(client: RunClient, rows: readonly RunRow[]): Promise<RunRow[]> {
+  const asked = new Set(rows.filter(({ open }) => open).slice(0, mostAsked));
+  return await Promise.all(
+    rows.map(async (row) => {
+      const trouble = asked.has(row) ? await client.findTrouble(row.run) : undefined;
+      if (trouble === undefined) return row;
+      return { ...row, status: toTroubledStatus(trouble), trouble };
+    }),
+  );
 }
 
 export const renderRuns = (rows: readonly RunRow[], now: Date): string =>

@@ -17,6 +17,8 @@ import { findPromotion } from '../snapshots.ts';
 import { createStyle, plainStyle } from '../style.ts';
 import type { Style } from '../style.ts';
 import { readRunTrail } from '../trail.ts';
+import { renderTrouble, toTroubledStatus } from '../trouble.ts';
+import type { Trouble } from '../trouble.ts';
 import type { WatchView } from '../watch-view.ts';
 import { emptyView, foldEvent } from '../watch-view.ts';
 import type { RunView } from '../../workflows/contract.ts';
@@ -29,7 +31,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   const settings = readSettings();
   const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
   const view = events.reduce(foldEvent, emptyView);
-  const now = view.finished === undefined ? await askRun(settings, run) : undefined;
+  const { now, trouble } = view.finished === undefined ? await askRun(settings, run) : {};
   const files = toFiles(settings, run, view);
   const staged = await readStaged(settings, run, view);
   if (flags['json'] === true) {
@@ -37,6 +39,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
     printJson({
       ...toRow(run, events, ''),
       plan: view.steps,
+      ...(trouble === undefined ? {} : { status: toTroubledStatus(trouble), trouble }),
       ...(now === undefined ? {} : { view: now }),
       ...(view.finished === undefined ? {} : { result }),
       ...(staged === undefined ? {} : { staged }),
@@ -53,6 +56,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   }
   const style = createStyle(process.stdout, process.env);
   printText(renderRun(run, events, view, now, style));
+  if (trouble !== undefined) printText(style.red(renderTrouble(run, trouble).join('\n')));
   for (const approval of view.approvals) {
     for (const line of renderEvent(approval, style)) printText(line);
     if (approval.action !== undefined) printText(renderDetails(approval.action, style).join('\n'));
@@ -65,11 +69,24 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   return 0;
 }
 
-/** The run's own word on what it does right now; undefined when nobody is there to ask. */
-async function askRun(settings: Settings, run: string): Promise<RunView | undefined> {
+interface Present {
+  /** The run's own word on what it does right now; absent when nobody is there to ask. */
+  readonly now?: RunView;
+  readonly trouble?: Trouble;
+}
+
+async function askRun(settings: Settings, run: string): Promise<Present> {
   const client = await connectRunning(settings).catch(() => undefined);
-  if (client === undefined) return undefined;
-  return await withClient(client, () => client.view(run, askWithinMs));
+  if (client === undefined) return {};
+  return await withClient(client, async () => {
+    const trouble = await client.findTrouble(run);
+    // A run whose workflow fails has no word of its own.
+    const now = trouble?.what === 'workflow' ? undefined : await client.view(run, askWithinMs);
+    return {
+      ...(now === undefined ? {} : { now }),
+      ...(trouble === undefined ? {} : { trouble }),
+    };
+  });
 }
 
 interface StageState {

@@ -1,0 +1,53 @@
+/** Process entry: puts away what a run held that was ended by force. Needs no server and no worker. */
+import { text } from 'node:stream/consumers';
+import { removeLanes } from '../activities/tools/lanes.ts';
+import { createTransactions } from '../activities/tools/transactions.ts';
+import { createLeases } from '../activities/workspace/lease.ts';
+import { createBlobStore } from '../audit/blobs.ts';
+import { createAuditLog } from '../audit/log.ts';
+import { readSettings } from '../config/environment.ts';
+
+export interface EndOrder {
+  readonly run: string;
+  readonly why: string;
+}
+
+export interface EndAnswer {
+  /** Folders it had, and has no longer. */
+  readonly freed: readonly string[];
+  /** What could not be put away, as sentences. */
+  readonly problems: readonly string[];
+}
+
+const { run, why } = JSON.parse(await text(process.stdin)) as EndOrder;
+const { folders } = readSettings();
+const leases = createLeases(folders.leases);
+const freed = leases.list().flatMap((lease) => (lease.run === run ? [lease.workspace] : []));
+const problems: string[] = [];
+
+/** One thing that cannot be put away keeps none of the others. */
+async function attempt(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+}
+
+await attempt(() => leases.end(run));
+await attempt(() => {
+  const blobs = createBlobStore(folders.blobs);
+  const transactions = createTransactions(leases, folders.snapshots);
+  return removeLanes({ blobs, transactions, copiesDir: folders.copies }, run);
+});
+await attempt(async () => {
+  const audit = createAuditLog(folders.audit);
+  try {
+    if (await audit.has({ kind: 'end', run })) return;
+    const time = new Date().toISOString();
+    await audit.append({ kind: 'end', time, run, status: 'cancelled', why: why.slice(0, 300) });
+  } finally {
+    await audit.close();
+  }
+});
+process.stdout.write(`${JSON.stringify({ freed, problems } satisfies EndAnswer)}\n`);
