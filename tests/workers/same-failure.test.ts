@@ -22,7 +22,7 @@ async function tryAll(
     const { inbound } = factory(context);
     const input: ActivityExecuteInput = { args: [], headers: {} };
     try {
-      await inbound?.execute?.(input, () => Promise.reject(error as Error));
+      await inbound?.execute?.(input, () => Promise.reject(error));
     } catch (end) {
       ends.push(end);
     }
@@ -70,9 +70,10 @@ for (const [name, error] of [
     assert.deepEqual([...new Set(ends)], [error]);
   });
 
+const wrong = (): Error => new Error('wrong');
+
 test('activities are counted each for itself, and anew after they came out well', async () => {
   const factory = endSameFailures();
-  const wrong = (): Error => new Error('wrong');
   assert.equal((await tryAll(times(2, wrong), factory, '1')).some(isEnd), false);
   assert.equal((await tryAll(times(2, wrong), factory, '2')).some(isEnd), false);
   const context = {
