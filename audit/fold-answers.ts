@@ -24,7 +24,8 @@ export function foldStart(
     RunInput | undefined,
     RunState | undefined,
   ];
-  if (state.input !== undefined || input === undefined) return [];
+  // Nobody but a worker checks what a run is started with.
+  if (state.input !== undefined || !isReadable(input)) return [];
   state.input = input;
   const { goal, workspace, stagedFrom, by, approve, limits, models } = input;
   const stage = stagedFrom === undefined ? {} : { stagedFrom };
@@ -33,9 +34,12 @@ export function foldStart(
       ...{ type: 'run.started', goal, workspace, ...stage },
       ...{ by, approve, limits, model: models.executor.model },
     },
-    ...(carried === undefined ? [] : takeOver(state, input, carried)),
+    ...(Array.isArray(carried?.steps) ? takeOver(state, input, carried) : []),
   ];
 }
+
+const isReadable = (input: RunInput | undefined): input is RunInput =>
+  typeof input?.goal === 'string' && typeof input.models?.executor?.model === 'string';
 
 /** A forked or restored run begins with the plan and the counts of another. */
 function takeOver(state: ProjectionState, { from }: RunInput, carried: RunState): RunEventBody[] {

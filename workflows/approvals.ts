@@ -18,7 +18,8 @@ export function registerApprovals(run: Run): void {
   });
 }
 
-function validate(run: Run, { request, digest, answer }: ApprovalAnswer): void {
+function validate(run: Run, given: ApprovalAnswer): void {
+  const { request, digest, answer, by, reason, edited } = given;
   const open = run.pending.filter((entry) => entry.answer === undefined && entry.stale !== true);
   const waiting = open.find((entry) => entry.request.id === request);
   if (waiting === undefined) {
@@ -37,6 +38,9 @@ function validate(run: Run, { request, digest, answer }: ApprovalAnswer): void {
   if (answer !== 'approve' && answer !== 'deny') {
     throw new Error(`An answer is "approve" or "deny", got "${String(answer)}".`);
   }
+  for (const [name, value] of Object.entries({ by, reason, edited }))
+    if (value !== undefined && typeof value !== 'string')
+      throw new Error(`"${name}" of an answer is text, got ${typeof value}.`);
 }
 
 /**

@@ -3,10 +3,13 @@ import { ActivityFailure, patched, rootCause } from '@temporalio/workflow';
 import type { PromoteResult } from '../activities/promotion.ts';
 import { proxyRunActivities } from './activities.ts';
 import type { HookEnd, PromotionInput, RunStatus, Staged } from './contract.ts';
+import { checkPromotionInput } from './edge.ts';
 import type { Run } from './state.ts';
 
 /** `agent promote`: one activity, repeated until it has an outcome. */
-export async function promotion({ queues, request }: PromotionInput): Promise<PromoteResult> {
+export async function promotion(input: PromotionInput): Promise<PromoteResult> {
+  checkPromotionInput(input);
+  const { queues, request } = input;
   const { hands } = proxyRunActivities({ queues });
   return await hands.promote.executeWithOptions({ summary: `promote run ${request.run}` }, [
     request,

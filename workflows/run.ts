@@ -9,6 +9,7 @@ import { goBack, registerRewind } from './checkpoints.ts';
 import { registerControls } from './control.ts';
 import type { RunInput, RunResult, RunView } from './contract.ts';
 import { runView } from './contract.ts';
+import { checkRunInput } from './edge.ts';
 import { executeStep } from './executor.ts';
 import { RunEnd, toRunEnd } from './failures.ts';
 import { closeRun, openRun } from './folder.ts';
@@ -75,7 +76,8 @@ async function toLastWord(run: Run, end: RunEnd, scope: CancellationScope): Prom
  * the run goes on from the last finished one. `carried` is the state brought over from the history before this one.
  */
 export async function agentRun(input: RunInput, carried?: RunState): Promise<RunResult> {
-  const run = createRun(input, carried);
+  checkRunInput(input, carried);
+  const run = createRun(input, carried ?? undefined);
   setHandler(runView, (): RunView => toView(run));
   registerApprovals(run);
   const scope = new CancellationScope();

@@ -1,33 +1,10 @@
 /** Runs that come to the end of a budget, or get nowhere. */
 import assert from 'node:assert/strict';
-import { readdir, rm, writeFile } from 'node:fs/promises';
-import { pauseRun, resumeRun } from '../../workflows/contract.ts';
 import { callsInTurn, happy, loop, tellStory } from '../model-server/scripts.ts';
 import type { Scenario } from './scenario.ts';
 import { done } from './scenario.ts';
 
 export const limitScenarios: readonly Scenario[] = [
-  {
-    // What every call needs is broken for good: a fourth try would fail, too, and so does whatever reads it at the end.
-    name: 'an-activity-that-fails-the-same-way',
-    script: callsInTurn([
-      { name: 'run_command', args: { command: 'pwd' } },
-      { name: 'write_file', args: { path: 'a.txt', content: 'x' } },
-    ]),
-    async drive(agent, handle) {
-      await handle.signal(pauseRun, 'tester');
-      await agent.waitFor(handle, 'paused');
-      await rm(agent.folders.snapshots, { recursive: true });
-      await writeFile(agent.folders.snapshots, 'no folder');
-      await handle.signal(resumeRun, 'tester');
-    },
-    async check(result, agent) {
-      assert.equal(result.status, 'failed', result.summary);
-      assert.match(result.summary, /failed 3 times and is not tried again/);
-      assert.match(result.summary, /ENOTDIR|not a directory/i);
-      assert.deepEqual(await readdir(agent.folders.leases), []);
-    },
-  },
   {
     name: 'failing-the-same-way',
     script: tellStory({

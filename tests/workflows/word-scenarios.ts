@@ -1,12 +1,12 @@
 /** Runs in which a person speaks at every point where their words could be lost. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { releaseLock, waitForLock } from '../../audit/lock.ts';
 import { pauseRun, resumeRun, runView, sayToRun } from '../../workflows/contract.ts';
 import type { RunPhase } from '../../workflows/contract.ts';
-import { countTurns, findStepId, tellStory } from '../model-server/scripts.ts';
+import { callsInTurn, countTurns, findStepId, tellStory } from '../model-server/scripts.ts';
 import type { PureScript } from '../model-server/scripts.ts';
 import type { Role, SeenRequest } from '../model-server/script.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';
@@ -171,6 +171,27 @@ const sayNoTests = async (agent: TestAgent, handle: RunHandle): Promise<void> =>
 };
 
 export const wordScenarios: readonly Scenario[] = [
+  {
+    // What every call needs is broken for good: a fourth try would fail, too, and so does whatever reads it at the end.
+    name: 'an-activity-that-fails-the-same-way',
+    script: callsInTurn([
+      { name: 'run_command', args: { command: 'pwd' } },
+      { name: 'write_file', args: { path: 'a.txt', content: 'x' } },
+    ]),
+    async drive(agent, handle) {
+      await handle.signal(pauseRun, 'tester');
+      await agent.waitFor(handle, 'paused');
+      await rm(agent.folders.snapshots, { recursive: true });
+      await writeFile(agent.folders.snapshots, 'no folder');
+      await handle.signal(resumeRun, 'tester');
+    },
+    async check(result, agent) {
+      assert.equal(result.status, 'failed', result.summary);
+      assert.match(result.summary, /failed 3 times and is not tried again/);
+      assert.match(result.summary, /ENOTDIR|not a directory/i);
+      assert.deepEqual(await readdir(agent.folders.leases), []);
+    },
+  },
   {
     name: 'tests-waived-by-the-person',
     script: untested("tests aren't needed", 'replan'),
