@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
+import { connectTemporal } from '../../client/connection.ts';
 import type { StackFile } from '../../config/stack.ts';
 import { callsInTurn } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
@@ -36,7 +37,7 @@ async function withServer<T>(
   use: (connection: Connection, stack: StackFile) => Promise<T>,
 ): Promise<T> {
   const stack = readStackFile();
-  const connection = await Connection.connect({ address: stack.temporal });
+  const connection = await connectTemporal({ address: stack.temporal });
   try {
     return await use(connection, stack);
   } finally {

@@ -30,6 +30,7 @@ import type { RunHandle, TestAgent, TestAgentOptions } from '../setup/agent.ts';
 import { limitScenarios } from './limit-scenarios.ts';
 import { done } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
+import { wordScenarios } from './word-scenarios.ts';
 
 /** Asks by the default policy: other tools trust the file. */
 const askedWrite = callsInTurn([
@@ -177,6 +178,7 @@ export const lanesStory = (
 
 export const scenarios: readonly Scenario[] = [
   ...limitScenarios,
+  ...wordScenarios,
   {
     name: 'happy-path',
     script: happy,
