@@ -194,8 +194,22 @@ export interface ApprovalDetails {
   readonly risk: Risk;
   /** Each part of a command line with what the policy says of it alone. */
   readonly parts?: readonly ApprovalPart[];
-  /** Of a file that would be changed: the hunks of a unified diff. */
+  /** Of a file that would be changed, or of `changes`: the hunks of a unified diff. */
   readonly diff?: string;
+  /** Files that a command has changed and whose change is held back. */
+  readonly changes?: readonly ChangedFile[];
+}
+
+/** One file of a change that is held back. */
+export interface ChangedFile {
+  /** Relative to the workspace. */
+  readonly path: string;
+  readonly kind: 'added' | 'changed' | 'deleted';
+  readonly rule: string;
+  /** As git writes it, 120000 for a link; absent for a deleted file, as are those after it. */
+  readonly mode?: string;
+  readonly bytes?: number;
+  readonly sha256?: string;
 }
 
 export interface ApprovalPart {
@@ -214,6 +228,8 @@ export interface ActRequest {
   readonly workspace: string;
   readonly call: Call;
   readonly approval?: Approval;
+  /** A person's answer to what the call has changed and is held back. */
+  readonly change?: Approval;
   /** Observation before this one, so that observations form a chain. */
   readonly previous?: Ref;
   /** Snapshot the workspace should hold; absent in runs from before there were any. */
@@ -251,6 +267,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly observation?: Ref;
   /** A crash cut it short and it may not be done twice: a person must say whether it happened. */
   readonly unknown?: true;
+  /** The call has run; what it changed is held back, and `digest` is of exactly that. */
+  readonly change?: true;
   /** With the verdict `ask`: ApprovalDetails. */
   readonly details?: Ref;
   /** Why the answer that was given does not count, as a sentence. */

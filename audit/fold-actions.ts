@@ -30,6 +30,7 @@ export function foldAct(
         ...{ type: 'approval.requested', ...of, request, preview: call.preview },
         ...{ rule, reason, digest },
         ...(result.unknown === undefined ? {} : { kind: 'unknown' }),
+        ...(result.change === undefined ? {} : { kind: 'change' }),
         ...(result.details === undefined ? {} : { details: result.details }),
         ...(result.refused === undefined ? {} : { refused: result.refused }),
       },

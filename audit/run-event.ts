@@ -64,7 +64,7 @@ export type RunEvent =
       OfCall & {
         readonly request: string;
         /** Absent for an action the policy asks about. */
-        readonly kind?: 'unknown' | 'drift';
+        readonly kind?: 'unknown' | 'drift' | 'change';
         readonly preview: string;
         readonly rule: string;
         readonly reason: string;

@@ -14,7 +14,8 @@ export function registerApprovals(run: Run): void {
   setHandler(answerApproval, take, { validator: (answer) => validate(run, answer) });
   setHandler(policyChanged, () => {
     // What the policy did not ask, it has no say in.
-    for (const entry of run.pending) if (entry.request.kind === undefined) entry.stale = true;
+    for (const entry of run.pending)
+      if (entry.request.kind === undefined || entry.request.kind === 'change') entry.stale = true;
   });
 }
 
@@ -91,9 +92,10 @@ const isStanding = (
 /** What a person is shown of an action that cannot go on without them. */
 export const toQuestion = (
   { step, call }: { readonly step: string; readonly call: Call },
-  { rule, reason, digest, unknown, details, refused }: ActResult,
+  { rule, reason, digest, unknown, change, details, refused }: ActResult,
 ): Omit<ApprovalRequest, 'id'> => ({
   ...(unknown === undefined ? {} : { kind: 'unknown' }),
+  ...(change === undefined ? {} : { kind: 'change' }),
   step,
   tool: call.tool,
   preview: call.preview,

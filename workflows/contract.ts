@@ -185,9 +185,10 @@ export type RunPhase =
 
 /**
  * What an approval is about: an action the policy asks about; an action that a crash cut short and that may not be repeated
- * (approve: it happened, deny: it did not); files a person changed between steps (approve: go on with them, deny: take them back).
+ * (approve: it happened, deny: it did not); files a person changed between steps (approve: go on with them, deny: take them back);
+ * protected files that a command has changed (approve: apply the change, deny: apply it without them).
  */
-export type ApprovalKind = 'action' | 'unknown' | 'drift';
+export type ApprovalKind = 'action' | 'unknown' | 'drift' | 'change';
 
 export interface ApprovalRequest {
   /** `a1`, `a2` … within the run. */

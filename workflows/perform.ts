@@ -29,11 +29,13 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
   // The digest may have changed between question and answer; then the new action is asked about.
   while (result.verdict === 'ask') {
     const answer = await waitForAnswer(run, toQuestion(asked, result));
-    // What was approved stays approved while its unknown outcome is cleared up.
-    if (result.unknown === undefined) approval = answer;
+    // What was approved stays approved while its unknown outcome is cleared up, or what it changed is looked at.
+    const isAction = result.unknown === undefined && result.change === undefined;
+    if (isAction) approval = answer;
     const settled =
       result.unknown === undefined || answer === undefined ? undefined : toSettlement(answer);
-    result = await tryAct(run, order, approval, settled);
+    const change = result.change === undefined ? undefined : answer;
+    result = await tryAct(run, order, { approval, settled, change });
   }
   if (result.tree !== undefined) state.tree = result.tree;
   state.policyLimits = result.limits;
@@ -41,11 +43,17 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
   return { result, ...(approval === undefined ? {} : { approval }) };
 }
 
+interface Answers {
+  readonly approval?: Approval | undefined;
+  readonly settled?: Settlement | undefined;
+  /** To what the call has changed and is held back. */
+  readonly change?: Approval | undefined;
+}
+
 async function tryAct(
   run: Run,
   { step, call, seq, ...more }: Order & { readonly seq: number },
-  approval?: Approval,
-  settled?: Settlement,
+  { approval, settled, change }: Answers = {},
 ): Promise<ActResult> {
   const { input, state } = run;
   // What a person wrote instead is in a blob, which workflow code does not read.
@@ -64,6 +72,7 @@ async function tryAct(
         ...more,
         ...(approval === undefined ? {} : { approval }),
         ...(settled === undefined ? {} : { settled }),
+        ...(change === undefined ? {} : { change }),
         ...(state.evidence === undefined ? {} : { previous: state.evidence }),
         ...(state.tree === undefined ? {} : { tree: state.tree }),
         ...(state.head === undefined ? {} : { head: state.head }),

@@ -20,6 +20,15 @@ import { Rejudged, carryOut } from './carry-out.ts';
 import type { Outcome } from './carry-out.ts';
 import { toPreview } from './catalogue.ts';
 import { storeDetails } from './details.ts';
+import {
+  isWhole,
+  renderEnded,
+  renderWithheld,
+  storeChange,
+  toDecision,
+} from './protected-change.ts';
+import { createScreen } from './screen.ts';
+import type { Screen, Screened } from './screen.ts';
 import { judge, refusal, stopped, toSettled } from './judge.ts';
 import { storeObservation } from './observe.ts';
 import { findOutside } from './provenance.ts';
@@ -58,6 +67,7 @@ export interface ActOrder {
   readonly args: Readonly<Record<string, unknown>>;
   readonly workspace: string;
   readonly approval?: Approval;
+  readonly change?: Approval;
   readonly settled?: Settlement;
   readonly untrusted?: Untrusted;
   /** Name of the hook, for a call that no model asked for. */
@@ -140,9 +150,24 @@ export async function performAction(
   if (decision.verdict === 'ask') return await askPerson(way, decision);
   if (decision.verdict === 'deny') return await look(way, decision, () => refusal(decision));
   if (decision.effect !== 'pure' && seq !== undefined) return await change(way, seq, decision);
-  return await look(way, decision, (signal) =>
-    carryOut(action, toSurroundings(way, decision, signal)),
-  );
+  return await look(way, decision, (signal) => carryOutUnkept(way, decision, signal));
+}
+
+const toScreen = ({ dependencies, policy, action, base }: Way, hasSnapshots: boolean): Screen =>
+  createScreen({ ...dependencies, policy, action, digest: base.digest, hasSnapshots });
+
+/** What only looks; outside of runs also what changes something, of which nothing can be put back or held for a question. */
+async function carryOutUnkept(way: Way, decision: Decision, signal: AbortSignal): Promise<Outcome> {
+  const { action } = way;
+  const around = toSurroundings(way, decision, signal);
+  if (decision.effect === 'pure' || action.tool !== 'run_command')
+    return await carryOut(action, around);
+  const screen = toScreen(way, false);
+  const sights = await screen.look();
+  const outcome = await carryOut(action, around);
+  const denied = await screen.clear(sights);
+  if (denied.length === 0) return outcome;
+  return { ...outcome, ok: false, text: outcome.text + renderWithheld(denied) };
 }
 
 /** What is decided, shown, approved and carried out are the same arguments, and none has a secret in it. */
@@ -169,7 +194,8 @@ async function giveAgain(way: Way, seq: number, result: ActResult): Promise<Acte
 /** Undoes an attempt that a crash cut short, and that is not to be made again. */
 async function takeBack(way: Way, seq: number, { verdict, rule, effect }: Decision): Promise<void> {
   const { audit, transactions } = way.dependencies;
-  const call = { ...toIdentity(way.order, seq), digest: way.base.digest };
+  const screen = way.action.tool === 'run_command' ? { screen: toScreen(way, true) } : {};
+  const call = { ...toIdentity(way.order, seq), digest: way.base.digest, ...screen };
   await transactions.takeBack(call, async ({ cut, left }) => {
     await audit.append({
       ...{ kind: 'rollback', time: now(), ...way.base, verdict, rule, effect },
@@ -247,6 +273,8 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         ...(order.tree === undefined ? {} : { tree: order.tree }),
         ...(settled === undefined ? {} : { settled: settled.what }),
         decision,
+        ...(action.tool === 'run_command' ? { screen: toScreen(way, true) } : {}),
+        ...(way.heard.change === undefined ? {} : { answer: way.heard.change }),
         isTakenBack: (error) => error instanceof Rejudged,
         ...(action.tool === 'run_command' ? {} : { touches: toTouched(action) }),
         takenBack: (paths) => (left = paths),
@@ -258,18 +286,29 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
           failpoint('intent.after');
         },
       },
-      async (signal, held) => {
+      async (signal, held, before) => {
         if (settled !== undefined) return { outcome: toSettled(settled) };
-        const outcome = await carryOut(action, toSurroundings(way, decision, signal, held));
+        const around = toSurroundings(way, decision, signal, held);
+        const locked = before.sights?.uncovered;
+        const outcome = await carryOut(action, {
+          ...around,
+          ...(locked === undefined ? {} : { locked: (path: string) => locked.includes(path) }),
+        });
         failpoint('exit.after');
         return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
       },
-      async (outcome, { post }) => {
-        const told = { ...outcome, text: tellLeft(left) + outcome.text };
-        const { text: _, ...result } = await toActed(way, decision, told, elapsed(), post);
-        return { ...result, tree: post, ...toLeft(left) };
+      async (outcome, ending) => {
+        const told = {
+          ...outcome,
+          ok: outcome.ok && isWhole(ending),
+          text: tellLeft(left) + outcome.text + renderEnded(ending, way.heard.change),
+        };
+        const ms = ending.ms ?? elapsed();
+        const { text: _, ...result } = await toActed(way, decision, told, ms, ending.post);
+        return { ...result, tree: ending.post, ...toLeft(left) };
       },
     );
+    if (ended.state === 'held') return await askAboutChange(way, decision, ended.screened);
     if (ended.state === 'unknown') return await askWhatHappened(way, decision, ended);
     if (ended.state === 'stored') return await giveAgain(way, seq, ended.result);
     await logOutcome(way, ended.result, decision);
@@ -326,6 +365,27 @@ async function toQuestion(
     ...{ ...nothingYet, head: reason.slice(0, 200), limits: limitsOf(policy), text: reason },
     details: await storeDetails(dependencies.blobs, policy, action, decision),
     ...(refused === undefined ? {} : { refused }),
+  };
+}
+
+/** The command has run, and what it changed is in the store: a person is asked about exactly that. */
+async function askAboutChange(
+  way: Way,
+  { effect }: Decision,
+  { asked, digest }: Extract<Screened, { state: 'asks' }>,
+): Promise<Acted> {
+  const { dependencies, policy, action, base, heard } = way;
+  const { blobs, audit, transactions } = dependencies;
+  const decision = toDecision(asked, effect);
+  const { verdict, rule, reason } = decision;
+  await audit.append({ kind: 'decision', time: now(), ...base, digest, verdict, rule, effect });
+  const { snapshots } = transactions.peek(action.workspace);
+  return {
+    ...{ verdict, rule, reason: reason.slice(0, 500), effect, policy: base.policy, digest },
+    ...{ ...nothingYet, change: true, limits: limitsOf(policy) },
+    ...{ head: reason.slice(0, 200), text: reason },
+    details: await storeChange({ blobs, policy, snapshots }, action, decision, asked),
+    ...(heard.refused === undefined ? {} : { refused: heard.refused }),
   };
 }
 

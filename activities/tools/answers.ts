@@ -35,30 +35,48 @@ export interface Heard {
   readonly digest: string;
   readonly approval?: Approval;
   readonly settled?: Settlement;
+  /** To what the action has changed and is held back. */
+  readonly change?: Approval;
   /** Why an answer does not count, as a sentence. */
   readonly refused?: string;
   /** For the model, in front of what the tool returns. */
   readonly note?: string;
 }
 
+/** An attempt after the first: what the log has already is not written again. */
+const again = 2;
+
+const alreadyRun =
+  'The command has run already, so its arguments cannot be edited. Approve its change or deny it.';
+
 interface Said extends Answered {
   readonly seq?: number;
   readonly approval?: Approval;
   readonly settled?: Settlement;
+  readonly change?: Approval;
 }
 
 /** Checks what people said of an action, puts their arguments in place of the model's, and writes it down. */
 export async function hearAnswers(
   dependencies: HearDependencies,
-  { seq, approval, settled, ...said }: Said,
+  { seq, approval, settled, change, ...said }: Said,
   asked: Action,
 ): Promise<Heard> {
   const answered: Answered = { ...said, ...(seq === undefined ? {} : { action: seq }) };
   let heard: Heard = { action: asked, digest: hashOf(toCanonical(asked)) };
   if (approval !== undefined) {
-    const refused = await hearApproval(dependencies, answered, approval);
+    // With an answer to what it led to, it was heard before.
+    const first = change === undefined ? answered : { ...answered, attempt: again };
+    const refused = await hearApproval(dependencies, first, approval);
     if (refused !== undefined) return { ...heard, refused };
     heard = await takeApproval(dependencies, heard, approval);
+  }
+  if (change !== undefined) {
+    const refused = await hearApproval(dependencies, answered, change);
+    if (refused !== undefined) return { ...heard, refused };
+    // Its arguments are done with: what else a person wants of the files is another action.
+    if (change.edited !== undefined) return { ...heard, refused: alreadyRun };
+    return { ...heard, change };
   }
   if (settled === undefined) return heard;
   const refused = await hearSettlement(dependencies, answered, settled, heard.digest);

@@ -39,6 +39,8 @@ export interface Surroundings {
   readonly base: { readonly run: string; readonly step: string; readonly digest: string };
   /** Absent outside of runs. */
   readonly held?: Held;
+  /** Of what may not be changed without a question, what a command finds read-only. Outside of runs, all of it. */
+  readonly locked?: (path: string) => boolean;
 }
 
 /** What a tool came to. Failures are outcomes too: the model reads them and goes on. */
@@ -197,6 +199,7 @@ async function runCommand(
     spillDir,
     authorize,
     guard: guardOf(policy),
+    isLocked: around.locked ?? (() => true),
     serveNetwork: (argv) => (hasNetwork(policy, argv) ? serveLinks(around) : undefined),
     prepareArgv: (argv) => prepareArgv(policy, argv),
     ...(held === undefined
@@ -243,6 +246,7 @@ export function guardOf(policy: Policy): Guard {
   const guard = guards.get(policy) ?? {
     isHidden: createDenial(policy, 'read'),
     isProtected: createDenial(policy, 'write'),
+    isWatched: createDenial(policy, 'write', 'ask'),
   };
   guards.set(policy, guard);
   return guard;

@@ -148,7 +148,8 @@ async function bringOver(
     },
     (outcome, { pre, post }) => Promise.resolve({ ...outcome, before: pre, after: post }),
   );
-  if (ended.state === 'unknown') throw new Error('A promotion can always be repeated.');
+  if (ended.state === 'unknown' || ended.state === 'held')
+    throw new Error('A promotion can always be repeated, and is approved by its order.');
   const again = ended.state === 'stored';
   const told = again && (await audit.has({ kind: 'promotion', run, state: 'promoted' }));
   const result: Promoted = { state: 'promoted', ...ended.result, ...(again ? { again } : {}) };

@@ -2,19 +2,17 @@ import { mkdirSync } from 'node:fs';
 import { failpoint } from '../../audit/failpoint.ts';
 import type { Decision } from '../../policies/action.ts';
 import { copyWorkspace } from '../workspace/copies.ts';
+import type { Sights } from '../workspace/sights.ts';
+
+import { createNotes } from './call-notes.ts';
+import type { CallIdentity, Ended, Notes, Session } from './call-notes.ts';
+import { createHold, noSights } from './hold.ts';
+import type { Held as Parked } from './hold.ts';
+import { removeUncovered } from './screen.ts';
+import type { Screen } from './screen.ts';
 import type { Lease, Leases } from '../workspace/lease.ts';
 import { openSnapshots } from '../workspace/snapshots/snapshots.ts';
 import type { Snapshots, Touched } from '../workspace/snapshots/snapshots.ts';
-
-/** One call, for good: its place in the run's own count, and what it is. */
-export interface CallIdentity {
-  readonly workspace: string;
-  readonly run: string;
-  /** Counts the run's actions. A repeated action is another call, so the action alone does not name it. */
-  readonly seq: number;
-  /** sha256 of the canonical action. */
-  readonly digest: string;
-}
 
 export interface CallOrder extends CallIdentity {
   /** What the run believes the workspace holds; spares the look when it is what was committed last. */
@@ -30,6 +28,10 @@ export interface CallOrder extends CallIdentity {
   readonly takenBack?: (left: readonly string[]) => void;
   /** True for an error after which the call counts as never begun. */
   readonly isTakenBack: (error: unknown) => boolean;
+  /** Judges what the call changed before any of it counts; absent where every path was judged beforehand. */
+  readonly screen?: Screen;
+  /** A person's answer to what `screen` asked about; it counts for exactly that. */
+  readonly answer?: { readonly digest: string; readonly answer: 'approve' | 'deny' };
   /** A person's word on an unknown outcome: nothing is run, the workspace is taken as it is or taken back. */
   readonly settled?: 'happened' | 'not';
 }
@@ -57,18 +59,15 @@ export type Transacted<R> =
    * Begun by an earlier attempt, and not repeatable; nothing was run. `left`: files that no snapshot holds and that the attempt
    * changed, where they are the reason.
    */
-  | { readonly state: 'unknown'; readonly pre: string; readonly left?: readonly string[] };
+  | { readonly state: 'unknown'; readonly pre: string; readonly left?: readonly string[] }
+  /** Done, and held back: the workspace is as it was before until a person has answered. */
+  | Parked;
 
 /** What the store knows of a call, before anything is decided of it again. */
 export type Recalled<R> =
   | { readonly state: 'committed'; readonly result: R }
   /** Cut short; `decision` is what allowed it then, absent for calls begun by older versions. */
   | { readonly state: 'begun'; readonly decision: Decision | undefined };
-
-/** The same number with another action: history and store disagree, and nothing may be done. */
-export class IdentityMismatch extends Error {
-  override readonly name = 'IdentityMismatch';
-}
 
 /** The lease a call works under. */
 export interface Held {
@@ -82,7 +81,12 @@ export interface Held {
 export type Perform<T> = (
   signal: AbortSignal,
   held: Held,
-  before: { readonly tree: string; readonly snapshots: Snapshots },
+  before: {
+    readonly tree: string;
+    readonly snapshots: Snapshots;
+    /** Of calls with a screen. */
+    readonly sights?: Sights;
+  },
 ) => Promise<Performed<T>>;
 
 export interface Transactions {
@@ -90,7 +94,10 @@ export interface Transactions {
   /** What became of a call so far; undefined when it never began. Reads only. @throws IdentityMismatch */
   recall<R extends object>(call: CallIdentity): Promise<Recalled<R> | undefined>;
   /** Brings the workspace to where it was before a call that was cut short, and forgets the call. */
-  takeBack(call: CallIdentity, taken: (attempt: Attempt) => Promise<void>): Promise<void>;
+  takeBack(
+    call: CallIdentity & Pick<CallOrder, 'screen'>,
+    taken: (attempt: Attempt) => Promise<void>,
+  ): Promise<void>;
   /**
    * Runs `perform` so that the workspace is what it was before or what it was after, never between, and that a call once
    * committed is not run again. `settle` turns the outcome into the result to keep; the snapshots are those before and after.
@@ -98,7 +105,7 @@ export interface Transactions {
   transact<T, R extends object>(
     order: CallOrder,
     perform: Perform<T>,
-    settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
+    settle: (outcome: T, ended: Ended) => Promise<R>,
   ): Promise<Transacted<R>>;
   /** Snapshots of a workspace, to read in them only. */
   peek(workspace: string): { readonly snapshots: Snapshots };
@@ -115,25 +122,9 @@ export interface Opened {
   readonly know: (tree: string) => void;
 }
 
-/** A workspace this process has the lease of. */
-interface Session {
-  readonly lease: Lease;
-  readonly snapshots: Snapshots;
-  /** Snapshot of what the workspace holds, as long as nobody else changed it. */
-  tree?: string | undefined;
-}
-
 interface Running {
   readonly abort: AbortController;
   readonly ended: Promise<unknown>;
-}
-
-interface Message<R> {
-  readonly digest: string;
-  /** Of the call's beginning. */
-  readonly decision?: Decision;
-  /** Of its end. */
-  readonly result?: R;
 }
 
 /** Why a call under way is stopped: another attempt of it has begun, and decides what becomes of it. */
@@ -180,7 +171,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
   const transact = <T, R extends object>(
     order: CallOrder,
     perform: Perform<T>,
-    settle: (outcome: T, trees: { pre: string; post: string }) => Promise<R>,
+    settle: (outcome: T, ended: Ended) => Promise<R>,
   ): Promise<Transacted<R>> =>
     alone(order.workspace, async (interrupted) => {
       const { workspace, run } = order;
@@ -190,16 +181,27 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       failpoint('lease.after');
       const { lease, snapshots } = session;
       const notes = createNotes<R>(snapshots, order);
+      const started = performance.now();
 
       const done = await notes.read('post');
       if (done?.result !== undefined) return { state: 'stored', result: done.result };
 
       const before = await notes.read('pre');
       const pre = before?.tree ?? (await toPre(session, order));
+      const held = before === undefined ? undefined : await notes.read('held');
+      if (held !== undefined) {
+        const hold = createHold({ session, order, notes, leases, pre });
+        const resumed = await hold.resume({ ...held, sights: before?.sights ?? noSights });
+        if (resumed.state === 'held') return resumed;
+        const { outcome, ended } = resumed;
+        return await commit(() => settle(outcome as T, ended), ended.post);
+      }
+      const sights = before?.sights ?? (await order.screen?.look());
       const begin = async (): Promise<void> => {
         failpoint('pre-ref.before');
-        const commit = await notes.write(pre, { decision: order.decision });
-        snapshots.refs.create(notes.nameOf('pre'), commit);
+        const { decision } = order;
+        const id = await notes.write(pre, { decision, ...(sights && { sights }) });
+        snapshots.refs.create(notes.nameOf('pre'), id);
         failpoint('pre-ref.after');
       };
       if (before === undefined) {
@@ -223,8 +225,9 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
       let performed: Performed<T>;
       try {
         const check = (): void => leases.check(lease);
-        const held = { mark: lease.mark, check };
-        performed = await perform(signal, held, { tree: pre, snapshots });
+        const under = { mark: lease.mark, check };
+        const now = { tree: pre, snapshots, ...(sights && { sights }) };
+        performed = await perform(signal, under, now);
         signal.throwIfAborted();
         // Whoever took over has ended what was running here: that is no outcome.
         check();
@@ -233,6 +236,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
         if (!stopped && !order.isTakenBack(error)) throw error;
         const { attempt } = await goBack(session, notes, pre);
+        if (sights !== undefined) await order.screen?.clear(sights);
         session.tree = pre;
         order.takenBack?.(attempt.left ?? []);
         // What may not be repeated has perhaps reached beyond already: it stays begun, and a person is asked.
@@ -246,14 +250,36 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         changed === undefined
           ? (await snapshots.capture()).tree
           : await snapshots.update(pre, changed);
-      failpoint('settle.before');
-      const result = await settle(outcome, { pre, post });
-      const commit = await notes.write(post, { result });
-      failpoint('post-ref.before');
-      await leases.guard(lease, () => snapshots.refs.create(notes.nameOf('post'), commit));
-      failpoint('post-ref.after');
-      session.tree = post;
-      return { state: 'committed', result };
+      const screened =
+        sights === undefined
+          ? undefined
+          : await order.screen?.judge({ pre, post, snapshots, sights });
+      if (screened?.state === 'asks') {
+        const ms = Math.round(performance.now() - started);
+        const hold = createHold({ session, order, notes, leases, pre });
+        return await hold.keep({ tree: post, outcome, ms }, screened);
+      }
+      if (screened?.state !== 'denied')
+        return await commit(() => settle(outcome, { pre, post }), post);
+      leases.check(lease);
+      // Kept for whoever looks for what was put back: it may have been a person's work.
+      await snapshots.keep(notes.nameOf('withheld-'), post);
+      await snapshots.restore(screened.rest);
+      removeUncovered(workspace, screened.remove);
+      failpoint('withheld.after');
+      const { rest } = screened;
+      return await commit(() => settle(outcome, { pre, post: rest, screened }), rest);
+
+      async function commit(finish: () => Promise<R>, tree: string): Promise<Transacted<R>> {
+        failpoint('settle.before');
+        const result = await finish();
+        const id = await notes.write(tree, { result });
+        failpoint('post-ref.before');
+        await leases.guard(lease, () => snapshots.refs.create(notes.nameOf('post'), id));
+        failpoint('post-ref.after');
+        session.tree = tree;
+        return { state: 'committed', result };
+      }
     });
 
   const peek = (workspace: string): { snapshots: Snapshots } => {
@@ -280,9 +306,11 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         const begun = await notes.read('pre');
         if (begun === undefined || (await notes.read('post')) !== undefined) return;
         const { attempt } = await goBack(session, notes, begun.tree);
+        if (begun.sights !== undefined) await call.screen?.clear(begun.sights);
         session.tree = begun.tree;
         await taken({ again: true, ...attempt });
-        session.snapshots.refs.remove(notes.nameOf('pre'));
+        for (const what of ['applied', 'parked', 'held', 'pre'])
+          session.snapshots.refs.remove(notes.nameOf(what));
       }),
     copy: (original, copy) => copyWorkspace(snapshotsDir, original, copy),
     exclusive: (workspace, run, work) =>
@@ -303,15 +331,6 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         givenUp,
       ),
   };
-
-  /** What was committed last, if nobody else has been at the workspace since; a look at it otherwise. */
-  async function toPre(
-    { tree, snapshots }: Session,
-    { tree: expected, touches = [] }: Pick<CallOrder, 'tree' | 'touches'>,
-  ): Promise<string> {
-    const isKnown = tree !== undefined && (expected === undefined || tree === expected);
-    return await snapshots.cover(isKnown ? tree : (await snapshots.capture()).tree, touches);
-  }
 
   /**
    * Takes back what a cut attempt did. What it left may hold a person's work; it is taken out of the workspace, not thrown
@@ -353,34 +372,13 @@ interface GoneBack {
 const toName = ({ path, kind, to }: Touched): string =>
   kind === 'gone' ? `${path} (gone)` : kind === 'moved' ? `${path} (now ${to ?? ''})` : path;
 
-/** What the store says of one call, in commits under refs of its own. */
-interface Notes<R> {
-  nameOf(what: string): string;
-  /** @throws IdentityMismatch */
-  read(what: 'pre' | 'post'): Promise<(Message<R> & { readonly tree: string }) | undefined>;
-  /** Stores a commit; a ref makes it count. */
-  write(tree: string, message?: Pick<Message<R>, 'decision' | 'result'>): Promise<string>;
-}
-
-function createNotes<R>(snapshots: Snapshots, { run, seq, digest }: CallIdentity): Notes<R> {
-  const nameOf = (what: string): string => `${run}/${seq}/${what}`;
-  return {
-    nameOf,
-    async read(what) {
-      const commit = snapshots.refs.read(nameOf(what));
-      if (commit === undefined) return undefined;
-      const { tree, message } = await snapshots.readCommit(commit);
-      const parsed = JSON.parse(message) as Message<R>;
-      if (parsed.digest !== digest) {
-        throw new IdentityMismatch(
-          `Action ${seq} of run ${run} is noted with digest ${parsed.digest}, asked for with ${digest}.`,
-        );
-      }
-      return { ...parsed, tree };
-    },
-    write: (tree, message = {}) =>
-      snapshots.commit({ tree, message: JSON.stringify({ digest, ...message }) }),
-  };
+/** What was committed last, if nobody else has been at the workspace since; a look at it otherwise. */
+async function toPre(
+  { tree, snapshots }: Session,
+  { tree: expected, touches = [] }: Pick<CallOrder, 'tree' | 'touches'>,
+): Promise<string> {
+  const isKnown = tree !== undefined && (expected === undefined || tree === expected);
+  return await snapshots.cover(isKnown ? tree : (await snapshots.capture()).tree, touches);
 }
 
 /** True when a person cancelled the run; a worker that shuts down only hands its call back. */

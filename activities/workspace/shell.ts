@@ -39,6 +39,8 @@ export interface CommandOptions {
   readonly maxOutputBytes: number;
   readonly signal: AbortSignal;
   readonly guard: Guard;
+  /** Of what the guard watches, what is read-only for commands: what could not be put back. Nothing if absent. */
+  readonly isLocked?: (path: string) => boolean;
   /** The usual ones if absent. */
   readonly limits?: SandboxLimits;
   /** True for what only reads: nothing in the workspace can be changed, but by redirections. */
@@ -135,7 +137,9 @@ export async function runCommandLine(
   const stop = AbortSignal.any([signal, late]);
   const survey = await surveyor.look(surveyAgeMs);
   const risky = await findRiskySettings(options.root, survey.gitFolders);
-  const cover = toCover(survey, risky, options);
+  const locked = survey.watched.filter((path) => options.isLocked?.(path) === true);
+  const guarded = [...survey.guarded, ...locked];
+  const cover = toCover({ ...survey, guarded }, risky, options);
   const marks = new Map(
     cover.protectedPaths.map((path) => [path, toMark(join(options.root, path))]),
   );

@@ -7,6 +7,8 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 export interface Guard {
   readonly isHidden: (folder: readonly string[], name: string) => boolean;
   readonly isProtected: (folder: readonly string[], name: string) => boolean;
+  /** May be changed, but not without a question: nothing is covered for it, its change is judged. */
+  readonly isWatched?: (folder: readonly string[], name: string) => boolean;
 }
 
 /** What a sandbox must cover. Paths are relative to the root, sorted. */
@@ -15,6 +17,8 @@ export interface Survey {
   readonly hidden: readonly string[];
   /** May not be written; nothing in git folders. */
   readonly guarded: readonly string[];
+  /** Files, links and whatever is not looked into that may not be changed without a question. */
+  readonly watched: readonly string[];
   /** Folders git takes its settings and hooks from, those of submodules and work trees too. */
   readonly gitFolders: readonly string[];
 }
@@ -29,6 +33,7 @@ interface Folder {
   readonly folders: readonly string[];
   readonly hidden: readonly string[];
   readonly guarded: readonly string[];
+  readonly watched: readonly string[];
   /** By its name, or by what is in it. */
   readonly isGit: boolean;
 }
@@ -138,6 +143,12 @@ function readFolder(path: string, names: readonly string[], guard: Guard): Folde
       .map(({ name }) => name),
     hidden: hidden.map(({ name }) => name),
     guarded: guarded.map(({ name }) => name),
+    watched: entries
+      .filter(
+        (entry) =>
+          !isGit && !closed.has(entry) && !isFolder(entry) && guard.isWatched?.(names, entry.name),
+      )
+      .map(({ name }) => name),
   };
 }
 
@@ -149,6 +160,7 @@ async function walkFolders(
 ): Promise<Survey> {
   const hidden: string[] = [];
   const guarded: string[] = [];
+  const watched: string[] = [];
   const gitFolders: string[] = [];
   const todo: (readonly string[])[] = [[]];
   for (let seen = 1; todo.length > 0; seen += 1) {
@@ -160,6 +172,7 @@ async function walkFolders(
     const inHere = (name: string): string => (path === '' ? name : `${path}/${name}`);
     hidden.push(...folder.hidden.map(inHere));
     guarded.push(...folder.guarded.map(inHere));
+    watched.push(...folder.watched.map(inHere));
     if (folder.isGit) gitFolders.push(path);
     for (const name of folder.folders)
       if (!folder.isGit || insideGit.includes(name)) todo.push([...names, name]);
@@ -167,6 +180,7 @@ async function walkFolders(
   return {
     hidden: hidden.toSorted(),
     guarded: guarded.toSorted(),
+    watched: watched.toSorted(),
     gitFolders: gitFolders.toSorted(),
   };
 }

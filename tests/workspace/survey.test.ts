@@ -28,7 +28,7 @@ test('every change that matters is seen by the next look, however long nothing h
     assert.deepEqual(await surveyor.look(), first);
     return first;
   };
-  assert.deepEqual(await look(), { hidden: [], guarded: [], gitFolders: [] });
+  assert.deepEqual(await look(), { hidden: [], watched: [], guarded: [], gitFolders: [] });
   const changes: readonly [() => void, Partial<Awaited<ReturnType<typeof look>>>][] = [
     [() => mkdirSync(join(root, 'a/b/c/.git')), { gitFolders: ['a/b/c/.git'] }],
     [() => renameSync(join(root, 'a/b'), join(root, 'e')), { gitFolders: ['e/c/.git'] }],

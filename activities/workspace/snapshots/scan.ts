@@ -35,7 +35,7 @@ export const createAllowance = (): Allowance => ({ bytes: 256 * 1024 * 1024 });
 const mostAllowedBytes = 64 * 1024 * 1024;
 
 /** Built from what a package manager can fetch again, or caches of tools: too large to copy, and not the run's work. */
-const dependencyFolders = [
+export const dependencyFolders: readonly string[] = [
   'node_modules',
   'bower_components',
   '.venv',

@@ -17,6 +17,8 @@ import type { Restored } from './restore.ts';
 import { findTouched, readUncovered } from './uncovered.ts';
 import type { Touched } from './uncovered.ts';
 import { toText } from './byte-path.ts';
+import { findDifferences, findFile, putBack } from './difference.ts';
+import type { Difference, FileEntry } from './difference.ts';
 import { fetchObjects } from './kept.ts';
 import { mergeSnapshots } from './merge.ts';
 import type { Merged, ThreeTrees } from './merge.ts';
@@ -71,6 +73,14 @@ export interface Snapshots {
   merge(trees: ThreeTrees): Promise<Merged>;
   /** Files that differ, in the workspace and in repositories inside it. */
   compare(before: string, after: string): Promise<FileChange[]>;
+  /** As `compare`, with what each file was and is; quick where little differs. */
+  difference(before: string, after: string): Promise<Difference[]>;
+  /** The file of a snapshot at a path; undefined where there is none. */
+  find(tree: string, path: string): Promise<FileEntry | undefined>;
+  /** Content of a file, or where a link points to. */
+  content(entry: FileEntry): Promise<Buffer>;
+  /** The snapshot with these files as they were before. */
+  putBack(tree: string, differences: readonly Difference[]): Promise<string>;
   /** Unified diff of them. */
   renderDiff(before: string, after: string): Promise<string>;
   /** Stores a commit and returns its id. Durable when it resolves. */
@@ -209,6 +219,14 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
     isSame: (one, other) => isSameBut(shadow, one, other),
     fetchObjects: (from, tree) => fetchObjects(shadow, from, tree),
     compare,
+    difference: (before, after) => findDifferences(objects, before, after),
+    find: (tree, path) => findFile(objects, tree, Buffer.from(path).toString('latin1')),
+    content: ({ id }) => objects.read(id),
+    async putBack(tree, differences) {
+      const id = await putBack(objects, tree, differences);
+      await objects.flush();
+      return id;
+    },
     merge: (trees) =>
       mergeSnapshots(shadow, (tree, parent) => commit({ tree, message: '' }, parent), trees),
     has: (tree) =>

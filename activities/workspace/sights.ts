@@ -1,0 +1,96 @@
+/** What stands in a workspace under names that a rule protects, beyond what a snapshot says of it. */
+import { accessSync, constants, existsSync, lstatSync, realpathSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { readHooksFolders } from './hooks-folders.ts';
+import { dependencyFolders, workspaceCoverage } from './snapshots/scan.ts';
+import { surveyorOf } from './survey.ts';
+import type { Guard } from './survey.ts';
+
+/** Noted before a call begins, so that it outlives a crash. Paths are relative to the workspace. */
+export interface Sights {
+  /** What may not be written, with the mark of what a sandbox covers; empty for a link, which it cannot cover. */
+  readonly guarded: Readonly<Record<string, string>>;
+  /** What may not be changed without a question and may be missing in a snapshot, so that a change could not be taken back. */
+  readonly uncovered: readonly string[];
+  /** Links among both that lead to another place inside. */
+  readonly aliases: readonly { readonly target: string; readonly as: string }[];
+  /** Folders git takes hooks from, as it is set; `.` for the workspace itself. */
+  readonly hooksFolders: readonly string[];
+}
+
+/** Without snapshots, nothing is covered. */
+export async function lookAtSights(
+  root: string,
+  guard: Guard,
+  hasSnapshots: boolean,
+): Promise<Sights> {
+  const { guarded, watched, gitFolders } = await surveyorOf(root, guard).look();
+  const hooksFolders = await readHooksFolders(root, gitFolders);
+  const all = [...guarded, ...watched];
+  return {
+    guarded: Object.fromEntries(guarded.map((path) => [path, toMark(join(root, path))])),
+    uncovered: watched.filter((path) => !hasSnapshots || !isSurelyCovered(root, path)),
+    aliases: all.flatMap((as) => {
+      const target = toTarget(root, as);
+      return target === undefined ? [] : [{ target, as }];
+    }),
+    hooksFolders,
+  };
+}
+
+/** What has come to stand there since, and may be missing in a snapshot. */
+export async function findNewSights(
+  root: string,
+  guard: Guard,
+  before: Sights,
+  hasSnapshots: boolean,
+): Promise<string[]> {
+  const { guarded, watched } = await surveyorOf(root, guard).look();
+  const known = new Set([...Object.keys(before.guarded), ...before.uncovered]);
+  return [
+    ...guarded.filter((path) => !known.has(path)),
+    ...watched.filter(
+      (path) => !known.has(path) && (!hasSnapshots || !isSurelyCovered(root, path)),
+    ),
+  ];
+}
+
+/** Which file or folder it is, whatever it is called; empty for none and for a link. */
+export function toMark(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat === undefined || stat.isSymbolicLink() ? '' : `${stat.dev} ${stat.ino}`;
+}
+
+/** Where a link leads, as long as that is another place inside the workspace. */
+function toTarget(root: string, path: string): string | undefined {
+  const file = join(root, path);
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return undefined;
+  try {
+    const target = relative(root, realpathSync(file));
+    const isInside = target !== '' && target !== '..' && !target.startsWith('../');
+    // A link to a folder above itself would make everything there a protected file.
+    return isInside && !`${path}/`.startsWith(`${target}/`) ? target : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** No for whatever a scan may leave out: too large where git ignores it, unreadable, fetched, in a cache, no file at all. */
+function isSurelyCovered(root: string, path: string): boolean {
+  const names = path.split('/');
+  if (names.some((name) => dependencyFolders.includes(name))) return false;
+  const file = join(root, path);
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return true;
+  if (!stat.isSymbolicLink()) {
+    if (!stat.isFile() || stat.size > workspaceCoverage.mostIgnoredBytes) return false;
+    try {
+      accessSync(file, constants.R_OK);
+    } catch {
+      return false;
+    }
+  }
+  for (let at = dirname(path); at !== '.'; at = dirname(at))
+    if (existsSync(join(root, at, 'CACHEDIR.TAG'))) return false;
+  return true;
+}
