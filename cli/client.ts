@@ -342,7 +342,7 @@ function createRunClient(
           const described = await service.describeWorkflowExecution({ namespace, execution });
           if (!isTaskFailing(described)) return findTrouble(described);
           const last = await service.getWorkflowExecutionHistoryReverse({
-            ...{ namespace, execution, maximumPageSize: 10 },
+            ...{ namespace, execution, maximumPageSize: 50 },
           });
           return findTrouble(described, toHistoryJson(last.history?.events ?? []));
         });

@@ -27,6 +27,9 @@ export interface Described {
 /** Tries that may fail before anybody hears of it: a killed worker costs one. */
 const quietAttempts = 2;
 
+const taskFailed = 'EVENT_TYPE_WORKFLOW_TASK_FAILED';
+const taskEnds = new Set([taskFailed, 'EVENT_TYPE_WORKFLOW_TASK_COMPLETED']);
+
 /** True when the error of its workflow task is to be looked up in its history. */
 export const isTaskFailing = ({ pendingWorkflowTask }: Described): boolean =>
   (pendingWorkflowTask?.attempt ?? 1) > 1;
@@ -36,9 +39,10 @@ export function findTrouble(
   { pendingWorkflowTask, pendingActivities }: Described,
   last: readonly HistoryEventJson[] = [],
 ): Trouble | undefined {
-  const failed = last.find(({ eventType }) => eventType === 'EVENT_TYPE_WORKFLOW_TASK_FAILED');
+  const failed = last.find(({ eventType }) => taskEnds.has(eventType));
   const attempt = pendingWorkflowTask?.attempt ?? 1;
-  if (attempt > 1 && failed !== undefined) {
+  // A task that only timed out, for want of a worker, has no error to show.
+  if (attempt > 1 && failed?.eventType === taskFailed) {
     const { cause, failure } = attributesOf(failed);
     const name = String(cause).replace('WORKFLOW_TASK_FAILED_CAUSE_', '');
     return { what: 'workflow', name, attempt, error: decodeFailure(failure ?? {}) };

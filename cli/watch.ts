@@ -92,6 +92,7 @@ async function followToEnd(
       for (const line of renderTrouble(run, trouble)) printProgress(line);
     told = key;
   };
+  void tellTrouble();
   // A killed supervisor leaves a Temporal that answers and no worker: the run would stand still before our eyes.
   const look = setInterval(() => {
     if (local && readStack(settings) === undefined) onAway();

@@ -3,7 +3,14 @@ import type { Invocation } from '../arguments.ts';
 import type { RunClient } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../output.ts';
-import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+import {
+  connectFor,
+  parseRun,
+  printProgress,
+  readUser,
+  toUnknownRun,
+  withClient,
+} from '../session.ts';
 
 /** `agent pause`: the run holds after the activity under way. */
 export const pauseRuns = (invocation: Invocation): Promise<number> =>
@@ -27,7 +34,13 @@ export const cancelRuns = async (invocation: Invocation): Promise<number> => {
   }
   return await send(invocation, 'is asked to end', async (client, run) => {
     const { cancelRun } = await import('../../workflows/contract.ts');
-    return await client.signal(run, cancelRun, readUser());
+    const sent = await client.signal(run, cancelRun, readUser());
+    const trouble = sent ? await client.findTrouble(run) : undefined;
+    if (trouble?.what === 'workflow')
+      printProgress(
+        `Its workflow fails, so it cannot end by itself now. At once: agent cancel ${run} --force`,
+      );
+    return sent;
   });
 };
 

@@ -90,8 +90,14 @@ test('a run whose workflow fails is shown with the error, and is ended by force 
   const asJson = JSON.parse((await machine.run('show', 'odd', '--json')).stdout) as object;
   assert.match(JSON.stringify(asJson), /"status":"failing"/);
   const watching = machine.start('attach', 'odd');
+  await new Promise<void>((resolve) =>
+    watching.child.stderr?.on('data', (text) => {
+      if (String(text).includes('stands still')) resolve();
+    }),
+  );
   const polite = await machine.run('cancel', 'odd');
   assert.equal(polite.code, 0, polite.stderr);
+  assert.match(polite.stderr, /agent cancel odd --force/);
   await waitForStatus('odd', 'failing');
   const forced = await machine.run('cancel', 'odd', '--force');
   assert.equal(forced.code, 0, forced.stderr);
