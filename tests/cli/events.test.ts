@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunEvent, RunEventBody } from '../../audit/run-event.ts';
+import { chooseQuestion } from '../../cli/commands/say.ts';
 import { renderEvent } from '../../cli/render.ts';
 import { renderBudget, renderLive } from '../../cli/render-live.ts';
 import { plainStyle } from '../../cli/style.ts';
@@ -199,4 +200,34 @@ test('the plan is ticked as steps are accepted', () => {
     '☐ s2 Fix',
     '  Two steps.',
   ]);
+});
+
+const ask = (request: string, of: string): RunEventBody => ({
+  ...{ type: 'input.requested', step: of, request, question: `Which one in ${of}?` },
+});
+
+test('a question stays until it is answered or its step goes on, whatever else is done and said', () => {
+  const open = (...bodies: RunEventBody[]): string[] =>
+    toEvents([started, plan, ask('q1', 's1'), ask('q2', 's2'), ...bodies])
+      .reduce(foldEvent, emptyView)
+      .questions.map(({ request }) => request);
+  const beside: RunEventBody = { type: 'tool.requested', ...call, preview: 'npm test' };
+  assert.deepEqual(open(beside, finishedCall(1)), ['q1', 'q2']);
+  assert.deepEqual(open({ type: 'said', text: 'Hurry.', by: 'ada' }), ['q1', 'q2']);
+  assert.deepEqual(open({ type: 'said', text: 'That one.', by: 'ada', to: 'q2' }), ['q1']);
+  assert.deepEqual(open({ type: 'thought', step: 's1', text: '', transcript: '' }), ['q2']);
+  assert.deepEqual(open(plan), []);
+});
+
+test('an answer goes to the only open question, or to the one it names', () => {
+  const [one, two] = ['q1', 'q2'].map((id) => ({ id, step: 's1', question: `Which ${id}?` }));
+  assert.ok(one !== undefined && two !== undefined);
+  assert.equal(chooseQuestion('r1', [], undefined), '');
+  assert.equal(chooseQuestion('r1', [one], undefined), 'q1');
+  assert.equal(chooseQuestion('r1', [one, two], 'q2'), 'q2');
+  assert.throws(
+    () => chooseQuestion('r1', [one, two], undefined),
+    /q1: Which q1\?\n {2}q2: .*--to q1/s,
+  );
+  assert.throws(() => chooseQuestion('r1', [one], 'q2'), /does not wait for an answer to q2/);
 });
