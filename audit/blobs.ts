@@ -22,8 +22,11 @@ import type { Mask } from '../policies/redaction.ts';
  * before it is written, so the ref is that of the text without them.
  */
 export interface BlobStore {
-  /** Returns `sha256:<64 hex>`; durable (fsync) when it resolves. Storing the same bytes again costs one stat. */
-  put(content: string | Uint8Array): Promise<string>;
+  /**
+   * Returns `sha256:<64 hex>`; durable (fsync) when it resolves. Storing the same bytes again costs one stat. `mask`:
+   * `asStored` for a text that is free of secrets already.
+   */
+  put(content: string | Uint8Array, mask?: Mask): Promise<string>;
   /** Moves a finished file in, for content too large to hold in memory and free of secrets. `sha256` is the file's, as hex. */
   adopt(file: string, sha256: string): Promise<string>;
   /** @throws BlobError when the blob is missing or its bytes do not hash to the ref. */
@@ -148,8 +151,8 @@ export const createBlobStore = (root: string, redactor: Mask = formRedactor): Bl
 
   const store: BlobStore = {
     pathOf,
-    async put(given) {
-      const content = withoutSecrets(redactor, given);
+    async put(given, mask = redactor) {
+      const content = withoutSecrets(mask, given);
       const ref = `sha256:${hashOf(content)}`;
       const file = pathOf(ref);
       await write(root, file, content);

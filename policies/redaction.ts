@@ -21,6 +21,8 @@ export interface Redactor {
   find(text: string): readonly Secret[];
   /** Further values to take out from now on, in every way they may be written. */
   add(values: readonly SecretValue[]): void;
+  /** All that were told, in order; for another redactor of this program. */
+  readonly known: readonly SecretValue[];
   /** Longest form of a known value with white space in it; 0 if there is none. */
   readonly longestSpaced: number;
 }
@@ -50,14 +52,17 @@ const toKind = (name: string): string => name.replaceAll(/[^\w.-]/g, '_').slice(
 const mostRounds = 10;
 
 export function createRedactor(values: readonly SecretValue[] = []): Redactor {
-  const known = new Set<string>();
+  const known: SecretValue[] = [];
+  const told = new Set<string>();
   const forms = createKnownForms();
   let longestSpaced = 0;
 
   const add = (more: readonly SecretValue[]): void => {
-    for (const { name, value } of more) {
-      if (known.has(value)) continue;
-      known.add(value);
+    for (const secret of more) {
+      const { name, value } = secret;
+      if (told.has(value)) continue;
+      told.add(value);
+      known.push(secret);
       for (const form of toForms(value)) {
         if (forms.add(form, toKind(name)) && /\s/.test(form))
           longestSpaced = Math.max(longestSpaced, form.length);
@@ -97,6 +102,7 @@ export function createRedactor(values: readonly SecretValue[] = []): Redactor {
     mask: (text) => redact(text).text,
     find,
     add,
+    known,
     get longestSpaced() {
       return longestSpaced;
     },

@@ -4,13 +4,13 @@ import type { BlobStore } from '../../audit/blobs.ts';
 import { failpoint } from '../../audit/failpoint.ts';
 import type { AuditLog } from '../../audit/log.ts';
 import type { Action, Decision } from '../../policies/action.ts';
-import { decide, limitsOf } from '../../policies/decide.ts';
-import { formRedactor, redactValue } from '../../policies/redaction.ts';
+import { limitsOf } from '../../policies/decide.ts';
+import { formRedactor } from '../../policies/redaction.ts';
 import type { Redactor } from '../../policies/redaction.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { CommandError, toCommandLine } from '../../policies/shell.ts';
 import { isTestRun } from '../../policies/test-runs.ts';
-import { isForeign, stepUp, toUntrusted } from '../../policies/untrusted.ts';
+import { isForeign, toUntrusted } from '../../policies/untrusted.ts';
 import type { Untrusted } from '../../policies/untrusted.ts';
 import type { ActResult, Approval, Ref, Settlement, SnapshotId } from '../contract.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
@@ -19,6 +19,8 @@ import type { Heard } from './answers.ts';
 import { Rejudged, carryOut } from './carry-out.ts';
 import type { Outcome } from './carry-out.ts';
 import { toPreview } from './catalogue.ts';
+import { checksOf, toWithheld } from './checks.ts';
+import type { Checks } from './checks.ts';
 import { storeDetails } from './details.ts';
 import {
   isWhole,
@@ -114,7 +116,9 @@ export async function performAction(
   order: ActOrder,
 ): Promise<Acted> {
   const { run, step, seq, tool } = order;
-  const heard = await hearAnswers(dependencies, order, toAction(dependencies, order));
+  const checks = checksOf(dependencies.redactor ?? formRedactor);
+  const asked = await toAction(checks, order);
+  const heard = await hearAnswers(dependencies, order, asked.action);
   const { action, digest, approval, settled } = heard;
   const bundle = await dependencies.policy(action.workspace);
   // The store first: what is done is done, whatever the policy would say of it today.
@@ -123,13 +127,11 @@ export async function performAction(
       ? undefined
       : await dependencies.transactions.recall<ActResult>({ ...toIdentity(order, seq), digest });
   failpoint('decide.before');
-  const decision = judge(
-    stepUp(decide(bundle.policy, action), bundle.policy, action, order.untrusted),
-    {
-      ...{ action, digest, sandbox: dependencies.sandbox },
-      ...(approval === undefined ? {} : { approval }),
-    },
-  );
+  const judged = asked.refused ?? (await checks.decide(bundle.policy, action, order.untrusted));
+  const decision = judge(judged, {
+    ...{ action, digest, sandbox: dependencies.sandbox },
+    ...(approval === undefined ? {} : { approval }),
+  });
   failpoint('decide.after');
   const base: Base = {
     ...{ run, step, tool, digest, policy: bundle.sha256 },
@@ -171,11 +173,18 @@ async function carryOutUnkept(way: Way, decision: Decision, signal: AbortSignal)
 }
 
 /** What is decided, shown, approved and carried out are the same arguments, and none has a secret in it. */
-const toAction = ({ redactor = formRedactor }: ActDependencies, order: ActOrder): Action => ({
-  tool: order.tool,
-  args: redactValue(redactor, order.args),
-  workspace: realpathSync(order.workspace),
-});
+async function toAction(
+  checks: Checks,
+  order: ActOrder,
+): Promise<{ readonly action: Action; readonly refused?: Decision }> {
+  const { tool } = order;
+  const workspace = realpathSync(order.workspace);
+  const args = await checks.redactArguments(order.args);
+  if (args !== undefined) return { action: { tool, args, workspace } };
+  const reason = `The arguments of ${tool} could not be looked through for secrets in time. Send less at once.`;
+  const refused: Decision = { verdict: 'deny', rule: 'secrets.deadline', reason, effect: 'pure' };
+  return { action: { tool, args: {}, workspace }, refused };
+}
 
 const toIdentity = ({ run, workspace }: Pick<ActOrder, 'run' | 'workspace'>, seq: number) => ({
   ...{ run, seq, workspace: realpathSync(workspace) },
@@ -427,17 +436,20 @@ async function toActed(
   tree = order.tree,
 ): Promise<Acted> {
   const { verdict, rule, reason, effect } = decision;
-  const masked = (dependencies.redactor ?? formRedactor).redact((heard.note ?? '') + raw.text);
+  const checks = checksOf(dependencies.redactor ?? formRedactor);
+  const given = (heard.note ?? '') + raw.text;
+  const masked = (await checks.redact(given)) ?? { text: toWithheld(given), count: 0 };
   const outcome = { ...raw, text: masked.text };
   const redacted = masked.count + (raw.redacted ?? 0);
   const { ok, bytes, exitCode } = outcome;
   failpoint('blob.before');
-  const { ref, text, output, suspicious } = await storeObservation(dependencies.blobs, outcome, {
+  const { blobs } = dependencies;
+  const { ref, text, output, suspicious } = await storeObservation({ blobs, checks }, outcome, {
     ...{ seq: order.seq ?? 0, step: order.step, call: order.call, tool: order.tool },
     ...{ preview: base.preview, verdict, rule, ms, time: now() },
     ...(order.hook === undefined ? {} : { hook: order.hook }),
     ...(tree === undefined ? {} : { tree }),
-    ...(isTest(action) ? { test: true } : {}),
+    ...(verdict === 'allow' && isTest(action) ? { test: true } : {}),
     ...(order.previous === undefined ? {} : { previous: order.previous }),
   });
   const outside =

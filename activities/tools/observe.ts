@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../../audit/blobs.ts';
 import type { Observation, Ref } from '../contract.ts';
-import { findInjection } from '../../policies/injection.ts';
 import type { Suspicion } from '../../policies/injection.ts';
+import { asStored } from '../../policies/redaction.ts';
 import { isForeign } from '../../policies/untrusted.ts';
 import { capText } from '../workspace/output.ts';
+import { toWithheld } from './checks.ts';
+import type { Checks } from './checks.ts';
 import type { Outcome } from './carry-out.ts';
 
 /** What is known of an observation beside the outcome. */
@@ -15,7 +17,7 @@ type About = Omit<
 
 /** Stores what the model will read of an outcome. Returns it with its ref, and where it tries to give orders. */
 export async function storeObservation(
-  blobs: BlobStore,
+  { blobs, checks }: { readonly blobs: BlobStore; readonly checks: Checks },
   outcome: Outcome,
   about: About,
 ): Promise<{
@@ -27,15 +29,18 @@ export async function storeObservation(
 }> {
   const { ok, exitCode, changed } = outcome;
   const shown = await toShown(outcome, blobs);
-  const suspicious =
-    about.verdict === 'allow' && isForeign(about.tool) ? findInjection(shown.text) : [];
+  const found =
+    about.verdict === 'allow' && isForeign(about.tool)
+      ? await checks.findInjection(shown.text)
+      : [];
+  const suspicious = found ?? [];
+  const text = found === undefined ? toWithheld(shown.text) : shown.text;
   const stored: Observation = {
-    ...{ v: 1, ...about, ok, changed, text: shown.text },
+    ...{ v: 1, ...about, ok, changed, text },
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(suspicious.length === 0 ? {} : { suspicious }),
     ...(shown.whole === undefined ? {} : { whole: shown.whole }),
   };
-  const { text } = shown;
   const output = createHash('sha256').update(text).digest('hex').slice(0, 16);
   return { ref: await blobs.putJson(stored), text, output, suspicious };
 }
@@ -48,6 +53,6 @@ async function toShown(
   if (whole !== undefined) return { text, whole };
   const short = capText(text);
   if (short === text) return { text };
-  const ref = await blobs.put(text);
+  const ref = await blobs.put(text, asStored);
   return { text: capText(text, undefined, ref), whole: ref };
 }
