@@ -50,7 +50,7 @@ export function renderDetails(
   style: Style,
   columns = Number.POSITIVE_INFINITY,
 ): string[] {
-  const { tool, args, workspace, rule, reason, risk, diff, parts = [] } = details;
+  const { tool, args, workspace, rule, reason, risk, diff, changes, parts = [] } = details;
   const cwd = typeof args['cwd'] === 'string' ? args['cwd'] : '.';
   const rows: [string, string][] = [
     ['in', cwd === '.' ? workspace : `${workspace}/${cwd}`],
@@ -60,6 +60,7 @@ export function renderDetails(
   ];
   const lines: Line[] = [
     ...renderCall(tool, args, diff, style),
+    ...(changes === undefined ? [] : renderChanges(changes, diff, style)),
     ...(parts.length < 2 ? [] : parts.map((part) => toPart(part, style))),
     ...rows.map(([name, text]): Line => ({ text: `${name.padEnd(5)} ${toOne(text)}` })),
   ];
@@ -86,17 +87,15 @@ function renderCall(
   tool: string,
   args: ApprovalDetails['args'],
   diff: string | undefined,
-  { bold, dim, green, red }: Style,
+  style: Style,
 ): Line[] {
+  const { bold } = style;
   // A change that changes nothing says nothing: then the arguments do.
-  if (diff !== undefined && diff.trim() !== '') {
-    const paintOf = (line: string) =>
-      line.startsWith('+') ? green : line.startsWith('-') ? red : dim;
+  if (tool !== 'run_command' && diff !== undefined && diff.trim() !== '')
     return [
       { text: `${tool} ${toOne(String(args['path']))}`, paint: bold },
-      ...toLines(diff).map((text) => ({ text, paint: paintOf(text) })),
+      ...renderDiff(diff, style),
     ];
-  }
   if (tool !== 'run_command') return [{ text: tool, paint: bold }, ...renderArgs(args)];
   const { command, argv, cwd: _cwd, ...rest } = args;
   const text = typeof command === 'string' ? command : (argv as string[]).map(quote).join(' ');
@@ -108,6 +107,27 @@ function renderCall(
     ...renderArgs(rest),
   ];
 }
+
+function renderDiff(diff: string, { dim, green, red }: Style): Line[] {
+  const paintOf = (line: string) =>
+    line.startsWith('+') ? green : line.startsWith('-') ? red : dim;
+  return toLines(diff).map((text) => ({ text, paint: paintOf(text) }));
+}
+
+/** What a command has changed: every file by name and content, then the lines of those that can be shown. */
+const renderChanges = (
+  changes: NonNullable<ApprovalDetails['changes']>,
+  diff: string | undefined,
+  style: Style,
+): Line[] => [
+  { text: 'It has run. Held back until you answer:' },
+  ...changes.map(({ kind, path, rule, mode, bytes, sha256 }) => {
+    const what = mode === '120000' ? 'link, ' : mode === '100755' ? 'program, ' : '';
+    const content = sha256 === undefined ? '' : `, ${what}${bytes} bytes, sha256 ${sha256}`;
+    return { text: `${kind.padEnd(7)} ${toOne(path)} (${rule}${content})`, paint: style.yellow };
+  }),
+  ...(diff === undefined ? [] : renderDiff(diff, style)),
+];
 
 /** Text of several lines as such, everything else as JSON. */
 const renderArgs = (args: Readonly<Record<string, unknown>>): Line[] =>

@@ -33,7 +33,9 @@ interface Holding extends Working {
   readonly pre: string;
 }
 
-export const noSights: Sights = { guarded: {}, uncovered: [], aliases: [], hooksFolders: [] };
+export const noSights: Sights = {
+  ...{ guarded: {}, uncovered: [], closed: [], aliases: [], hooksFolders: [] },
+};
 
 interface Hold {
   /** Keeps the change and takes it out of the workspace. */

@@ -16,7 +16,7 @@ import { toCommandLine } from '../../policies/shell.ts';
 import { rulesThatAsk } from '../../policies/strictest.ts';
 import { sha256Of } from '../workspace/regular.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
-import { findNewSights, lookAtSights, toMark } from '../workspace/sights.ts';
+import { findNewSights, lookAtSights, lookOpened, toMark } from '../workspace/sights.ts';
 import type { Sights } from '../workspace/sights.ts';
 import { toText } from '../workspace/snapshots/byte-path.ts';
 import type { Difference, FileEntry } from '../workspace/snapshots/difference.ts';
@@ -68,6 +68,8 @@ interface Withheld {
 
 export interface Screen {
   look(): Promise<Sights>;
+  /** To be called when the command has ended: what it made unreadable for its owner is looked at, too. */
+  open(sights: Sights): Promise<void>;
   judge(change: Change): Promise<Screened>;
   /** Where there are no snapshots: takes away what is new and protected, and says what that was. */
   clear(sights: Sights): Promise<readonly ProtectedChange[]>;
@@ -94,6 +96,9 @@ export function createScreen(options: ScreenOptions): Screen {
     createChangeJudge(policy, { ...sights, fetched });
   return {
     look: () => lookAtSights(workspace, guard, hasSnapshots),
+    async open({ closed }) {
+      await lookOpened(workspace, guard, closed);
+    },
     async clear(sights) {
       const found = await findNew(sights, () => Promise.resolve(false));
       removeUncovered(

@@ -235,6 +235,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         // Stopped by a person, or refused on the way: what it had done is taken back, nothing half done is left.
         const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
         if (!stopped && !order.isTakenBack(error)) throw error;
+        if (sights !== undefined) await order.screen?.open(sights);
         const { attempt } = await goBack(session, notes, pre);
         if (sights !== undefined) await order.screen?.clear(sights);
         session.tree = pre;
@@ -245,6 +246,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
         throw error;
       }
       const { outcome, changed } = performed;
+      if (sights !== undefined) await order.screen?.open(sights);
       failpoint('capture.before');
       const post =
         changed === undefined

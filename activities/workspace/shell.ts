@@ -138,7 +138,8 @@ export async function runCommandLine(
   const survey = await surveyor.look(surveyAgeMs);
   const risky = await findRiskySettings(options.root, survey.gitFolders);
   const locked = survey.watched.filter((path) => options.isLocked?.(path) === true);
-  const guarded = [...survey.guarded, ...locked];
+  // What cannot be listed cannot be judged afterwards either.
+  const guarded = [...survey.guarded, ...locked, ...survey.closed.filter((path) => path !== '')];
   const cover = toCover({ ...survey, guarded }, risky, options);
   const marks = new Map(
     cover.protectedPaths.map((path) => [path, toMark(join(options.root, path))]),

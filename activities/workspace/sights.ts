@@ -1,10 +1,10 @@
 /** What stands in a workspace under names that a rule protects, beyond what a snapshot says of it. */
-import { accessSync, constants, existsSync, lstatSync, realpathSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { readHooksFolders } from './hooks-folders.ts';
 import { dependencyFolders, workspaceCoverage } from './snapshots/scan.ts';
 import { surveyorOf } from './survey.ts';
-import type { Guard } from './survey.ts';
+import type { Guard, Survey } from './survey.ts';
 
 /** Noted before a call begins, so that it outlives a crash. Paths are relative to the workspace. */
 export interface Sights {
@@ -12,6 +12,8 @@ export interface Sights {
   readonly guarded: Readonly<Record<string, string>>;
   /** What may not be changed without a question and may be missing in a snapshot, so that a change could not be taken back. */
   readonly uncovered: readonly string[];
+  /** Folders that could not be listed. */
+  readonly closed: readonly string[];
   /** Links among both that lead to another place inside. */
   readonly aliases: readonly { readonly target: string; readonly as: string }[];
   /** Folders git takes hooks from, as it is set; `.` for the workspace itself. */
@@ -24,12 +26,13 @@ export async function lookAtSights(
   guard: Guard,
   hasSnapshots: boolean,
 ): Promise<Sights> {
-  const { guarded, watched, gitFolders } = await surveyorOf(root, guard).look();
+  const { guarded, watched, closed, gitFolders } = await surveyorOf(root, guard).look();
   const hooksFolders = await readHooksFolders(root, gitFolders);
   const all = [...guarded, ...watched];
   return {
     guarded: Object.fromEntries(guarded.map((path) => [path, toMark(join(root, path))])),
     uncovered: watched.filter((path) => !hasSnapshots || !isSurelyCovered(root, path)),
+    closed,
     aliases: all.flatMap((as) => {
       const target = toTarget(root, as);
       return target === undefined ? [] : [{ target, as }];
@@ -45,7 +48,7 @@ export async function findNewSights(
   before: Sights,
   hasSnapshots: boolean,
 ): Promise<string[]> {
-  const { guarded, watched } = await surveyorOf(root, guard).look();
+  const { guarded, watched } = await lookOpened(root, guard, before.closed);
   const known = new Set([...Object.keys(before.guarded), ...before.uncovered]);
   return [
     ...guarded.filter((path) => !known.has(path)),
@@ -53,6 +56,34 @@ export async function findNewSights(
       (path) => !known.has(path) && (!hasSnapshots || !isSurelyCovered(root, path)),
     ),
   ];
+}
+
+/** Folders within folders, each closed. */
+const mostRounds = 40;
+
+/** The workspace with every folder that a command has closed open again to its owner: nothing is to hide there. */
+export async function lookOpened(
+  root: string,
+  guard: Guard,
+  before: readonly string[],
+): Promise<Survey> {
+  const surveyor = surveyorOf(root, guard);
+  const tried = new Set(before);
+  let survey = await surveyor.look();
+  for (let round = 0; round < mostRounds; round += 1) {
+    const fresh = survey.closed.filter((path) => !tried.has(path));
+    if (fresh.length === 0) break;
+    for (const path of fresh) open(join(root, path));
+    for (const path of fresh) tried.add(path);
+    survey = await surveyor.look();
+  }
+  return survey;
+}
+
+function open(folder: string): void {
+  const stat = lstatSync(folder, { throwIfNoEntry: false });
+  if (stat?.isDirectory() !== true || stat.uid !== process.getuid?.()) return;
+  chmodSync(folder, (stat.mode & 0o7777) | 0o700);
 }
 
 /** Which file or folder it is, whatever it is called; empty for none and for a link. */

@@ -19,6 +19,8 @@ export interface Survey {
   readonly guarded: readonly string[];
   /** Files, links and whatever is not looked into that may not be changed without a question. */
   readonly watched: readonly string[];
+  /** Folders that cannot be listed: what is in them can still be opened by name. */
+  readonly closed: readonly string[];
   /** Folders git takes its settings and hooks from, those of submodules and work trees too. */
   readonly gitFolders: readonly string[];
 }
@@ -161,6 +163,7 @@ async function walkFolders(
   const hidden: string[] = [];
   const guarded: string[] = [];
   const watched: string[] = [];
+  const closed: string[] = [];
   const gitFolders: string[] = [];
   const todo: (readonly string[])[] = [[]];
   for (let seen = 1; todo.length > 0; seen += 1) {
@@ -168,7 +171,10 @@ async function walkFolders(
     const names = todo.pop() as readonly string[];
     const path = names.join('/');
     const folder = look(path, names);
-    if (folder === undefined) continue;
+    if (folder === undefined) {
+      closed.push(path);
+      continue;
+    }
     const inHere = (name: string): string => (path === '' ? name : `${path}/${name}`);
     hidden.push(...folder.hidden.map(inHere));
     guarded.push(...folder.guarded.map(inHere));
@@ -181,6 +187,7 @@ async function walkFolders(
     hidden: hidden.toSorted(),
     guarded: guarded.toSorted(),
     watched: watched.toSorted(),
+    closed: closed.toSorted(),
     gitFolders: gitFolders.toSorted(),
   };
 }

@@ -57,6 +57,20 @@ for (const [title, details] of [
     ),
   ],
   [
+    'what a command has changed',
+    toDetails(
+      'run_command',
+      { command: 'node x.js' },
+      {
+        changes: [
+          { path: 'AGENTS.md', kind: 'deleted', rule: 'r' },
+          { path: end, kind: 'added', rule: 'r', mode: '100755', bytes: 3, sha256: 'abc' },
+        ],
+        diff: `${'+x\n'.repeat(400)}+${end}\n`,
+      },
+    ),
+  ],
+  [
     'a change that changes nothing',
     toDetails('edit_file', { path: 'a', old: 'b', new: end }, { diff: '' }),
   ],

@@ -28,7 +28,13 @@ test('every change that matters is seen by the next look, however long nothing h
     assert.deepEqual(await surveyor.look(), first);
     return first;
   };
-  assert.deepEqual(await look(), { hidden: [], watched: [], guarded: [], gitFolders: [] });
+  assert.deepEqual(await look(), {
+    hidden: [],
+    watched: [],
+    closed: [],
+    guarded: [],
+    gitFolders: [],
+  });
   const changes: readonly [() => void, Partial<Awaited<ReturnType<typeof look>>>][] = [
     [() => mkdirSync(join(root, 'a/b/c/.git')), { gitFolders: ['a/b/c/.git'] }],
     [() => renameSync(join(root, 'a/b'), join(root, 'e')), { gitFolders: ['e/c/.git'] }],
