@@ -41,7 +41,6 @@ const runOptions: Readonly<Record<string, Option>> = {
   'max-model-calls': { value: 'n', help: 'stop after n answers of models' },
   id: { value: 'name', help: 'name of the run instead of a made-up one' },
   wait: { help: 'wait while another run has the workspace' },
-  yes: { help: 'accept / or your home folder as workspace' },
 };
 const step: Option = { value: 'k', help: 'the step, such as 2 or s2' };
 const demo = 'brave-otter-4f2a';

@@ -1,6 +1,6 @@
 import { realpathSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
+import { createOffLimits } from '../config/off-limits.ts';
 import type { Limits } from '../policies/action.ts';
 import type { ApprovalMode } from '../workflows/contract.ts';
 import type { Invocation } from './arguments.ts';
@@ -100,16 +100,26 @@ export function parseRunId(text: string | undefined): string {
 
 /**
  * The folder as an absolute path without symbolic links.
- * @throws CliError when it is no folder, or (unless `sure`) so wide that an agent has no business in all of it.
+ * @throws CliError when it is no folder, or one in which an agent has no business: the worker refuses it, too.
  */
-export function parseWorkspace(text: string, stateDir: string, sure: boolean): string {
+export function parseWorkspace(
+  text: string,
+  settings: Parameters<typeof createOffLimits>[0],
+): string {
   const path = parseFolder(text);
-  if (sure) return path;
-  const wide = ['/', toReal(homedir())].includes(path);
-  const why = wide ? 'it holds everything you have' : nearState(path, toReal(stateDir));
-  if (why === undefined) return path;
+  requireAllowed(path, settings);
+  return path;
+}
+
+/** @throws CliError when no run may have the folder, which need not exist yet. */
+export function requireAllowed(
+  path: string,
+  settings: Parameters<typeof createOffLimits>[0],
+): void {
+  const why = createOffLimits(settings)(path);
+  if (why === undefined) return;
   throw usageError(
-    `${path} is not accepted as workspace: ${why}. Choose a project folder with -C, or say --yes.`,
+    `${path} is not accepted as workspace: ${why}. Choose a project folder with -C.`,
   );
 }
 
@@ -122,22 +132,4 @@ export function parseFolder(text: string): string {
   }
   if (!found.isDirectory()) throw usageError(`The workspace ${path} is not a folder.`);
   return realpathSync(path);
-}
-
-const isWithin = (path: string, folder: string): boolean =>
-  path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-
-function nearState(path: string, stateDir: string): string | undefined {
-  if (isWithin(path, stateDir)) return `it lies in the state folder ${stateDir}`;
-  if (isWithin(stateDir, path)) return `the state folder ${stateDir} lies in it`;
-  return undefined;
-}
-
-/** A folder that does not exist yet has no links to follow. */
-function toReal(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return resolve(path);
-  }
 }

@@ -21,6 +21,8 @@ export interface Settings
   readonly folders: StateFolders;
   /** For what can be made again: the Temporal CLI, the workflow bundle, compiled code. */
   readonly cacheDir: string;
+  /** The operator's own: config.yaml, what is allowed always, keys. */
+  readonly configDir: string;
   readonly origins: Readonly<Record<VariableKey, Origin>>;
   /** What was set and did not count, as sentences for the operator. */
   readonly notices: readonly string[];
@@ -57,7 +59,7 @@ interface Source {
 
 const isContainer = (): boolean => existsSync('/.dockerenv') || existsSync('/run/.containerenv');
 
-const shippedPolicies = fileURLToPath(new URL('../policies', import.meta.url));
+export const shippedPolicies = fileURLToPath(new URL('../policies', import.meta.url));
 
 /**
  * Reads flags, environment and configuration files. Empty variables count as unset.
@@ -159,6 +161,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     ...(values as Partial<VariableValues>),
     folders: toStateFolders(stateDir),
     cacheDir: join(cacheHome, 'dev-agent'),
+    configDir: userFolder,
     origins: origins as Record<VariableKey, Origin>,
     notices,
   };

@@ -46,6 +46,7 @@ export async function readWorkspaceDependencies(
     { withoutNetwork },
     { tryHooks },
     { followApprovers },
+    { createOffLimits },
   ] = await Promise.all([
     import('../config/policies.ts'),
     import('../activities/workspace/sandbox.ts'),
@@ -55,6 +56,7 @@ export async function readWorkspaceDependencies(
     import('../policies/network.ts'),
     import('../config/hooks.ts'),
     import('../audit/approvers.ts'),
+    import('../config/off-limits.ts'),
   ]);
   const { folders } = settings;
   const audit = createAuditLog(folders.audit, undefined, undefined, redactor);
@@ -74,6 +76,8 @@ export async function readWorkspaceDependencies(
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     approvers: followApprovers(settings.approvers),
     copiesDir: folders.copies,
+    stagedDir: folders.staged,
+    offLimits: createOffLimits(settings),
     hooks: tryHooks,
     spillDir: join(folders.root, 'spill'),
     sandbox,

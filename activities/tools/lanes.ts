@@ -1,4 +1,5 @@
 /** Steps that run beside each other: a copy of the workspace for each, and the way back. */
+import { ApplicationFailure } from '@temporalio/common';
 import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { BlobStore } from '../../audit/blobs.ts';
@@ -23,10 +24,14 @@ export async function openLane(
   { transactions, copiesDir }: LaneDependencies,
   { run: id, workspace, lane, tree }: LaneRequest,
 ): Promise<LaneResult> {
+  if (!isPlainName(id) || !isPlainName(lane))
+    throw ApplicationFailure.nonRetryable(`${id}/${lane} is no name of a copy.`, 'NoSuchPlace');
   const copy = await transactions.copy(workspace, join(copiesDir, id, lane));
   await ensureTree(transactions, { workspace: copy, run: id, tree, drift: 'restore' });
   return { workspace: copy, tree };
 }
+
+const isPlainName = (name: string): boolean => /^[\w-][\w.-]*$/.test(name);
 
 /** Merges a lane into the workspace, or tells of the conflict and changes nothing. Safe to repeat. */
 export async function mergeLane(
@@ -90,7 +95,7 @@ export async function removeLanes(
   id: string,
 ): Promise<void> {
   const folder = join(copiesDir, id);
-  if (!existsSync(folder)) return;
+  if (!isPlainName(id) || !existsSync(folder)) return;
   const inside = `${realpathSync(folder)}${sep}`;
   for (const { run: of, workspace } of transactions.leases.list())
     if (of === id && workspace.startsWith(inside) && existsSync(workspace))

@@ -12,10 +12,15 @@ import { WorkspaceBusy } from '../workspace/lease.ts';
 import type { ActDependencies } from './act.ts';
 import { CommitRefused, createCommitter } from './promote-commit.ts';
 import type { Committer } from './promote-commit.ts';
+import { isStage, renderNoStage } from './stage.ts';
 import type { Held, Transactions } from './transactions.ts';
 
 export interface PromoteDependencies extends ActDependencies {
   readonly isRunOpen: (run: string) => Promise<boolean>;
+  /** Where the copies of staged runs are. */
+  readonly stagedDir: string;
+  /** Why a folder may not be touched, as the end of a sentence. */
+  readonly offLimits: (folder: string) => string | undefined;
 }
 
 const mostNamed = 50;
@@ -69,10 +74,15 @@ export async function promote(
   request: PromoteRequest,
   signal: AbortSignal,
 ): Promise<PromoteResult> {
-  const { run, target, by } = request;
+  const { run, target, stage, by } = request;
+  // It is removed in the end.
+  if (!isStage(dependencies.stagedDir, stage))
+    return { state: 'refused', reason: renderNoStage(stage) };
   if (!existsSync(target))
     return { state: 'refused', reason: `The folder ${target} is not there any more.` };
   const root = realpathSync(target);
+  const why = dependencies.offLimits(root);
+  if (why !== undefined) return { state: 'refused', reason: `${root} is off limits: ${why}.` };
   const { policy, problem } = await dependencies.policy(root);
   if (problem !== undefined) return { state: 'refused', reason: problem };
   if (by === 'policy' && policy.workspace.promote !== 'auto') return { state: 'manual' };

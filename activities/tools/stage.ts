@@ -1,6 +1,6 @@
 /** The copy a staged run works in. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { OpenResult } from '../contract.ts';
 import { WorkspaceBusy } from '../workspace/lease.ts';
 import type { Transactions } from './transactions.ts';
@@ -13,6 +13,8 @@ interface StageOrder {
 }
 
 export interface StageDependencies {
+  /** Where the copies of staged runs are. */
+  readonly stagedDir: string;
   readonly transactions: Transactions;
   readonly isRunOpen: (run: string) => Promise<boolean>;
 }
@@ -22,9 +24,10 @@ export interface StageDependencies {
  * afterwards it is free again.
  */
 export async function openStage(
-  { transactions, isRunOpen }: StageDependencies,
+  { transactions, isRunOpen, stagedDir }: StageDependencies,
   { run, workspace, stagedFrom }: StageOrder,
 ): Promise<Extract<OpenResult, { ok: false }> | undefined> {
+  if (!isStage(stagedDir, workspace)) return { ok: false, reason: renderNoStage(workspace) };
   if (existsSync(workspace)) return undefined;
   if (!existsSync(stagedFrom))
     return { ok: false, reason: `The workspace ${stagedFrom} does not exist on this host.` };
@@ -43,4 +46,18 @@ export async function openStage(
   } finally {
     await transactions.leases.release(name);
   }
+}
+
+/** Whether a path is that of such a copy: in a folder of some run's, and written without detours. */
+export const isStage = (stagedDir: string, path: string): boolean =>
+  path === resolve(path) && toReal(dirname(dirname(path))) === toReal(stagedDir);
+
+export const renderNoStage = (path: string): string =>
+  `${path} is no place for the copy of a staged run.`;
+
+/** Free of links, as far as it exists. */
+function toReal(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  const parent = dirname(path);
+  return parent === path ? path : join(toReal(parent), basename(path));
 }

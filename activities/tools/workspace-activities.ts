@@ -66,6 +66,10 @@ export interface WorkspaceDependencies extends ActDependencies {
   ) => { readonly hooks: readonly Hook[] } | { readonly problem: string };
   /** Copies of workspaces, for steps that run beside each other. */
   readonly copiesDir: string;
+  /** Copies that staged runs work in. */
+  readonly stagedDir: string;
+  /** Why no run may have a folder, as the end of a sentence; undefined when it may. */
+  readonly offLimits: (folder: string) => string | undefined;
 }
 
 /** The activities that touch the folder. */
@@ -81,6 +85,8 @@ export function createWorkspaceActivities(
   return {
     openWorkspace: ({ run, workspace, lease, from, stagedFrom }) =>
       withPulse(async (): Promise<OpenResult> => {
+        const forbidden = [workspace, from?.workspace, stagedFrom].flatMap(findForbidden).at(0);
+        if (forbidden !== undefined) return { ok: false, reason: forbidden };
         if (stagedFrom !== undefined && from === undefined) {
           const problem = await openStage(dependencies, { run, workspace, stagedFrom });
           if (problem !== undefined) return problem;
@@ -131,7 +137,7 @@ export function createWorkspaceActivities(
             ? undefined
             : await hearApproval(dependencies, { run, step: '', attempt }, approval);
         const ensured = await ensureTree(transactions, {
-          ...{ run, tree, workspace: toPresent(workspace) },
+          ...{ run, tree, workspace: toAllowed(workspace) },
           drift:
             refused === undefined
               ? (drift ?? (await policy(workspace)).policy.workspace.drift)
@@ -152,7 +158,7 @@ export function createWorkspaceActivities(
       withPulse(async () => {
         const { cancellationSignal: signal, info } = Context.current();
         const args = await readArguments(call.segment, call.index);
-        learnSecrets(toPresent(request.workspace));
+        learnSecrets(toAllowed(request.workspace));
         const { text: _, ...result } = await performAction(dependencies, {
           ...{ ...request, call: call.id, tool: call.tool, args, signal, attempt: info.attempt },
         });
@@ -183,6 +189,19 @@ export function createWorkspaceActivities(
         };
       }),
   };
+
+  /** Whatever the run was announced with: the operator may have been misled, too. */
+  function findForbidden(folder: string | undefined): string[] {
+    const why = folder === undefined ? undefined : dependencies.offLimits(folder);
+    return why === undefined ? [] : [`No run may have ${folder}: ${why}.`];
+  }
+
+  /** @throws ApplicationFailure `WorkspaceGone` or `OffLimits`, not retried. */
+  function toAllowed(workspace: string): string {
+    const root = toPresent(workspace);
+    for (const why of findForbidden(root)) throw ApplicationFailure.nonRetryable(why, 'OffLimits');
+    return root;
+  }
 
   async function logEnd({
     run,

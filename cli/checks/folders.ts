@@ -12,9 +12,9 @@ export function checkFolders(settings: Settings): Check[] {
   return [checkWorkspace(settings), ...checkState(settings.folders.root)];
 }
 
-function checkWorkspace({ workspace, folders }: Settings): Check {
+function checkWorkspace(settings: Settings): Check {
   try {
-    const path = parseWorkspace(workspace, folders.root, false);
+    const path = parseWorkspace(settings.workspace, settings);
     accessSync(path, constants.R_OK | constants.W_OK);
     return ok('workspace', path);
   } catch (error) {

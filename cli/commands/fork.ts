@@ -8,7 +8,14 @@ import type { RunState } from '../../workflows/state.ts';
 import type { Invocation } from '../arguments.ts';
 import { takenId, usageError } from '../errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
-import { parseApprove, parseGoal, parseLimits, parseRunId, textOf } from '../run-options.ts';
+import {
+  parseApprove,
+  parseGoal,
+  parseLimits,
+  parseRunId,
+  requireAllowed,
+  textOf,
+} from '../run-options.ts';
 import { parseRun, printProgress } from '../session.ts';
 import { toStage } from '../stage.ts';
 import { findStep, readRunTrail } from '../trail.ts';
@@ -28,6 +35,7 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
   const place =
     typeof given === 'string' ? { workspace: resolve(given) } : toCopy(settings, run, input);
   const { workspace } = place;
+  requireAllowed(workspace, settings);
   if (existsSync(workspace))
     throw usageError(`${workspace} exists. Choose a folder for the copy that does not: -C dir`);
   const goal = args[1] === undefined ? undefined : parseGoal(args[1]);

@@ -9,7 +9,7 @@ import type { Trail } from '../../audit/trail.ts';
 import type { Invocation } from '../arguments.ts';
 import { CliError, usageError } from '../errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
-import { parseApprove, textOf } from '../run-options.ts';
+import { parseApprove, requireAllowed, textOf } from '../run-options.ts';
 import { connectRunning, printProgress, withClient } from '../session.ts';
 
 /**
@@ -37,6 +37,7 @@ export async function restoreRun({ args, flags }: Invocation): Promise<number> {
     }
   }
   prepareStateFolder(root);
+  if (flags['directory'] !== undefined) requireAllowed(settings.workspace, settings);
   const run = toNewName(root, input.run);
   printProgress(`Run ${input.run} goes on as ${run}`);
   const otherModel = textOf(flags, 'model') !== undefined || flags['demo'] === true;

@@ -23,11 +23,7 @@ export async function startRun({ args, flags }: Invocation): Promise<number> {
   const approve = parseApprove(textOf(flags, 'approve'));
   const limits = parseLimits(flags);
   const settings = readRunSettings(flags);
-  const workspace = parseWorkspace(
-    settings.workspace,
-    settings.folders.root,
-    flags['yes'] === true,
-  );
+  const workspace = parseWorkspace(settings.workspace, settings);
   readHooks(workspace);
   const goal = await takeGoal(args[0] ?? '');
   if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);

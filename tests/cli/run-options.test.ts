@@ -14,6 +14,8 @@ import {
   parseWorkspace,
   readGoal,
 } from '../../cli/run-options.ts';
+import { readSettings } from '../../config/environment.ts';
+import { toStateFolders } from '../../config/folders.ts';
 
 const isUsage =
   (message: RegExp) =>
@@ -100,27 +102,29 @@ test('run ids: what fits, what does not, and what is made up', () => {
   assert.equal(new Set(made).size, made.length);
 });
 
-test('a workspace is a folder, named without symbolic links', () => {
-  assert.equal(parseWorkspace(join(root, 'link'), state, false), join(root, 'ws'));
-  assert.throws(() => parseWorkspace(join(root, 'none'), state, false), isUsage(/does not exist/));
-  assert.throws(() => parseWorkspace(join(root, 'file'), state, false), isUsage(/is not a folder/));
+/** As the operator of a machine with that state folder would have them. */
+const settings = (stateDir = state) => ({
+  ...readSettings({ env: {}, cwd: '/' }),
+  folders: toStateFolders(stateDir),
 });
-test('a workspace that is far too wide needs --yes, also through a link', () => {
+
+test('a workspace is a folder, named without symbolic links', () => {
+  assert.equal(parseWorkspace(join(root, 'link'), settings()), join(root, 'ws'));
+  assert.throws(() => parseWorkspace(join(root, 'none'), settings()), isUsage(/does not exist/));
+  assert.throws(() => parseWorkspace(join(root, 'file'), settings()), isUsage(/is not a folder/));
+});
+test('a workspace that holds all there is is not accepted, also through a link', () => {
   for (const wide of ['/', homedir(), join(root, 'home')]) {
     assert.throws(
-      () => parseWorkspace(wide, state, false),
-      isUsage(/is not accepted as workspace/),
+      () => parseWorkspace(wide, settings()),
+      isUsage(/is not accepted as workspace: it holds everything/),
     );
   }
-  assert.equal(parseWorkspace('/', state, true), '/');
 });
 test('a workspace and the state folder do not hold each other', () => {
+  assert.throws(() => parseWorkspace(root, settings()), isUsage(/the state folder .* lies in it/));
   assert.throws(
-    () => parseWorkspace(root, state, false),
-    isUsage(/the state folder .* lies in it/),
-  );
-  assert.throws(
-    () => parseWorkspace(join(root, 'ws'), join(root, 'ws'), false),
+    () => parseWorkspace(join(root, 'ws'), settings(join(root, 'ws'))),
     isUsage(/lies in the state folder/),
   );
 });

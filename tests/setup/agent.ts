@@ -27,6 +27,7 @@ import { readSettings } from '../../config/environment.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import type { StateFolders } from '../../config/folders.ts';
 import { tryHooks } from '../../config/hooks.ts';
+import { createOffLimits } from '../../config/off-limits.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { readBundle } from '../../workers/bundle.ts';
 import { connectNative } from '../../workers/native-connection.ts';
@@ -142,6 +143,8 @@ export async function startAgent(
     policy: () => Promise.resolve(bundle),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
+    stagedDir: folders.staged,
+    offLimits: createOffLimits({ ...readSettings({ cwd: '/' }), folders }),
     hooks: tryHooks,
     isRunOpen: createOpenCheck(native.workflowService, 'default'),
     spillDir: join(folders.root, 'spill'),

@@ -11,8 +11,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { homedir, tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promote } from '../../activities/tools/promote.ts';
@@ -161,10 +161,41 @@ suite('promote as a patch', () => {
     const { leases } = room.dependencies.transactions;
     await leases.claim(room.target, 'open-r2', () => Promise.resolve(true));
     assert.deepEqual(await room.promote(request), { state: 'busy', run: 'open-r2' });
-    const other = { run: 'r3', workspace: join(room.state, 'r3'), stagedFrom: room.target };
+    const workspace = join(room.state, 'staged', 'r3', 'copy');
+    const other = { run: 'r3', workspace, stagedFrom: room.target };
     const refused = await openStage(room.dependencies, other);
     assert.equal(refused?.busy, 'open-r2');
     assert.equal(room.read('a.txt'), three['a.txt']);
+  });
+
+  test('only a copy of a staged run is removed, and no folder off limits is changed', async () => {
+    const room = await createRoom(three);
+    const request = await room.stage({ 'a.txt': 'x\n' });
+    const precious = join(root, `precious-${rooms}`);
+    put(precious, { 'only.txt': 'copy' });
+    const stage = join(room.state, 'staged', 'r1', 'copy');
+    for (const forged of [
+      precious,
+      join(room.state, 'staged'),
+      join(room.state, 'staged', 'r1'),
+      join(stage, 'a.txt'),
+      `${stage}/../../../../${basename(precious)}`,
+      `${stage}/..`,
+      '/',
+      'staged/r1/copy',
+    ]) {
+      const refused = await room.promote({ ...request, stage: forged });
+      assert.equal(refused.state, 'refused', forged);
+      assert.match(JSON.stringify(refused), /no place for the copy/);
+    }
+    for (const target of [room.state, '/', homedir()]) {
+      const refused = await room.promote({ ...request, target });
+      assert.match(JSON.stringify(refused), /"state":"refused".*off limits/, target);
+    }
+    assert.deepEqual(readdirSync(precious), ['only.txt']);
+    assert.ok(existsSync(stage));
+    const place = { run: 'r1', workspace: precious, stagedFrom: room.target };
+    assert.match((await openStage(room.dependencies, place))?.reason ?? '', /no place/);
   });
 
   test('commits made in the copy are not brought over, their content is', async () => {

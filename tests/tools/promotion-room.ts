@@ -6,6 +6,9 @@ import { createLeases } from '../../activities/workspace/lease.ts';
 import { probeSandbox } from '../../activities/workspace/sandbox.ts';
 import { createBlobStore } from '../../audit/blobs.ts';
 import { createAuditLog } from '../../audit/log.ts';
+import { readSettings } from '../../config/environment.ts';
+import { toStateFolders } from '../../config/folders.ts';
+import { createOffLimits } from '../../config/off-limits.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { shippedDir } from '../policies/cases.ts';
 
@@ -23,6 +26,11 @@ export async function openPromoter(state: string): Promise<PromoteDependencies> 
     ),
     transactions: createTransactions(createLeases(join(state, 'leases')), join(state, 'snapshots')),
     approvers: () => [],
+    stagedDir: join(state, 'staged'),
+    offLimits: createOffLimits({
+      ...readSettings({ env: {}, cwd: '/' }),
+      folders: toStateFolders(state),
+    }),
     isRunOpen: (run) => Promise.resolve(run.startsWith('open-')),
   };
 }
