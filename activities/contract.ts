@@ -165,6 +165,13 @@ export interface ReviewAnswer {
   readonly problems?: readonly string[];
 }
 
+/** The operator's signature of what they want carried out, and the number that makes it one of a kind. */
+export interface Order {
+  /** A UUID. */
+  readonly nonce: string;
+  readonly signature: Signature;
+}
+
 /** A person's answer to an `ask`, bound to the digest of exactly what was shown. */
 export interface Approval {
   readonly request: string;
@@ -178,6 +185,8 @@ export interface Approval {
   readonly signature?: Signature;
   /** Given when the run was started, to whatever it would ask: the signature is about that. */
   readonly standing?: true;
+  /** Of a standing order: the number of the order the run was announced with. */
+  readonly order?: string;
 }
 
 /** What a person is shown before they answer: a blob, since it may be long. */

@@ -24,6 +24,8 @@ export interface SignedAnswer {
 /** The answer to whatever a run may ask, given when it was started. */
 export interface StandingOrder {
   readonly run: string;
+  /** Of the order the run was announced with: it counts for nothing else. */
+  readonly order: string;
   readonly answer: 'approve' | 'deny';
   readonly by: string;
 }
@@ -36,7 +38,10 @@ type Signable = SignedAnswer | StandingOrder;
  */
 function toText(signable: Signable): string {
   const { run, answer, by } = signable;
-  if (!('request' in signable)) return toCanonical({ v: 1, kind: 'order', run, answer, by });
+  if (!('request' in signable)) {
+    const { order } = signable;
+    return toCanonical({ v: 1, kind: 'order', run, order, answer, by });
+  }
   const { request, digest, edited } = signable;
   return toCanonical({ v: 1, kind: 'answer', run, request, digest, answer, by, edited });
 }
@@ -47,15 +52,28 @@ export const signAnswer = (key: SigningKey, signable: Signable): Signature => ({
 });
 
 /** Why an answer does not count, as a sentence; undefined when it does. */
-export function findSignatureProblem(
+export const findSignatureProblem = (
   keys: readonly PublicKey[],
   signable: Signable,
   signature: Signature | undefined,
+): string | undefined => findTextProblem(keys, toText(signable), signature);
+
+/** Why a text is not an approver's, as a sentence; undefined when it is. The signature may be anything. */
+export function findTextProblem(
+  keys: readonly PublicKey[],
+  text: string,
+  signature: unknown,
 ): string | undefined {
   if (signature === undefined) return 'it is not signed';
+  if (!isSignature(signature)) return 'its signature is none';
   const key = keys.find(({ id }) => id === signature.key);
   if (key === undefined) return `its key ${signature.key.slice(0, 16)} is not one of an approver`;
-  return key.isSigned(toText(signable), signature.value)
+  return key.isSigned(text, signature.value)
     ? undefined
     : 'its signature does not fit what it says';
+}
+
+function isSignature(value: unknown): value is Signature {
+  const { key, value: signed } = (value ?? {}) as Partial<Record<keyof Signature, unknown>>;
+  return typeof key === 'string' && typeof signed === 'string';
 }

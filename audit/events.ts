@@ -15,6 +15,7 @@ import type {
   OpenResult,
   ThinkRequest,
 } from '../activities/contract.ts';
+import type { MessagesRequest, MessagesResult } from '../activities/messages.ts';
 import type { ApprovalAnswer, RewindOrder, RunResult } from '../workflows/contract.ts';
 import { countModel } from '../workflows/usage.ts';
 import { readCurrentHistory } from './executions.ts';
@@ -178,6 +179,8 @@ function foldCompleted(
     state.lanes.add(toLaneStep(request as LaneRequest));
     return [];
   }
+  if (type === 'checkMessages')
+    return foldChecked(state, request as MessagesRequest, result as MessagesResult);
   if (type === 'ensureWorkspace')
     return foldDrift(state, request as EnsureRequest, result as EnsureResult);
   if (type !== 'plan' && type !== 'think' && type !== 'review') return [];
@@ -197,27 +200,61 @@ function foldCompleted(
 
 const toText = (value: unknown): string => (typeof value === 'string' ? value : '');
 
+/** Messages have their effect at once only in runs from before they were signed. */
+const isChecked = ({ input }: ProjectionState): boolean => input?.order !== undefined;
+
+const mostUnchecked = 1_000;
+
 function foldSignal(
   state: ProjectionState,
   name: string,
-  [first, second, third]: readonly unknown[],
+  [first, second, third, proof]: readonly unknown[],
 ): RunEventBody[] {
-  const by = toText(first);
+  if (!isChecked(state)) return foldMessage(state, name, toText(first), toText(second), third);
+  const { nonce } = (proof ?? {}) as { readonly nonce?: unknown };
+  if (name === 'say' && state.unchecked.size < mostUnchecked)
+    state.unchecked.set(toText(nonce), { text: toText(first), to: third });
+  return [];
+}
+
+function foldChecked(
+  state: ProjectionState,
+  { messages }: MessagesRequest,
+  { problems }: MessagesResult,
+): RunEventBody[] {
+  return messages.flatMap(({ what, by, about = '', nonce }, index) => {
+    const said = state.unchecked.get(nonce);
+    state.unchecked.delete(nonce);
+    if (problems[index] !== null) return [];
+    if (what === 'rewind') return foldRewind(state, { step: about, by });
+    if (what === 'say') return foldMessage(state, what, said?.text ?? '', by, said?.to);
+    if (what === 'policyChanged') return foldMessage(state, what, about, by);
+    return foldMessage(state, what, by);
+  });
+}
+
+function foldMessage(
+  state: ProjectionState,
+  name: string,
+  first: string,
+  second = '',
+  third?: unknown,
+): RunEventBody[] {
   switch (name) {
     case 'pause':
       if (state.paused) return [];
       state.paused = true;
-      return [{ type: 'run.paused', by }];
+      return [{ type: 'run.paused', by: first }];
     case 'resume':
       if (!state.paused) return [];
       state.paused = false;
-      return [{ type: 'run.resumed', by }];
+      return [{ type: 'run.resumed', by: first }];
     case 'policyChanged':
-      return [{ type: 'policy.changed', policy: by, by: toText(second) }];
+      return [{ type: 'policy.changed', policy: first, by: second }];
     case 'say':
-      return by === ''
+      return first === ''
         ? []
-        : [{ type: 'said', text: by, by: toText(second), ...toAnswered(state, third) }];
+        : [{ type: 'said', text: first, by: second, ...toAnswered(state, third) }];
     default:
       return [];
   }
@@ -230,6 +267,14 @@ function toAnswered({ asking }: ProjectionState, named: unknown): { readonly to?
   return to !== undefined && asking.delete(to) ? { to } : {};
 }
 
+function foldRewind(state: ProjectionState, { step, by }: RewindOrder): RunEventBody[] {
+  state.open.clear();
+  state.lanes.clear();
+  state.asking.clear();
+  const together = state.batches.get(step);
+  return [{ type: 'run.rewound', step, by, ...(together === undefined ? {} : { together }) }];
+}
+
 function foldUpdate(
   state: ProjectionState,
   attributes: Readonly<Record<string, unknown>>,
@@ -239,13 +284,7 @@ function foldUpdate(
   };
   if (input?.name === 'rewind') {
     const [order] = decodePayloads(input.args) as [RewindOrder | undefined];
-    state.open.clear();
-    state.lanes.clear();
-    state.asking.clear();
-    if (order === undefined) return [];
-    const { step, by } = order;
-    const together = state.batches.get(step);
-    return [{ type: 'run.rewound', step, by, ...(together === undefined ? {} : { together }) }];
+    return order === undefined || isChecked(state) ? [] : foldRewind(state, order);
   }
   if (input?.name !== 'answerApproval') return [];
   const [answer] = decodePayloads(input.args) as [ApprovalAnswer | undefined];

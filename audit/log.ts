@@ -141,6 +141,27 @@ export type AuditEntry =
       readonly sha256: string;
       readonly names: readonly string[];
     }
+  /** A message to a run that does not count. */
+  | {
+      readonly kind: 'message';
+      readonly time: string;
+      readonly run: string;
+      readonly step: string;
+      readonly what: string;
+      readonly by: string;
+      readonly refused: string;
+    }
+  /** Somebody other than the operator wanted something carried out: the worker did not. */
+  | {
+      readonly kind: 'refusal';
+      readonly time: string;
+      readonly run: string;
+      /** Temporal's id of the execution. */
+      readonly execution: string;
+      /** What it asked for first. */
+      readonly activity: string;
+      readonly why: string;
+    }
   /** A run is over. */
   | {
       readonly kind: 'end';

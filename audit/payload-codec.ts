@@ -30,6 +30,12 @@ export function createPayloadCodec({ redactor = formRedactor, keys }: CodecOptio
   };
 }
 
+/** A value as it comes out where Temporal hands it on: what is signed must be what arrives. */
+export function toSent<T>(redactor: Mask, value: T): T {
+  const { data } = maskPayload(redactor, { data: Buffer.from(JSON.stringify(value)) });
+  return JSON.parse(Buffer.from(data ?? []).toString()) as T;
+}
+
 /** Payloads are JSON; the text keeps its structure, and what is no text its bytes. */
 function maskPayload({ mask }: Mask, payload: Payload): Payload {
   const { data } = payload;

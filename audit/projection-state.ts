@@ -18,6 +18,8 @@ export interface ProjectionState {
   questions: number;
   /** Questions that wait for an answer, with the steps that ask. */
   asking: Map<string, string>;
+  /** What was said and has not been checked yet, by the numbers of the messages. */
+  unchecked: Map<string, { readonly text: string; readonly to: unknown }>;
   titles: Map<string, string>;
   attempts: Map<string, number>;
   /** Steps begun and not reviewed; a thought about any other begins one. */
@@ -42,6 +44,7 @@ export const createState = (): ProjectionState => ({
   answered: new Set(),
   questions: 0,
   asking: new Map(),
+  unchecked: new Map(),
   titles: new Map(),
   attempts: new Map(),
   open: new Set(),

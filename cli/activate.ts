@@ -7,6 +7,7 @@ import { putInForce } from '../config/policy-in-force.ts';
 import type { Activation } from '../config/policy-in-force.ts';
 import { policyChanged } from '../workflows/contract.ts';
 import { CliError } from './errors.ts';
+import { prove } from './messages.ts';
 import { connectRunning, withClient } from './session.ts';
 import { readStack } from './stack.ts';
 import { withPolicyOf } from './stack-settings.ts';
@@ -51,8 +52,10 @@ export async function judgeAgain(
   if (client === undefined) return [];
   return await withClient(client, async () => {
     const told: string[] = [];
-    for (const run of await client.listWaiting())
-      if (await client.signal(run, policyChanged, sha256, by)) told.push(run);
+    for (const run of await client.listWaiting()) {
+      const proof = await prove(client, run, { what: 'policyChanged', by, about: sha256 });
+      if (await client.signal(run, policyChanged, sha256, by, proof)) told.push(run);
+    }
     return told;
   });
 }

@@ -63,6 +63,8 @@ export interface RunRow {
   readonly workspace: string;
   /** What keeps an open run from getting on. */
   readonly trouble?: Trouble;
+  /** Number of the order it was announced with; absent for runs from before there were any. */
+  readonly order?: string;
 }
 
 /** A raw event; `taskId` is 0 while it is not durable. */
@@ -215,6 +217,7 @@ function createRunClient(
               goal: head.slice(0, 200),
               workspace: input.workspace,
               started: input.started,
+              ...(input.order === undefined ? {} : { order: input.order.nonce }),
             },
             typedSearchAttributes: [
               { key: keys.status, value: 'running' },
@@ -441,6 +444,7 @@ function toRow(info: Listed): RunRow {
     ...(info.closeTime === undefined || open ? {} : { ended: info.closeTime.toISOString() }),
     goal: memo('goal'),
     workspace: memo('workspace'),
+    ...(memo('order') === '' ? {} : { order: memo('order') }),
   };
 }
 

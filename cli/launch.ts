@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from '../audit/failpoint.ts';
+import { toSent } from '../audit/payload-codec.ts';
 import type { Settings } from '../config/environment.ts';
 import { readSettings } from '../config/environment.ts';
 import { toWebUi } from '../config/stack.ts';
@@ -16,7 +17,7 @@ import { printJson, printText } from './output.ts';
 import { parseFolder, textOf } from './run-options.ts';
 import { printProgress, readUser, toCluster } from './session.ts';
 import { readRedactor, readSecrets } from './secrets.ts';
-import { signStanding } from './signing.ts';
+import { toOrderedRun } from './signing.ts';
 import { findElsewhere } from './stack-settings.ts';
 import { ensureStack, handKey, handSecrets, readStack, startDemo } from './stack.ts';
 
@@ -39,17 +40,20 @@ export async function launchRun(
   const { run, workspace } = given;
   const place = await prepare(settings, demo);
   const by = readUser();
-  const input: RunInput = {
+  // What is signed is what arrives: without the secrets that are taken out on the way.
+  const redactor = readRedactor(settings);
+  const input = toSent(redactor, {
     models: toModels(settings, place.baseUrl, demo),
     ...given,
     queues: { model: place.queues.model, workspace: place.queues.workspace },
-    ...(await signStanding({ run, by, approve: given.approve })),
     by,
     started: new Date().toISOString(),
-  };
+  });
+  const state = carried === undefined ? undefined : toSent(redactor, carried);
+  const ordered = await toOrderedRun(input, state);
   try {
     failpoint('cli.connected');
-    await startAnnounced(settings, run, () => place.client.start(input, place.queues.run, carried));
+    await startAnnounced(settings, run, () => place.client.start(ordered, place.queues.run, state));
     failpoint('cli.started');
     if (flags['detach'] === true) {
       const { leaveRun } = await import('./detach.ts');

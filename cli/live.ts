@@ -1,17 +1,18 @@
 import { join } from 'node:path';
-import { sayToRun, toWorkflowId } from '../workflows/contract.ts';
+import { toWorkflowId } from '../workflows/contract.ts';
 import { talkOver } from './approval.ts';
 import type { ApprovalTalk, TalkEnd } from './approval.ts';
 import { showControls } from './clean.ts';
 import { createKeyboard } from './keyboard.ts';
 import { pastedBreak } from './keys.ts';
+import { sayTo } from './messages.ts';
 import type { Asking } from './prompt.ts';
 import { ask } from './question.ts';
 import type { Answer } from './question.ts';
 import { renderEvent } from './render.ts';
 import { renderLive } from './render-live.ts';
 import { createScreen } from './screen.ts';
-import { printProgress, readUser } from './session.ts';
+import { printProgress } from './session.ts';
 import { createSpoolReader } from './spool.ts';
 import { createStyle } from './style.ts';
 import type { Viewer, Watch } from './watch.ts';
@@ -122,7 +123,7 @@ function toOpen({ approvals: [approval], question }: WatchView): Open | undefine
 }
 
 async function answerQuestion(
-  { watch: { client, run }, keyboard, signal, say, onAsk }: ApprovalTalk,
+  { watch, keyboard, signal, say, onAsk }: ApprovalTalk,
   { request, question }: EventOf<'input.requested'>,
 ): Promise<TalkEnd> {
   const columns = (keyboard.terminal.output.columns ?? 80) - 1;
@@ -136,7 +137,7 @@ async function answerQuestion(
     if (answer.typed.kind === 'left') return 'left';
     const words = answer.typed.text.replaceAll(pastedBreak, '\n').trim();
     if (words !== '') {
-      await client.signal(run, sayToRun, words, readUser(), request);
+      await sayTo(watch, words, request);
       return 'answered';
     }
     say('Please say something; Ctrl-C leaves the run waiting.');

@@ -9,8 +9,7 @@ const seconds =
     ' ',
   );
 
-/** What a run may be called: it becomes a file name, a workflow id and something people type. */
-export const runIdPattern = /^[a-z0-9][a-z0-9-]{0,39}$/;
+export { runIdPattern } from '../config/run-id.ts';
 
 const pick = (words: readonly string[]): string => words[randomInt(words.length)] ?? '';
 

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { signAnswer } from '../audit/answer-signature.ts';
 import { ensureOperatorKey } from '../audit/approvers.ts';
+import { signOrder, toSignedPromotion, toSignedRun } from '../audit/order-signature.ts';
 import { toKeyFile } from '../audit/signing-key.ts';
-import type { ApprovalAnswer, RunInput } from '../workflows/contract.ts';
+import type { ApprovalAnswer, PromotionInput, RunInput } from '../workflows/contract.ts';
+import type { RunState } from '../workflows/state.ts';
 
 const readKey = () => ensureOperatorKey(toKeyFile(process.env, 'operator'));
 
@@ -13,13 +16,25 @@ export async function toSigned(
   return { ...answer, signature: signAnswer(await readKey(), { run, ...answer }) };
 }
 
-/** The signature of a run's standing order; nothing for a run that asks. */
-export async function signStanding(
-  input: Pick<RunInput, 'run' | 'by' | 'approve'>,
-): Promise<Pick<RunInput, 'standing'>> {
-  if (input.approve === 'ask') return {};
+/** The run as announced by the operator: workers carry out exactly this, once. */
+export async function toOrderedRun(
+  input: Omit<RunInput, 'order' | 'standing'>,
+  carried?: RunState,
+): Promise<RunInput> {
   const { toStandingBy } = await import('../workflows/contract.ts');
+  const key = await readKey();
+  const nonce = randomUUID();
+  const order = signOrder(key, toSignedRun(input, nonce, carried));
+  if (input.approve === 'ask') return { ...input, order };
   const answer = input.approve === 'auto' ? 'approve' : 'deny';
-  const order = { run: input.run, answer, by: toStandingBy(input) } as const;
-  return { standing: signAnswer(await readKey(), order) };
+  const by = toStandingBy(input);
+  const standing = signAnswer(key, { run: input.run, order: nonce, answer, by });
+  return { ...input, order, standing };
+}
+
+/** The same for a promotion. */
+export async function toOrderedPromotion(
+  input: Omit<PromotionInput, 'order'>,
+): Promise<PromotionInput> {
+  return { ...input, order: signOrder(await readKey(), toSignedPromotion(input, randomUUID())) };
 }

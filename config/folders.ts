@@ -20,6 +20,8 @@ export interface StateFolders {
   readonly copies: string;
   /** Copies that staged runs work in, in a folder for each run. */
   readonly staged: string;
+  /** Which orders of the operator were used, and by what. */
+  readonly orders: string;
   readonly temporalDb: string;
   readonly stackFile: string;
   readonly tokenFile: string;
@@ -36,6 +38,7 @@ export const toStateFolders = (root: string): StateFolders => ({
   snapshots: join(root, 'snapshots'),
   copies: join(root, 'copies'),
   staged: join(root, 'staged'),
+  orders: join(root, 'orders'),
   temporalDb: join(root, 'temporal.db'),
   stackFile: join(root, 'stack.json'),
   tokenFile: join(root, 'token'),

@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
+import type { MessageDependencies } from '../activities/check-messages.ts';
+import type { MessageActivities } from '../activities/messages.ts';
 import type { createWorkspaceActivities } from '../activities/tools/workspace-activities.ts';
 import { createBlobStore } from '../audit/blobs.ts';
+import type { AuditLog } from '../audit/log.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Redactor } from '../policies/redaction.ts';
 import type { Log } from './logger.ts';
@@ -28,19 +31,45 @@ export async function createModelSide(
   });
 }
 
+/** The audit log of this process; its code is read when something is written first. */
+export function createAudit(
+  { folders }: Pick<Settings, 'folders'>,
+  redactor: Redactor,
+): () => Promise<AuditLog> {
+  let opened: Promise<AuditLog> | undefined;
+  const open = async (): Promise<AuditLog> => {
+    const { createAuditLog } = await import('../audit/log.ts');
+    return createAuditLog(folders.audit, undefined, undefined, redactor);
+  };
+  return () => (opened ??= open());
+}
+
+/** Beside the workflow code: knows who may speak to a run. */
+export async function createMessageSide(
+  dependencies: MessageDependencies,
+): Promise<MessageActivities> {
+  const { createMessageActivities } = await import('../activities/check-messages.ts');
+  return createMessageActivities(dependencies);
+}
+
 /** What tools act with: the policy in force, the sandbox of this machine, the records. */
 export type WorkspaceDependencies = Parameters<typeof createWorkspaceActivities>[0];
+
+interface Common {
+  readonly log: Log;
+  readonly redactor: Redactor;
+  readonly audit: () => Promise<AuditLog>;
+}
 
 /** @throws PolicyError when a policy file is wrong. */
 export async function readWorkspaceDependencies(
   settings: Settings,
-  { log, redactor }: { readonly log: Log; readonly redactor: Redactor },
+  { log, redactor, audit: openAudit }: Common,
   openPolicy: OpenPolicy,
 ): Promise<Omit<WorkspaceDependencies, 'isRunOpen'>> {
   const [
     { tightenOrLock },
     { probeSandbox },
-    { createAuditLog },
     { createTransactions },
     { createLeases },
     { withoutNetwork },
@@ -50,7 +79,6 @@ export async function readWorkspaceDependencies(
   ] = await Promise.all([
     import('../config/policies.ts'),
     import('../activities/workspace/sandbox.ts'),
-    import('../audit/log.ts'),
     import('../activities/tools/transactions.ts'),
     import('../activities/workspace/lease.ts'),
     import('../policies/network.ts'),
@@ -59,7 +87,7 @@ export async function readWorkspaceDependencies(
     import('../config/off-limits.ts'),
   ]);
   const { folders } = settings;
-  const audit = createAuditLog(folders.audit, undefined, undefined, redactor);
+  const audit = await openAudit();
   const [inForce, sandbox] = await Promise.all([
     openPolicy(settings, log, audit),
     probeSandbox(settings.sandbox, join(folders.root, 'sandbox')),
@@ -87,9 +115,7 @@ export async function readWorkspaceDependencies(
 /** The workspace side, which has the folder and no key. @throws PolicyError when a policy file is wrong. */
 export async function createWorkspaceSide(
   settings: Settings,
-  given: {
-    readonly log: Log;
-    readonly redactor: Redactor;
+  given: Common & {
     readonly isRunOpen: WorkspaceDependencies['isRunOpen'];
     readonly openPolicy: OpenPolicy;
   },
@@ -100,6 +126,7 @@ export async function createWorkspaceSide(
   return create({ ...dependencies, isRunOpen: given.isRunOpen });
 }
 
+export const messageNames = ['checkMessages'] as const satisfies (keyof MessageActivities)[];
 export const modelNames = ['plan', 'think', 'review'] as const satisfies (keyof ModelActivities)[];
 export const workspaceNames = [
   'openWorkspace',

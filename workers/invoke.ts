@@ -58,14 +58,14 @@ async function invoke({ secrets, ...order }: Order): Promise<number> {
     import('../activities/tools/act.ts'),
     import('../activities/workspace/dotenv.ts'),
   ]);
-  const { readWorkspaceDependencies } = await import('./activities.ts');
+  const { createAudit, readWorkspaceDependencies } = await import('./activities.ts');
   const { openPolicyByHand } = await import('./policy.ts');
   const { redactor } = createSecrets(process.env, settings.secrets?.split(','));
   redactor.add([...parseSecrets(secrets), ...createDotenvReader()(order.workspace)]);
   const log = createLogger('invoke', 'warn', redactor);
   const dependencies = await readWorkspaceDependencies(
     settings,
-    { log, redactor },
+    { log, redactor, audit: createAudit(settings, redactor) },
     openPolicyByHand,
   );
   const result = await invokeTool(dependencies, { run: 'tools-invoke', ...order });

@@ -1,14 +1,21 @@
 /** Process entry of a worker: settings, dependencies, a task queue per role, graceful stop. */
 import { once } from 'node:events';
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
+import { followApprovers } from '../audit/approvers.ts';
 import { removeLeftBlobs } from '../audit/blobs.ts';
+import { createOrderLedger } from '../audit/order-ledger.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { toQueues } from '../workflows/contract.ts';
 import {
+  createAudit,
+  createMessageSide,
   createModelSide,
   createWorkspaceSide,
+  messageNames,
   modelNames,
   toActivities,
   workspaceNames,
@@ -25,6 +32,7 @@ import { maskFailures } from './mask-failures.ts';
 import { connectNative } from './native-connection.ts';
 import { noteOpenTasks } from './open-tasks.ts';
 import { createOpenCheck } from './open-runs.ts';
+import { announcedOnly } from './orders.ts';
 import { openPolicyInForce } from './policy.ts';
 import { recover } from './recover.ts';
 import { parseRoles } from './roles.ts';
@@ -74,13 +82,23 @@ function readDataConverter(): ReturnType<typeof createDataConverter> {
   }
 }
 
+const { folders } = settings;
 const queues = toQueues(settings.queue, settings.host);
+const audit = createAudit(settings, redactor);
+const announced = announcedOnly({
+  ...{ service: connection.workflowService, namespace: settings.temporalNamespace, queues, audit },
+  codecs: dataConverter.payloadCodecs ?? [],
+  approvers: followApprovers(settings.approvers),
+  approversFile: settings.approvers,
+  ledger: createOrderLedger(folders.orders),
+  places: { copies: join(realpathSync(folders.root), 'copies') },
+});
 const common = {
   connection,
   namespace: settings.temporalNamespace,
   dataConverter,
   interceptors: {
-    activity: [noteOpenTasks(settings.folders.leases), endSameFailures(), maskFailures(redactor)],
+    activity: [noteOpenTasks(folders.leases), endSameFailures(), maskFailures(redactor), announced],
   },
   shutdownGraceTime: '10s',
   shutdownForceTime: '13s',
@@ -95,6 +113,12 @@ const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
     ...common,
     taskQueue: queues.run,
     workflowBundle: { codePath },
+    activities: toActivities(
+      messageNames,
+      createMessageSide({ audit, approvers: followApprovers(settings.approvers) }),
+    ),
+    // They are short, and a `cancel` among them should not wait.
+    maxConcurrentActivityTaskExecutions: 20,
     // About 1 MB each; beyond that a run is replayed when it goes on, which costs milliseconds.
     maxCachedWorkflows: 200,
     // A task that was put on a dead worker's own queue before anybody could reset it waits this long (10 s by default).
@@ -115,9 +139,9 @@ if (bundle !== undefined) {
 if (roles.has('workspace')) {
   const isRunOpen = createOpenCheck(connection.workflowService, settings.temporalNamespace);
   const openPolicy = openPolicyInForce(supervised);
-  const side = createWorkspaceSide(settings, { log, redactor, isRunOpen, openPolicy }).catch(
-    exitForConfiguration,
-  );
+  const side = createWorkspaceSide(settings, {
+    ...{ log, redactor, audit, isRunOpen, openPolicy },
+  }).catch(exitForConfiguration);
   starting.push(createActivityWorker(queues.workspace, toActivities(workspaceNames, side)));
 }
 if (roles.has('model')) {

@@ -2,6 +2,7 @@
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import { proxyActivities } from '@temporalio/workflow';
 import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
+import type { MessageActivities } from '../activities/messages.ts';
 import type { RunInput } from './contract.ts';
 
 export interface Activities {
@@ -10,6 +11,8 @@ export interface Activities {
   readonly folder: ActivityInterfaceFor<WorkspaceActivities>;
   /** Acts; the activity itself knows what to do when it finds itself run again. */
   readonly hands: ActivityInterfaceFor<WorkspaceActivities>;
+  /** Checks what people send to the run. */
+  readonly messages: ActivityInterfaceFor<MessageActivities>;
 }
 
 export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activities {
@@ -50,6 +53,17 @@ export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activi
         backoffCoefficient: 2,
         maximumInterval: '30s',
         maximumAttempts: 200,
+      },
+    }),
+    // On the queue of the workflow itself: actions under way, however many and long, take no place from a `cancel`.
+    // It looks at a file of keys; what is retried is a killed worker.
+    messages: proxyActivities<MessageActivities>({
+      startToCloseTimeout: '20s',
+      retry: {
+        initialInterval: '500ms',
+        backoffCoefficient: 2,
+        maximumInterval: '10s',
+        maximumAttempts: 20,
       },
     }),
   };

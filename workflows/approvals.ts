@@ -2,6 +2,7 @@ import { condition, setHandler } from '@temporalio/workflow';
 import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
 import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
 import { answerApproval, policyChanged, toStandingBy } from './contract.ts';
+import { heed } from './messages.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';
 
@@ -12,10 +13,13 @@ export function registerApprovals(run: Run): void {
     if (waiting !== undefined) waiting.answer ??= answer;
   };
   setHandler(answerApproval, take, { validator: (answer) => validate(run, answer) });
-  setHandler(policyChanged, () => {
-    // What the policy did not ask, it has no say in.
-    for (const entry of run.pending)
-      if (entry.request.kind === undefined || entry.request.kind === 'change') entry.stale = true;
+  setHandler(policyChanged, async (policy: unknown, by, proof) => {
+    const about = typeof policy === 'string' ? policy.slice(0, 64) : '';
+    await heed(run, { what: 'policyChanged', by, proof, about }, () => {
+      // What the policy did not ask, it has no say in.
+      for (const entry of run.pending)
+        if (entry.request.kind === undefined || entry.request.kind === 'change') entry.stale = true;
+    });
   });
 }
 
@@ -59,10 +63,11 @@ export async function waitForAnswer(
   const id = `a${state.asks}`;
   if (isStanding(run, question)) {
     const answer = input.approve === 'auto' ? 'approve' : 'deny';
-    const { standing: signature } = input;
+    const { standing: signature, order } = input;
     return {
       ...{ request: id, digest, answer, by: toStandingBy(input), standing: true },
       ...(signature === undefined ? {} : { signature }),
+      ...(order === undefined ? {} : { order: order.nonce }),
     };
   }
   const entry: Run['pending'][number] = { request: { id, ...question } };

@@ -1,9 +1,10 @@
 /** Snapshots at the starts of steps: what a run can go back to, be forked from and be restored from. */
-import { condition, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
 import type { Checkpoint, EnsureRequest, EnsureResult } from '../activities/contract.ts';
 import { waitForAnswer } from './approvals.ts';
 import { rewindRun, toFreshStep } from './contract.ts';
 import type { ApprovalRequest, RewindOrder, Rewound } from './contract.ts';
+import { heed } from './messages.ts';
 import { enter } from './show.ts';
 import type { Run, RunState, StepRecord } from './state.ts';
 
@@ -84,21 +85,28 @@ async function ensureTree(
 }
 
 /** The state without what only matters to the moment; claims shortened, for it travels in history at each step. */
-const toCheckpoint = (state: RunState): RunState => ({
-  ...state,
-  said: [],
-  open: [],
-  recent: [],
-  // No conversation that begins anew holds them.
-  warnings: [],
-  thought: '',
-  steps: state.steps.map((step) => ({
-    ...toFreshStep(step),
-    ...{ state: step.state, attempts: step.attempts },
-    ...(step.before === undefined ? {} : { before: step.before }),
-    ...(step.claim === undefined ? {} : { claim: step.claim.slice(0, 200) }),
-  })),
-});
+function toCheckpoint(state: RunState): RunState {
+  const copy: RunState = {
+    ...state,
+    said: [],
+    open: [],
+    recent: [],
+    // No conversation that begins anew holds them.
+    warnings: [],
+    thought: '',
+    steps: state.steps.map((step) => ({
+      ...toFreshStep(step),
+      ...{ state: step.state, attempts: step.attempts },
+      ...(step.before === undefined ? {} : { before: step.before }),
+      ...(step.claim === undefined ? {} : { claim: step.claim.slice(0, 200) }),
+    })),
+  };
+  // Of this run only: what goes on from here is announced anew.
+  delete copy.counted;
+  delete copy.countedUpTo;
+  delete copy.uncounted;
+  return copy;
+}
 
 /** Answers the order to go back to the start of a step. */
 export function registerRewind(run: Run): void {
@@ -106,11 +114,19 @@ export function registerRewind(run: Run): void {
   setHandler(
     rewindRun,
     async (order): Promise<Rewound> => {
+      const { step, by, proof } = order;
+      const checking = heed(run, { what: 'rewind', by, proof, about: step }, () => undefined);
+      if (checking !== undefined) {
+        const problem = await checking;
+        if (problem !== undefined) throw refused(`The rewind does not count: ${problem}.`);
+        // Much may have happened meanwhile.
+        recheck(run, order);
+      }
       const target = state.steps.find(({ id }) => id === order.step);
       const together = target === undefined ? [] : findBatch(state, target).map(({ id }) => id);
       const from = target?.before?.order ?? 0;
       const again = state.steps.filter(({ before }) => (before?.order ?? from) >= from);
-      state.rewind = order;
+      state.rewind = { step, by };
       run.interrupt?.();
       await condition(() => state.rewind === undefined);
       const steps = again.map(({ id }) => id);
@@ -118,6 +134,18 @@ export function registerRewind(run: Run): void {
     },
     { validator: (order) => validate(run, order) },
   );
+}
+
+const refused = (why: string): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(why, 'RewindRefused');
+
+/** Fails the update, as its validator would have done. */
+function recheck(run: Run, order: RewindOrder): void {
+  try {
+    validate(run, order);
+  } catch (error) {
+    throw refused((error as Error).message);
+  }
 }
 
 function validate({ state, now, input }: Run, { step }: RewindOrder): void {

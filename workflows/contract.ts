@@ -1,6 +1,7 @@
 /** All that others may know of a run: queues, input, result, messages. The edge validates; here are plain types. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { Approval, ModelChoice, PlannedStep } from '../activities/contract.ts';
+import type { Approval, ModelChoice, Order, PlannedStep } from '../activities/contract.ts';
+import type { Proof } from '../activities/messages.ts';
 import type { PromoteRequest, PromoteResult } from '../activities/promotion.ts';
 import type { Limits, Meter } from '../policies/action.ts';
 
@@ -52,6 +53,8 @@ export interface RunInput {
   readonly from?: RunOrigin;
   /** Waits while another run has the workspace, instead of ending at once. */
   readonly wait?: true;
+  /** The operator's, over all of the above and the state it goes on from: workers carry out nothing else. */
+  readonly order?: Order;
 }
 
 /** Where a forked or restored run comes from. */
@@ -161,6 +164,8 @@ export const promotionType = 'promotion';
 export interface PromotionInput {
   readonly queues: RunInput['queues'];
   readonly request: PromoteRequest;
+  /** The operator's, over all of the above. */
+  readonly order?: Order;
 }
 export type { PromoteResult };
 
@@ -248,20 +253,22 @@ export interface AskedQuestion {
 }
 
 /** What a person says to one request; signed with a key of theirs, or it does not count where the action is carried out. */
-export type ApprovalAnswer = Omit<Approval, 'standing'>;
+export type ApprovalAnswer = Omit<Approval, 'standing' | 'order'>;
 
 /** Who answers by a standing order, as records say it and its signature is about. */
 export const toStandingBy = ({ by, approve }: Pick<RunInput, 'by' | 'approve'>): string =>
   `${by} (--approve ${approve})`;
 
-/** Signals are accepted even when no worker is up. */
-export const pauseRun = defineSignal<[by: string]>('pause');
-export const resumeRun = defineSignal<[by: string]>('resume');
-export const cancelRun = defineSignal<[by: string]>('cancel');
+/** Signals are accepted even when no worker is up; they have their effect when their proof was checked. */
+export const pauseRun = defineSignal<[by: string, proof?: Proof]>('pause');
+export const resumeRun = defineSignal<[by: string, proof?: Proof]>('resume');
+export const cancelRun = defineSignal<[by: string, proof?: Proof]>('cancel');
 /** The policy changed: what waits for approval is judged again. */
-export const policyChanged = defineSignal<[sha256: string, by: string]>('policyChanged');
+export const policyChanged =
+  defineSignal<[sha256: string, by: string, proof?: Proof]>('policyChanged');
 /** `to` names the question it answers, or is empty when its sender saw none. */
-export const sayToRun = defineSignal<[message: string, by: string, to?: string]>('say');
+export const sayToRun =
+  defineSignal<[message: string, by: string, to?: string, proof?: Proof]>('say');
 
 /** An update, so that a stale or wrong answer is refused without leaving an event. */
 export const answerApproval = defineUpdate<void, [ApprovalAnswer]>('answerApproval');
@@ -271,6 +278,7 @@ export interface RewindOrder {
   /** Id of the step of the plan in force that is begun anew, such as `s2`. */
   readonly step: string;
   readonly by: string;
+  readonly proof?: Proof;
 }
 
 export interface Rewound {

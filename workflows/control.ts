@@ -6,7 +6,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { cancelRun, pauseRun, resumeRun, sayToRun } from './contract.ts';
+import { heed } from './messages.ts';
 import type { agentRun } from './run.ts';
+import { sha256 } from './sha256.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';
 import { hear } from './words.ts';
@@ -15,26 +17,43 @@ import { hear } from './words.ts';
 const toName = (by: unknown): string =>
   typeof by === 'string' && by !== '' ? by.slice(0, 200) : 'somebody';
 
+const longestMessage = 4_000;
+
+/** What a signature says of words and the question they answer. */
+const toAbout = (message: string, to: string | undefined): string =>
+  sha256(JSON.stringify([message, to ?? null]));
+
 /** As many as runs remembered that were begun before `words`: only that there are some still matters to them. */
 const mostSaid = 50;
 
 /** Signals, since they must be accepted even when no worker is up. */
 export function registerControls(run: Run, cancel: () => void): void {
   const { state } = run;
-  setHandler(pauseRun, (by) => {
-    state.pausedBy ??= toName(by);
+  setHandler(pauseRun, async (by, proof) => {
+    await heed(run, { what: 'pause', by, proof }, (who) => {
+      state.pausedBy ??= toName(who);
+    });
   });
-  setHandler(resumeRun, () => {
-    delete state.pausedBy;
+  setHandler(resumeRun, async (by, proof) => {
+    await heed(run, { what: 'resume', by, proof }, () => {
+      delete state.pausedBy;
+    });
   });
-  setHandler(cancelRun, (by) => {
-    state.cancelledBy ??= toName(by);
-    cancel();
+  setHandler(cancelRun, async (by, proof) => {
+    await heed(run, { what: 'cancel', by, proof }, (who) => {
+      state.cancelledBy ??= toName(who);
+      cancel();
+    });
   });
-  setHandler(sayToRun, (message: unknown, _by, to: unknown) => {
+  setHandler(sayToRun, async (message: unknown, by, to: unknown, proof) => {
     if (typeof message !== 'string') return;
-    hear(state, message, typeof to === 'string' ? to : undefined);
-    if (state.said.length < mostSaid) state.said.push('');
+    const question = typeof to === 'string' ? to : undefined;
+    // Longer ones are nobody's: the commands send none.
+    const about = message.length > longestMessage ? '' : toAbout(message, question);
+    await heed(run, { what: 'say', by, proof, about }, () => {
+      hear(state, message, question);
+      if (state.said.length < mostSaid) state.said.push('');
+    });
   });
 }
 
@@ -56,6 +75,7 @@ export async function continueWhenLong(run: Run): Promise<void> {
   if (run.isLane) return;
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < (run.input.historyLimit ?? 2_000) && !continueAsNewSuggested) return;
+  run.leaving = true;
   await condition(allHandlersFinished);
   await continueAsNew<typeof agentRun>(run.input, run.state);
 }

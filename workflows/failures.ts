@@ -1,4 +1,9 @@
-import { ActivityFailure, ContinueAsNew, rootCause } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ContinueAsNew,
+  rootCause,
+} from '@temporalio/workflow';
 import type { Meter } from '../policies/action.ts';
 import type { RunStatus } from './contract.ts';
 
@@ -24,6 +29,7 @@ export class RunEnd extends Error {
 export function toRunEnd(error: unknown): RunEnd {
   if (error instanceof RunEnd) return error;
   if (error instanceof ContinueAsNew) throw error;
+  if (isNotAnnounced(error)) return new RunEnd('denied', rootCause(error) ?? '');
   if (error instanceof ActivityFailure) {
     return new RunEnd(
       'failed',
@@ -32,3 +38,9 @@ export function toRunEnd(error: unknown): RunEnd {
   }
   throw error;
 }
+
+/** The worker does not carry the run out: it is not the operator's, or no longer. */
+export const isNotAnnounced = (error: unknown): boolean =>
+  error instanceof ActivityFailure &&
+  error.cause instanceof ApplicationFailure &&
+  error.cause.type === 'NotAnnounced';

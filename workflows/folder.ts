@@ -79,6 +79,17 @@ export async function closeRun(run: Run, { status, message, limit }: RunEnd): Pr
   return result;
 }
 
+/** What is left to say of a run that no worker carries out: nothing is touched. */
+export function endRefused(run: Run, { status, message, limit }: RunEnd): RunResult {
+  const result: RunResult = {
+    ...{ status, exitCode: exitCodes[status], summary: message.slice(0, 2_000), changes: [] },
+    usage: { ...run.state.usage },
+    ...(limit === undefined ? {} : { limit }),
+  };
+  enter(run, { phase: 'closed', result });
+  return result;
+}
+
 interface Closed {
   readonly changes: readonly string[];
   readonly left?: readonly string[];

@@ -4,6 +4,7 @@ import { checkBudget, countModel } from './budgets.ts';
 import { waitWhilePaused } from './control.ts';
 import type { RunPhase } from './contract.ts';
 import { RunEnd } from './failures.ts';
+import { settleMessages } from './messages.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';
 
@@ -25,9 +26,12 @@ export async function askModel<T>(
     enter(run, phase);
     const outcome = await ask();
     switch (outcome.kind) {
-      case 'answer':
+      case 'answer': {
         countModel(run, outcome);
+        const settling = settleMessages(run);
+        if (settling !== undefined) await settling;
         return outcome.answer;
+      }
       case 'invalid':
         countModel(run, outcome);
         throw new RunEnd('failed', `The model gave no usable answer: ${outcome.reason}`);

@@ -11,8 +11,8 @@ import type { RunInput, RunResult, RunView } from './contract.ts';
 import { runView } from './contract.ts';
 import { checkRunInput } from './edge.ts';
 import { executeStep } from './executor.ts';
-import { RunEnd, toRunEnd } from './failures.ts';
-import { closeRun, openRun } from './folder.ts';
+import { RunEnd, isNotAnnounced, toRunEnd } from './failures.ts';
+import { closeRun, endRefused, openRun } from './folder.ts';
 import { passHooks } from './hooks.ts';
 import { executeBatch, nextBatch } from './parallel.ts';
 import { planGoal } from './planner.ts';
@@ -85,6 +85,7 @@ export async function agentRun(input: RunInput, carried?: RunState): Promise<Run
   registerRewind(run);
 
   let end: RunEnd;
+  let refused = false;
   try {
     const summary = await scope.run(() => carryOutRewinding(run));
     end = new RunEnd('done', summary);
@@ -93,8 +94,11 @@ export async function agentRun(input: RunInput, carried?: RunState): Promise<Run
     end = isCancellation(error)
       ? new RunEnd('cancelled', `Cancelled by ${run.state.cancelledBy ?? 'the Temporal server'}.`)
       : toRunEnd(error);
+    refused = isNotAnnounced(error);
     if (end.status === 'budget') end = await toLastWord(run, end, scope);
   }
+  // Workers that carry nothing out do not close it either.
+  if (refused) return endRefused(run, end);
   const result = await CancellationScope.nonCancellable(() => closeRun(run, end));
   const late = unheard(run.state).map(({ text }) => text.slice(0, 500));
   return late.length === 0 ? result : { ...result, unheard: late };

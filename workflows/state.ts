@@ -15,6 +15,7 @@ import type {
   StepView,
 } from './contract.ts';
 import type { PastAction } from './loops.ts';
+import type { Unchecked } from './messages.ts';
 import type { OpenQuestion, Word } from './words.ts';
 import { hear } from './words.ts';
 
@@ -115,6 +116,12 @@ export interface RunState {
   /** Limits the model was told of, since they come to their end. */
   warnings?: string[];
   prices?: Prices;
+  /** Messages that counted, by their numbers; none counts again. */
+  counted?: { nonce: string; sent: number }[];
+  /** What was sent up to then is known, or never counts. */
+  countedUpTo?: number;
+  /** Messages that did not count. */
+  uncounted?: number;
 }
 
 /** The run in memory: state, plus what lives only as long as this history. */
@@ -123,6 +130,10 @@ export interface Run {
   readonly state: RunState;
   readonly activities: Activities;
   now: RunPhase;
+  /** Messages nobody has checked yet. */
+  readonly unchecked: Unchecked[];
+  /** It is about to go on in a fresh history. */
+  leaving?: true;
   pending: { request: ApprovalRequest; answer?: ApprovalAnswer; stale?: true }[];
   /** True for one of several steps that run at once. */
   readonly isLane?: true;
@@ -138,6 +149,7 @@ export function createRun(input: RunInput, carried?: RunState): Run {
     activities: proxyRunActivities(input),
     now: { phase: 'opening' },
     pending: [],
+    unchecked: [],
     shown: '',
     state: carried === undefined ? createState() : takeOver(carried),
   };

@@ -108,10 +108,10 @@ async function takeApproval(
 export function findApprovalProblem(
   approvers: Approvers,
   run: string,
-  { request, digest, answer, by, edited, standing, signature }: Approval,
+  { request, digest, answer, by, edited, standing, order = '', signature }: Approval,
 ): string | undefined {
   const words = { request, digest, ...(edited === undefined ? {} : { edited }) };
-  const signed = { run, answer, by, ...(standing ? {} : words) };
+  const signed = { run, answer, by, ...(standing ? { order } : words) };
   return toSentence(`The answer to ${request} by ${by}`, approvers, signed, signature);
 }
 

@@ -118,6 +118,13 @@ export function renderEntry(entry: AuditEntry): string {
     }
     case 'hooks':
       return toLine(`${head} hooks ${entry.sha256}: ${entry.names.join(', ')}`, 400);
+    case 'message':
+      return toLine(`${head} ${entry.what} by ${entry.by} NOT COUNTED: ${entry.refused}`, 400);
+    case 'refusal':
+      return toLine(
+        `${entry.time} ${entry.run} REFUSED ${entry.activity} of execution ${entry.execution}: ${entry.why}`,
+        400,
+      );
     case 'end': {
       const { limit, time, run, status, why } = entry;
       const by =

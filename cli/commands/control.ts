@@ -2,6 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import type { RunClient } from '../client.ts';
 import { usageError } from '../errors.ts';
+import { prove } from '../messages.ts';
 import { printJson, printText } from '../output.ts';
 import {
   connectFor,
@@ -16,14 +17,18 @@ import {
 export const pauseRuns = (invocation: Invocation): Promise<number> =>
   send(invocation, 'is asked to pause after what is under way', async (client, run) => {
     const { pauseRun } = await import('../../workflows/contract.ts');
-    return await client.signal(run, pauseRun, readUser());
+    const by = readUser();
+    const proof = await prove(client, run, { what: 'pause', by });
+    return await client.signal(run, pauseRun, by, proof);
   });
 
 /** `agent resume`: a paused run goes on. */
 export const resumeRuns = (invocation: Invocation): Promise<number> =>
   send(invocation, 'goes on', async (client, run) => {
     const { resumeRun } = await import('../../workflows/contract.ts');
-    return await client.signal(run, resumeRun, readUser());
+    const by = readUser();
+    const proof = await prove(client, run, { what: 'resume', by });
+    return await client.signal(run, resumeRun, by, proof);
   });
 
 /** `agent cancel`: the run ends; the changes it made stay. */
@@ -34,7 +39,9 @@ export const cancelRuns = async (invocation: Invocation): Promise<number> => {
   }
   return await send(invocation, 'is asked to end', async (client, run) => {
     const { cancelRun } = await import('../../workflows/contract.ts');
-    const sent = await client.signal(run, cancelRun, readUser());
+    const by = readUser();
+    const proof = await prove(client, run, { what: 'cancel', by });
+    const sent = await client.signal(run, cancelRun, by, proof);
     const trouble = sent ? await client.findTrouble(run) : undefined;
     if (trouble?.what === 'workflow')
       printProgress(

@@ -1,5 +1,6 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
+import { toSent } from '../../audit/payload-codec.ts';
 import type { Trail } from '../../audit/trail.ts';
 import { plural } from '../render.ts';
 import { toQueues } from '../../workflows/contract.ts';
@@ -10,6 +11,8 @@ import { CliError, usageError } from '../errors.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
 import { printJson, printText } from '../output.ts';
 import { connectFor, parseRun, readUser, withClient } from '../session.ts';
+import { readRedactor } from '../secrets.ts';
+import { toOrderedPromotion } from '../signing.ts';
 import { readStack } from '../stack.ts';
 import { readRunTrail } from '../trail.ts';
 
@@ -21,20 +24,18 @@ export async function promoteRun({ args, flags }: Invocation): Promise<number> {
   const target = await requireEnded(settings, trail, flags['force'] === true);
   const { input, base = '' } = trail;
   const client = await connectFor(settings, run);
-  const result = await withClient(client, () => {
-    const { queue, host } = readStack(settings) ?? settings;
-    return client.promote(
-      {
-        queues: input.queues,
-        request: {
-          ...{ run, target, base, tree: trail.tree ?? base, stage: input.workspace },
-          ...{ goal: input.goal, by: readUser() },
-          mode: flags['commit'] === true ? 'commit' : 'patch',
-        },
-      },
-      toQueues(queue, host).run,
-    );
+  const { queue, host } = readStack(settings) ?? settings;
+  const queues = toQueues(queue, host);
+  const announced = toSent(readRedactor(settings), {
+    queues: { model: queues.model, workspace: input.queues.workspace },
+    request: {
+      ...{ run, target, base, tree: trail.tree ?? base, stage: input.workspace },
+      ...{ goal: input.goal, by: readUser() },
+      mode: flags['commit'] === true ? ('commit' as const) : ('patch' as const),
+    },
   });
+  const ordered = await toOrderedPromotion(announced);
+  const result = await withClient(client, () => client.promote(ordered, queues.run));
   if (result.state !== 'promoted') throw toRefusal(run, target, result);
   if (flags['json'] === true) printJson({ run, target, ...result });
   else for (const line of renderPromoted(run, target, result)) printText(line);

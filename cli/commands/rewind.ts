@@ -1,6 +1,7 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { usageError } from '../errors.ts';
+import { prove } from '../messages.ts';
 import { printJson, printText } from '../output.ts';
 import { textOf } from '../run-options.ts';
 import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
@@ -15,7 +16,10 @@ export async function rewindRun({ args, flags }: Invocation): Promise<number> {
   const client = await connectFor(settings, run);
   return await withClient(client, async () => {
     if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
-    const { steps, together = [] } = await client.rewind(run, { step, by: readUser() });
+    const by = readUser();
+    const proof = await prove(client, run, { what: 'rewind', by, about: step });
+    const order = { step, by, ...(proof === undefined ? {} : { proof }) };
+    const { steps, together = [] } = await client.rewind(run, order);
     if (flags['json'] === true) printJson({ run, step, again: steps, together });
     else {
       const start = together.length === 0 ? step : `${together.join(', ')}, which began at once`;

@@ -6,10 +6,11 @@ import { toLine } from '../clean.ts';
 import type { RunClient } from '../client.ts';
 import { CliError, usageError } from '../errors.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
+import { sayTo } from '../messages.ts';
 import { printJson, printText } from '../output.ts';
 import { textOf } from '../run-options.ts';
 import { readRedactor } from '../secrets.ts';
-import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
 import { emptyView, foldEvent } from '../watch-view.ts';
 
 const longestMessage = 4_000;
@@ -28,8 +29,7 @@ export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
       await readQuestions(client, settings, run),
       textOf(flags, 'to'),
     );
-    const { sayToRun } = await import('../../workflows/contract.ts');
-    if (!(await client.signal(run, sayToRun, message, readUser(), question))) {
+    if (!(await sayTo({ client, settings, run }, message, question))) {
       const found = await client.describe(run);
       if (found === undefined) throw await toUnknownRun(settings, run, client);
       throw usageError(`Run ${run} has ended: ${found.status}. See: agent show ${run}`);

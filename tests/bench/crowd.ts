@@ -3,10 +3,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
+import { ensureOperatorKey } from '../../audit/approvers.ts';
+import { toKeyFile } from '../../audit/signing-key.ts';
+import { toStateFolders } from '../../config/folders.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import { toQueues, toWorkflowId, workflowType } from '../../workflows/contract.ts';
 import type { agentRun } from '../../workflows/run.ts';
 import type { RunHandle } from '../setup/agent.ts';
+import type { Machine } from '../setup/cli.ts';
+import { toOrdered } from '../setup/orders.ts';
 
 export interface Crowd {
   readonly start: (run: string, workspace: string) => Promise<RunHandle>;
@@ -16,9 +21,16 @@ export interface Crowd {
 
 /** Starts runs by hand, on the worker of a stack. */
 export const startThrough =
-  (client: Client, baseUrl: string, inbox: string): Crowd['start'] =>
+  (
+    client: Client,
+    baseUrl: string,
+    { root, state }: Pick<Machine, 'root' | 'state'>,
+  ): Crowd['start'] =>
   async (run, workspace) => {
     const choice = { model: 'scripted', baseUrl };
+    const config = { XDG_CONFIG_HOME: join(root, 'config') };
+    const key = await ensureOperatorKey(toKeyFile(config, 'operator'));
+    const { mirror: inbox } = toStateFolders(state);
     const queues = toQueues('dev-agent', hostname());
     const workflowId = toWorkflowId(run);
     // As the command does, so that the mirror need not find it.
@@ -30,7 +42,7 @@ export const startThrough =
       started: new Date().toISOString(),
     };
     return await client.workflow.start<typeof agentRun>(workflowType, {
-      ...{ workflowId, taskQueue: queues.run, args: [input] },
+      ...{ workflowId, taskQueue: queues.run, args: [toOrdered(key, input)] },
     });
   };
 

@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { connectTemporal } from '../../client/connection.ts';
-import { toStateFolders } from '../../config/folders.ts';
 import { connectNative } from '../../workers/native-connection.ts';
 import { runView } from '../../workflows/contract.ts';
 import { callsInTurn, happy } from '../model-server/scripts.ts';
@@ -107,7 +106,7 @@ async function measureWaiting(machine: Machine, address: string): Promise<Row[]>
   const client = new Client({ connection });
   const worker = await machine.pidOf('worker');
   const crowd = {
-    start: startThrough(client, model.baseUrl, toStateFolders(machine.state).mirror),
+    start: startThrough(client, model.baseUrl, machine),
     root: join(machine.root, 'waiting'),
   };
   const deadline = Date.now() + longestMs;

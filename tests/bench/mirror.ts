@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { Worker as Thread, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { Client } from '@temporalio/client';
 import { connectTemporal } from '../../client/connection.ts';
-import { toStateFolders } from '../../config/folders.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { startCrowd, startThrough, waitForCrowd } from './crowd.ts';
@@ -85,9 +84,8 @@ export async function measureMirror(): Promise<Row[]> {
     };
     const mirror = await waitForPart(machine, 'mirror');
     const connection = await connectTemporal({ address: temporal });
-    const folders = toStateFolders(machine.state);
     const crowd = {
-      start: startThrough(new Client({ connection }), model.baseUrl, folders.mirror),
+      start: startThrough(new Client({ connection }), model.baseUrl, machine),
       root: join(machine.root, 'crowd'),
     };
     const runAll = async (name: string): Promise<number> => {

@@ -7,6 +7,7 @@ import { Client } from '@temporalio/client';
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker, makeTelemetryFilterString } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
+import { createMessageActivities } from '../../activities/check-messages.ts';
 import { createModelActivities } from '../../activities/model/model-activities.ts';
 import { createTransactions } from '../../activities/tools/transactions.ts';
 import { createWorkspaceActivities } from '../../activities/tools/workspace-activities.ts';
@@ -16,6 +17,7 @@ import type { Sandbox } from '../../activities/workspace/sandbox.ts';
 import { signAnswer } from '../../audit/answer-signature.ts';
 import { createBlobStore } from '../../audit/blobs.ts';
 import type { BlobStore } from '../../audit/blobs.ts';
+import { createOrderLedger } from '../../audit/order-ledger.ts';
 import { createProjection } from '../../audit/events.ts';
 import type { RunEvent } from '../../audit/events.ts';
 import { toHistoryJson } from '../../audit/history-json.ts';
@@ -33,12 +35,12 @@ import { readBundle } from '../../workers/bundle.ts';
 import { connectNative } from '../../workers/native-connection.ts';
 import { createOpenCheck } from '../../workers/open-runs.ts';
 import { endSameFailures } from '../../workers/same-failure.ts';
+import { announcedOnly } from '../../workers/orders.ts';
 import type { ApprovalAnswer, RunInput, RunResult, RunView } from '../../workflows/contract.ts';
 import {
   answerApproval,
   runView,
   toQueues,
-  toStandingBy,
   toWorkflowId,
   workflowType,
 } from '../../workflows/contract.ts';
@@ -46,6 +48,7 @@ import type { agentRun } from '../../workflows/run.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import type { Script } from '../model-server/script.ts';
+import { signingMessages, toOrdered } from './orders.ts';
 
 export type RunHandle = WorkflowHandleWithFirstExecutionRunId<typeof agentRun>;
 
@@ -149,19 +152,37 @@ export async function startAgent(
     isRunOpen: createOpenCheck(native.workflowService, 'default'),
     spillDir: join(folders.root, 'spill'),
   });
+  const announced = announcedOnly({
+    ...{ service: native.workflowService, namespace: 'default', queues, codecs: [] },
+    ...{ approvers: () => [key], approversFile: 'operator.pub' },
+    ledger: createOrderLedger(folders.orders),
+    audit: () => Promise.resolve(audit),
+    places: { copies: folders.copies },
+  });
   const common = {
     connection: native,
-    interceptors: { activity: [endSameFailures()] },
+    interceptors: { activity: [endSameFailures(), announced] },
     maxHeartbeatThrottleInterval: '100ms',
     shutdownGraceTime: '0s',
   } satisfies Partial<WorkerOptions>;
   const workers = await Promise.all([
-    Worker.create({ ...common, taskQueue: queues.run, workflowBundle: { codePath } }),
+    Worker.create({
+      ...{ ...common, taskQueue: queues.run, workflowBundle: { codePath } },
+      activities: createMessageActivities({
+        approvers: () => [key],
+        audit: () => Promise.resolve(audit),
+      }),
+    }),
     Worker.create({ ...common, taskQueue: queues.model, activities: modelSide }),
     Worker.create({ ...common, taskQueue: queues.workspace, activities: workspaceSide }),
   ]);
   const running = workers.map((worker) => worker.run());
-  const client = new Client({ connection });
+  /** Numbers of the orders of runs, by workflow id. */
+  const orders = new Map<string, string>();
+  const client = new Client({
+    connection,
+    interceptors: { workflow: [signingMessages(key, orders)] },
+  });
 
   const start = async (goal: string, overrides: Partial<RunInput> = {}): Promise<RunHandle> => {
     const run = overrides.run ?? `t${process.pid}-${names++}`;
@@ -172,16 +193,12 @@ export async function startAgent(
       started: new Date().toISOString(),
       ...overrides,
     };
-    const standing = (answer: 'approve' | 'deny') =>
-      signAnswer(key, { run, answer, by: toStandingBy(input) });
+    const ordered = toOrdered(key, input);
+    orders.set(toWorkflowId(run), ordered.order?.nonce ?? '');
     return await client.workflow.start<typeof agentRun>(workflowType, {
       workflowId: toWorkflowId(run),
       taskQueue: queues.run,
-      args: [
-        input.approve === 'ask'
-          ? input
-          : { standing: standing(input.approve === 'auto' ? 'approve' : 'deny'), ...input },
-      ],
+      args: [ordered],
     });
   };
 

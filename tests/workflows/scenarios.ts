@@ -544,6 +544,34 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'signed-messages',
+    script: manySteps({
+      s1: [{ call: [{ name: 'run_command', args: { command: 'echo a >> log' } }] }],
+      s2: [{ ask: 'Go on?' }],
+    }),
+    async drive(agent, handle) {
+      await agent.waitFor(handle, 'awaiting-input');
+      // Of no approver: a proof is there, and is none.
+      const proof = { nonce: '', sent: 0, signature: { key: '', value: '' } };
+      await handle.signal(sayToRun, 'no', 'somebody', '', proof);
+      await handle.signal(pauseRun, 'tester');
+      await handle.signal(resumeRun, 'tester');
+      await handle.executeUpdate(rewindRun, { args: [{ step: 's2', by: 'tester' }] });
+      await agent.waitFor(handle, 'awaiting-input');
+      await handle.signal(sayToRun, 'yes', 'tester');
+    },
+    async check(result, agent, handle) {
+      done(result);
+      const told = (await agent.events(handle)).filter(({ type }) =>
+        ['said', 'run.paused', 'run.resumed', 'run.rewound'].includes(type),
+      );
+      assert.deepEqual(
+        told.map(({ type }) => type),
+        ['run.paused', 'run.resumed', 'run.rewound', 'said'],
+      );
+    },
+  },
+  {
     name: 'unknown-outcome',
     script: callsInTurn([{ name: 'run_command', args: { command: 'mkdir -p made && sleep 1' } }]),
     // As if it reached beyond the workspace, so that it may not be repeated.

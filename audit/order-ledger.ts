@@ -1,0 +1,107 @@
+/**
+ * Which orders were used, and by what: a file for each in the state folder, kept for good. The first chain of executions that
+ * uses an order has it; none other ever does.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Order } from '../activities/contract.ts';
+import { toTempName } from '../config/temporary.ts';
+import type { SignedOrder } from './order-signature.ts';
+import { syncFolder } from './sync-folder.ts';
+
+export interface UsedOrder {
+  readonly signed: SignedOrder;
+  readonly signature: Order['signature'];
+  /** Run id of the first execution of the chain that has it. */
+  readonly chain: string;
+  /** RFC 3339, when it was used first. */
+  readonly since: string;
+}
+
+export interface OrderLedger {
+  read(nonce: string): UsedOrder | undefined;
+  /** Durable when it returns. Gives back whose the order is: of several that claim at once, one has it. */
+  claim(used: UsedOrder): UsedOrder;
+  /** What an order was for has ended in this execution: no other may go on with it, not even one of the same chain. */
+  end(nonce: string, execution: string): void;
+  /** The execution in which it ended. */
+  readEnd(nonce: string): string | undefined;
+  /** The order of a run; the newest, if there were several of the name. */
+  find(run: string): UsedOrder | undefined;
+}
+
+export function createOrderLedger(folder: string): OrderLedger {
+  const toFile = (nonce: string): string => join(folder, `${nonce}.json`);
+  const toEndFile = (nonce: string): string => join(folder, `${nonce}.ended`);
+  const read = (nonce: string): UsedOrder | undefined => {
+    const text = readIfAny(toFile(nonce));
+    return text === undefined ? undefined : (JSON.parse(text) as UsedOrder);
+  };
+  return {
+    read,
+    claim(used) {
+      const { nonce } = used.signed;
+      writeOnce(folder, toFile(nonce), JSON.stringify(used));
+      const found = read(nonce);
+      if (found === undefined) throw new Error(`${toFile(nonce)} was made and is gone.`);
+      return found;
+    },
+    end: (nonce, execution) => writeOnce(folder, toEndFile(nonce), execution),
+    readEnd: (nonce) => readIfAny(toEndFile(nonce)),
+    find: (run) =>
+      listNonces(folder)
+        .flatMap((nonce) => read(nonce) ?? [])
+        .filter(({ signed }) => signed.kind === 'run' && signed.input.run === run)
+        .toSorted((a, b) => a.since.localeCompare(b.since))
+        .at(-1),
+  };
+}
+
+/** Whole or not at all, and never over what is there. */
+function writeOnce(folder: string, file: string, text: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const temp = join(folder, toTempName());
+  try {
+    const fd = openSync(temp, 'wx', 0o600);
+    try {
+      writeFileSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    linkSync(temp, file);
+    syncFolder(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(temp, { force: true });
+  }
+}
+
+function readIfAny(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function listNonces(folder: string): string[] {
+  try {
+    return readdirSync(folder).flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * Only what the operator announced is carried out. Temporal asks nobody who they are: whoever reaches it may start runs, copy
+ * inputs, and have workflow code of their own schedule activities on our queues. So before each activity its execution is held
+ * against the operator's signed order, and the activity against the execution (docs/decisions/0023).
+ */
+import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { findTextProblem } from '../audit/answer-signature.ts';
+import type { Approvers } from '../audit/approvers.ts';
+import type { AuditLog } from '../audit/log.ts';
+import type { OrderLedger } from '../audit/order-ledger.ts';
+import {
+  noncePattern,
+  toOrderText,
+  toSignedPromotion,
+  toSignedRun,
+} from '../audit/order-signature.ts';
+import type { SignedOrder } from '../audit/order-signature.ts';
+import { runIdPattern } from '../config/run-id.ts';
+import type { PromotionInput, RunInput } from '../workflows/contract.ts';
+import { promotionType, toPromotionId, toWorkflowId, workflowType } from '../workflows/contract.ts';
+import { createFewTimes } from '../audit/few-times.ts';
+import { findMismatch } from './order-match.ts';
+import type { Announced, Places } from './order-match.ts';
+
+/** What the first event of an execution says of it, as the server wrote it. */
+export interface StartAttributes {
+  readonly taskQueue?: { readonly name?: string | null } | null;
+  readonly input?: { readonly payloads?: readonly Payload[] | null } | null;
+  readonly firstExecutionRunId?: string | null;
+  readonly continuedExecutionRunId?: string | null;
+  readonly initiator?: number | null;
+  readonly cronSchedule?: string | null;
+}
+
+export interface StartService {
+  getWorkflowExecutionHistory(request: {
+    namespace: string;
+    execution: { workflowId: string; runId: string };
+    maximumPageSize: number;
+  }): Promise<{
+    history?: {
+      events?:
+        readonly { workflowExecutionStartedEventAttributes?: StartAttributes | null }[] | null;
+    } | null;
+  }>;
+}
+
+export interface OrderDependencies {
+  readonly service: StartService;
+  readonly namespace: string;
+  /** Those of this worker: what comes by another way is not ours. */
+  readonly queues: { readonly run: string; readonly model: string; readonly workspace: string };
+  readonly codecs: readonly PayloadCodec[];
+  readonly approvers: Approvers;
+  /** File the approvers' keys are in, for what people are told. */
+  readonly approversFile: string;
+  readonly ledger: OrderLedger;
+  readonly audit: () => Promise<Pick<AuditLog, 'append'>>;
+  readonly places: Places;
+}
+
+/** An execution of a workflow, as Temporal names it. */
+interface Execution {
+  readonly type: string;
+  readonly workflowId: string;
+  readonly runId: string;
+}
+
+type Verdict = { readonly announced: Announced } | { readonly why: string };
+
+/** Never retried: the answer will not change. The workflow ends at once (workflows/run.ts). */
+const notAnnounced = (why: string): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(`Not carried out: ${why}.`, 'NotAnnounced');
+
+/** WORKFLOW: by a command of the workflow's own code. Not by a retry, not by a schedule. */
+const continuedByItself = 1;
+const mostRemembered = 500;
+
+/** The activities after which nothing more of an order may be carried out in another execution. */
+const last: Readonly<Record<SignedOrder['kind'], string>> = {
+  run: 'closeRun',
+  promotion: 'promote',
+};
+
+/** Lets an activity through, or throws `NotAnnounced` and writes down once for each execution that it did. */
+export function announcedOnly(dependencies: OrderDependencies): ActivityInterceptorsFactory {
+  const judged = new Map<string, Promise<Verdict>>();
+  const told = new Set<string>();
+  const isFew = createFewTimes(100, 3_600_000);
+
+  const judge = (execution: Execution): Promise<Verdict> => {
+    const known = judged.get(execution.runId);
+    if (known !== undefined) return known;
+    const judging = judgeExecution(dependencies, execution);
+    // What could not be asked is asked again.
+    judging.catch(() => judged.delete(execution.runId));
+    judged.set(execution.runId, judging);
+    forgetOldest(judged);
+    return judging;
+  };
+
+  const refuse = async (
+    { runId, workflowId }: Pick<Execution, 'runId' | 'workflowId'>,
+    activity: string,
+    why: string,
+  ): Promise<never> => {
+    const isNew = !told.has(runId);
+    told.add(runId);
+    forgetOldest(told);
+    if (isNew && isFew()) {
+      const audit = await dependencies.audit();
+      await audit
+        .append({
+          ...{ kind: 'refusal', time: new Date().toISOString() },
+          ...{
+            run: workflowId.replace(/^run-/, '').slice(0, 100),
+            execution: runId,
+            activity,
+            why,
+          },
+        })
+        // Nothing is carried out, written down or not.
+        .catch(() => undefined);
+    }
+    throw notAnnounced(why);
+  };
+
+  return ({ info }) => ({
+    inbound: {
+      async execute(input, next) {
+        const { workflowExecution, workflowType: type = '', activityType } = info;
+        if (workflowExecution === undefined)
+          return await refuse(
+            { workflowId: '', runId: info.activityRunId ?? '' },
+            activityType,
+            'no run asks for it',
+          );
+        const execution = { ...workflowExecution, type };
+        const verdict = await judge(execution);
+        if ('why' in verdict) return await refuse(execution, activityType, verdict.why);
+        const { announced } = verdict;
+        const { places, ledger } = dependencies;
+        const why = findMismatch(announced, activityType, input.args[0], places);
+        if (why !== undefined) return await refuse(execution, activityType, why);
+        const result = await next(input);
+        const { kind, nonce } = announced.signed;
+        if (activityType === last[kind]) ledger.end(nonce, execution.runId);
+        return result;
+      },
+    },
+  });
+}
+
+function forgetOldest(remembered: Map<string, unknown> | Set<string>): void {
+  if (remembered.size <= mostRemembered) return;
+  for (const key of remembered.keys()) {
+    remembered.delete(key);
+    return;
+  }
+}
+
+/** @throws what the server does when it cannot be asked. */
+async function judgeExecution(
+  dependencies: OrderDependencies,
+  execution: Execution,
+): Promise<Verdict> {
+  const { type, workflowId, runId } = execution;
+  if (type !== workflowType && type !== promotionType)
+    return { why: `workflows of the type ${type.slice(0, 40)} are none of ours` };
+  const { service, namespace } = dependencies;
+  const { history } = await service.getWorkflowExecutionHistory({
+    ...{ namespace, execution: { workflowId, runId }, maximumPageSize: 1 },
+  });
+  const start = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  if (!start) return { why: 'its history has no beginning' };
+  const args = await decode(dependencies.codecs, start.input?.payloads ?? []);
+  try {
+    return judgeStart(dependencies, { ...execution, start, args });
+  } catch (error) {
+    // Whatever somebody sent that has no canonical form.
+    if (error instanceof RangeError || error instanceof TypeError)
+      return { why: `its input cannot be read (${error.message})` };
+    throw error;
+  }
+}
+
+async function decode(
+  codecs: readonly PayloadCodec[],
+  encoded: readonly Payload[],
+): Promise<unknown[]> {
+  let payloads = [...encoded];
+  for (const codec of codecs.toReversed()) payloads = await codec.decode(payloads);
+  return payloads.map((payload) => defaultPayloadConverter.fromPayload(payload));
+}
+
+interface Started extends Execution {
+  readonly start: StartAttributes;
+  readonly args: readonly unknown[];
+}
+
+function judgeStart(dependencies: OrderDependencies, started: Started): Verdict {
+  const { start, args, workflowId, type, runId } = started;
+  // Workflow code that other workers run may ask for anything.
+  if (start.taskQueue?.name !== dependencies.queues.run)
+    return { why: 'its workflow is not run by our workers' };
+  if (start.cronSchedule) return { why: 'it would be run again and again' };
+  const continued = Boolean(start.continuedExecutionRunId);
+  if (continued && start.initiator !== continuedByItself)
+    return { why: 'it was started again, and not by itself' };
+  const [input, carried] = args as [Partial<RunInput & PromotionInput> | undefined, unknown];
+  const nonce: unknown = input?.order?.nonce;
+  if (input === undefined || typeof nonce !== 'string' || !noncePattern.test(nonce))
+    return { why: renderUnsigned(workflowId) };
+  const given = toSigned(type, input, nonce, continued ? undefined : carried);
+  const used = dependencies.ledger.read(nonce);
+  if (continued && used === undefined) return { why: 'it goes on with what never began here' };
+  if (continued && used !== undefined && !isGoingOn(used.signed, given))
+    return { why: 'it goes on with something else than it began with' };
+  const { signed, signature } =
+    continued && used !== undefined ? used : { signed: given, signature: input.order?.signature };
+  const problem =
+    findTextProblem(dependencies.approvers(), toOrderText(signed), signature) ??
+    findMisplaced(dependencies, signed, workflowId) ??
+    findOtherStage(dependencies.ledger, signed);
+  if (problem !== undefined || signature === undefined)
+    return { why: renderProblem(dependencies, problem ?? 'it is not signed', signature?.key) };
+  const chain = start.firstExecutionRunId || runId;
+  const since = new Date().toISOString();
+  const owner = used ?? dependencies.ledger.claim({ signed, signature, chain, since });
+  if (owner.chain !== chain) return { why: 'its order was used already, and counts once' };
+  const ended = dependencies.ledger.readEnd(nonce);
+  if (ended !== undefined && ended !== runId)
+    return { why: 'what was ordered has ended; go on from one of its steps: agent fork' };
+  return { announced: { signed, goal: String((input.request ?? input).goal) } };
+}
+
+const toSigned = (
+  type: string,
+  input: Partial<RunInput & PromotionInput>,
+  nonce: string,
+  carried: unknown,
+): SignedOrder =>
+  type === promotionType
+    ? toSignedPromotion(input as PromotionInput, nonce)
+    : toSignedRun(input as RunInput, nonce, carried);
+
+/** The same but for what the run has come to by now, and secrets of its goal that became known on the way. */
+function isGoingOn(began: SignedOrder, now: SignedOrder): boolean {
+  if (began.kind !== 'run' || now.kind !== 'run') return false;
+  const { carried: _, ...rest } = began;
+  const { goal } = began.input;
+  return toOrderText(rest) === toOrderText({ ...now, input: { ...now.input, goal } });
+}
+
+/** An order by an approver may still be for somewhere else. */
+function findMisplaced(
+  { queues }: Pick<OrderDependencies, 'queues'>,
+  { kind, input }: SignedOrder,
+  workflowId: string,
+): string | undefined {
+  const run = kind === 'run' ? input.run : input.request.run;
+  if (!runIdPattern.test(run)) return 'its run has a name that none can have';
+  if (workflowId !== toWorkflowId(kind === 'run' ? run : toPromotionId(run)))
+    return 'its order is for another run';
+  const { model, workspace } = input.queues;
+  return model === queues.model && workspace === queues.workspace
+    ? undefined
+    : `its order is for other workers (queues ${model}, ${workspace})`;
+}
+
+/** A run's change is for the folder the run was announced with; of runs from before there were orders none is known. */
+function findOtherStage(ledger: OrderLedger, order: SignedOrder): string | undefined {
+  if (order.kind !== 'promotion') return undefined;
+  const { run, target, stage } = order.input.request;
+  const announced = ledger.find(run)?.signed;
+  if (announced?.kind !== 'run') return undefined;
+  const { stagedFrom, workspace } = announced.input;
+  return target === stagedFrom && stage === workspace
+    ? undefined
+    : 'the run was announced for another folder';
+}
+
+const renderUnsigned = (workflowId: string): string => {
+  const run = workflowId.replace(/^run-/, '').slice(0, 50);
+  return `the operator has not signed it. A run that an older version began is gone on with by: agent fork ${run} --step 1`;
+};
+
+function renderProblem(
+  { approvers, approversFile }: Pick<OrderDependencies, 'approvers' | 'approversFile'>,
+  problem: string,
+  key: unknown,
+): string {
+  const isKnown = approvers().some(({ id }) => id === key);
+  if (isKnown || typeof key !== 'string') return problem;
+  return `${problem}. Put the public key of whoever started it (operator.pub beside their operator.pem) into ${approversFile} where the worker runs; AGENT_APPROVERS names another file`;
+}

@@ -1,0 +1,131 @@
+/** Messages of people: none has an effect before the worker has found that an approver signed it, for this run and this once. */
+import { ActivityFailure, CancellationScope, condition, sleep } from '@temporalio/workflow';
+import type { MessageKind, SentMessage } from '../activities/messages.ts';
+import type { Run, RunState } from './state.ts';
+
+/** As it came: whoever reaches Temporal can send one, with anything in it. */
+interface Message {
+  readonly what: MessageKind;
+  readonly by: unknown;
+  readonly proof: unknown;
+  /** What it says; of a text its sha256. */
+  readonly about?: string;
+}
+
+/** A message that waits to be checked. */
+export interface Unchecked {
+  readonly sent: SentMessage;
+  readonly take: (by: string) => void;
+  /** With why it does not count, as a sentence, or without. */
+  readonly settle: (problem?: string) => void;
+}
+
+const mostWaiting = 200;
+const mostAtOnce = 50;
+/** Numbers of messages that counted; older ones are told by their time. */
+const mostKept = 50;
+/** Messages that did not count, after which a run looks only now and then. */
+const patience = 50;
+const rest = '5s';
+const longestSettling = '10s';
+
+/**
+ * Has `take` take effect if the message counts, in the order in which messages came. Resolves with why it does not. Runs of
+ * versions that signed nothing are told at once.
+ */
+export function heed(
+  run: Run,
+  message: Message,
+  take: (by: string) => void,
+): Promise<string | undefined> | undefined {
+  const sent = toSent(message);
+  if (run.input.order === undefined) {
+    take(sent.by);
+    return undefined;
+  }
+  // Whoever floods the run must not keep it where it is.
+  const isFlooded = (run.state.uncounted ?? 0) >= patience && run.leaving === true;
+  if (isFlooded || run.unchecked.length >= mostWaiting)
+    return Promise.resolve('too many messages wait');
+  return new Promise((resolve) => {
+    run.unchecked.push({ sent, take, settle: resolve });
+    if (run.unchecked.length === 1) void CancellationScope.nonCancellable(() => listen(run));
+  });
+}
+
+/**
+ * Waits until what has come is checked, so that it counts for what is decided next; not for ever, since anybody may send more.
+ * Undefined, so that nothing is awaited, where nothing has come: older histories have no room for a turn of the queue.
+ */
+export const settleMessages = ({ unchecked }: Run): Promise<unknown> | undefined =>
+  unchecked.length === 0 ? undefined : condition(() => unchecked.length === 0, longestSettling);
+
+async function listen(run: Run): Promise<void> {
+  const { state, unchecked } = run;
+  while (unchecked.length > 0) {
+    if ((state.uncounted ?? 0) >= patience) await sleep(rest);
+    const batch = unchecked.slice(0, mostAtOnce);
+    const problems = await check(run, batch);
+    for (const [index, { sent, take, settle }] of batch.entries()) {
+      const found = problems[index];
+      const problem = found === null ? note(state, sent) : (found ?? 'it could not be checked');
+      if (problem === undefined) take(sent.by);
+      else state.uncounted = (state.uncounted ?? 0) + 1;
+      settle(problem);
+    }
+    unchecked.splice(0, batch.length);
+  }
+}
+
+async function check(
+  { input, state, activities }: Run,
+  batch: readonly Unchecked[],
+): Promise<readonly (string | null)[]> {
+  const messages = batch.map(({ sent }) =>
+    isKnown(state, sent) ? { ...sent, again: true as const } : sent,
+  );
+  const request = { run: input.run, order: input.order?.nonce ?? '', messages };
+  try {
+    const summary = `messages: ${messages.map(({ what }) => what).join(', ')}`.slice(0, 200);
+    const checked = await activities.messages.checkMessages.executeWithOptions({ summary }, [
+      request,
+    ]);
+    return checked.problems;
+  } catch (error) {
+    if (error instanceof ActivityFailure) return batch.map(() => 'it could not be checked');
+    throw error;
+  }
+}
+
+/** Notes that it counted; says why not, if it did before. */
+function note(state: RunState, sent: SentMessage): string | undefined {
+  if (isKnown(state, sent)) return 'it was sent before';
+  const counted = [...(state.counted ?? []), { nonce: sent.nonce, sent: sent.sent }].toSorted(
+    (a, b) => a.sent - b.sent,
+  );
+  // What is forgotten, and whatever was sent before it, can never count again.
+  const forgotten = counted.splice(0, Math.max(0, counted.length - mostKept)).at(-1);
+  if (forgotten !== undefined) state.countedUpTo = forgotten.sent;
+  state.counted = counted;
+  return undefined;
+}
+
+const isKnown = ({ counted = [], countedUpTo }: RunState, { nonce, sent }: SentMessage): boolean =>
+  counted.some((known) => known.nonce === nonce) ||
+  (countedUpTo !== undefined && sent <= countedUpTo);
+
+const toText = (value: unknown, most: number): string =>
+  typeof value === 'string' ? value.slice(0, most) : '';
+
+function toSent({ what, by, proof, about }: Message): SentMessage {
+  const { nonce, sent, signature } = (proof ?? {}) as Partial<Record<string, unknown>>;
+  const { key, value } = (signature ?? {}) as Partial<Record<string, unknown>>;
+  return {
+    ...{ what, by: toText(by, 200), nonce: toText(nonce, 36) },
+    sent: typeof sent === 'number' && Number.isSafeInteger(sent) ? sent : 0,
+    ...(about === undefined ? {} : { about }),
+    ...(typeof key === 'string' && typeof value === 'string'
+      ? { signature: { key: key.slice(0, 16), value: value.slice(0, 100) } }
+      : {}),
+  };
+}
