@@ -68,7 +68,7 @@ export function toToolMessages(
       return {
         role: 'tool',
         callId: id,
-        text: 'The reviewer did not accept the step yet; see below.',
+        text: 'The step is not closed yet: the reviewer or the person has more to say, below.',
       };
     return { role: 'tool', callId: id, text: 'This call was not run.' };
   });
