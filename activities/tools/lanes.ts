@@ -7,7 +7,9 @@ import { failpoint } from '../../audit/failpoint.ts';
 import type { LaneRequest, LaneResult, MergeRequest, MergeResult, Ref } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
 import type { FileChange } from '../workspace/snapshots/snapshots.ts';
+import type { ActDependencies } from './act.ts';
 import { ensureTree } from './drift.ts';
+import { findMixed } from './screen.ts';
 import type { Transactions } from './transactions.ts';
 
 const longestDiff = 8_000;
@@ -16,6 +18,7 @@ const mostNamed = 20;
 export interface LaneDependencies {
   readonly blobs: BlobStore;
   readonly transactions: Transactions;
+  readonly policy: ActDependencies['policy'];
   /** Where copies are kept while their steps run. */
   readonly copiesDir: string;
 }
@@ -35,7 +38,7 @@ const isPlainName = (name: string): boolean => /^[\w-][\w.-]*$/.test(name);
 
 /** Merges a lane into the workspace, or tells of the conflict and changes nothing. Safe to repeat. */
 export async function mergeLane(
-  { transactions, blobs }: LaneDependencies,
+  { transactions, blobs, policy: rules }: LaneDependencies,
   request: MergeRequest,
 ): Promise<MergeResult> {
   const { run: id, workspace, laneWorkspace, base, tree, theirs } = request;
@@ -44,13 +47,17 @@ export async function mergeLane(
     const { tree: found } = await snapshots.capture();
     const ours = (await snapshots.compare(tree, found)).length === 0 ? tree : found;
     const merged = await snapshots.merge({ base, ours, theirs });
-    if (!merged.ok) {
-      const text = renderConflict(request, merged.paths, {
+    const { policy } = await rules(workspace);
+    const mixed = merged.ok
+      ? await findMixed(snapshots, policy, { ours, theirs, merged: merged.tree })
+      : merged.paths;
+    if (!merged.ok || mixed.length > 0) {
+      const text = renderConflict(request, mixed, {
         ours: await snapshots.renderDiff(base, ours),
         theirs: await snapshots.renderDiff(base, theirs),
         changed: ours === tree ? [] : await snapshots.compare(tree, ours),
       });
-      return { ok: false, paths: merged.paths.slice(0, 20), notes: await blobs.put(text) };
+      return { ok: false, paths: mixed.slice(0, 20), notes: await blobs.put(text) };
     }
     await snapshots.fetchObjects(laneWorkspace, theirs);
     failpoint('merge.before');
@@ -91,7 +98,7 @@ const toNames = (ids: readonly string[]): string => (ids.length === 0 ? 'none' :
 
 /** Removes the copies of a run, with nothing left at work in them. */
 export async function removeLanes(
-  { transactions, copiesDir }: LaneDependencies,
+  { transactions, copiesDir }: Omit<LaneDependencies, 'policy'>,
   id: string,
 ): Promise<void> {
   const folder = join(copiesDir, id);

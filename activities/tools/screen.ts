@@ -268,6 +268,28 @@ async function toDigest(
   return hashOf(toCanonical({ v: 1, kind: 'change', action, changes }));
 }
 
+/**
+ * Protected files that a merge would make of two sides, as neither has them: each side was approved, the mixture was not.
+ */
+export async function findMixed(
+  snapshots: Snapshots,
+  policy: Policy,
+  { ours, theirs, merged }: Readonly<Record<'ours' | 'theirs' | 'merged', string>>,
+): Promise<string[]> {
+  const judgeChange = createChangeJudge(policy, { aliases: [], hooksFolders: [], fetched });
+  const fromOurs = await snapshots.difference(ours, merged);
+  const fromTheirs = new Set((await snapshots.difference(theirs, merged)).map(({ path }) => path));
+  return fromOurs
+    .filter((difference) => {
+      const path = toText(difference.path);
+      return (
+        fromTheirs.has(difference.path) &&
+        judgeDifference(judgeChange, path, difference) !== undefined
+      );
+    })
+    .map(({ path }) => toText(path));
+}
+
 /** Takes away what is new and in no snapshot. To be called when the command's processes are gone. */
 export function removeUncovered(root: string, paths: readonly string[]): void {
   for (const path of paths) rmSync(join(root, path), { recursive: true, force: true });

@@ -78,7 +78,7 @@ export function createWorkspaceActivities(
 ): WorkspaceActivities {
   const { audit, blobs, policy, sandbox, transactions } = dependencies;
   const { leases } = transactions;
-  const lanes = { blobs, transactions, copiesDir: dependencies.copiesDir };
+  const lanes = { blobs, transactions, policy, copiesDir: dependencies.copiesDir };
   const readDotenv = createDotenvReader();
   /** No tool may read these files, but a command may print what a program has read from them. */
   const learnSecrets = (root: string): void => dependencies.redactor?.add(readDotenv(root));

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { lstatSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
+import { findMixed } from '../../activities/tools/screen.ts';
 import { createProtectedRoom, git } from './protected-room.ts';
 import type { ProtectedRoom } from './protected-room.ts';
 
@@ -143,4 +144,30 @@ suite('ordinary work', () => {
         await room.close();
       }
     });
+});
+
+const lines = (first: string, last: string): string =>
+  [first, ...Array.from({ length: 20 }, (_, line) => `line ${line}`), last, ''].join('\n');
+
+test('a merge of two steps mixes no protected file: what neither was approved with is a conflict', async () => {
+  const room = await createProtectedRoom();
+  try {
+    const { policy } = await room.dependencies.policy(room.workspace);
+    await room.dependencies.transactions.exclusive(room.workspace, 'r', async ({ snapshots }) => {
+      const capture = async (first: string, last: string): Promise<string> => {
+        for (const path of ['AGENTS.md', 'README.md']) room.write(path, lines(first, last));
+        return (await snapshots.capture()).tree;
+      };
+      const base = await capture('a', 'b');
+      const ours = await capture('x', 'b');
+      const theirs = await capture('a', 'y');
+      const merged = await snapshots.merge({ base, ours, theirs });
+      assert.ok(merged.ok);
+      const sides = { ours, theirs, merged: merged.tree };
+      assert.deepEqual(await findMixed(snapshots, policy, sides), ['AGENTS.md']);
+      assert.deepEqual(await findMixed(snapshots, policy, { ...sides, merged: theirs }), []);
+    });
+  } finally {
+    await room.close();
+  }
 });
