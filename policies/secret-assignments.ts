@@ -17,8 +17,11 @@ const opening = /\\*["'`]/y;
 /** In quotes, which may be escaped as in JSON within JSON; else up to what ends a word. */
 const inQuotes = /[^"'`\\\s[\]]*/y;
 const inWord = /[A-Za-z0-9_+/=.~!@#%^*?$-]*/y;
+/** Behind a name that is quoted itself, as JSON has it. */
+const quoteEnd = /^\\*["']/;
 const wordEnd = /[\s,;"'\\`)}\]<&|]/;
 const leastQuoted = 8;
+const leastPassword = 6;
 const leastBare = 12;
 const longestValue = 512;
 /** Names in one word without a gap, as in `a=token=key=…`, of which the value is looked at. */
@@ -55,7 +58,10 @@ export function findAssignments(
     const first = Math.max(0, start - longestName);
     while (start > first && isNamePart(text.charCodeAt(start - 1))) start -= 1;
     if (end - start > 2 * longestName) continue;
-    if (!isSecretOf(text.slice(start, end), value)) continue;
+    const name = text.slice(start, end);
+    const isPlain = value.quoted && quoteEnd.test(text.slice(end, end + 4));
+    const isSecret = isPlain && passwordName.test(name) ? isPassword(value.text) : false;
+    if (!isSecret && !isSecretOf(name, value)) continue;
     found(value.start, value.end, 'assigned');
     hint.lastIndex = value.end;
   }
@@ -81,7 +87,7 @@ function createValueReader(text: string): (at: number) => Value | undefined {
     quoted: boolean,
     schemed = false,
   ): Value | undefined =>
-    end - start >= (quoted && !schemed ? leastQuoted : leastBare) && end - start <= longestValue
+    end - start >= (quoted && !schemed ? leastPassword : leastBare) && end - start <= longestValue
       ? { start, end, text: text.slice(start, end), quoted, schemed }
       : undefined;
   const readQuoted = (start: number, quote: string): Value | undefined => {
@@ -113,8 +119,24 @@ function createValueReader(text: string): (at: number) => Value | undefined {
   };
 }
 
+/** Names that end in the word for a password: what they hold is one, however little random it looks. */
+const passwordName = /(?:^|[_.a-z-])(?:passw(?:or)?d|passphrase|passcode|pwd)$/i;
+
+/** A value such as `hunter2` or `Summer!24`: no word alone, and no rule, selector, pattern or template. */
+function isPassword(value: string): boolean {
+  const text = value.replace(/[?!:.*]{1,4}$/, '');
+  return (
+    value.length >= leastPassword &&
+    /^[!-~]+$/.test(value) &&
+    /[A-Za-z]/.test(text) &&
+    /[\d!@#$%^&+=~]/.test(text) &&
+    !/^[#.$<{^*/%[(]|^(?:optional|string|min|max)\b/.test(text) &&
+    !isTemplate(value)
+  );
+}
+
 function isSecretOf(name: string, { text, quoted, schemed }: Value): boolean {
-  if (harmless.test(name)) return false;
+  if (harmless.test(name) || (quoted && !schemed && text.length < leastQuoted)) return false;
   const sure = strong.test(name);
   if (!sure && !weak.test(name)) return false;
   if (isHarmlessValue(text)) return false;
@@ -127,16 +149,17 @@ function isSecretOf(name: string, { text, quoted, schemed }: Value): boolean {
 }
 
 /** Templates, paths, addresses, versions, numbers, examples, and words strung together. */
-function isHarmlessValue(text: string): boolean {
+const isHarmlessValue = (text: string): boolean => isTemplate(text) || isWords(text);
+
+function isTemplate(text: string): boolean {
   return (
     /^(?:\.{0,2}\/|~\/|[a-z][a-z+.-]*:\/\/|[A-Za-z]:\\|data:|sha\d+-|\$|%|process\.|os\.|env\.)/.test(
       text,
     ) ||
     /^[\d.,:+TZ_-]+$|^-?\d+(?:\.\d+)?e[+-]?\d+$/i.test(text) ||
-    /\$\{|\{\{|%\(|xxxx|\*\*\*|\.\.\.|example|changeme|placeholder|redacted|dummy|your[_-]/i.test(
+    /\$\{|\{\{|%\(|^#[a-z]|^(?:required|nullable)\b|xxxx|\*\*\*|\.\.\.|example|changeme|placeholder|redacted|dummy|your[_-]/i.test(
       text,
-    ) ||
-    isWords(text)
+    )
   );
 }
 

@@ -3,6 +3,7 @@
  * `{verdict, ok, output, error, exitCode, rule, reason}`; exit 0 done, 1 failed, 3 a person would have to approve,
  * 7 denied, 78 configuration. With `--list` it prints the tools instead.
  */
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
@@ -54,9 +55,10 @@ async function printTools(): Promise<void> {
 async function invoke({ secrets, ...order }: Order): Promise<number> {
   const settings = readSettings();
   prepareStateFolder(settings.folders.root);
-  const [{ invokeTool }, { createDotenvReader }] = await Promise.all([
+  const [{ invokeTool }, { createDotenvReader }, { createHistoryReader }] = await Promise.all([
     import('../activities/tools/act.ts'),
     import('../activities/workspace/dotenv.ts'),
+    import('../activities/workspace/history-secrets.ts'),
   ]);
   const { createAudit, readWorkspaceDependencies } = await import('./activities.ts');
   const { openPolicyByHand } = await import('./policy.ts');
@@ -68,6 +70,10 @@ async function invoke({ secrets, ...order }: Order): Promise<number> {
     { log, redactor, audit: createAudit(settings, redactor) },
     openPolicyByHand,
   );
+  if (order.tool === 'run_command') {
+    const readHistory = createHistoryReader(join(dependencies.spillDir, 'history.git'));
+    redactor.add(await readHistory(order.workspace));
+  }
   const result = await invokeTool(dependencies, { run: 'tools-invoke', ...order });
   const { verdict, rule, reason, ok, exitCode } = result;
   const answer = {

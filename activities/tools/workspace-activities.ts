@@ -17,6 +17,7 @@ import type {
 } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
 import { createDotenvReader } from '../workspace/dotenv.ts';
+import { createHistoryReader } from '../workspace/history-secrets.ts';
 import { readInstructions } from '../workspace/instructions.ts';
 import { listFiles } from '../workspace/list.ts';
 import { WorkspaceBusy } from '../workspace/lease.ts';
@@ -80,8 +81,11 @@ export function createWorkspaceActivities(
   const { leases } = transactions;
   const lanes = { blobs, transactions, policy, copiesDir: dependencies.copiesDir };
   const readDotenv = createDotenvReader();
-  /** No tool may read these files, but a command may print what a program has read from them. */
+  const readHistory = createHistoryReader(join(dependencies.spillDir, 'history.git'));
+  /** No tool may read these files, but a command may print what a program, or git, has read from them. */
   const learnSecrets = (root: string): void => dependencies.redactor?.add(readDotenv(root));
+  const learnHistory = async (root: string): Promise<void> =>
+    dependencies.redactor?.add(await readHistory(root));
   return {
     openWorkspace: ({ run, workspace, lease, from, stagedFrom }) =>
       withPulse(async (): Promise<OpenResult> => {
@@ -101,6 +105,8 @@ export function createWorkspaceActivities(
         if (problem !== undefined) return { ok: false, reason: problem };
         const root = realpathSync(workspace);
         learnSecrets(root);
+        // The first command waits for it, the opening does not.
+        void learnHistory(root);
         const bundle = await policy(root);
         if (bundle.problem !== undefined) return { ok: false, reason: bundle.problem };
         const found = lease ? await takeWorkspace(root, run, from?.tree) : {};
@@ -158,7 +164,9 @@ export function createWorkspaceActivities(
       withPulse(async () => {
         const { cancellationSignal: signal, info } = Context.current();
         const args = await readArguments(call.segment, call.index);
-        learnSecrets(toAllowed(request.workspace));
+        const root = toAllowed(request.workspace);
+        learnSecrets(root);
+        if (call.tool === 'run_command') await learnHistory(root);
         const { text: _, ...result } = await performAction(dependencies, {
           ...{ ...request, call: call.id, tool: call.tool, args, signal, attempt: info.attempt },
         });
