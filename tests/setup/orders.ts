@@ -19,21 +19,29 @@ export function toOrdered(key: SigningKey, input: RunInput, carried?: unknown): 
   return { standing: signAnswer(key, standing), ...input, order };
 }
 
+/** As the run reads it. */
+const toText = (value: unknown): string => (typeof value === 'string' ? value : '');
+
 /** What of a message's arguments is signed, and where its proof stands among them. */
 const kinds: Readonly<
-  Record<string, { readonly place: number; readonly toSigned: (args: readonly string[]) => Signed }>
+  Record<
+    string,
+    { readonly place: number; readonly toSigned: (args: readonly unknown[]) => Signed }
+  >
 > = {
-  pause: { place: 1, toSigned: ([by = '']) => ({ what: 'pause', by }) },
-  resume: { place: 1, toSigned: ([by = '']) => ({ what: 'resume', by }) },
-  cancel: { place: 1, toSigned: ([by = '']) => ({ what: 'cancel', by }) },
+  pause: { place: 1, toSigned: ([by]) => ({ what: 'pause', by: toText(by) }) },
+  resume: { place: 1, toSigned: ([by]) => ({ what: 'resume', by: toText(by) }) },
+  cancel: { place: 1, toSigned: ([by]) => ({ what: 'cancel', by: toText(by) }) },
   policyChanged: {
     place: 2,
-    toSigned: ([about = '', by = '']) => ({ what: 'policyChanged', by, about }),
+    toSigned: ([about, by]) => ({
+      ...{ what: 'policyChanged', by: toText(by), about: toText(about) },
+    }),
   },
   say: {
     place: 3,
-    toSigned: ([text, by = '', to]) => ({
-      ...{ what: 'say', by, about: hashOf(JSON.stringify([text, to ?? null])) },
+    toSigned: ([text, by, to]) => ({
+      ...{ what: 'say', by: toText(by), about: hashOf(JSON.stringify([text, to ?? null])) },
     }),
   },
 };
@@ -60,7 +68,7 @@ export function signingMessages(
       const { workflowId } = input.workflowExecution;
       if (kind === undefined || input.args.length > kind.place) return await next(input);
       const args = [...input.args];
-      args[kind.place] = prove(workflowId, kind.toSigned(input.args as string[]));
+      args[kind.place] = prove(workflowId, kind.toSigned(input.args));
       return await next({ ...input, args: Array.from(args) });
     },
     async startUpdate(input, next) {
