@@ -30,8 +30,17 @@ import { readPolicyBundle, tightenOrLock } from '../../config/policies.ts';
 import type { PolicyBundle } from '../../config/policies.ts';
 import { shippedDir } from '../policies/cases.ts';
 
-const sandboxFolder = mkdtempSync(join(tmpdir(), 'dev-agent-protected-sandbox-'));
-process.once('exit', () => rmSync(sandboxFolder, { recursive: true, force: true }));
+/** Once for all rooms of a process; one that may be killed has its own in the room, so that it goes with that. */
+function makeSandboxFolder(room: string | undefined): string {
+  if (room !== undefined) {
+    mkdirSync(join(room, 'sandbox'), { recursive: true });
+    return join(room, 'sandbox');
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'dev-agent-protected-sandbox-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 let probed: Promise<Sandbox> | undefined;
 
 /** Protected and ordinary files of the workspace. */
@@ -109,7 +118,7 @@ export async function createProtectedRoom({
   }
   const shipped = await readPolicyBundle(shippedDir);
   const key = ensureSigningKey(join(base, 'key'));
-  probed ??= probeSandbox('auto', sandboxFolder);
+  probed ??= probeSandbox('auto', makeSandboxFolder(folder));
   const audit = createAuditLog(folders.audit);
   const blobs = createBlobStore(folders.blobs);
   const create = async (): Promise<ActDependencies> => ({
