@@ -239,6 +239,8 @@ export interface ActRequest {
   readonly approval?: Approval;
   /** A person's answer to what the call has changed and is held back. */
   readonly change?: Approval;
+  /** Of the result that was approved. */
+  readonly against?: string;
   /** Observation before this one, so that observations form a chain. */
   readonly previous?: Ref;
   /** Snapshot the workspace should hold; absent in runs from before there were any. */
@@ -280,6 +282,8 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly change?: true;
   /** With the verdict `ask`: ApprovalDetails. */
   readonly details?: Ref;
+  /** With the verdict `ask`: sha256 of the file as it was when its change was shown. An approval counts while it is that. */
+  readonly against?: string;
   /** Why the answer that was given does not count, as a sentence. */
   readonly refused?: string;
   /** What was carried out, where a person put other arguments in place of the model's. */
@@ -485,6 +489,8 @@ export interface Observation {
   readonly tree?: SnapshotId;
   /** Workspace-relative paths a file tool wrote or deleted. */
   readonly changed: readonly string[];
+  /** The file whose content the model knows since then: sha256, `null` for none. */
+  readonly seen?: { readonly path: string; readonly sha256: string | null };
   /** RFC 3339, when the action ended. */
   readonly time: string;
 }

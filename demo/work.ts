@@ -43,6 +43,11 @@ function describe(seen: readonly Observed[], tools: ReadonlySet<string>): Normal
         });
   }
   if (!seen.some(({ tool }) => tool === 'write_file')) {
+    // One from an earlier run: no file is written over that was not read.
+    const listed = seen.find(({ tool }) => tool === 'list_files')?.text ?? '';
+    const isThere = listed.split('\n').some((line) => line.startsWith(`${pageName} `));
+    if (isThere && !seen.some((item) => item.tool === 'read_file' && isOnPage(item)))
+      return call(`I read the ${pageName} that is there.`, 'read_file', { path: pageName });
     const content = renderPage(readFacts(seen));
     return call(`I write down what I found.`, 'write_file', { path: pageName, content });
   }

@@ -11,6 +11,8 @@ interface Order {
   readonly hook?: string;
   /** What the conversation that asks for it holds of others' text. */
   readonly untrusted?: Untrusted;
+  /** Version of the file that the approval was given for. */
+  readonly against?: string;
 }
 
 interface Performed {
@@ -24,6 +26,7 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
   const { state } = run;
   state.actions += 1;
   let approval: Approval | undefined;
+  let against: string | undefined;
   const order = { ...asked, seq: state.actions };
   let result = await tryAct(run, order);
   // The digest may have changed between question and answer; then the new action is asked about.
@@ -31,11 +34,12 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
     const answer = await waitForAnswer(run, toQuestion(asked, result));
     // What was approved stays approved while its unknown outcome is cleared up, or what it changed is looked at.
     const isAction = result.unknown === undefined && result.change === undefined;
-    if (isAction) approval = answer;
+    if (isAction) [approval, against] = [answer, result.against];
     const settled =
       result.unknown === undefined || answer === undefined ? undefined : toSettlement(answer);
     const change = result.change === undefined ? undefined : answer;
-    result = await tryAct(run, order, { approval, settled, change });
+    const bound = against === undefined ? order : { ...order, against };
+    result = await tryAct(run, bound, { approval, settled, change });
   }
   if (result.tree !== undefined) state.tree = result.tree;
   state.policyLimits = result.limits;

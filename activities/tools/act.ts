@@ -36,6 +36,7 @@ import { storeObservation } from './observe.ts';
 import { findOutside } from './provenance.ts';
 import { PathRefused, toNames } from '../workspace/walk.ts';
 import type { Attempt, Held, Transactions } from './transactions.ts';
+import { createCheck, findProblem, findVersion, toShown } from './versions.ts';
 import { isCancelled } from './transactions.ts';
 
 export interface ActDependencies {
@@ -70,6 +71,7 @@ export interface ActOrder {
   readonly workspace: string;
   readonly approval?: Approval;
   readonly change?: Approval;
+  readonly against?: string;
   readonly settled?: Settlement;
   readonly untrusted?: Untrusted;
   /** Name of the hook, for a call that no model asked for. */
@@ -119,13 +121,17 @@ export async function performAction(
   const checks = checksOf(dependencies.redactor ?? formRedactor);
   const asked = await toAction(checks, order);
   const heard = await hearAnswers(dependencies, order, asked.action);
-  const { action, digest, approval, settled } = heard;
+  const { action, digest, settled } = heard;
   const bundle = await dependencies.policy(action.workspace);
   // The store first: what is done is done, whatever the policy would say of it today.
   const known =
     seq === undefined
       ? undefined
       : await dependencies.transactions.recall<ActResult>({ ...toIdentity(order, seq), digest });
+  const against = toBound(order, action);
+  // What was approved is another change by now.
+  const isStale = known === undefined && against !== undefined && findVersion(action) !== against;
+  const approval = isStale ? undefined : heard.approval;
   failpoint('decide.before');
   const judged = asked.refused ?? (await checks.decide(bundle.policy, action, order.untrusted));
   const decision = judge(judged, {
@@ -171,6 +177,16 @@ async function carryOutUnkept(way: Way, decision: Decision, signal: AbortSignal)
   if (denied.length === 0) return outcome;
   return { ...outcome, ok: false, text: outcome.text + renderWithheld(denied) };
 }
+
+const toPrevious = ({ previous }: ActOrder): Pick<ActOrder, 'previous'> =>
+  previous === undefined ? {} : { previous };
+
+const isElsewhere = ({ args }: ActOrder, action: Action): boolean =>
+  action.args['path'] !== args['path'];
+
+/** The version a person approved the change of, where it is still about that file. */
+const toBound = (order: ActOrder, action: Action): string | undefined =>
+  isElsewhere(order, action) ? undefined : order.against;
 
 /** What is decided, shown, approved and carried out are the same arguments, and none has a secret in it. */
 async function toAction(
@@ -302,6 +318,10 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         const outcome = await carryOut(action, {
           ...around,
           ...(locked === undefined ? {} : { locked: (path: string) => locked.includes(path) }),
+          // Arguments for another file a person wrote, who is to know it.
+          ...(isElsewhere(order, action)
+            ? {}
+            : { check: await createCheck(dependencies.blobs, order) }),
         });
         failpoint('exit.after');
         return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
@@ -358,10 +378,28 @@ function toTouched({ args, workspace }: Action): string[] {
 const nothingYet = { ok: false, bytes: 0, ms: 0 } as const;
 
 async function askPerson(way: Way, decision: Decision): Promise<Acted> {
-  const { audit } = way.dependencies;
+  const { audit, blobs } = way.dependencies;
+  // Nobody is asked about a change that would be refused afterwards.
+  const problem =
+    way.order.seq === undefined
+      ? undefined
+      : findProblem(await createCheck(blobs, toPrevious(way.order)), way.action);
+  if (problem !== undefined) {
+    const refused = {
+      ...decision,
+      verdict: 'deny',
+      rule: 'files.version',
+      reason: problem,
+    } as const;
+    return await look(way, refused, () => refusal(refused));
+  }
   const { verdict, rule, effect } = decision;
   await audit.append({ kind: 'decision', time: now(), ...way.base, verdict, rule, effect });
-  return await toQuestion(way, decision);
+  const version = findVersion(way.action);
+  const question = await toQuestion(way, decision);
+  return typeof version === 'string'
+    ? { ...question, digest: toShown(question.digest, version), against: version }
+    : question;
 }
 
 async function toQuestion(

@@ -9,6 +9,7 @@ import type { Action } from '../../policies/action.ts';
 import { formRedactor, redactValue } from '../../policies/redaction.ts';
 import type { Redactor } from '../../policies/redaction.ts';
 import type { Approval, Settlement } from '../contract.ts';
+import { toShown } from './versions.ts';
 
 /** Where an answer counts. */
 export interface Answered {
@@ -54,12 +55,14 @@ interface Said extends Answered {
   readonly approval?: Approval;
   readonly settled?: Settlement;
   readonly change?: Approval;
+  /** Version of the file that was shown with the action. */
+  readonly against?: string;
 }
 
 /** Checks what people said of an action, puts their arguments in place of the model's, and writes it down. */
 export async function hearAnswers(
   dependencies: HearDependencies,
-  { seq, approval, settled, change, ...said }: Said,
+  { seq, approval, settled, against, change, ...said }: Said,
   asked: Action,
 ): Promise<Heard> {
   const answered: Answered = { ...said, ...(seq === undefined ? {} : { action: seq }) };
@@ -69,7 +72,10 @@ export async function hearAnswers(
     const first = change === undefined ? answered : { ...answered, attempt: again };
     const refused = await hearApproval(dependencies, first, approval);
     if (refused !== undefined) return { ...heard, refused };
-    heard = await takeApproval(dependencies, heard, approval);
+    // Given for the action together with the version that was shown; from here on it is about the action.
+    const isShown = approval.digest === toShown(heard.digest, against);
+    const about = isShown ? { ...approval, digest: heard.digest } : approval;
+    heard = await takeApproval(dependencies, heard, about);
   }
   if (change !== undefined) {
     const refused = await hearApproval(dependencies, answered, change);

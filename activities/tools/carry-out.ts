@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import type { BlobStore } from '../../audit/blobs.ts';
 import type { Duplex } from 'node:stream';
 import type { AuditLog } from '../../audit/log.ts';
@@ -13,15 +14,18 @@ import { toCommandLine } from '../../policies/shell.ts';
 import { serveLink } from '../network/link.ts';
 import { createProxy } from '../network/proxy.ts';
 import { deleteFile, editText, readText, writeText } from '../workspace/files.ts';
-import type { Authorize } from '../workspace/files.ts';
+import type { Authorize, CheckVersion } from '../workspace/files.ts';
 import { listFiles } from '../workspace/list.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
 import { searchFiles } from '../workspace/search.ts';
+import { hashRegular } from '../workspace/regular.ts';
 import { runCommandLine } from '../workspace/shell.ts';
 import { markName } from '../workspace/snapshots/git.ts';
 import type { Guard } from '../workspace/survey.ts';
-import { PathRefused, walk } from '../workspace/walk.ts';
+import { PathRefused, inside, walk } from '../workspace/walk.ts';
 import type { Held } from './transactions.ts';
+import { mostHashedBytes } from './versions.ts';
+import type { Seen } from './versions.ts';
 
 export interface Surroundings {
   readonly blobs: BlobStore;
@@ -41,6 +45,8 @@ export interface Surroundings {
   readonly held?: Held;
   /** Of what may not be changed without a question, what a command finds read-only. Outside of runs, all of it. */
   readonly locked?: (path: string) => boolean;
+  /** Asked before a file is changed; absent outside of runs. */
+  readonly check?: CheckVersion;
 }
 
 /** What a tool came to. Failures are outcomes too: the model reads them and goes on. */
@@ -56,6 +62,8 @@ export interface Outcome {
   /** Bytes the tool produced, kept or not. */
   readonly bytes: number;
   readonly changed: readonly string[];
+  /** The file whose content the model knows by now. */
+  readonly seen?: Seen;
 }
 
 /** A link led to a path that is judged otherwise than the one written. Nothing was done. */
@@ -77,7 +85,7 @@ export async function carryOut(
   { tool, args, workspace }: Action,
   around: Surroundings,
 ): Promise<Outcome> {
-  const { policy, approved, blobs, sandbox, signal, held } = around;
+  const { policy, approved, blobs, sandbox, signal, held, check } = around;
   const authorize: Authorize = (operation, path) => {
     const found = decidePath(policy, operation, path);
     const decision = liftPath(policy, { tool, workspace }, path, found);
@@ -94,7 +102,11 @@ export async function carryOut(
       authorize(operation, at);
       held?.check();
     }) satisfies Authorize,
+    ...(check === undefined ? {} : { check }),
   };
+  let seen: Seen | undefined;
+  const see = (at: string, sha256: string): void => void (seen = { path: at, sha256 });
+  const toSeen = () => (seen === undefined ? {} : { seen });
   try {
     switch (tool) {
       case 'list_files': {
@@ -110,7 +122,8 @@ export async function carryOut(
           return found.text;
         };
         return {
-          ...toOutcome(readText(workspace, path, { ...reading, ...lines, mask })),
+          ...toOutcome(readText(workspace, path, { ...reading, ...lines, mask, seen: see })),
+          ...toSeen(),
           redacted,
         };
       }
@@ -141,17 +154,26 @@ export async function carryOut(
         return {
           ...toOutcome(`${verb} ${change.path}, ${change.bytes} bytes.`),
           changed: [change.path],
+          seen: { path: change.path, sha256: change.after },
         };
       }
       case 'edit_file': {
         const edit = { old: text('old'), new: text('new'), all: args['all'] === true };
         const change = editText(workspace, path, edit, writing);
         const places = change.count === 1 ? 'one place' : `${change.count} places`;
-        return { ...toOutcome(`Edited ${change.path} in ${places}.`), changed: [change.path] };
+        return {
+          ...toOutcome(`Edited ${change.path} in ${places}.`),
+          changed: [change.path],
+          seen: { path: change.path, sha256: change.after },
+        };
       }
       case 'delete_file': {
         const change = deleteFile(workspace, path, writing);
-        return { ...toOutcome(`Deleted ${change.path}.`), changed: [change.path] };
+        return {
+          ...toOutcome(`Deleted ${change.path}.`),
+          changed: [change.path],
+          seen: { path: change.path, sha256: null },
+        };
       }
       case 'read_blob': {
         const { start = 0, end } = args as { start?: number; end?: number };
@@ -163,9 +185,28 @@ export async function carryOut(
         return failed(`There is no tool ${tool}.`);
     }
   } catch (error) {
-    if (error instanceof PathRefused) return failed(error.message);
-    throw error;
+    if (!(error instanceof PathRefused)) throw error;
+    // What cannot be shown is known all the same: it may be replaced or deleted.
+    if (tool === 'read_file' && seen === undefined && error.code === 'too-large')
+      findLarge(workspace, path, { authorize, see });
+    return { ...failed(error.message), ...toSeen() };
   }
+}
+
+function findLarge(
+  workspace: string,
+  path: string,
+  {
+    authorize,
+    see,
+  }: { readonly authorize: Authorize; readonly see: (at: string, sha256: string) => void },
+): void {
+  walk(workspace, path, false, (place) => {
+    authorize('read', place.path);
+    if (lstatSync(inside(place.parent, place.leaf)).size > mostHashedBytes) return;
+    const sha256 = hashRegular(place)?.sha256;
+    if (sha256 !== undefined) see(place.path, sha256);
+  });
 }
 
 const toOutcome = (text: string): Outcome => ({

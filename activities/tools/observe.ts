@@ -12,7 +12,7 @@ import type { Outcome } from './carry-out.ts';
 /** What is known of an observation beside the outcome. */
 type About = Omit<
   Observation,
-  'v' | 'ok' | 'exitCode' | 'text' | 'whole' | 'changed' | 'suspicious'
+  'v' | 'ok' | 'exitCode' | 'seen' | 'text' | 'whole' | 'changed' | 'suspicious'
 >;
 
 /** Stores what the model will read of an outcome. Returns it with its ref, and where it tries to give orders. */
@@ -27,7 +27,7 @@ export async function storeObservation(
   readonly output: string;
   readonly suspicious: readonly Suspicion[];
 }> {
-  const { ok, exitCode, changed } = outcome;
+  const { ok, exitCode, changed, seen } = outcome;
   const shown = await toShown(outcome, blobs);
   const found =
     about.verdict === 'allow' && isForeign(about.tool)
@@ -38,6 +38,7 @@ export async function storeObservation(
   const stored: Observation = {
     ...{ v: 1, ...about, ok, changed, text },
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(seen === undefined ? {} : { seen }),
     ...(suspicious.length === 0 ? {} : { suspicious }),
     ...(shown.whole === undefined ? {} : { whole: shown.whole }),
   };

@@ -5,7 +5,7 @@ import { countPlaceholders } from '../../policies/redaction.ts';
 import { describeMissing, linesOf } from './mismatch.ts';
 import { explainPlaceholder, refusePlaceholders } from './placeholders.ts';
 import { hashRegular, readRegular, replaceFile, sha256Of } from './regular.ts';
-import type { Change } from './regular.ts';
+import type { Change, OldFile } from './regular.ts';
 import { PathRefused, inside, walk } from './walk.ts';
 
 export type { Change } from './regular.ts';
@@ -21,7 +21,20 @@ export interface FileOptions {
   readonly authorize: Authorize;
 }
 
+/** Asked right before an existing file is changed, with what it holds. Throws to refuse. */
+export type CheckVersion = (
+  path: string,
+  old: Pick<OldFile, 'sha256' | 'bytes'>,
+  operation: 'write' | 'edit' | 'delete',
+) => void;
+
+export interface ChangeOptions extends FileOptions {
+  readonly check?: CheckVersion;
+}
+
 export interface ReadOptions extends FileOptions {
+  /** Told of the whole file's version. */
+  readonly seen?: (path: string, sha256: string) => void;
   /** From 1. */
   readonly startLine?: number;
   /** Inclusive; beyond the end means up to the end. */
@@ -44,11 +57,13 @@ function toText(bytes: Buffer, path: string): { text: string; lossy: boolean } {
 
 /** A text file or some of its lines. A note in front says which lines, or that bytes are not UTF-8. @throws PathRefused */
 export function readText(root: string, path: string, options: ReadOptions): string {
-  const { startLine = 1, endLine, authorize, maxBytes, mask = (text) => text } = options;
+  const { startLine = 1, endLine, authorize, maxBytes, seen, mask = (text) => text } = options;
   const mode = options.keepLink === true ? ({ keepLink: true } as const) : false;
   return walk(root, path, mode, (place) => {
     authorize('read', place.path);
-    const { text: content, lossy } = toText(readRegular(place, maxBytes).bytes, place.path);
+    const { bytes, old } = readRegular(place, maxBytes);
+    seen?.(place.path, old.sha256);
+    const { text: content, lossy } = toText(bytes, place.path);
     const text = mask(content);
     const note = lossy ? '[not UTF-8: bytes that are no text are shown as \uFFFD]\n' : '';
     if (startLine === 1 && endLine === undefined) return note + text;
@@ -86,13 +101,14 @@ export function writeText(
   root: string,
   path: string,
   content: string,
-  { maxBytes, authorize }: FileOptions,
+  { maxBytes, authorize, check }: ChangeOptions,
 ): Change {
   const bytes = Buffer.from(content);
   if (bytes.length > maxBytes) throw tooLarge(path, bytes.length, maxBytes);
   return walk(root, path, { create: (final) => authorize('write', final) }, (place) => {
     authorize('write', place.path);
     const old = hashRegular(place);
+    if (old !== undefined && old.sha256 !== sha256Of(bytes)) check?.(place.path, old, 'write');
     if (countPlaceholders(content).size > 0) {
       const before = old === undefined ? '' : readRegular(place, maxBytes).bytes.toString('utf8');
       refusePlaceholders(place.path, before, content);
@@ -114,7 +130,7 @@ export function editText(
   root: string,
   path: string,
   edit: { readonly old: string; readonly new: string; readonly all?: boolean },
-  { maxBytes, authorize }: FileOptions,
+  { maxBytes, authorize, check }: ChangeOptions,
 ): Change & { readonly count: number } {
   if (edit.old === '')
     throw mismatch('The text to replace is empty. To write a whole file use write_file.');
@@ -123,6 +139,7 @@ export function editText(
   return walk(root, path, false, (place) => {
     authorize('write', place.path);
     const { bytes, old } = readRegular(place, maxBytes);
+    check?.(place.path, old, 'edit');
     const { text, lossy } = toText(bytes, place.path);
     if (lossy) {
       const reason = `${place.path} is not UTF-8, so an edit would damage it. Convert it first, for example with iconv.`;
@@ -151,7 +168,7 @@ export function editText(
 export function deleteFile(
   root: string,
   path: string,
-  { authorize }: Pick<FileOptions, 'authorize'>,
+  { authorize, check }: Pick<ChangeOptions, 'authorize' | 'check'>,
 ): Change {
   return walk(root, path, { keepLink: true }, (place) => {
     authorize('delete', place.path);
@@ -163,6 +180,7 @@ export function deleteFile(
       return { path: place.path, bytes: 0, before, after: null };
     }
     const old = hashRegular(place);
+    if (old !== undefined) check?.(place.path, old, 'delete');
     unlinkSync(at);
     syncFolder(inside(place.parent, '.'));
     return { path: place.path, bytes: old?.bytes ?? 0, before: old?.sha256 ?? null, after: null };

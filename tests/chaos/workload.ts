@@ -33,6 +33,7 @@ const quick = manySteps({
     },
     ...turns(
       run('git commit -q -a -m second'),
+      { name: 'read_file', args: { path: 'old.txt' } },
       { name: 'delete_file', args: { path: 'old.txt' } },
       run('mkdir -p made/by && mv sum made/by/sum'),
     ),
@@ -72,6 +73,7 @@ const staged = manySteps({
   s1: turns(
     { name: 'write_file', args: { path: 'a.txt', content: 'one\n' } },
     run('echo x >> kept'),
+    { name: 'read_file', args: { path: 'old.txt' } },
     { name: 'delete_file', args: { path: 'old.txt' } },
   ),
 });

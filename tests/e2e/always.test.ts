@@ -16,6 +16,7 @@ const isAsked = ({ type }: RunEvent): boolean => type === 'approval.requested';
 const isRequest = (request: string) => (event: RunEvent) =>
   event.type === 'approval.requested' && event.request === request;
 const same = { name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } };
+const look = { name: 'read_file', args: { path: 'AGENTS.md' } };
 const command = { name: 'run_command', args: { command: 'for f in *.md; do wc -l "$f"; done' } };
 
 suite('approve --always', () => {
@@ -24,7 +25,7 @@ suite('approve --always', () => {
   let rules: string;
   before(async () => {
     const again = { ...same, args: { ...same.args, content: 'Be kinder.\n' } };
-    model = await startModelServer(callsInTurn([same, again, command, command]));
+    model = await startModelServer(callsInTurn([look, same, again, command, command]));
     machine = createMachine({ OPENAI_BASE_URL: model.baseUrl });
     rules = join(machine.root, 'config', 'dev-agent', 'always.yaml');
     await mkdir(join(machine.root, 'shop'));

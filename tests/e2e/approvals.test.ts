@@ -21,7 +21,10 @@ suite('approvals from the command line', () => {
   let workspace: string;
   before(async () => {
     model = await startModelServer(
-      callsInTurn([{ name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } }]),
+      callsInTurn([
+        { name: 'read_file', args: { path: 'AGENTS.md' } },
+        { name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } },
+      ]),
     );
     machine = createMachine({ OPENAI_BASE_URL: model.baseUrl });
   });

@@ -15,7 +15,11 @@ const write = (path: string, content: string) => ({
 });
 
 const story = manySteps({
-  s1: [write('one.txt', 'ONE\n2\n3\n4\n5\n6\n'), write('two.txt', 'new\n')],
+  s1: [
+    { call: [{ name: 'read_file', args: { path: 'one.txt' } }] },
+    write('one.txt', 'ONE\n2\n3\n4\n5\n6\n'),
+    write('two.txt', 'new\n'),
+  ],
 });
 
 suite('staged runs from the command line', () => {

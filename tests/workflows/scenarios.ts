@@ -798,6 +798,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'refused-for-a-weakened-test',
     script: oneStep([
+      { call: [{ name: 'read_file', args: { path: 'code.test.mjs' } }] },
       { call: [{ name: 'write_file', args: { path: 'code.test.mjs', content: '' } }] },
       { call: [{ name: 'run_command', args: { command: 'node --test' } }] },
     ]),
