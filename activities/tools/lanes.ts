@@ -1,11 +1,12 @@
 /** Steps that run beside each other: a copy of the workspace for each, and the way back. */
 import { ApplicationFailure } from '@temporalio/common';
-import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import type { BlobStore } from '../../audit/blobs.ts';
 import { failpoint } from '../../audit/failpoint.ts';
 import type { LaneRequest, LaneResult, MergeRequest, MergeResult, Ref } from '../contract.ts';
 import { readEvidence } from '../evidence.ts';
+import { removeTree } from '../workspace/remove.ts';
 import type { FileChange } from '../workspace/snapshots/snapshots.ts';
 import type { ActDependencies } from './act.ts';
 import { ensureTree } from './drift.ts';
@@ -107,7 +108,7 @@ export async function removeLanes(
   for (const { run: of, workspace } of transactions.leases.list())
     if (of === id && workspace.startsWith(inside) && existsSync(workspace))
       await transactions.exclusive(workspace, id, () => Promise.resolve());
-  rmSync(folder, { recursive: true, force: true });
+  removeTree(folder);
 }
 
 /** Puts the observations of a lane behind those of the run: one chain, as if it had run after them. */

@@ -1,10 +1,11 @@
 /** Brings the change of a staged run over to the folder it is for: one transaction on that folder. */
-import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { hashOf } from '../../audit/blobs.ts';
 import { toCanonical } from '../../audit/canonical.ts';
 import { failpoint } from '../../audit/failpoint.ts';
 import type { Decision } from '../../policies/action.ts';
 import type { Promoted, PromoteRequest, PromoteResult } from '../promotion.ts';
+import { removeTree } from '../workspace/remove.ts';
 import { GitError } from '../workspace/snapshots/git.ts';
 import { RestoreError } from '../workspace/snapshots/restore.ts';
 import type { Snapshots } from '../workspace/snapshots/snapshots.ts';
@@ -97,7 +98,7 @@ export async function promote(
   try {
     const result = await bringOver(dependencies, { ...request, target: root }, signal);
     // All of it is in the snapshots as well.
-    rmSync(request.stage, { recursive: true, force: true });
+    removeTree(request.stage);
     return result;
   } catch (error) {
     if (!isRefusal(error)) throw error;

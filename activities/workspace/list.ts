@@ -42,7 +42,7 @@ export function listFiles(
             lines.push(`${indent}${name}/${closed ? ' (not listed)' : ''}`);
             if (!closed && level + 1 < depth) enterQuietly(child, level + 1, lines, enter);
           } else if (entry.isSymbolicLink()) lines.push(`${indent}${name} (link)`);
-          else if (entry.isFile()) lines.push(`${indent}${name} ${lstatSync(child).size}`);
+          else if (entry.isFile()) lines.push(`${indent}${name} ${toSize(child)}`);
           else lines.push(`${indent}${name} (special)`);
         }
       } finally {
@@ -61,6 +61,15 @@ export function listFiles(
       );
     return lines.length === 0 ? '(empty folder)' : lines.join('\n');
   });
+}
+
+/** What went away meanwhile, or has a name that is no text, is named all the same. */
+function toSize(file: string): string {
+  try {
+    return String(lstatSync(file).size);
+  } catch {
+    return '(cannot be read)';
+  }
 }
 
 /** A name may hold line breaks and terminal codes; a listing has one name a line. */

@@ -85,8 +85,17 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
   // 1: no match. 2 with matches: some files could not be read.
   if (result.exitCode === 1) return 'No match.';
   if (result.exitCode === 0 || result.stdout !== '') return result.stdout;
+  const unread = findUnread(result.stderr);
+  if (unread !== undefined) return `No match in what can be read; left out: ${unread}`;
   throw new PathRefused(
     'invalid',
     `ripgrep: ${result.stderr.trim().slice(0, 500) || `exit ${String(result.exitCode)}`}`,
   );
+}
+
+/** What ripgrep could not look into, when that is all it complains of. */
+function findUnread(stderr: string): string | undefined {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  const isOfSystem = lines.length > 0 && lines.every((line) => /\(os error \d+\)$/.test(line));
+  return isOfSystem ? lines.join('; ').slice(0, 500) : undefined;
 }

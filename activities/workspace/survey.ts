@@ -1,5 +1,5 @@
-import { lstatSync, readdirSync } from 'node:fs';
-import type { Dirent } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 
@@ -38,6 +38,8 @@ interface Folder {
   readonly watched: readonly string[];
   /** By its name, or by what is in it. */
   readonly isGit: boolean;
+  /** Nobody can say what is in it: a command, which could change that, must not see it. */
+  readonly isClosed?: true;
 }
 
 interface Known extends Folder {
@@ -79,7 +81,7 @@ function createSurveyor(root: string, guard: Guard): Surveyor {
       }
       const next = new Map<string, Known>();
       let seen = 0;
-      const survey = await walkFolders((path, names) => {
+      const survey = await walkFolders(root, (path, names) => {
         const folder = lookInto(join(root, path), names, known.get(path));
         seen += 1;
         if (folder !== undefined && 'ino' in folder) next.set(path, folder);
@@ -96,7 +98,7 @@ function createSurveyor(root: string, guard: Guard): Surveyor {
     let seen = 0;
     for (const [path, { ino, ctimeMs }] of known) {
       if ((seen += 1) % foldersAtOnce === 0) await yieldToOthers();
-      const stat = lstatSync(path === '' ? root : `${root}/${path}`, { throwIfNoEntry: false });
+      const stat = statFolder(path === '' ? root : `${root}/${path}`);
       if (stat?.ino !== ino || stat.ctimeMs !== ctimeMs) return false;
     }
     return true;
@@ -107,7 +109,7 @@ function createSurveyor(root: string, guard: Guard): Surveyor {
     names: readonly string[],
     before: Known | undefined,
   ): Folder | Known | undefined {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const stat = statFolder(path);
     if (stat?.isDirectory() !== true) return undefined;
     const { ino, ctimeMs } = stat;
     if (before?.ino === ino && before.ctimeMs === ctimeMs) return before;
@@ -116,6 +118,15 @@ function createSurveyor(root: string, guard: Guard): Surveyor {
     return found === undefined || Date.now() - ctimeMs <= tickMs
       ? found
       : { ...found, ino, ctimeMs };
+  }
+}
+
+/** Undefined for what is not there, or not to be reached: whoever names it has seen to its being closed. */
+function statFolder(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
   }
 }
 
@@ -128,8 +139,12 @@ function readFolder(path: string, names: readonly string[], guard: Guard): Folde
   let entries: Dirent[];
   try {
     entries = readdirSync(path, { withFileTypes: true });
-  } catch {
-    return undefined;
+    // What is in a folder that cannot be entered is hidden with it.
+    accessSync(path, constants.X_OK);
+    if (holdsUnnamed(path, names, entries, guard)) return shut;
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? undefined : shut;
   }
   const here = new Set(entries.map(({ name }) => name));
   const isGit = names.at(-1) === '.git' || (here.has('HEAD') && here.has('objects'));
@@ -137,27 +152,67 @@ function readFolder(path: string, names: readonly string[], guard: Guard): Folde
   const guarded = entries.filter(
     (entry) => !isGit && !isGitFolder(entry) && guard.isProtected(names, entry.name),
   );
-  const closed = new Set([...hidden, ...guarded]);
+  const known = new Set([...hidden, ...guarded]);
   return {
     isGit,
     folders: entries
-      .filter((entry) => isFolder(entry) && !closed.has(entry))
+      .filter((entry) => isFolder(entry) && !known.has(entry))
       .map(({ name }) => name),
     hidden: hidden.map(({ name }) => name),
     guarded: guarded.map(({ name }) => name),
     watched: entries
       .filter(
         (entry) =>
-          !isGit && !closed.has(entry) && !isFolder(entry) && guard.isWatched?.(names, entry.name),
+          !isGit && !known.has(entry) && !isFolder(entry) && guard.isWatched?.(names, entry.name),
       )
       .map(({ name }) => name),
   };
 }
 
+const shut: Folder = { folders: [], hidden: [], guarded: [], isGit: false, isClosed: true };
+
+/** What stands for bytes that are no text in a name. */
+const noText = '\uFFFD';
+
+/** Whether something that is denied is below a folder whose name is no text: no mount could be told of it. */
+function holdsUnnamed(
+  path: string,
+  names: readonly string[],
+  entries: readonly Dirent[],
+  guard: Guard,
+): boolean {
+  if (!entries.some((entry) => entry.name.includes(noText) && isFolder(entry))) return false;
+  const todo = readdirSync(path, { withFileTypes: true, encoding: 'buffer' })
+    .filter((entry) => entry.isDirectory() && entry.name.toString().includes(noText))
+    .map((entry) => ({
+      at: Buffer.concat([Buffer.from(`${path}/`), entry.name]),
+      names: [...names, entry.name.toString()],
+    }));
+  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
+    const { at, names: inHere } = next;
+    if (at.length > longestPath) return true;
+    for (const entry of readdirSync(at, { withFileTypes: true, encoding: 'buffer' })) {
+      const name = entry.name.toString();
+      if (name === '.git' || guard.isHidden(inHere, name) || guard.isProtected(inHere, name))
+        return true;
+      if (entry.isDirectory())
+        todo.push({
+          at: Buffer.concat([at, Buffer.from('/'), entry.name]),
+          names: [...inHere, name],
+        });
+    }
+  }
+  return false;
+}
+
+/** Bytes of a path that can be mounted over and looked into, with room for a name in it. */
+const longestPath = 4096 - 256 - 1;
+
 /** Submodules and work trees keep git folders of their own in a git folder; nothing else in it is looked at. */
 const insideGit = ['modules', 'worktrees'];
 
 async function walkFolders(
+  root: string,
   look: (path: string, names: readonly string[]) => Folder | undefined,
 ): Promise<Survey> {
   const hidden: string[] = [];
@@ -175,13 +230,21 @@ async function walkFolders(
       closed.push(path);
       continue;
     }
+    if (folder.isClosed === true) {
+      closed.push(path);
+      hidden.push(path);
+      continue;
+    }
     const inHere = (name: string): string => (path === '' ? name : `${path}/${name}`);
     hidden.push(...folder.hidden.map(inHere));
     guarded.push(...folder.guarded.map(inHere));
     watched.push(...folder.watched.map(inHere));
     if (folder.isGit) gitFolders.push(path);
     for (const name of folder.folders)
-      if (!folder.isGit || insideGit.includes(name)) todo.push([...names, name]);
+      if (!folder.isGit || insideGit.includes(name)) {
+        if (Buffer.byteLength(`${root}/${inHere(name)}`) > longestPath) hidden.push(inHere(name));
+        else todo.push([...names, name]);
+      }
   }
   return {
     hidden: hidden.toSorted(),

@@ -1,4 +1,4 @@
-import { lstatSync } from 'node:fs';
+import { accessSync, constants, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
@@ -79,6 +79,15 @@ const toMemory = (stamp: Stamp | undefined): { readonly stamp?: string } =>
 /** git itself takes no larger file for one that says where the git folder is. */
 const mostPointerBytes = 1024 * 1024;
 
+function isOpen(folder: string): boolean {
+  try {
+    accessSync(folder, constants.R_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 interface GitPart extends Pick<Parts, 'git' | 'pointer'> {
   /** `.git` where it is something that cannot be covered. */
   readonly left: readonly BytePath[];
@@ -95,6 +104,7 @@ async function captureGitFolder(shadow: Shadow, path: BytePath, memory: Memory):
         : readEntry(shadow.objects, dirname(view.folder), '.git');
     return pointer === undefined ? { left: ['.git'] } : { pointer, left: [] };
   }
+  if (!isOpen(view.folder)) return { left: ['.git'] };
   const stamp = stampFolder(view.folder, gitFolderCoverage);
   if (stamp !== undefined && memory.git?.stamp === stamp.hash)
     return { git: memory.git.tree, left: [] };

@@ -16,6 +16,24 @@ export function statPath(file: Buffer): Stats | undefined {
   }
 }
 
+/** The same, where not being able to tell is an answer. */
+export function lookAt(file: Buffer): Stats | 'unreachable' | undefined {
+  try {
+    return statPath(file);
+  } catch {
+    return 'unreachable';
+  }
+}
+
+/** Bytes of what is at a path; 0 for nothing, and for what cannot be reached. */
+export function sizeAt(file: Buffer): number {
+  try {
+    return statPath(file)?.size ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
 /** The entry of a file or link as it is on disk now; undefined for everything else. */
 export function readEntry(objects: Objects, root: string, path: BytePath): TreeEntry | undefined {
   const file = toFile(root, path);
@@ -71,7 +89,7 @@ export async function overlay(
   paths: readonly BytePath[],
 ): Promise<string | undefined> {
   if (paths.length > mostPaths) return undefined;
-  const sizes = paths.map((path) => statPath(toFile(root, path))?.size ?? 0);
+  const sizes = paths.map((path) => sizeAt(toFile(root, path)));
   if (sizes.reduce((sum, size) => sum + size, 0) > mostBytes) return undefined;
   let result: string | undefined = tree;
   // A folder in place of a file: the file goes before what is in the folder comes.

@@ -214,10 +214,15 @@ function makeFolder(root: string, path: string): boolean {
 const isFolder = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
+/** Not there, or out of reach. */
+const passable = new Set([
+  ...['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG', 'ELOOP', 'EIO', 'ESTALE'],
+]);
+
 /** Nothing where git, clearing up in the background, has taken the folder away. */
 function none(error: unknown): [] {
   const { code = '' } = error as NodeJS.ErrnoException;
-  if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(code)) return [];
+  if (passable.has(code)) return [];
   throw error;
 }
 

@@ -58,7 +58,7 @@ async function findFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   const todo = [''];
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
-    for (const entry of await readdir(join(folder, at), { withFileTypes: true })) {
+    for (const entry of await readdir(join(folder, at), { withFileTypes: true }).catch(() => [])) {
       const path = join(at, entry.name);
       if (entry.isDirectory()) {
         if (/^(?:refs|logs|worktrees)(?:\/|$)/.test(path)) todo.push(path);

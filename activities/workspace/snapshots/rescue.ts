@@ -2,7 +2,7 @@
 import { unlinkSync } from 'node:fs';
 import type { BytePath } from './byte-path.ts';
 import { parentOf, toFile } from './byte-path.ts';
-import { findEntry, readEntry, replaceIn, statPath } from './entries.ts';
+import { findEntry, lookAt, readEntry, replaceIn } from './entries.ts';
 import type { View } from './git.ts';
 import type { TreeEntry } from './objects.ts';
 import { addParts, noParts } from './parts.ts';
@@ -40,15 +40,16 @@ export async function makeWay(
     if (known !== undefined) return known;
     const isFree =
       (await clearFolder(parentOf(path))) &&
-      (statPath(toFile(view.folder, path))?.isDirectory() === true || (await clear(path)));
+      (isFolder(toFile(view.folder, path)) || (await clear(path)));
     folders.set(path, isFree);
     return isFree;
   }
 
   async function clear(path: BytePath): Promise<boolean> {
     const file = toFile(view.folder, path);
-    const stat = statPath(file);
+    const stat = lookAt(file);
     if (stat === undefined) return true;
+    if (stat === 'unreachable') return false;
     // Emptied of what is covered by now: what is still in it is not.
     if (stat.isDirectory()) return false;
     if (!stat.isFile() && !stat.isSymbolicLink()) {
@@ -65,6 +66,11 @@ export async function makeWay(
     rescued.set(path, entry);
     return true;
   }
+}
+
+function isFolder(file: Buffer): boolean {
+  const stat = lookAt(file);
+  return stat !== 'unreachable' && stat?.isDirectory() === true;
 }
 
 async function store(

@@ -6,6 +6,7 @@ import { removeFolders, unlinkQuietly } from './disk.ts';
 import { noParts, readParts } from './parts.ts';
 import { toView } from './shadow.ts';
 import type { Parts } from './parts.ts';
+import { openFolders } from './open-folders.ts';
 import { makeWay } from './rescue.ts';
 import type { Shadow } from './shadow.ts';
 import type { View } from './git.ts';
@@ -36,7 +37,9 @@ export async function restoreWorkspace(shadow: Shadow, target: string): Promise<
   const { workspace, objects } = shadow;
   if (lstatSync(workspace, { throwIfNoEntry: false }) === undefined)
     mkdirSync(workspace, { recursive: true });
-  const { tree: current } = await captureWorkspace(shadow);
+  let { tree: current } = await captureWorkspace(shadow);
+  if (await openFolders(shadow, current, target))
+    ({ tree: current } = await captureWorkspace(shadow));
   if (current === target) return { incomplete: [], left: [] };
   const restoring: Restoring = {
     ...{ ...shadow, incomplete: [], left: new Set() },

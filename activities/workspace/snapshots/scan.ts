@@ -7,7 +7,7 @@ import type { Git, View } from './git.ts';
 import { splitNul } from './git.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
-import { overlay, statPath } from './entries.ts';
+import { lookAt, overlay, sizeAt, statPath } from './entries.ts';
 import { emptyTree } from './objects.ts';
 import type { Objects } from './objects.ts';
 
@@ -168,9 +168,7 @@ const uncompressedBytes = 16 * 1024 * 1024;
 
 async function addToIndex(git: Git, view: View, paths: readonly BytePath[]): Promise<void> {
   const many = paths.length > manyPaths;
-  const bytes = many
-    ? 0
-    : paths.reduce((sum, path) => sum + (statPath(toFile(view.folder, path))?.size ?? 0), 0);
+  const bytes = many ? 0 : paths.reduce((sum, path) => sum + sizeAt(toFile(view.folder, path)), 0);
   const args = [
     ...(many ? ['-c', 'core.fsync=none'] : []),
     ...(bytes > uncompressedBytes ? ['-c', 'core.looseCompression=0'] : []),
@@ -191,7 +189,8 @@ function lookBehind(
 ): void {
   const emptied = new Set<BytePath>();
   for (const path of known) {
-    const stat = statPath(toFile(root, path));
+    const stat = lookAt(toFile(root, path));
+    if (stat === 'unreachable') continue;
     if (stat?.isDirectory() === true) lookInto(root, path, coverage, found);
     else if (stat === undefined) {
       const folder = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
@@ -263,7 +262,7 @@ async function leaveOutLarge(
   found: Found,
 ): Promise<BytePath[]> {
   const sizes = new Map(
-    found.files.map((path) => [path, statPath(toFile(view.folder, path))?.size ?? 0] as const),
+    found.files.map((path) => [path, sizeAt(toFile(view.folder, path))] as const),
   );
   const sizeOf = (path: BytePath): number => sizes.get(path) ?? 0;
   const left = new Set(found.files.filter((path) => sizeOf(path) > mostBytes));
@@ -287,7 +286,7 @@ async function leaveOutLarge(
 
 /** What was covered and has outgrown that keeps its old entry; that it is uncovered by now counts more. */
 function leaveOutHuge({ folder }: View, paths: readonly BytePath[], found: Found): BytePath[] {
-  const huge = paths.filter((path) => (statPath(toFile(folder, path))?.size ?? 0) > mostBytes);
+  const huge = paths.filter((path) => sizeAt(toFile(folder, path)) > mostBytes);
   found.uncovered.push(...huge);
   return huge.length === 0 ? [...paths] : paths.filter((path) => !huge.includes(path));
 }
@@ -300,23 +299,24 @@ const leaveOutCovered = (known: readonly BytePath[], files: ReadonlySet<BytePath
     return true;
   });
 
+/** What cannot be read or reached is named instead; what is there in its place in the index is an old version. */
 async function leaveOutUnreadable(
   { folder }: View,
   paths: readonly BytePath[],
   found: Found,
 ): Promise<BytePath[]> {
-  // The superuser reads everything.
-  if (process.getuid?.() === 0) return [...paths];
-  const readable = await Promise.all(
-    paths.map(async (path) => {
-      const file = toFile(folder, path);
-      if (lstatSync(file, { throwIfNoEntry: false })?.isFile() !== true) return true;
-      return await access(file, constants.R_OK).then(
-        () => true,
-        () => false,
-      );
-    }),
-  );
+  const readable = await Promise.all(paths.map((path) => isReadable(toFile(folder, path))));
   found.uncovered.push(...paths.filter((_, index) => readable[index] === false));
   return paths.filter((_, index) => readable[index] === true);
+}
+
+async function isReadable(file: Buffer): Promise<boolean> {
+  try {
+    // The superuser reads everything it can reach.
+    if (statPath(file)?.isFile() === true && process.getuid?.() !== 0)
+      await access(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

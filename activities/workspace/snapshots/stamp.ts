@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import type { Coverage } from './scan.ts';
@@ -30,9 +31,11 @@ export function stampFolder(
   let count = 0;
   const todo: BytePath[] = [''];
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
-    const entries = readdirSync(at === '' ? folder : toFile(folder, at), {
-      ...{ withFileTypes: true, encoding: 'buffer' },
-    }).map((entry) => ({ name: entry.name.toString('latin1'), isFolder: entry.isDirectory() }));
+    const entries = readEntries(folder, at);
+    if (entries === undefined) {
+      hash.update(`${at}\0closed\n`);
+      continue;
+    }
     count += entries.length;
     if (count > most) return undefined;
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -42,8 +45,11 @@ export function stampFolder(
         continue;
       }
       if (entry.isFolder) todo.push(path);
-      const stat = lstatSync(toFile(folder, path), { bigint: true, throwIfNoEntry: false });
-      if (stat === undefined) continue;
+      const stat = statQuietly(toFile(folder, path));
+      if (stat === undefined) {
+        hash.update(`${path}\0closed\n`);
+        continue;
+      }
       if (!entry.isFolder && stat.ctimeNs > begun) settled = false;
       // A folder's own times change with lock files that come and go.
       const what = entry.isFolder ? '' : `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino}`;
@@ -51,4 +57,28 @@ export function stampFolder(
     }
   }
   return { hash: hash.digest('hex'), settled };
+}
+
+/** Undefined for a folder that cannot be read, is too deep or just went away; the folder itself has to be there. */
+function readEntries(folder: string, at: BytePath) {
+  try {
+    const entries = readdirSync(at === '' ? folder : toFile(folder, at), {
+      ...{ withFileTypes: true, encoding: 'buffer' },
+    });
+    return entries.map((entry) => ({
+      name: entry.name.toString('latin1'),
+      isFolder: entry.isDirectory(),
+    }));
+  } catch (error) {
+    if (at === '') throw error;
+    return undefined;
+  }
+}
+
+function statQuietly(file: Buffer): BigIntStats | undefined {
+  try {
+    return lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }
