@@ -9,11 +9,19 @@ interface Calls {
   readonly ioctl: number;
   readonly socket: number;
   readonly denied: readonly number[];
+  /** Calls that set a file's mode, with the argument that is it. */
+  readonly modes: readonly (readonly [number: number, mode: number])[];
+  /** Calls that open or make a file, with the arguments for flags and mode. */
+  readonly opens: readonly (readonly [number: number, flags: number, mode: number])[];
+  /** setxattr, removexattr and their like. */
+  readonly attributes: readonly number[];
 }
 
 /** The same number everywhere since Linux 5.1: io_uring, new mount API, pidfd_getfd. */
 const common = [425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442];
 const clone3 = 435;
+/** Has its mode in memory, where no filter looks: programs fall back to openat. */
+const openat2 = 437;
 
 const tables: Readonly<Record<string, Calls>> = {
   x64: {
@@ -26,6 +34,21 @@ const tables: Readonly<Record<string, Calls>> = {
       101, 310, 311, 321, 298, 248, 249, 250, 323, 165, 166, 155, 272, 308, 303, 304, 175, 313, 176,
       246, 320, 312, 161, 167, 168, 169, 163, 179,
     ],
+    // chmod, fchmod, fchmodat, fchmodat2, creat, mknod, mknodat; open, openat
+    modes: [
+      [90, 1],
+      [91, 1],
+      [268, 2],
+      [452, 2],
+      [85, 1],
+      [133, 1],
+      [259, 2],
+    ],
+    opens: [
+      [2, 1, 2],
+      [257, 2, 3],
+    ],
+    attributes: [188, 189, 190, 197, 198, 199, 463, 466],
   },
   arm64: {
     arch: 0xc00000b7,
@@ -36,6 +59,14 @@ const tables: Readonly<Record<string, Calls>> = {
       117, 270, 271, 280, 241, 217, 218, 219, 282, 40, 39, 41, 97, 268, 264, 265, 105, 273, 106,
       104, 294, 272, 51, 224, 225, 142, 89, 60,
     ],
+    modes: [
+      [52, 1],
+      [53, 2],
+      [452, 2],
+      [33, 2],
+    ],
+    opens: [[56, 2, 3]],
+    attributes: [5, 6, 7, 14, 15, 16, 463, 466],
   },
 };
 
@@ -43,6 +74,11 @@ const allow = 0x7fff0000;
 const kill = 0x80000000;
 const refuse = 0x00050000 + 1; // EPERM
 const unknown = 0x00050000 + 38; // ENOSYS: the C library then falls back to clone
+const unsupported = 0x00050000 + 95; // EOPNOTSUPP: as of a file system without attributes
+/** Set-user-id and set-group-id: a program of the operator's that others, or its maker, would run with the operator's rights. */
+const setIds = 0o6000;
+/** O_CREAT, O_TMPFILE: with these alone an open makes a file with the mode. */
+const creating = 0o100 | 0o20000000;
 const anyNamespace = 0x7e020000; // CLONE_NEWNS … CLONE_NEWNET
 const terminalInput = [0x5412, 0x541c]; // TIOCSTI, TIOCLINUX: typing into the terminal that started us
 const families = [1, 17, 40]; // AF_UNIX, AF_PACKET, AF_VSOCK
@@ -83,7 +119,9 @@ export function toSeccompFilter(arch: string): Buffer | undefined {
     [load, 0, 0, atNumber],
   );
   if (arch === 'x64') when(atLeast, 0x40000000, unknown);
-  when(equals, clone3, unknown);
+  for (const number of [clone3, openat2]) when(equals, number, unknown);
+  // What a command may not set, undo need not take back.
+  for (const number of calls.attributes) when(equals, number, unsupported);
   for (const number of [...calls.denied, ...common]) when(equals, number, refuse);
   onCall(calls.clone, 0, () => when(anyBit, anyNamespace, refuse));
   onCall(calls.ioctl, 1, () => {
@@ -92,6 +130,13 @@ export function toSeccompFilter(arch: string): Buffer | undefined {
   onCall(calls.socket, 0, () => {
     for (const family of families) when(equals, family, refuse);
   });
+  for (const [number, mode] of calls.modes)
+    onCall(number, mode, () => when(anyBit, setIds, refuse));
+  for (const [number, flags, mode] of calls.opens)
+    onCall(number, flags, () => {
+      program.push([anyBit, 0, 3, creating], [load, 0, 0, lowArgument(mode)]);
+      when(anyBit, setIds, refuse);
+    });
   program.push([answer, 0, 0, allow]);
 
   const bytes = Buffer.alloc(program.length * 8);

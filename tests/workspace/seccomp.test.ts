@@ -79,6 +79,63 @@ for (const { name, arch, clone, ioctl, socket, read, ptrace, mount, pair } of ma
   });
 }
 
+for (const [name, arch, modes, opens] of [
+  [
+    'x64',
+    0xc000003e,
+    [
+      [90, 1],
+      [91, 1],
+      [268, 2],
+      [452, 2],
+      [85, 1],
+      [133, 1],
+      [259, 2],
+    ],
+    [
+      [2, 1, 2],
+      [257, 2, 3],
+    ],
+  ],
+  [
+    'arm64',
+    0xc00000b7,
+    [
+      [52, 1],
+      [53, 2],
+      [452, 2],
+      [33, 2],
+    ],
+    [[56, 2, 3]],
+  ],
+] as const)
+  test(`${name}: no call sets a set-id bit, and attributes are not supported`, () => {
+    const filter = toSeccompFilter(name);
+    assert.ok(filter !== undefined);
+    const call = (number: number, args: Readonly<Record<number, number>>): number =>
+      run(
+        filter,
+        arch,
+        number,
+        [0, 1, 2, 3].map((index) => args[index] ?? 0),
+      );
+    for (const [number, mode] of modes) {
+      for (const bits of [0o755, 0o1777, 0o600])
+        assert.equal(call(number, { [mode]: bits }), allowed);
+      for (const bits of [0o4755, 0o2755, 0o6000, 0o104755])
+        assert.equal(call(number, { [mode]: bits }), eperm);
+    }
+    for (const [number, flags, mode] of opens) {
+      assert.equal(call(number, { [flags]: 0o102, [mode]: 0o644 }), allowed);
+      assert.equal(call(number, { [flags]: 0o102, [mode]: 0o4755 }), eperm);
+      assert.equal(call(number, { [flags]: 0o20200002, [mode]: 0o4755 }), eperm);
+      // Nothing is made, so what stands in its place means nothing.
+      assert.equal(call(number, { [flags]: 0o2, [mode]: 0o4755 }), allowed);
+    }
+    assert.equal(call(437, {}), enosys);
+    for (const number of [463, 466]) assert.equal(call(number, {}), 0x0005005f);
+  });
+
 test('x64 numbers of the x32 interface do not exist', () => {
   const filter = toSeccompFilter('x64');
   assert.ok(filter !== undefined);
