@@ -169,10 +169,18 @@ function readFolder(path: string, names: readonly string[], guard: Guard): Folde
   };
 }
 
-const shut: Folder = { folders: [], hidden: [], guarded: [], isGit: false, isClosed: true };
+const shut: Folder = {
+  ...{ folders: [], hidden: [], guarded: [], watched: [] },
+  ...{ isGit: false, isClosed: true },
+};
 
 /** What stands for bytes that are no text in a name. */
 const noText = '\uFFFD';
+
+const isNamed = (guard: Guard, folder: readonly string[], name: string): boolean =>
+  guard.isHidden(folder, name) ||
+  guard.isProtected(folder, name) ||
+  guard.isWatched?.(folder, name) === true;
 
 /** Whether something that is denied is below a folder whose name is no text: no mount could be told of it. */
 function holdsUnnamed(
@@ -193,8 +201,7 @@ function holdsUnnamed(
     if (at.length > longestPath) return true;
     for (const entry of readdirSync(at, { withFileTypes: true, encoding: 'buffer' })) {
       const name = entry.name.toString();
-      if (name === '.git' || guard.isHidden(inHere, name) || guard.isProtected(inHere, name))
-        return true;
+      if (name === '.git' || isNamed(guard, inHere, name)) return true;
       if (entry.isDirectory())
         todo.push({
           at: Buffer.concat([at, Buffer.from('/'), entry.name]),
