@@ -438,8 +438,10 @@ export interface CloseRequest {
 export interface CloseResult {
   /** The whole report: goal, plan, what was done, changed files. */
   readonly report: Ref;
-  /** Files that changed, sorted, at most 50. */
+  /** Files that changed, sorted, at most 50; without what git ignores. */
   readonly changes: readonly string[];
+  /** How many files changed that git ignores; absent for none. */
+  readonly ignored?: number;
   /** Changed since the run began and in no snapshot, at most 20. */
   readonly left?: readonly string[];
 }

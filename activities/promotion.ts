@@ -24,6 +24,8 @@ export interface Promoted {
   readonly mode: PromotionMode;
   /** Files of the target that changed, sorted, at most 50. */
   readonly changes: readonly string[];
+  /** How many changed files were left out since git ignores them; absent for none. */
+  readonly ignored?: number;
   /** Id of the commit that was made. */
   readonly commit?: string;
   /** Snapshots of the target from before and after: what an undo needs. */

@@ -29,7 +29,19 @@ function toStaged(
 
 export function finish(state: ProjectionState, result: RunResult): RunEventBody[] {
   state.finished = true;
-  const { status, exitCode, summary, usage, changes, left, report, limit, hooks, unheard } = result;
+  const {
+    status,
+    exitCode,
+    summary,
+    usage,
+    changes,
+    ignored,
+    left,
+    report,
+    limit,
+    hooks,
+    unheard,
+  } = result;
   const staged = toStaged(state.input, result);
   const resume = toResume(state.input, status);
   return [
@@ -40,6 +52,7 @@ export function finish(state: ProjectionState, result: RunResult): RunEventBody[
       summary,
       usage,
       changes,
+      ...(ignored === undefined ? {} : { ignored }),
       ...(left === undefined ? {} : { left }),
       ...(report === undefined ? {} : { report }),
       ...(limit === undefined ? {} : { limit }),

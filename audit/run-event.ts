@@ -146,6 +146,8 @@ export type RunEvent =
       readonly summary: string;
       readonly usage: RunUsage;
       readonly changes: readonly string[];
+      /** How many files changed that git ignores; absent for none. */
+      readonly ignored?: number;
       /** Changed since the run began and in no snapshot, at most 20: `undo` cannot take that back. */
       readonly left?: readonly string[];
       readonly report?: string;

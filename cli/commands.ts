@@ -153,7 +153,10 @@ export const commands: readonly Command[] = [
     name: 'diff',
     args: ['run'],
     summary: 'what a run changed in the workspace',
-    options: { step: { ...step, help: 'only this step, such as 2 or s2' } },
+    options: {
+      step: { ...step, help: 'only this step, such as 2 or s2' },
+      ignored: { help: 'what git ignores as well' },
+    },
     example: `agent diff ${demo} --step 2`,
     load: async () => (await import('./commands/diff.ts')).showDiff,
   },

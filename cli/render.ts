@@ -146,6 +146,7 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
   return [
     `${paint(style.bold(status))} ${facts}`,
     ...(changes.length === 0 ? [] : [`Changed: ${toLine(changes.join(', '), 400)}`]),
+    ...(event.ignored === undefined ? [] : [renderIgnored(event.run, event.ignored)]),
     ...(left.length === 0
       ? []
       : [
@@ -180,6 +181,10 @@ export function renderStaged({
   const why = reason === undefined ? '' : ` (${toLine(reason, width)})`;
   return [`Not in ${toLine(target, width)} yet${why}. Bring it over with: ${promote ?? ''}`];
 }
+
+/** What is not listed as changed, and how to see it. */
+export const renderIgnored = (run: string, count: number, options = ''): string =>
+  `${plural(count, 'ignored file')} changed too: agent diff ${run}${options} --ignored`;
 
 /** Arguments on one line: the command of a command, JSON for everything else. */
 export function renderArgs(args: Readonly<Record<string, unknown>>): string {

@@ -19,10 +19,14 @@ export interface SnapshotOrder {
   readonly workspace: string;
   readonly before: string;
   readonly after: string;
+  /** Shows what git ignores as well. */
+  readonly ignored?: true;
 }
 
 export interface SnapshotAnswer {
   readonly changes: readonly FileChange[];
+  /** What git ignores of all that changed. */
+  readonly ignored: readonly FileChange[];
   readonly diff: string;
   /** What was brought over of a staged run to `workspace`. */
   readonly promotion?: Pick<Kept, 'before' | 'after'>;
@@ -54,6 +58,7 @@ const leases = createLeases(folders.leases);
 const transactions = createTransactions(leases, folders.snapshots);
 const nothing: SnapshotAnswer = {
   changes: [],
+  ignored: [],
   diff: '',
   undone: [],
   kept: [],
@@ -65,11 +70,10 @@ async function showDiff(): Promise<SnapshotAnswer> {
   const { snapshots } = transactions.peek(order.workspace);
   if (!(await snapshots.has(order.before)) || !(await snapshots.has(order.after)))
     return fail(`The snapshots of run ${order.run} are not in ${folders.snapshots}.`, 1);
-  const [changes, diff] = await Promise.all([
-    snapshots.compare(order.before, order.after),
-    snapshots.renderDiff(order.before, order.after),
-  ]);
-  return { ...nothing, changes, diff };
+  const { changes, ignored } = await snapshots.sortChanges(order.before, order.after);
+  const all = order.ignored === true;
+  const diff = await snapshots.renderDiff(order.before, order.after, all ? [] : ignored);
+  return { ...nothing, changes: all ? [...changes, ...ignored] : changes, ignored, diff };
 }
 
 /** By its log, since the server may be down: a run that has not ended goes on some day. */

@@ -128,6 +128,8 @@ export interface RunResult {
   readonly summary: string;
   readonly usage: RunUsage;
   readonly changes: readonly string[];
+  /** How many files changed that git ignores; absent for none. */
+  readonly ignored?: number;
   /** Changed since the run began and in no snapshot, at most 20: it cannot be taken back. */
   readonly left?: readonly string[];
   readonly report?: string;

@@ -69,6 +69,7 @@ export async function closeRun(run: Run, { status, message, limit }: RunEnd): Pr
     summary: closed.problem === undefined ? summary : `${summary}\n\n${closed.problem}`,
     usage: { ...state.usage },
     changes: closed.changes,
+    ...(closed.ignored === undefined ? {} : { ignored: closed.ignored }),
     ...(closed.left === undefined ? {} : { left: closed.left }),
     ...(closed.report === '' ? {} : { report: closed.report }),
     ...(hooks === undefined ? {} : { hooks }),
@@ -92,6 +93,7 @@ export function endRefused(run: Run, { status, message, limit }: RunEnd): RunRes
 
 interface Closed {
   readonly changes: readonly string[];
+  readonly ignored?: number;
   readonly left?: readonly string[];
   /** Empty when it could not be stored. */
   readonly report: string;

@@ -7,7 +7,7 @@ import { readEvidence } from '../evidence.ts';
 import { mayWaive } from '../waivers.ts';
 import { readText } from '../workspace/files.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
-import type { Snapshots } from '../workspace/snapshots/snapshots.ts';
+import type { FileChange, Snapshots } from '../workspace/snapshots/snapshots.ts';
 import { PathRefused } from '../workspace/walk.ts';
 import { findWeakened } from './test-changes.ts';
 import type { Transactions } from './transactions.ts';
@@ -37,8 +37,9 @@ export async function inspectWork(
   return await transactions.exclusive(root, run, async ({ snapshots, know }) => {
     const { tree } = await snapshots.capture();
     know(tree);
-    const changed = (await snapshots.compare(base, tree)).map(({ path }) => path);
-    const diff = changed.length === 0 ? '' : await snapshots.renderDiff(base, tree);
+    const { changes, ignored } = await snapshots.sortChanges(base, tree);
+    const changed = changes.map(({ path }) => path);
+    const diff = changed.length === 0 ? '' : await snapshots.renderDiff(base, tree, ignored);
     const judged = [
       judgeTests(diff, claims),
       await judgeChecks({ snapshots, evidence, tree, root, changed, sandbox }),
@@ -46,13 +47,25 @@ export async function inspectWork(
     const problems = judged.flatMap((each) => each.problems);
     const remarks = judged.flatMap((each) => each.remarks);
     const shown = diff.length > longestDiff ? `${diff.slice(0, longestDiff)}\n[…]` : diff;
-    const text = [...problems, ...remarks, '', shown].join('\n').trim();
+    const text = [...problems, ...remarks, ...tellIgnored(ignored), '', shown].join('\n').trim();
     return {
       problems,
       findings: await blobs.put(text),
       ...(mayWaive(goal) ? { mayBeWaived: true } : {}),
     };
   });
+}
+
+const mostIgnored = 10;
+
+/** What is left out of the diff is not left unsaid. */
+function tellIgnored(ignored: readonly FileChange[]): string[] {
+  if (ignored.length === 0) return [];
+  const names = ignored.slice(0, mostIgnored).map(({ path }) => path);
+  const more = ignored.length > names.length ? ', …' : '';
+  return [
+    `Changed as well, not shown, since git ignored it before the run: ${names.join(', ')}${more} (${ignored.length}).`,
+  ];
 }
 
 /** A test may be weakened for a reason: whoever does it says so, and the reviewer judges the reason. */

@@ -125,7 +125,7 @@ async function refuse(
 }
 
 /** What the store keeps of a promotion. */
-export type Kept = Pick<Promoted, 'mode' | 'changes' | 'commit' | 'before' | 'after'>;
+export type Kept = Pick<Promoted, 'mode' | 'changes' | 'ignored' | 'commit' | 'before' | 'after'>;
 
 async function bringOver(
   dependencies: PromoteDependencies,
@@ -175,10 +175,11 @@ async function apply(
   { tree: ours, snapshots }: { readonly tree: string; readonly snapshots: Snapshots },
   held: Held,
   committer: Committer | undefined,
-): Promise<Pick<Kept, 'changes' | 'commit'>> {
+): Promise<Pick<Kept, 'changes' | 'ignored' | 'commit'>> {
   if (!(await snapshots.has(base)) || !(await snapshots.has(tree)))
     throw new GitError('The snapshots of the run are not in the state folder any more.');
-  const merged = await snapshots.merge({ base, ours, theirs: tree, filesOnly: true });
+  const { tree: theirs, ignored } = await snapshots.withoutIgnored(base, tree);
+  const merged = await snapshots.merge({ base, ours, theirs, filesOnly: true });
   if (!merged.ok) throw new Conflict(merged.paths);
   const changed = (await snapshots.compare(ours, merged.tree)).map(({ path }) => path).toSorted();
   await committer?.check(changed);
@@ -190,6 +191,7 @@ async function apply(
   const commit = changed.length === 0 ? undefined : await committer?.commit(changed);
   return {
     changes: changed.slice(0, mostNamed),
+    ...(ignored.length === 0 ? {} : { ignored: ignored.length }),
     ...(commit === undefined ? {} : { commit }),
   };
 }

@@ -180,11 +180,12 @@ export function createWorkspaceActivities(
         // The run has ended; what cannot be read any more is left out of its report and never keeps it open.
         const actions = await orElse([], () => readEvidence(blobs, evidence));
         const told = [...new Set(actions.flatMap(({ changed }) => changed))].toSorted();
-        const { changes, left } = await orElse({ changes: told, left: [] }, () =>
+        const nothing = { changes: told, ignored: [], left: [] };
+        const { changes, ignored, left } = await orElse(nothing, () =>
           findChanges(actions, { run, workspace }, trees),
         );
         const report = await blobs.putJson({
-          ...{ v: 1, run, status, summary, changes, left },
+          ...{ v: 1, run, status, summary, changes, ignored, left },
           ...(trees === undefined ? {} : { trees }),
           actions: actions.map(toReported),
         });
@@ -193,6 +194,7 @@ export function createWorkspaceActivities(
         await leases.release(run);
         return {
           ...{ report, changes: changes.slice(0, mostChanges) },
+          ...(ignored.length === 0 ? {} : { ignored: ignored.length }),
           ...(left.length === 0 ? {} : { left: left.slice(0, mostUncovered) }),
         };
       }),
@@ -306,14 +308,16 @@ export function createWorkspaceActivities(
     actions: readonly Observation[],
     { run, workspace }: { readonly run: string; readonly workspace: string },
     trees: CloseRequest['trees'],
-  ): Promise<{ readonly changes: string[]; readonly left: string[] }> {
+  ): Promise<Record<'changes' | 'ignored' | 'left', string[]>> {
     const told = actions.flatMap(({ changed }) => changed);
-    if (trees === undefined) return { changes: [...new Set(told)].toSorted(), left: [] };
+    if (trees === undefined)
+      return { changes: [...new Set(told)].toSorted(), ignored: [], left: [] };
     return await transactions.exclusive(toRoot(workspace), run, async ({ snapshots }) => {
-      const changed = await snapshots.compare(trees.before, trees.after);
+      const changed = await snapshots.sortChanges(trees.before, trees.after);
       const touched = await snapshots.findTouched(trees.before, trees.after);
       return {
-        changes: changed.map(({ path }) => path).toSorted(),
+        changes: changed.changes.map(({ path }) => path).toSorted(),
+        ignored: changed.ignored.map(({ path }) => path).toSorted(),
         left: touched.map(({ path }) => path).toSorted(),
       };
     });

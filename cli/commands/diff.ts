@@ -2,6 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
 import { printJson, printText } from '../output.ts';
+import { renderIgnored } from '../render.ts';
 import { textOf } from '../run-options.ts';
 import { parseRun, printProgress } from '../session.ts';
 import { askSnapshots } from '../snapshots.ts';
@@ -16,11 +17,20 @@ export async function showDiff({ args, flags }: Invocation): Promise<number> {
   const step = typed === undefined ? undefined : findStep(trail, typed);
   const before = step?.before ?? trail.base ?? '';
   const after = step?.after ?? trail.tree ?? before;
-  const { changes, diff } = await askSnapshots({
+  const all = flags['ignored'] === true;
+  const { changes, ignored, diff } = await askSnapshots({
     ...{ what: 'diff', run, workspace: trail.input.workspace, before, after },
+    ...(all ? { ignored: true } : {}),
   });
-  if (flags['json'] === true) printJson({ run, before, after, changes, diff });
-  else if (changes.length === 0) printProgress('Nothing was changed.');
-  else printText(stripControls(diff.trimEnd()));
+  if (flags['json'] === true) {
+    printJson({ run, before, after, changes, ignored, diff });
+    return 0;
+  }
+  if (changes.length > 0) printText(stripControls(diff.trimEnd()));
+  else if (ignored.length === 0) printProgress('Nothing was changed.');
+  if (ignored.length > 0 && !all) {
+    const options = typed === undefined ? '' : ` --step ${typed}`;
+    printProgress(renderIgnored(run, ignored.length, options));
+  }
   return 0;
 }

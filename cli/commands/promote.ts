@@ -65,14 +65,21 @@ async function requireEnded(
 type Promoted = Extract<PromoteResult, { state: 'promoted' }>;
 
 function renderPromoted(run: string, target: string, result: Promoted): string[] {
-  const { again, changes, commit } = result;
+  const { again, changes, ignored = 0, commit } = result;
   if (again) return [`The change of run ${run} is in ${target} already.`];
-  if (changes.length === 0) return [`There was nothing to bring over to ${target}.`];
+  const left =
+    ignored === 0
+      ? []
+      : [
+          `Left out: ${plural(ignored, 'file')} that git ignores. See them with: agent diff ${run} --ignored`,
+        ];
+  if (changes.length === 0) return [`There was nothing to bring over to ${target}.`, ...left];
   const count = plural(changes.length, 'file');
   const as = commit === undefined ? '' : `, as commit ${commit.slice(0, 12)}`;
   return [
     `Brought over to ${target}: ${count}${as}.`,
     ...changes.map((path) => `  ${toLine(path, 400)}`),
+    ...left,
   ];
 }
 

@@ -22,6 +22,8 @@ import type { Difference, FileEntry } from './difference.ts';
 import { fetchObjects } from './kept.ts';
 import { mergeSnapshots } from './merge.ts';
 import type { Merged, ThreeTrees } from './merge.ts';
+import { renderTrees } from './diff.ts';
+import { sortChanges, withoutIgnored } from './ignored.ts';
 import { undoChange } from './undo.ts';
 import type { Undone, UndoneChange } from './undo.ts';
 import { coverPaths, updateSnapshot } from './update.ts';
@@ -34,6 +36,11 @@ export interface FileChange {
   readonly kind: Change['kind'];
   /** Relative to the workspace. */
   readonly path: string;
+}
+
+export interface SortedChanges {
+  readonly changes: readonly FileChange[];
+  readonly ignored: readonly FileChange[];
 }
 
 export interface Commit {
@@ -81,14 +88,23 @@ export interface Snapshots {
   content(entry: FileEntry): Promise<Buffer>;
   /** The snapshot with these files as they were before. */
   putBack(tree: string, differences: readonly Difference[]): Promise<string>;
-  /** Unified diff of them. */
-  renderDiff(before: string, after: string): Promise<string>;
+  /** The same, with what git ignores apart. */
+  sortChanges(before: string, after: string): Promise<SortedChanges>;
+  /** `tree` without what changed since `base` in files that git ignores, and the paths of those. */
+  withoutIgnored(
+    base: string,
+    tree: string,
+  ): Promise<{ readonly tree: string; readonly ignored: readonly string[] }>;
+  /** Unified diff: source first, then tests, then what tools wrote; without the paths in `without`. */
+  renderDiff(before: string, after: string, without?: readonly FileChange[]): Promise<string>;
   /** Stores a commit and returns its id. Durable when it resolves. */
   commit(commit: Commit, parent?: string): Promise<string>;
   readCommit(id: string): Promise<Commit>;
   /** Keeps a snapshot under a ref of its own: `ref` with the id of its commit behind it. */
   keep(ref: string, tree: string): Promise<void>;
 }
+
+const toFileChange = ({ kind, path }: Change): FileChange => ({ kind, path: toText(path) });
 
 /** Name of a workspace in file names. */
 export const toWorkspaceName = (workspace: string): string =>
@@ -239,10 +255,15 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
       await objects.flush();
       return undone;
     },
-    async renderDiff(before, after) {
+    async sortChanges(before, after) {
+      const { changes, ignored } = await sortChanges(shadow, before, after);
+      return { changes: changes.map(toFileChange), ignored: ignored.map(toFileChange) };
+    },
+    withoutIgnored: (base, tree) => withoutIgnored(shadow, base, tree),
+    async renderDiff(before, after, without = []) {
       const [old, fresh] = [await readParts(objects, before), await readParts(objects, after)];
-      const options = ['--no-ext-diff', '--no-textconv', '--no-color', '-M'];
-      const text = await git(stored, ['diff', ...options, old.files, fresh.files]);
+      const left = new Set(without.map(({ path }) => Buffer.from(path).toString('latin1')));
+      const text = await renderTrees(shadow, old.files, fresh.files, left);
       return Buffer.from(text, 'latin1').toString('utf8');
     },
     commit,
