@@ -24,13 +24,17 @@ const long = [
   '',
 ].join('\n');
 
+// A file is changed in the version that was read.
+const read: Turn = { call: [{ name: 'read_file', args: { path: 'AGENTS.md' } }] };
+const write = (content: string): Turn => ({
+  call: [{ name: 'write_file', args: { path: 'AGENTS.md', content } }],
+});
+
 /** What the goals below make the model do. */
-const calls: Readonly<Record<string, Turn>> = {
-  'Be kind': {
-    call: [{ name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } }],
-  },
-  'Write much': { call: [{ name: 'write_file', args: { path: 'AGENTS.md', content: long } }] },
-  'Ask me': { ask: 'Which of the two, 1 or 2?' },
+const calls: Readonly<Record<string, readonly Turn[]>> = {
+  'Be kind': [read, write('Be kind.\n')],
+  'Write much': [read, write(long)],
+  'Ask me': [{ ask: 'Which of the two, 1 or 2?' }],
 };
 
 suite('a person at the terminal', () => {
@@ -43,10 +47,10 @@ suite('a person at the terminal', () => {
         plan: { steps: [{ id: 's1', title: 'Do it' }] },
         act(request) {
           const said = JSON.stringify(request.messages);
-          const turn = Object.entries(calls).find(([goal]) => said.includes(goal))?.[1];
-          return countTurns(request) === 0 && turn !== undefined
-            ? turn
-            : { finish: { summary: 'Done.', evidence: 'See there.' } };
+          const turns = Object.entries(calls).find(([goal]) => said.includes(goal))?.[1];
+          return (
+            turns?.[countTurns(request)] ?? { finish: { summary: 'Done.', evidence: 'See there.' } }
+          );
         },
       }),
     );
@@ -106,9 +110,9 @@ suite('a person at the terminal', () => {
       terminal.type('1\n1');
       const at = await terminal.waitFor(/Your answer: /);
       await setTimeout(700);
-      assert.doesNotMatch(terminal.text(), / says: /);
+      assert.doesNotMatch(terminal.text(), /answers q1/);
       terminal.type('2\r');
-      await terminal.waitFor(/ says: 2/, at);
+      await terminal.waitFor(/answers q1: 2/, at);
       assert.equal(await terminal.ended, 0);
     });
   });
