@@ -1,10 +1,12 @@
 /** AES-256-GCM for the payloads of Temporal's history. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { Payload } from '@temporalio/common';
+import type { Payload, SerializationContext } from '@temporalio/common';
 
 import type { PayloadKeys } from './payload-keys.ts';
 
 const encoding = 'binary/encrypted';
+/** Name of the metadata that says which workflow a payload is of. */
+const place = 'encryption-context';
 const cipher = 'aes-256-gcm';
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -40,13 +42,27 @@ function fromBytes(bytes: Buffer): Payload {
   };
 }
 
-/** Seals a payload with the active key. One that is sealed stays as it is. */
-export function sealPayload({ active }: PayloadKeys, payload: Payload): Payload {
+/** Namespace and id of the workflow that a payload belongs to; undefined where that is not known. */
+const toPlace = (context: SerializationContext | undefined): string | undefined =>
+  context?.workflowId === undefined || context.workflowId === ''
+    ? undefined
+    : `${context.namespace}\n${context.workflowId}`;
+
+/** What is checked beside the content: a payload cannot be given another key's name, or be moved to another workflow. */
+const toChecked = (id: string, where: string | undefined): Buffer =>
+  Buffer.from(where === undefined ? id : `${id}\n${where}`);
+
+/** Seals a payload with the active key, for its workflow. One that is sealed stays as it is. */
+export function sealPayload(
+  { active }: PayloadKeys,
+  payload: Payload,
+  context?: SerializationContext,
+): Payload {
   if (isSealed(payload)) return payload;
   const nonce = randomBytes(nonceBytes);
   const sealing = createCipheriv(cipher, active.key, nonce);
-  // The key's name is part of what is checked: it cannot be changed for another one.
-  sealing.setAAD(Buffer.from(active.id));
+  const where = toPlace(context);
+  sealing.setAAD(toChecked(active.id, where));
   const data = Buffer.concat([
     nonce,
     sealing.update(toBytes(payload)),
@@ -54,17 +70,28 @@ export function sealPayload({ active }: PayloadKeys, payload: Payload): Payload 
     sealing.getAuthTag(),
   ]);
   return {
-    metadata: { encoding: Buffer.from(encoding), 'encryption-key-id': Buffer.from(active.id) },
+    metadata: {
+      encoding: Buffer.from(encoding),
+      'encryption-key-id': Buffer.from(active.id),
+      ...(where === undefined ? {} : { [place]: Buffer.from(where) }),
+    },
     data,
   };
 }
 
-/** @throws PayloadKeyError when its key is not there, or is another one than it was sealed with. */
-export function openPayload(keys: PayloadKeys | undefined, payload: Payload): Payload {
+/**
+ * With a `context`, only what was sealed for its workflow is opened, or for none, as earlier versions did.
+ * @throws PayloadKeyError when its key is not there, or is another one than it was sealed with, and when it is of another workflow.
+ */
+export function openPayload(
+  keys: PayloadKeys | undefined,
+  payload: Payload,
+  context?: SerializationContext,
+): Payload {
   const id = toText(payload.metadata?.['encryption-key-id']);
   if (keys === undefined) {
     throw new PayloadKeyError(
-      `The history is encrypted with key "${id}", and no keys are set. Name the file that holds it: AGENT_PAYLOAD_KEYS=<file>.`,
+      `The history is encrypted with key "${id}", and no keys are set. Name the file that holds it: AGENT_PAYLOAD_KEYS=<file>. On the machine it comes from, that is ~/.config/dev-agent/keys/payload-keys if no other was set.`,
     );
   }
   const key = keys.find(id);
@@ -73,10 +100,19 @@ export function openPayload(keys: PayloadKeys | undefined, payload: Payload): Pa
       `The history is encrypted with key "${id}", which is not in ${keys.file}; it has ${keys.ids.join(', ')}. Add the key to the file.`,
     );
   }
+  const named = payload.metadata?.[place];
+  const where = named === undefined || named === null ? undefined : toText(named);
+  const wanted = toPlace(context);
+  if (where !== undefined && wanted !== undefined && where !== wanted) {
+    const [of, not] = [where, wanted].map((text) => text.split('\n')[1]);
+    throw new PayloadKeyError(
+      `The history of ${not} has a payload in it that was encrypted for ${of}: somebody put it there.`,
+    );
+  }
   const data = Buffer.from(payload.data ?? []);
   try {
     const opening = createDecipheriv(cipher, key, data.subarray(0, nonceBytes));
-    opening.setAAD(Buffer.from(id));
+    opening.setAAD(toChecked(id, where));
     opening.setAuthTag(data.subarray(-tagBytes));
     return fromBytes(
       Buffer.concat([opening.update(data.subarray(nonceBytes, -tagBytes)), opening.final()]),

@@ -10,22 +10,30 @@ export interface CodecOptions {
   readonly redactor?: Mask;
   /** Seals every payload; without keys they are readable by whoever can read the server. */
   readonly keys?: PayloadKeys;
+  /** True where what was sealed for another workflow is refused with an error. */
+  readonly bound?: boolean;
 }
 
 /**
  * The last thing every payload passes before Temporal has it, and the first after: inputs, results, signals, updates,
  * memo, summaries. Whatever was recorded without encryption, or with an older key, is read as it is.
  */
-export function createPayloadCodec({ redactor = formRedactor, keys }: CodecOptions): PayloadCodec {
+export function createPayloadCodec({
+  redactor = formRedactor,
+  keys,
+  bound = false,
+}: CodecOptions): PayloadCodec {
   return {
-    async encode(payloads) {
+    async encode(payloads, context) {
       return payloads.map((payload) => {
         const masked = maskPayload(redactor, payload);
-        return keys === undefined ? masked : sealPayload(keys, masked);
+        return keys === undefined ? masked : sealPayload(keys, masked, context);
       });
     },
-    async decode(payloads) {
-      return payloads.map((payload) => (isSealed(payload) ? openPayload(keys, payload) : payload));
+    async decode(payloads, context) {
+      return payloads.map((payload) =>
+        isSealed(payload) ? openPayload(keys, payload, bound ? context : undefined) : payload,
+      );
     },
   };
 }

@@ -1,5 +1,19 @@
 /** The keys that Temporal's payloads are encrypted with. */
-import { readFileSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import type { Settings } from '../config/environment.ts';
 
 export interface PayloadKeys {
   readonly file: string;
@@ -50,6 +64,48 @@ export function readPayloadKeys(file: string): PayloadKeys {
     ids: [...keys.keys()],
     find: (id) => keys.get(id),
   };
+}
+
+type Named = Pick<Settings, 'payloadKeys' | 'origins'>;
+
+/**
+ * The keys of the settings; undefined where there are none: none named, and none made yet.
+ * @throws KeyFileError when the file cannot be used.
+ */
+export const findPayloadKeys = ({ payloadKeys: file, origins }: Named): PayloadKeys | undefined =>
+  file === undefined || (origins.payloadKeys === 'default' && !existsSync(file))
+    ? undefined
+    : readPayloadKeys(file);
+
+/**
+ * Makes a file with a key where the operator named none and there is none yet. Of two processes that make it at once, one
+ * wins. @throws KeyFileError when it cannot be made.
+ */
+export function ensurePayloadKeys({ payloadKeys: file, origins }: Named): void {
+  if (file === undefined || origins.payloadKeys !== 'default' || existsSync(file)) return;
+  // A name of its own: who meets it without the key is told so, and not that another key of that name is wrong.
+  const name = `k-${randomBytes(4).toString('hex')}`;
+  const temp = `${file}.${process.pid}.tmp`;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const fd = openSync(temp, 'w', 0o600);
+    try {
+      writeFileSync(fd, `${name} ${randomBytes(keyBytes).toString('base64')}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    linkSync(temp, file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && existsSync(file)) return;
+    throw new KeyFileError(
+      `The key that Temporal's history is encrypted with cannot be made in ${file}: ${code ?? message}. ` +
+        'Make the folder writable, or name a file of keys with AGENT_PAYLOAD_KEYS=<file>.',
+    );
+  } finally {
+    if (existsSync(temp)) rmSync(temp);
+  }
 }
 
 function readPrivate(file: string): string {

@@ -155,6 +155,7 @@ function toCodec(settings: Discretion): PayloadCodec {
   const { payloadKeys } = settings;
   return createPayloadCodec({
     redactor: readRedactor(settings),
+    bound: true,
     ...(payloadKeys === undefined ? {} : { keys: readPayloadKeys(payloadKeys) }),
   });
 }

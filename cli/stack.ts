@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ChildProcess } from 'node:child_process';
+import { ensurePayloadKeys } from '../audit/payload-keys.ts';
 import { toEnvironment } from '../config/environment.ts';
 import { endProcess, isRunning } from '../config/process.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
@@ -127,6 +128,7 @@ export const startDemo = (stack: StackFile): Promise<{ readonly baseUrl: string 
   askControl(stack, '/demo', {});
 
 async function startStack(settings: Settings): Promise<StackFile> {
+  ensurePayloadKeys(settings);
   const deadline = Date.now() + appearMs;
   while (Date.now() < deadline) {
     const { child, end, lastWords } = spawnSupervisor(settings);

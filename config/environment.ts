@@ -154,6 +154,9 @@ export function readSettings(source: SettingsSource = {}): Settings {
     snapshotDays: 30,
     approvers: join(userFolder, 'keys', 'operator.pub'),
   };
+  // On a cluster, every worker needs the same keys: nothing to make up here.
+  if (values['temporalAddress'] === undefined)
+    values['payloadKeys'] ??= join(userFolder, 'keys', 'payload-keys');
   for (const entry of variables) origins[entry.key] ??= 'default';
   const cacheHome = env['XDG_CACHE_HOME'] || join(home, '.cache');
   return {

@@ -84,13 +84,6 @@ const parseProgram = (text: string, base: string): Parsed<string> => {
   return { expected: 'an executable file', instead: 'Give the path of the `temporal` program.' };
 };
 
-const parseFile = (text: string, base: string): Parsed<string> => {
-  const path = resolve(base, text);
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
-    ? { value: path }
-    : { expected: 'an existing file', instead: 'See docs/operations.md, "Encryption".' };
-};
-
 const parseNames = (text: string): Parsed<string> =>
   /^\w+(?:[ ,]+\w+)*$/.test(text)
     ? { value: text.split(/[ ,]+/).join(',') }
@@ -282,8 +275,9 @@ export const variables: readonly Variable[] = [
     name: 'AGENT_PAYLOAD_KEYS',
     scope: 'stack',
     meaning: 'File with the keys that Temporal’s history is encrypted with.',
-    fallback: 'not encrypted',
-    parse: parseFile,
+    fallback:
+      'of the local stack: $XDG_CONFIG_HOME/dev-agent/keys/payload-keys, made on first use; on a cluster: not encrypted',
+    parse: parsePath,
   }),
   variable({
     key: 'approvers',

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
 import { createPayloadCodec } from '../audit/payload-codec.ts';
-import { readPayloadKeys } from '../audit/payload-keys.ts';
+import { findPayloadKeys } from '../audit/payload-keys.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Mask } from '../policies/redaction.ts';
 
@@ -10,10 +10,10 @@ export const failureConverterPath = fileURLToPath(new URL('failure-converter.ts'
 
 /** How every worker of ours turns values into payloads and back. @throws KeyFileError when the keys cannot be used. */
 export function createDataConverter(
-  { payloadKeys }: Pick<Settings, 'payloadKeys'>,
+  settings: Pick<Settings, 'payloadKeys' | 'origins'>,
   redactor: Mask,
 ): DataConverter {
-  const keys = payloadKeys === undefined ? undefined : readPayloadKeys(payloadKeys);
+  const keys = findPayloadKeys(settings);
   return {
     payloadCodecs: [createPayloadCodec({ redactor, ...(keys === undefined ? {} : { keys }) })],
     ...(keys === undefined ? {} : { failureConverterPath }),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { KeyFileError, readPayloadKeys } from '../../audit/payload-keys.ts';
 import { verifyState } from '../../audit/verify.ts';
 import type { Settings } from '../../config/environment.ts';
@@ -37,9 +38,18 @@ export async function checkPolicies({
 }
 
 /** Whether Temporal's history is encrypted, and the keys can be used. */
-export function checkEncryption({ payloadKeys }: Settings): Check[] {
+export function checkEncryption({ payloadKeys, origins }: Settings): Check[] {
   const name = 'encryption';
-  if (payloadKeys === undefined) return [ok(name, 'off: the history is readable in its database')];
+  if (payloadKeys === undefined)
+    return [
+      warn(
+        name,
+        'off: whoever can read the cluster reads goals and messages',
+        'Set AGENT_PAYLOAD_KEYS: docs/operations.md, "Encryption".',
+      ),
+    ];
+  if (origins.payloadKeys === 'default' && !existsSync(payloadKeys))
+    return [ok(name, `on; the key is made at the first start, in ${payloadKeys}`)];
   try {
     const { active, ids } = readPayloadKeys(payloadKeys);
     const older = ids.length === 1 ? '' : `, ${ids.length - 1} older to read with`;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,8 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
 import { decodeFailure, decodePayloads } from '../../audit/history-json.ts';
 import { createPayloadCodec } from '../../audit/payload-codec.ts';
-import { readPayloadKeys } from '../../audit/payload-keys.ts';
+import { ensurePayloadKeys, findPayloadKeys, readPayloadKeys } from '../../audit/payload-keys.ts';
+import type { Settings } from '../../config/environment.ts';
 import { findOpenRefs, findRefs } from '../../audit/refs.ts';
 import { samples } from '../policies/secrets.ts';
 
@@ -35,6 +36,9 @@ const turn = async (encode: string | undefined, decode: string | undefined, valu
   return defaultPayloadConverter.fromPayload(opened as Payload);
 };
 
+const of = (workflowId: string, namespace = 'default') =>
+  ({ type: 'workflow', namespace, workflowId }) as const;
+
 suite('payloads', () => {
   const value = { goal: 'Grüße an alle', list: [1, null, 'x'.repeat(10_000)] };
 
@@ -54,6 +58,48 @@ suite('payloads', () => {
   test('written before a key was rotated, or before there was one, can be read', async () => {
     assert.deepEqual(await turn(old, rotated, value), value);
     assert.deepEqual(await turn(undefined, rotated, value), value);
+  });
+
+  test('sealed for one workflow are not opened as those of another, nor in another namespace', async () => {
+    const keys = readPayloadKeys(old);
+    const codec = createPayloadCodec({ keys, bound: true });
+    const sealed = await codec.encode([toPayload(value)], of('run-a'));
+    const open = async (payloads: Payload[], context?: ReturnType<typeof of>) =>
+      defaultPayloadConverter.fromPayload((await codec.decode(payloads, context))[0] as Payload);
+    assert.deepEqual(await open(sealed, of('run-a')), value);
+    const activity = { type: 'activity', namespace: 'default', isLocal: false } as const;
+    const input = await codec.encode([toPayload(value)], { ...activity, workflowId: 'run-a' });
+    assert.deepEqual(await open(input, of('run-a')), value);
+    assert.deepEqual(await open(sealed), value, 'a record is read without');
+    await assert.rejects(open(sealed, of('run-b')), /run-b has a payload .* encrypted for run-a/);
+    await assert.rejects(open(sealed, of('run-a', 'other')), /somebody put it there/);
+    // Nor by writing another name on it.
+    for (const name of [Buffer.from('default\nrun-b'), undefined]) {
+      const { 'encryption-context': _is, ...rest } = sealed[0]?.metadata ?? {};
+      const metadata = name === undefined ? rest : { ...rest, 'encryption-context': name };
+      await assert.rejects(open([{ ...sealed[0], metadata }], of('run-b')), /changed since/);
+    }
+    // As versions before this one wrote them.
+    assert.deepEqual(await open(await codec.encode([toPayload(value)]), of('run-b')), value);
+  });
+
+  test('have a key of their own where none was named, made once and private', () => {
+    const file = join(folder, 'config', 'keys', 'payload-keys');
+    const settings = { payloadKeys: file, origins: { payloadKeys: 'default' } } as Settings;
+    assert.equal(findPayloadKeys(settings), undefined);
+    ensurePayloadKeys(settings);
+    const made = findPayloadKeys(settings)?.active.id;
+    assert.match(made ?? '', /^k-[0-9a-f]{8}$/);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    ensurePayloadKeys(settings);
+    assert.equal(readPayloadKeys(file).active.id, made);
+    const blocked = { ...settings, payloadKeys: join(file, 'keys') };
+    assert.throws(
+      () => ensurePayloadKeys(blocked),
+      /cannot be made in .*E(?:NOTDIR|EXIST).*AGENT_PAYLOAD_KEYS/,
+    );
+    const named = { payloadKeys: join(folder, 'absent'), origins: { payloadKeys: 'environment' } };
+    assert.throws(() => findPayloadKeys(named as Settings), /cannot be read: ENOENT/);
   });
 
   test('say which key is missing or wrong', async () => {

@@ -11,7 +11,7 @@ import { runView } from '../../workflows/contract.ts';
 import { callsInTurn, happy } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import { startAgent } from '../setup/agent.ts';
-import { createMachine } from '../setup/cli.ts';
+import { createMachine, toDataConverter } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { countActivities, startCrowd, startThrough, waitForCrowd } from './crowd.ts';
 import type { Handles } from './crowd.ts';
@@ -103,7 +103,7 @@ async function measureWaiting(machine: Machine, address: string): Promise<Row[]>
     callsInTurn([{ name: 'write_file', args: { path: 'AGENTS.md', content: 'Be kind.\n' } }]),
   );
   const connection = await connectTemporal({ address });
-  const client = new Client({ connection });
+  const client = new Client({ connection, dataConverter: toDataConverter(machine) });
   const worker = await machine.pidOf('worker');
   const crowd = {
     start: startThrough(client, model.baseUrl, machine),

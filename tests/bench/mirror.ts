@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker as Thread, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { Client } from '@temporalio/client';
 import { connectTemporal } from '../../client/connection.ts';
-import { createMachine } from '../setup/cli.ts';
+import { createMachine, toDataConverter } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { startCrowd, startThrough, waitForCrowd } from './crowd.ts';
 import { median, p95, timeOf } from './measure.ts';
@@ -84,8 +84,9 @@ export async function measureMirror(): Promise<Row[]> {
     };
     const mirror = await waitForPart(machine, 'mirror');
     const connection = await connectTemporal({ address: temporal });
+    const client = new Client({ connection, dataConverter: toDataConverter(machine) });
     const crowd = {
-      start: startThrough(new Client({ connection }), model.baseUrl, machine),
+      start: startThrough(client, model.baseUrl, machine),
       root: join(machine.root, 'crowd'),
     };
     const runAll = async (name: string): Promise<number> => {

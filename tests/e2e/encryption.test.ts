@@ -166,3 +166,60 @@ suite('with AGENT_PAYLOAD_KEYS', () => {
     rmSync(keys);
   });
 });
+
+suite('with no keys named', () => {
+  let model: ModelServer;
+  let machine: Machine;
+  let other: Machine;
+
+  before(async () => {
+    model = await startModelServer(
+      callsInTurn([{ name: 'read_file', args: { path: 'README.md' } }]),
+    );
+    machine = createMachine({ OPENAI_BASE_URL: model.baseUrl });
+    other = createMachine({ OPENAI_BASE_URL: model.baseUrl });
+    const workspace = join(machine.root, 'workspace');
+    await mkdir(workspace);
+    await writeFile(join(workspace, 'README.md'), '# shed\n');
+    const { code, stderr } = await machine.run('run', '--id', 'own', '-C', workspace, goal);
+    assert.equal(code, 0, stderr);
+  });
+  after(async () => {
+    await Promise.all([machine.stop(), other.stop()]);
+    await model.close();
+  });
+
+  test('a run is encrypted with a key beside the operator’s, and everything reads it', async () => {
+    const file = join(machine.root, 'config', 'dev-agent', 'keys', 'payload-keys');
+    assert.match(readFileSync(file, 'utf8'), /^k-[0-9a-f]{8} \S{44}\n$/);
+    for (const args of [
+      ...[['show'], ['logs'], ['replay'], ['diff'], ['audit', 'reconcile'], ['policies', 'replay']],
+    ].map((words) => [...words, 'own'])) {
+      const { code, stdout, stderr } = await machine.run(...args);
+      assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`);
+    }
+    for (const args of [['audit', 'verify'], ['list']])
+      assert.equal((await machine.run(...args)).code, 0, args.join(' '));
+    assert.match((await machine.run('list')).stdout, /vermilion/);
+    const doctor = await machine.run('doctor');
+    assert.match(doctor.stdout, /encryption +with key k-[0-9a-f]{8} of .*keys\/payload-keys/);
+    assert.match(doctor.stdout, /door +closed/);
+    await machine.run('down');
+    for (const name of globSync('{temporal.db*,run-*.jsonl}', { cwd: machine.state }))
+      assert.ok(!readFileSync(join(machine.state, name)).includes('vermilion'), name);
+  });
+
+  test('another machine is told what it lacks, and reads the run with it', async () => {
+    const log = join(machine.state, 'run-own.jsonl');
+    const folder = join(other.root, 'folder');
+    await mkdir(folder);
+    const restored = await other.run('restore', log, '-C', folder);
+    assert.equal(restored.code, 78, restored.stdout + restored.stderr);
+    assert.match(restored.stderr, /encrypted with key "k-[0-9a-f]{8}".*keys\/payload-keys/);
+    const name = ['config', 'dev-agent', 'keys', 'payload-keys'];
+    await mkdir(join(other.root, ...name.slice(0, -1)), { recursive: true });
+    const text = readFileSync(join(machine.root, ...name));
+    await writeFile(join(other.root, ...name), text, { mode: 0o600 });
+    assert.equal((await other.run('replay', log)).code, 0);
+  });
+});

@@ -142,6 +142,12 @@ suite('time travel from the command line', () => {
     after(() => other.stop());
     const copy = join(other.root, 'copy');
     await cp(workspace, copy, { recursive: true });
+    const locked = await other.run('restore', file, '-C', copy, '--detach');
+    assert.notEqual(locked.code, 0, 'without the key that its history is encrypted with');
+    assert.match(locked.stderr, /key/);
+    assert.doesNotMatch(locked.stderr, /^ {4}at /m);
+    const keys = 'config/dev-agent/keys';
+    await cp(join(machine.root, keys, 'payload-keys'), join(other.root, keys, 'payload-keys'));
     const { code, stderr } = await other.run('restore', file, '-C', copy, '--detach');
     assert.equal(code, 0, stderr);
     const restored = other.start('logs', 'moved-r2', '-f', '--json');

@@ -6,7 +6,10 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
 import type { RunEvent } from '../../audit/events.ts';
+import { createPayloadCodec } from '../../audit/payload-codec.ts';
+import { readPayloadKeys } from '../../audit/payload-keys.ts';
 import type { StackPart } from '../../config/stack.ts';
 
 const program = fileURLToPath(new URL('../../cli/agent.js', import.meta.url));
@@ -118,3 +121,9 @@ export function createMachine(env: Readonly<Record<string, string>> = {}): Machi
     },
   };
 }
+
+/** What a client of this machine's stack needs to read and write its payloads. */
+export const toDataConverter = ({ root }: Machine): DataConverter => {
+  const file = join(root, 'config', 'dev-agent', 'keys', 'payload-keys');
+  return { payloadCodecs: [createPayloadCodec({ keys: readPayloadKeys(file) })] };
+};
