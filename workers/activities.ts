@@ -72,6 +72,7 @@ export async function readWorkspaceDependencies(
     { probeSandbox },
     { createTransactions },
     { createLeases },
+    { recoverGit },
     { withoutNetwork },
     { tryHooks },
     { followApprovers },
@@ -81,6 +82,7 @@ export async function readWorkspaceDependencies(
     import('../activities/workspace/sandbox.ts'),
     import('../activities/tools/transactions.ts'),
     import('../activities/workspace/lease.ts'),
+    import('../activities/workspace/git/guard.ts'),
     import('../policies/network.ts'),
     import('../config/hooks.ts'),
     import('../audit/approvers.ts'),
@@ -101,7 +103,13 @@ export async function readWorkspaceDependencies(
       const bundle = tightenOrLock(await inForce(), workspace);
       return settings.allowNet ? bundle : { ...bundle, policy: withoutNetwork(bundle.policy) };
     },
-    transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
+    transactions: createTransactions(
+      createLeases(folders.leases),
+      folders.snapshots,
+      async (root) =>
+        sandbox.kind === 'bubblewrap' &&
+        (await recoverGit({ root, folder: sandbox.files.gitFolders })),
+    ),
     approvers: followApprovers(settings.approvers),
     copiesDir: folders.copies,
     stagedDir: folders.staged,

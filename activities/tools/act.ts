@@ -35,6 +35,7 @@ import { judge, refusal, stopped, toSettled } from './judge.ts';
 import { storeObservation } from './observe.ts';
 import { findOutside } from './provenance.ts';
 import { PathRefused, toNames } from '../workspace/walk.ts';
+import { GitCheckFailed } from '../workspace/git/find.ts';
 import type { Attempt, Held, Transactions } from './transactions.ts';
 import { createCheck, findProblem, findVersion, toShown } from './versions.ts';
 import { isCancelled } from './transactions.ts';
@@ -267,6 +268,7 @@ async function look(
     return await settle(await perform(way.order.signal));
   } catch (error) {
     if (error instanceof Rejudged) return await rejudge(way, error, settle);
+    if (error instanceof GitCheckFailed) return await settle(toUnchecked(error, false));
     if (isCancelled(way.order.signal)) await settle(stopped);
     throw error;
   }
@@ -300,7 +302,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         decision,
         ...(action.tool === 'run_command' ? { screen: toScreen(way, true) } : {}),
         ...(way.heard.change === undefined ? {} : { answer: way.heard.change }),
-        isTakenBack: (error) => error instanceof Rejudged,
+        isTakenBack: (error) => error instanceof Rejudged || error instanceof GitCheckFailed,
         ...(action.tool === 'run_command' ? {} : { touches: toTouched(action) }),
         takenBack: (paths) => (left = paths),
         async begin({ again, ...attempt }: Attempt) {
@@ -347,6 +349,7 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
     const settle = (outcome: Outcome, judged = decision): Promise<Acted> =>
       observe(way, judged, outcome, elapsed());
     if (error instanceof Rejudged) return await rejudge(way, error, settle);
+    if (error instanceof GitCheckFailed) return await settle(toUnchecked(error, true));
     if (isCancelled(order.signal))
       await settle({ ...stopped, text: stopped.text + tellLeft(left).trim() });
     throw error;
@@ -373,6 +376,15 @@ function toTouched({ args, workspace }: Action): string[] {
     if (error instanceof PathRefused) return [];
     throw error;
   }
+}
+
+/** Nothing is known of what git would do in the workspace now. */
+function toUnchecked({ message }: GitCheckFailed, isRevertedNow: boolean): Outcome {
+  const rest = isRevertedNow
+    ? ' Its changes were reverted, except in folders that snapshots leave out.'
+    : '';
+  const text = `The command may have left something in a git folder that makes git start a program, and this could not be ruled out: ${message}${rest} Do not run git in the workspace until this is resolved.`;
+  return { ok: false, text, bytes: Buffer.byteLength(text), changed: [] };
 }
 
 const nothingYet = { ok: false, bytes: 0, ms: 0 } as const;

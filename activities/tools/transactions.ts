@@ -132,8 +132,15 @@ const superseded = new Error('superseded by another attempt');
 /** Nobody waits for it any more: the run was cancelled, or goes back. It is taken back. */
 const givenUp = new Error('given up by the run');
 
-/** `snapshotsDir` holds a repository for each workspace. */
-export function createTransactions(leases: Leases, snapshotsDir: string): Transactions {
+/**
+ * `snapshotsDir` holds a repository for each workspace. `recover` is called where a command may have been cut short, before
+ * anything else is done in the workspace; what it could not do, the next command says.
+ */
+export function createTransactions(
+  leases: Leases,
+  snapshotsDir: string,
+  recover: (workspace: string) => Promise<unknown> = () => Promise.resolve(),
+): Transactions {
   const sessions = new Map<string, Session>();
   const running = new Map<string, Running>();
 
@@ -143,6 +150,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
     if (known?.lease.epoch === lease.epoch && known.lease.run === run) return known;
     mkdirSync(snapshotsDir, { recursive: true, mode: 0o700 });
     const session = { lease, snapshots: openSnapshots(snapshotsDir, workspace, lease.mark) };
+    await recover(workspace).catch(() => undefined);
     sessions.set(workspace, session);
     return session;
   };
@@ -348,6 +356,7 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
     const { snapshots, lease } = session;
     session.tree = undefined;
     leases.check(lease);
+    await recover(lease.workspace).catch(() => undefined);
     const { tree } = await snapshots.capture();
     const touched = await snapshots.findTouched(pre, tree);
     const data = touched.filter(({ isFolder }) => !isFolder).map(toName);
@@ -357,6 +366,8 @@ export function createTransactions(leases: Leases, snapshotsDir: string): Transa
     await snapshots.keep(notes.nameOf('cut-'), tree);
     leases.check(lease);
     const restored = await snapshots.restore(pre);
+    // If it could not be looked at as the command left it, perhaps now.
+    await recover(lease.workspace).catch(() => undefined);
     const stays = restored.left.filter((path) => !touched.some((each) => each.path === path));
     const all = [...left, ...stays];
     return {

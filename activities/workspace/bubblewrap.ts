@@ -24,6 +24,8 @@ export interface SandboxFiles {
   readonly empty: string;
   /** Folder with settings of git that are shown in place of the workspace's. */
   readonly gitSettings: string;
+  /** Folder with copies of git folders for commands, and what is remembered of them. */
+  readonly gitFolders: string;
   /** Compiled system-call filter; absent on processors without a table. */
   readonly seccomp?: string;
   /** Options beyond the basic ones that this machine's bubblewrap can carry out. */
@@ -45,6 +47,12 @@ export interface SandboxView {
   readonly replacedFiles?: ReadonlyMap<string, string>;
   /** Relative to `root`; cannot be moved away. */
   readonly pinnedFolders?: readonly string[];
+  /** Shown at `target`, relative to `root`, in place of what is there, in this order. */
+  readonly mounts?: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly isWritable: boolean;
+  }[];
   /** True for what only reads: the workspace cannot be changed at all. */
   readonly readOnly?: boolean;
   /** Bytes of each private folder in memory. */
@@ -171,6 +179,7 @@ function showSystemFolder(name: string): string[] {
  */
 function protect({ empty }: SandboxFiles, view: SandboxView): string[] {
   const { root, protectedPaths, hiddenPaths, pinnedFolders = [], readOnly = false } = view;
+  const { mounts = [] } = view;
   const replaced = view.replacedFiles ?? new Map<string, string>();
   const args: string[] = [];
   const pinned = new Set<string>();
@@ -188,6 +197,9 @@ function protect({ empty }: SandboxFiles, view: SandboxView): string[] {
       for (const folder of foldersAbove(path, pinned)) pin(folder);
       args.push('--ro-bind', target, target);
     }
+    for (const { source, target, isWritable } of mounts)
+      if (isRealPath(join(root, target)))
+        args.push(isWritable ? '--bind' : '--ro-bind', source, join(root, target));
   }
   for (const [path, file] of replaced)
     if (isRealPath(join(root, path))) args.push('--ro-bind', file, join(root, path));

@@ -38,7 +38,8 @@ async function writeSandboxFiles(folder: string): Promise<SandboxFiles> {
   );
   const filter = toSeccompFilter(process.arch);
   return {
-    ...{ etc, gitSettings: join(folder, 'git-settings'), empty: await write('empty', '') },
+    ...{ etc, gitSettings: join(folder, 'git-settings'), gitFolders: join(folder, 'git-folders') },
+    empty: await write('empty', ''),
     ...(filter === undefined ? {} : { seccomp: await write('seccomp.bpf', filter) }),
   };
 }

@@ -11,15 +11,15 @@ import { usualLimits } from '../../policies/limits.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
 import type { Redactor } from '../../policies/redaction.ts';
 import { createControlGroup } from './control-groups.ts';
-import { toCover } from './cover.ts';
+import { toReadingCover, toWritingCover } from './cover.ts';
 import type { Cover } from './cover.ts';
-import { findRiskySettings, renderRisky } from './git-settings.ts';
+import { openGitGuard } from './git/guard.ts';
+import { findRiskySettings } from './git-settings.ts';
 import type { Authorize } from './files.ts';
 import { OutputCapture } from './output.ts';
 import type { Captured } from './output.ts';
 import { makePipes, readPipe } from './pipes.ts';
 import type { PipeEnds } from './pipes.ts';
-import { disarmGitFolders, toMark } from './planted.ts';
 import type { Sandbox } from './sandbox.ts';
 import { openRedirects } from './redirects.ts';
 import type { Target, Wiring } from './redirects.ts';
@@ -86,7 +86,8 @@ interface Running {
   readonly stop: AbortSignal;
   readonly mark: string;
   readonly limits: SandboxLimits;
-  readonly cover: Cover;
+  /** For the processes started next; `together` when there are several. */
+  readonly cover: (together: boolean) => Promise<Cover>;
 }
 
 /** A person may add a file with secrets at any time; what commands themselves make is seen at once. */
@@ -113,7 +114,6 @@ export async function runCommandLine(
   const surveyor = surveyorOf(options.root, options.guard);
   const [pipe] = await makePipes(1, spillDir);
   const started = performance.now();
-  const begun = Date.now();
   const late = AbortSignal.timeout(timeoutMs);
   const spill = join(spillDir, `${randomUUID()}.out`);
   const capture = new OutputCapture(options.maxOutputBytes, spill, undefined, options.redactor);
@@ -140,15 +140,24 @@ export async function runCommandLine(
   const locked = survey.watched.filter((path) => options.isLocked?.(path) === true);
   // What cannot be listed cannot be judged afterwards either.
   const guarded = [...survey.guarded, ...locked, ...survey.closed.filter((path) => path !== '')];
-  const cover = toCover({ ...survey, guarded }, risky, options);
-  const marks = new Map(
-    cover.protectedPaths.map((path) => [path, toMark(join(options.root, path))]),
-  );
+  const closed = { ...survey, guarded };
   const mark = randomUUID();
   const limits = options.limits ?? usualLimits;
   const groups = sandbox.kind === 'bubblewrap' ? sandbox.files.controlGroups : undefined;
   const group = groups === undefined ? undefined : createControlGroup(groups, limits);
   const children = new Set<ChildProcess>();
+  const guard =
+    options.readOnly === true && !isRedirected(line)
+      ? undefined
+      : await openGitGuard({
+          root: options.root,
+          folder: sandbox.kind === 'bubblewrap' ? sandbox.files.gitFolders : `${spillDir}-git`,
+          canMount: sandbox.kind === 'bubblewrap',
+        });
+  const cover = async (together: boolean): Promise<Cover> =>
+    guard === undefined || options.readOnly === true
+      ? toReadingCover(closed, risky, sandbox)
+      : toWritingCover(closed, risky, await guard.cover(), together);
   const running: Running = {
     ...{ options, sandbox, capture, output, children, stop, mark, limits, cover },
   };
@@ -179,30 +188,29 @@ export async function runCommandLine(
     return await collect(exitCode);
   } catch (error) {
     killAll();
-    if (!finished && sandbox.kind === 'none') await killMarked(markName, mark);
-    closeQuietly(output);
+    if (!finished) closeSync(output);
     reader.close();
+    if (!finished) {
+      await killMarked(markName, mark);
+      await guard?.settle();
+    }
     capture.discard();
     throw error;
   } finally {
+    guard?.close();
     stop.removeEventListener('abort', killAll);
     watch.stop();
     group?.close();
   }
 
-  async function disarm(): Promise<void> {
-    const { gitFolders } = await surveyor.look();
-    const why = 'git would start it outside the sandbox';
-    for (const path of disarmGitFolders(options.root, gitFolders, begun, marks))
-      capture.add(Buffer.from(`\n[dev-agent renamed ${path} to ${path}.disarmed: ${why}]\n`));
-    const before = new Set(risky.map(renderRisky));
-    for (const settings of (await findRiskySettings(options.root, gitFolders)).map(renderRisky))
-      if (!before.has(settings))
-        capture.add(
-          Buffer.from(
-            `\n[dev-agent: new settings of git that start programs or lead elsewhere: ${settings}]\n`,
-          ),
-        );
+  /** What the sandbox's own end leaves alive for a moment could still write. */
+  async function settleGit(isKilled: boolean): Promise<void> {
+    if (guard === undefined) return;
+    if (isKilled) await killMarked(markName, mark);
+    const lines = await guard.settle();
+    // What the command itself has made is to be known to the next one.
+    await surveyor.look();
+    if (lines.length > 0) capture.add(Buffer.from(renderNotKept(lines)));
   }
 
   async function collect(exitCode: number): Promise<CommandOutcome> {
@@ -216,7 +224,7 @@ export async function runCommandLine(
     if (group?.ranOutOfMemory() === true) excess ??= memoryExcess(limits);
     if (excess !== undefined)
       capture.add(Buffer.from(`\n[dev-agent ended the command: ${excess}]\n`));
-    if (options.readOnly !== true) await disarm();
+    await settleGit(stop.aborted || excess !== undefined);
     signal.throwIfAborted();
     return {
       ...capture.end(),
@@ -227,13 +235,18 @@ export async function runCommandLine(
   }
 }
 
-const closeQuietly = (fd: number): void => {
-  try {
-    closeSync(fd);
-  } catch {
-    // Closed on the way already.
-  }
-};
+const maxNotKept = 20;
+
+function renderNotKept(lines: readonly string[]): string {
+  const more = lines.length > maxNotKept ? [`and ${lines.length - maxNotKept} more`] : [];
+  const text = [...lines.slice(0, maxNotKept), ...more].map((line) => `  ${line}\n`).join('');
+  return `\n[dev-agent: of what the command did to git's own files, this was not kept or got a name ending in .disarmed:\n${text}]\n`;
+}
+
+/** Files may be written to by redirections, whatever the sandbox allows. */
+const isRedirected = (line: CommandLine): boolean =>
+  line.kind !== 'plain' ||
+  line.pipelines.some(({ commands }) => commands.some(({ redirects }) => redirects.length > 0));
 
 /** Text no parse stands behind goes to a shell as it is, in the same sandbox. */
 function toPipelines(line: CommandLine): readonly Pipeline[] {
@@ -270,6 +283,7 @@ async function runPipeline({ cwd, commands }: Pipeline, running: Running): Promi
   const { root, authorize, spillDir } = running.options;
   const folder = toFolder(root, cwd);
   const links = commands.length === 1 ? [] : await makePipes(commands.length - 1, spillDir);
+  const cover = await running.cover(commands.length > 1);
   const open = new Set(links.flatMap(({ read, write }) => [read, write]));
   const close = (fd: number | undefined): void => {
     if (fd !== undefined && open.delete(fd)) closeSync(fd);
@@ -281,7 +295,9 @@ async function runPipeline({ cwd, commands }: Pipeline, running: Running): Promi
       const wiring = openRedirects(redirects, { root, cwd: folder, authorize, last });
       for (const fd of wiring.opened) open.add(fd);
       const [before, after] = [links[index - 1]?.read, links[index]?.write];
-      exits.push(startOne({ argv, variables }, folder, { wiring, before, after }, running));
+      exits.push(
+        startOne({ argv, variables }, { cwd: folder, cover, wiring, before, after }, running),
+      );
       // The child has its own; ours must go, or a reader never sees the end and a writer never that nobody reads.
       for (const fd of [before, after, ...wiring.opened]) close(fd);
     }
@@ -294,7 +310,9 @@ async function runPipeline({ cwd, commands }: Pipeline, running: Running): Promi
   return (await Promise.all(exits)).at(-1) ?? 0;
 }
 
-interface Ends {
+interface Surroundings {
+  readonly cwd: string;
+  readonly cover: Cover;
   readonly wiring: Wiring;
   readonly before: number | undefined;
   readonly after: number | undefined;
@@ -302,11 +320,10 @@ interface Ends {
 
 function startOne(
   { argv, variables = [] }: Pick<SimpleCommand, 'argv'> & { variables: SimpleCommand['variables'] },
-  cwd: string,
-  { wiring, before, after }: Ends,
+  { cwd, cover, wiring, before, after }: Surroundings,
   running: Running,
 ): Promise<number> {
-  const { options, sandbox, output, capture, mark, limits, cover } = running;
+  const { options, sandbox, output, capture, mark, limits } = running;
   const { root, prepareArgv, serveNetwork, toolchain, readOnly = false } = options;
   const toOutput = (target: Target): number | 'ignore' => {
     if (target === 'capture') return output;

@@ -132,8 +132,8 @@ function statFolder(path: string): Stats | undefined {
 
 const isFolder = (entry: Dirent): boolean => entry.isDirectory() && !skipped.has(entry.name);
 
-/** Its own business is git's; a file of that name says where the folder is. */
-const isGitFolder = (entry: Dirent): boolean => entry.name === '.git' && entry.isDirectory();
+/** Git's own; a file of that name says where the folder is. Commands get a copy of either. */
+const isOfGit = (entry: Dirent): boolean => entry.name === '.git';
 
 function readFolder(path: string, names: readonly string[], guard: Guard): Folder | undefined {
   let entries: Dirent[];
@@ -150,7 +150,7 @@ function readFolder(path: string, names: readonly string[], guard: Guard): Folde
   const isGit = names.at(-1) === '.git' || (here.has('HEAD') && here.has('objects'));
   const hidden = entries.filter(({ name }) => guard.isHidden(names, name));
   const guarded = entries.filter(
-    (entry) => !isGit && !isGitFolder(entry) && guard.isProtected(names, entry.name),
+    (entry) => !isGit && !isOfGit(entry) && guard.isProtected(names, entry.name),
   );
   const known = new Set([...hidden, ...guarded]);
   return {

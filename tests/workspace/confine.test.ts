@@ -147,15 +147,18 @@ testConfined(
     const config = readFileSync(join(root, '.git/config'), 'utf8');
     const guarded = ['.git/config', '.git/hooks', 'policies', 'none'];
     const view = { guard: guardPaths(guarded, ['.env', 'certs', 'none']) };
-    const attempts = [
+    for (const attempt of [
       'echo x > .git/config',
       'echo x > .git/hooks/pre-commit',
+      'git config core.hooksPath /tmp',
+    ])
+      assert.match((await shell(script(attempt), view)).text, /\.git\/(?:config|hooks)/, attempt);
+    const attempts = [
       'mv .git old && mkdir -p .git/hooks && echo x > .git/hooks/post-commit',
       'rm -rf policies; mkdir policies; echo x > policies/tools.yaml',
       'mv policies elsewhere',
       'cat .env certs/key',
       'echo x > .env',
-      'git config core.hooksPath /tmp',
     ];
     for (const attempt of attempts) {
       const { exitCode, text } = await shell(script(attempt), view);
@@ -238,13 +241,13 @@ testConfined(
     const plant = `const f=require('fs');f.mkdirSync('sub/.git/hooks',{recursive:true});
     f.writeFileSync('sub/.git/hooks/pre-commit','#!/bin/sh',{mode:0o755})`;
     const { text } = await shell(argv('node', '-e', plant), { guard: guardPaths(['.git/hooks']) });
-    assert.match(text, /renamed sub\/\.git\/hooks\/pre-commit/);
+    assert.match(text, /sub\/\.git\/hooks\/pre-commit \(git would start it\)/);
     assert.deepEqual(readdirSync(join(root, 'sub/.git/hooks')), ['pre-commit.disarmed']);
     const nested = `git init -q other; git -C other config core.fsmonitor 'touch ${out}/w';
     git init -q --bare bare.git; printf '#!/bin/sh' > bare.git/hooks/update; git init -q plain`;
     const second = await shell(script(nested));
-    assert.match(second.text, /renamed bare\.git\/hooks\/update/);
-    assert.match(second.text, /renamed other\/\.git\/config/);
+    assert.match(second.text, /bare\.git\/hooks\/update \(git would start it\)/);
+    assert.match(second.text, /other\/\.git\/config \(.*: core\.fsmonitor\)/);
     assert.equal(existsSync(join(root, 'plain/.git/config')), true, 'an ordinary repository stays');
     assert.deepEqual(
       readdirSync(join(root, '.git/hooks')).filter((name) => name === 'pre-push'),

@@ -1,0 +1,178 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { isHarmless, splitKey } from './keys.ts';
+import type { KeyContext, Setting } from './keys.ts';
+
+export const maxSettingsBytes = 1_048_576;
+const maxParsed = 500;
+/** By the hash of the text. */
+const parsed = new Map<string, readonly Setting[] | undefined>();
+
+/** Nothing of the user's, the system's or a repository's settings has a say, and none is looked for. */
+const environment = (): NodeJS.ProcessEnv => ({
+  PATH: process.env['PATH'],
+  HOME: '/nonexistent',
+  LC_ALL: 'C',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CEILING_DIRECTORIES: '/',
+});
+
+/** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
+export async function parseSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
+  const hash = createHash('sha256').update(text).digest('hex');
+  if (parsed.has(hash)) return parsed.get(hash);
+  const settings = await listSettings(text);
+  parsed.set(hash, settings);
+  const [oldest] = parsed.keys();
+  if (parsed.size > maxParsed && oldest !== undefined) parsed.delete(oldest);
+  return settings;
+}
+
+function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Setting[] | undefined>();
+  const child = execFile(
+    'git',
+    ['config', '--file', '-', '--list', '--null', '--no-includes'],
+    { cwd: '/', env: environment(), maxBuffer: 8 * maxSettingsBytes, encoding: 'latin1' },
+    (error, stdout) => {
+      // Without a git nothing is known of the text; that is no answer about it.
+      if (error !== null && typeof error.code !== 'number') reject(error);
+      else resolve(error === null ? toSettings(stdout) : undefined);
+    },
+  );
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(text);
+  return promise;
+}
+
+/** Undefined for names outside of any section, which git lists and no git writes. */
+function toSettings(output: string): readonly Setting[] | undefined {
+  const settings = output.split('\0').slice(0, -1).map(toSetting);
+  return settings.every(({ key }) => key.includes('.')) ? settings : undefined;
+}
+
+function toSetting(line: string): Setting {
+  const end = line.indexOf('\n');
+  return end === -1 ? { key: line } : { key: line.slice(0, end), value: line.slice(end + 1) };
+}
+
+type Values = readonly (string | undefined)[];
+
+function groupByKey(settings: readonly Setting[]): Map<string, Values> {
+  const groups = new Map<string, Values>();
+  for (const { key, value } of settings) groups.set(key, [...(groups.get(key) ?? []), value]);
+  return groups;
+}
+
+const isSame = (a: Values, b: Values): boolean =>
+  a.length === b.length && a.every((value, index) => value === b[index]);
+
+/** Without them git reads a repository otherwise; it never takes them away itself. */
+const isBasic = (key: string): boolean => /^(?:core|extensions)\./i.test(key);
+
+export interface Judged {
+  /** What the file may say; the same object as `after` where that is all of it. */
+  readonly allowed: readonly Setting[];
+  /** Keys whose change is not kept. */
+  readonly refused: readonly string[];
+}
+
+/** What may stay of the difference between two states of a settings file. What was there before stays unless it is harmless. */
+export function judgeSettings(
+  before: readonly Setting[],
+  after: readonly Setting[],
+  place: Pick<KeyContext, 'isInside' | 'isWorkTree'>,
+): Judged {
+  const [had, has] = [groupByKey(before), groupByKey(after)];
+  const context: KeyContext = {
+    ...place,
+    sections: new Set(
+      before.map(({ key }) => {
+        const { section, subsection } = splitKey(key);
+        return `${section}.${subsection}`;
+      }),
+    ),
+    remotes: new Set(
+      before.flatMap(({ key }) => {
+        const { section, subsection, name } = splitKey(key);
+        return section === 'remote' && name === 'url' ? [subsection] : [];
+      }),
+    ),
+  };
+  const isAllowed = (key: string, values: Values): boolean =>
+    values.every((value) => isHarmless(value === undefined ? { key } : { key, value }, context));
+  const refused = new Set<string>();
+  for (const key of new Set([...had.keys(), ...has.keys()])) {
+    const [old, fresh] = [had.get(key) ?? [], has.get(key) ?? []];
+    const isAllowedChange =
+      isAllowed(key, old) && isAllowed(key, fresh) && (fresh.length > 0 || !isBasic(key));
+    if (!isSame(old, fresh) && !isAllowedChange) refused.add(key);
+  }
+  if (refused.size === 0) return { allowed: after, refused: [] };
+  const allowed = [
+    ...before.filter(({ key }) => refused.has(key)),
+    ...after.filter(({ key }) => !refused.has(key)),
+  ];
+  return { allowed, refused: [...refused].toSorted() };
+}
+
+/** The settings as git would write them; bytes as latin1. */
+export const renderSettings = (settings: readonly Setting[]): Buffer =>
+  Buffer.from(settings.map(renderSetting).join(''), 'latin1');
+
+function renderSetting({ key, value }: Setting): string {
+  const first = key.indexOf('.');
+  const last = key.lastIndexOf('.');
+  const middle =
+    first === last ? '' : ` "${key.slice(first + 1, last).replaceAll(/["\\]/g, '\\$&')}"`;
+  const quoted = value
+    ?.replaceAll(/["\\]/g, '\\$&')
+    .replaceAll('\n', '\\n')
+    .replaceAll('\t', '\\t');
+  const name = key.slice(last + 1);
+  return `[${key.slice(0, first)}${middle}]\n\t${name}${quoted === undefined ? '' : ` = "${quoted}"`}\n`;
+}
+
+const run = promisify(execFile);
+
+/**
+ * The text with the values that differ between two lists, put in by git so that comments and order stay. Undefined when git
+ * cannot: the text then stays as it is.
+ */
+export async function applySettings(
+  text: Buffer,
+  before: readonly Setting[],
+  after: readonly Setting[],
+): Promise<Buffer | undefined> {
+  const [had, has] = [groupByKey(before), groupByKey(after)];
+  const folder = mkdtempSync(join(tmpdir(), 'dev-agent-settings-'));
+  const file = join(folder, 'config');
+  const git = async (args: readonly string[], accept = [0]): Promise<void> => {
+    try {
+      await run('git', ['config', '--file', file, ...args], { cwd: '/', env: environment() });
+    } catch (error) {
+      if (!accept.includes((error as { code?: number }).code ?? -1)) throw error;
+    }
+  };
+  try {
+    writeFileSync(file, text);
+    for (const key of new Set([...had.keys(), ...has.keys()])) {
+      const [old, fresh] = [had.get(key) ?? [], has.get(key) ?? []];
+      if (isSame(old, fresh)) continue;
+      const name = Buffer.from(key, 'latin1').toString('utf8');
+      if (old.length > 0) await git(['--unset-all', '--', name], [0, 5]);
+      for (const value of fresh)
+        await git(['--add', '--', name, Buffer.from(value ?? 'true', 'latin1').toString('utf8')]);
+    }
+    return readFileSync(file);
+  } catch {
+    return undefined;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
