@@ -15,6 +15,7 @@ import { serveLink } from '../network/link.ts';
 import { createProxy } from '../network/proxy.ts';
 import { deleteFile, editText, readText, writeText } from '../workspace/files.ts';
 import type { Authorize, CheckVersion } from '../workspace/files.ts';
+import { refuseGitFolderByFile } from '../workspace/git/by-file.ts';
 import { listFiles } from '../workspace/list.ts';
 import type { Sandbox } from '../workspace/sandbox.ts';
 import { searchFiles } from '../workspace/search.ts';
@@ -100,6 +101,7 @@ export async function carryOut(
     // The last thing asked before a file is changed.
     authorize: ((operation, at) => {
       authorize(operation, at);
+      if (operation === 'write') refuseGitFolderByFile(workspace, at);
       held?.check();
     }) satisfies Authorize,
     ...(check === undefined ? {} : { check }),

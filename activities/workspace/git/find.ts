@@ -187,8 +187,8 @@ function judgeFolder(reach: Reach, path: BytePath): Folder {
     },
   );
   const here = new Set(entries.map(({ name }) => name.toLowerCase()));
-  const isBare =
-    here.has('head') && (here.has('commondir') || (here.has('objects') && here.has('refs')));
+  // Git wants references as well; who has begun such a folder may add them later.
+  const isBare = here.has('head') && (here.has('commondir') || here.has('objects'));
   const namesOf = (chosen: typeof entries): string[] => chosen.map(({ name }) => name);
   return {
     isGit: isBare || isDotGit(path.slice(path.lastIndexOf('/') + 1)),
