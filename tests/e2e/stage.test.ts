@@ -120,10 +120,7 @@ suite('staged runs from the command line', () => {
     await writeFile(hooks, 'version: 1\nhooks:\n  - { name: quiet, command: ls, when: never }\n');
     const mistaken = await machine.run(...args);
     assert.equal(mistaken.code, 78);
-    assert.match(
-      mistaken.stderr,
-      /hooks\.yaml:3:\d+: hooks\[0\]\.when is "never"; expected "after-/,
-    );
+    assert.match(mistaken.stderr, /hooks\.yaml:3:\d+: hooks\[0\]\.when is text; expected "after-/);
     await writeFile(
       hooks,
       'version: 1\nhooks:\n  - { name: quiet, command: grep -c quiet two.txt }\n',
