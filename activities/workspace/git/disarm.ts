@@ -293,8 +293,17 @@ export function readPointer(reach: Reach, path: BytePath): BytePath | undefined 
   return text === undefined ? undefined : toPointerTarget(text);
 }
 
-export const toPointerTarget = (text: Buffer): BytePath | undefined =>
-  /^gitdir: ([^\0]+?)[\r\n]*$/.exec(text.toString('latin1'))?.[1];
+const pointer = 'gitdir: ';
+
+/** As git reads it: ends of lines are taken off the end, and only there. */
+export function toPointerTarget(text: Buffer): BytePath | undefined {
+  const written = text.toString('latin1');
+  let end = written.length;
+  while (end > 0 && (written[end - 1] === '\n' || written[end - 1] === '\r')) end -= 1;
+  const target = written.slice(pointer.length, end);
+  const isTarget = written.startsWith(pointer) && target !== '' && !target.includes('\0');
+  return isTarget ? target : undefined;
+}
 
 /** Gives a pointer that leads out of the workspace, or nowhere git could tell, another name. */
 export function disarmPointer(scene: Scene, path: BytePath): Disarmed[] {

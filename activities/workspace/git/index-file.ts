@@ -76,9 +76,8 @@ function isGitName(part: string): boolean {
   const plain = Buffer.from(part, 'latin1')
     .toString('utf8')
     .replaceAll(/[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g, '')
-    .split(':', 1)[0]
-    ?.replace(/[. ]+$/, '');
-  return /^(?:\.git|git~\d+)$/i.test(plain ?? '');
+    .split(':', 1)[0];
+  return /^(?:\.git|git~\d+)[. ]*$/i.test(plain ?? '');
 }
 
 interface Block {
