@@ -1,6 +1,7 @@
 /** What git's index says is where, read without git: git itself would write to any path that stands in it. */
 
 const headerBytes = 12;
+const maxNameBytes = 4_096;
 const modeAt = 24;
 const oidAt = 40;
 const oidSizes = [20, 32] as const;
@@ -54,6 +55,8 @@ function judgeEntries(index: Buffer, oidBytes: number): Verdict {
     }
     const end = index.indexOf(0, nameAt);
     if (end === -1) return 'malformed';
+    // Longer than any path: with each entry a little longer than the one before, reading them would never end.
+    if (kept.length + end - nameAt > maxNameBytes) return 'malformed';
     const name = kept + index.toString('latin1', nameAt, end);
     if (isAstray(name)) verdict = 'astray';
     before = name;

@@ -14,6 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isUsualFolder, shapeOf } from './shape.ts';
 import { applySettings, parseSettings } from './settings.ts';
@@ -36,8 +37,18 @@ export interface PrivateCopy {
   readonly hidden: ReadonlyMap<string, Buffer>;
 }
 
+/** Undefined also below what is a file. */
+function lookAt(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
 const stampOf = (path: string): string => {
-  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  const stat = lookAt(path);
   if (stat === undefined) return '';
   return `${stat.ino} ${stat.size} ${stat.mode} ${stat.mtimeNs} ${stat.ctimeNs}`;
 };
@@ -47,6 +58,16 @@ const isNoText = (name: string): boolean => name.includes('\ufffd');
 
 /** Only ever added to, and too large to copy. */
 const bulk = new Set(['objects', 'lfs', 'annex']);
+
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/** By what git knows one, whatever its name. */
+const isGitFolder = (path: string): boolean =>
+  isThere(join(path, 'HEAD')) && isThere(join(path, 'objects'));
+
+/** Of the git folder above it, and not a git folder itself: a submodule may have such a name. */
+const isBulkOf = (parent: string, name: string): boolean =>
+  bulk.has(name) && isGitFolder(parent) && !isGitFolder(join(parent, name));
 const submodule = /^(?:modules|worktrees)\//;
 
 /**
@@ -70,7 +91,7 @@ export function makePrivateCopy(
       if (isNoText(entry.name)) continue;
       if (entry.isDirectory()) {
         mkdirSync(join(folder, path));
-        if (bulk.has(entry.name) && (at === '' || submodule.test(path)))
+        if ((at === '' || submodule.test(path)) && isBulkOf(join(original, at), entry.name))
           shown.push({ path, isWritable: true });
         else if (isUsualFolder(path)) {
           folders.add(path);
@@ -126,6 +147,8 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
   const kept: string[] = [];
   const isShown = new Set(shown.map(({ path }) => path));
   const seen = new Set<string>();
+  const isTheirs = wasMoved();
+  makeRoom();
   const todo = [''];
   for (let at = todo.pop(); at !== undefined; at = todo.pop())
     for (const entry of readdirSync(join(folder, at), { withFileTypes: true })) {
@@ -143,13 +166,46 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
         else kept.push(path);
       } else if (entry.isFile() && !path.endsWith('.lock')) await takeFile(path);
     }
-  for (const [path, { original: before }] of stamps)
-    if (!seen.has(path) && !isShown.has(path) && !path.startsWith('hooks/') && !wasDisarmed(path))
-      if (isRef(path) && stampOf(join(original, path)) !== before) kept.push(path);
-      else unlinkQuietly(join(original, path));
+  for (const path of stamps.keys()) if (!seen.has(path) && isRemovable(path)) remove(path);
   for (const path of [...folders].toSorted().toReversed())
     if (!seen.has(path) && path !== 'hooks') removeEmpty(join(original, path));
   return kept;
+
+  /** True when somebody else has committed or switched in the original meanwhile: what is staged there is theirs. */
+  function wasMoved(): boolean {
+    return [...stamps].some(
+      ([path, { original: before }]) => isRef(path) && stampOf(join(original, path)) !== before,
+    );
+  }
+
+  function isRemovable(path: string): boolean {
+    return !isShown.has(path) && !path.startsWith('hooks/') && !wasDisarmed(path);
+  }
+
+  function remove(path: string): void {
+    if (isRef(path) && stampOf(join(original, path)) !== stamps.get(path)?.original)
+      kept.push(path);
+    else unlinkQuietly(join(original, path));
+  }
+
+  /** A branch may have become a folder of branches, or the other way round: the old ones go before the new ones come. */
+  function makeRoom(): void {
+    for (const path of stamps.keys()) {
+      const now = lookAt(join(folder, path));
+      const isInTheWay = now === undefined ? isBelowFile(dirname(path)) : now.isDirectory();
+      if (!isInTheWay || !isRemovable(path)) continue;
+      remove(path);
+      seen.add(path);
+      for (let at = dirname(path); isRef(at); at = dirname(at)) removeEmpty(join(original, at));
+    }
+  }
+
+  /** Whether what was a folder above a path is a file in the copy. */
+  function isBelowFile(above: string): boolean {
+    for (let at = above; at !== '.'; at = dirname(at))
+      if (lookAt(join(folder, at))?.isFile() === true) return true;
+    return false;
+  }
 
   /** Gone from its place in the copy, but only because it was given another name. */
   function wasDisarmed(path: string): boolean {
@@ -162,8 +218,11 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     const before = stamps.get(path);
     const [from, to] = [join(folder, path), join(original, path)];
     if (before?.copy === stampOf(from)) return;
+    // What is left of branches that are gone, as git itself leaves it.
+    if (before === undefined && isRef(path)) removeEmpty(to);
     const isChanged = stampOf(to) !== (before?.original ?? '');
-    if (isChanged && isRef(path) && lstatSync(to, { throwIfNoEntry: false }) !== undefined) {
+    const isStaged = /(?:^|\/)index$/.test(path) && isTheirs;
+    if (isChanged && (isRef(path) || isStaged) && isThere(to)) {
       kept.push(path);
       return;
     }

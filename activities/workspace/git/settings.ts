@@ -9,6 +9,9 @@ import type { KeyContext, Setting } from './keys.ts';
 
 export const maxSettingsBytes = 1_048_576;
 const maxParsed = 500;
+/** No file of an honest repository has as many. */
+const maxSettings = 20_000;
+const maxChanges = 1_000;
 /** By the hash of the text. */
 const parsed = new Map<string, readonly Setting[] | undefined>();
 
@@ -52,7 +55,9 @@ function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
 
 /** Undefined for names outside of any section, which git lists and no git writes. */
 function toSettings(output: string): readonly Setting[] | undefined {
-  const settings = output.split('\0').slice(0, -1).map(toSetting);
+  const lines = output.split('\0', maxSettings + 2).slice(0, -1);
+  if (lines.length > maxSettings) return undefined;
+  const settings = lines.map(toSetting);
   return settings.every(({ key }) => key.includes('.')) ? settings : undefined;
 }
 
@@ -64,8 +69,12 @@ function toSetting(line: string): Setting {
 type Values = readonly (string | undefined)[];
 
 function groupByKey(settings: readonly Setting[]): Map<string, Values> {
-  const groups = new Map<string, Values>();
-  for (const { key, value } of settings) groups.set(key, [...(groups.get(key) ?? []), value]);
+  const groups = new Map<string, (string | undefined)[]>();
+  for (const { key, value } of settings) {
+    const values = groups.get(key);
+    if (values === undefined) groups.set(key, [value]);
+    else values.push(value);
+  }
   return groups;
 }
 
@@ -161,9 +170,12 @@ export async function applySettings(
   };
   try {
     writeFileSync(file, text);
-    for (const key of new Set([...had.keys(), ...has.keys()])) {
+    const changed = [...new Set([...had.keys(), ...has.keys()])].filter(
+      (key) => !isSame(had.get(key) ?? [], has.get(key) ?? []),
+    );
+    if (changed.length > maxChanges) return undefined;
+    for (const key of changed) {
       const [old, fresh] = [had.get(key) ?? [], has.get(key) ?? []];
-      if (isSame(old, fresh)) continue;
       const name = Buffer.from(key, 'latin1').toString('utf8');
       if (old.length > 0) await git(['--unset-all', '--', name], [0, 5]);
       for (const value of fresh)

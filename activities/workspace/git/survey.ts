@@ -70,7 +70,8 @@ export const fromFolder = (folder: BytePath, path: BytePath): BytePath =>
 export const deepestFirst = (a: BytePath, b: BytePath): number => b.length - a.length;
 
 /** Inside a git folder of which commands get a copy, they write to these themselves. */
-export const isBulk = (path: BytePath): boolean => /(?:^|\/)(?:objects|lfs|annex)\//.test(path);
+export const isBulk = (path: BytePath): boolean =>
+  /(?:^|\/)(?:objects|lfs|annex)(?:\/|$)/.test(path);
 
 export interface PointerState {
   readonly stamp: string;

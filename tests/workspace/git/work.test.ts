@@ -33,6 +33,16 @@ const work: readonly Work[] = [
     shows: 'third\nsecond\nfirst\nside\nv1\n',
   },
   {
+    name: 'a branch that becomes a folder of branches, and back',
+    lines: [
+      'git switch -qc foo && git branch -m foo foo/bar',
+      'echo b > b && git add b && git commit -qm second && git branch -m foo/bar foo',
+      'git branch feature/x && git branch -D feature/x -q && git branch feature',
+    ],
+    look: 'git branch --show-current; git log --format=%s; git branch --format="%(refname:short)"; git status --porcelain; git fsck',
+    shows: 'foo\nsecond\nfirst\nfeature\nfoo\nmain\n',
+  },
+  {
     name: 'a merge with a conflict, over two commands',
     lines: [
       'git switch -qc side && echo b > a && git commit -qam side && git switch -q main && echo c > a && git commit -qam main && ! git merge -q side >/dev/null',
