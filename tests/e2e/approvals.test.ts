@@ -71,7 +71,15 @@ suite('approvals from the command line', () => {
 
   test('what somebody with another key answers does not count, and is on record', async () => {
     const watching = await begin('forged');
-    const stranger = createMachine({ AGENT_STATE_DIR: machine.state });
+    const outsider = createMachine({ AGENT_STATE_DIR: machine.state });
+    const locked = await outsider.run('approve', 'forged');
+    assert.notEqual(locked.code, 0, 'without the key of the payloads nothing can be sent at all');
+    assert.match(locked.stderr, /AGENT_PAYLOAD_KEYS|payload-keys/);
+    await rm(outsider.root, { recursive: true });
+    const stranger = createMachine({
+      AGENT_STATE_DIR: machine.state,
+      AGENT_PAYLOAD_KEYS: join(machine.root, 'config/dev-agent/keys/payload-keys'),
+    });
     assert.equal((await stranger.run('approve', 'forged')).code, 0);
     const again = await watching.waitFor(asksFor('a2'));
     assert.ok(again.type === 'approval.requested');
