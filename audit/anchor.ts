@@ -1,5 +1,5 @@
 /** Anchors as text: one signed line of a fixed length, so that its file is replaced in place by one small write. */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import type { Head } from './line.ts';
@@ -70,16 +70,6 @@ export const parseAnchor = (text: string): Anchor | undefined => {
     return { log, head: { seq: records, hash: head }, listed, key, signature };
   } catch {
     return undefined;
-  }
-};
-
-/** Text of an anchor's file, or undefined when there is none. */
-export const readAnchorText = (file: string): string | undefined => {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 };
 

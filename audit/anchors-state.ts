@@ -3,9 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
-import { isSignedBy, parseAnchor, readAnchorText, toAnchorFile, toAnchorFolder } from './anchor.ts';
+import { isSignedBy, parseAnchor, toAnchorFile, toAnchorFolder } from './anchor.ts';
 import type { Anchor } from './anchor.ts';
 import type { Head } from './line.ts';
+import { readTextIfAny } from './once.ts';
 import { readRegister } from './register.ts';
 import type { RegisterReading } from './register.ts';
 import { readSigningKey } from './signing-key.ts';
@@ -35,7 +36,7 @@ const readAnchor = async (
   key: PublicKey | undefined,
 ): Promise<{ readonly anchor?: Anchor; readonly what?: string }> => {
   for (let tries = 0; ; tries++) {
-    const text = readAnchorText(file);
+    const text = readTextIfAny(file);
     const anchor = text === undefined ? undefined : parseAnchor(text);
     if (anchor !== undefined && (key === undefined || isSignedBy(anchor, key))) return { anchor };
     if (text === undefined) return {};

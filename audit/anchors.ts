@@ -9,7 +9,6 @@ import {
   isSignedBy,
   overwriteAnchor,
   parseAnchor,
-  readAnchorText,
   renderAnchor,
   toAnchorFile,
   toAnchorFolder,
@@ -18,6 +17,7 @@ import type { Anchors } from './anchor.ts';
 import { removeLeftTemps, replaceText, toTempName } from '../config/temporary.ts';
 import { ChainError } from './chain-error.ts';
 import type { Head } from './line.ts';
+import { readTextIfAny } from './once.ts';
 import { isRegistered, register } from './register.ts';
 import { ensureSigningKey, toKeyFile } from './signing-key.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -85,7 +85,7 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
 
       return {
         async read() {
-          const text = readAnchorText(file);
+          const text = readTextIfAny(file);
           // Deleted under a writer that knows better: its next append makes it again.
           if (text === undefined && known !== undefined) return known.head;
           if (text !== undefined && text === known?.text) return known.head;

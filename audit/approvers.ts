@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { replaceText, toTempName } from '../config/temporary.ts';
+import { readTextIfAny } from './once.ts';
 import type { PublicKey, SigningKey } from './signing-key.ts';
 import { ensureSigningKey, parsePublicKey } from './signing-key.ts';
 
@@ -52,12 +53,3 @@ export async function ensureOperatorKey(keyFile: string): Promise<SigningKey> {
 
 /** `operator.pem` → `operator.pub` */
 export const toPublicFile = (keyFile: string): string => keyFile.replace(/\.pem$/, '.pub');
-
-function readTextIfAny(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}

@@ -2,20 +2,11 @@
  * Which orders were used, and by what: a file for each in the state folder, kept for good. The first chain of executions that
  * uses an order has it; none other ever does.
  */
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Order } from '../activities/contract.ts';
 import { toTempName } from '../config/temporary.ts';
+import { readTextIfAny, writeOnce } from './once.ts';
 import type { SignedOrder } from './order-signature.ts';
 import { syncFolder } from './sync-folder.ts';
 
@@ -44,20 +35,20 @@ export function createOrderLedger(folder: string): OrderLedger {
   const toFile = (nonce: string): string => join(folder, `${nonce}.json`);
   const toEndFile = (nonce: string): string => join(folder, `${nonce}.ended`);
   const read = (nonce: string): UsedOrder | undefined => {
-    const text = readIfAny(toFile(nonce));
+    const text = readTextIfAny(toFile(nonce));
     return text === undefined ? undefined : (JSON.parse(text) as UsedOrder);
   };
   return {
     read,
     claim(used) {
       const { nonce } = used.signed;
-      writeOnce(folder, toFile(nonce), JSON.stringify(used));
+      keep(folder, toFile(nonce), JSON.stringify(used));
       const found = read(nonce);
       if (found === undefined) throw new Error(`${toFile(nonce)} was made and is gone.`);
       return found;
     },
-    end: (nonce, execution) => writeOnce(folder, toEndFile(nonce), execution),
-    readEnd: (nonce) => readIfAny(toEndFile(nonce)),
+    end: (nonce, execution) => keep(folder, toEndFile(nonce), execution),
+    readEnd: (nonce) => readTextIfAny(toEndFile(nonce)),
     find: (run) =>
       listNonces(folder)
         .flatMap((nonce) => read(nonce) ?? [])
@@ -67,34 +58,8 @@ export function createOrderLedger(folder: string): OrderLedger {
   };
 }
 
-/** Whole or not at all, and never over what is there. */
-function writeOnce(folder: string, file: string, text: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const temp = join(folder, toTempName());
-  try {
-    const fd = openSync(temp, 'wx', 0o600);
-    try {
-      writeFileSync(fd, text);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    linkSync(temp, file);
-    syncFolder(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(temp, { force: true });
-  }
-}
-
-function readIfAny(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+function keep(folder: string, file: string, text: string): void {
+  if (writeOnce(file, text, join(folder, toTempName()))) syncFolder(folder);
 }
 
 function listNonces(folder: string): string[] {

@@ -1,19 +1,8 @@
 /** The keys that Temporal's payloads are encrypted with. */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Settings } from '../config/environment.ts';
+import { writeOnce } from './once.ts';
 
 export interface PayloadKeys {
   readonly file: string;
@@ -85,26 +74,15 @@ export function ensurePayloadKeys({ payloadKeys: file, origins }: Named): void {
   if (file === undefined || origins.payloadKeys !== 'default' || existsSync(file)) return;
   // A name of its own: who meets it without the key is told so, and not that another key of that name is wrong.
   const name = `k-${randomBytes(4).toString('hex')}`;
-  const temp = `${file}.${process.pid}.tmp`;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const fd = openSync(temp, 'w', 0o600);
-    try {
-      writeFileSync(fd, `${name} ${randomBytes(keyBytes).toString('base64')}\n`);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    linkSync(temp, file);
+    const made = writeOnce(file, `${name} ${randomBytes(keyBytes).toString('base64')}\n`);
+    if (!made && !existsSync(file)) throw new Error('it is a link that leads nowhere');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && existsSync(file)) return;
     throw new KeyFileError(
       `The key that Temporal's history is encrypted with cannot be made in ${file}: ${code ?? message}. ` +
         'Make the folder writable, or name a file of keys with AGENT_PAYLOAD_KEYS=<file>.',
     );
-  } finally {
-    if (existsSync(temp)) rmSync(temp);
   }
 }
 

@@ -3,23 +3,14 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
-  randomUUID,
   sign,
   verify,
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { writeOnce } from './once.ts';
 
 /** Checks what was signed with one Ed25519 key. */
 export interface PublicKey {
@@ -92,23 +83,8 @@ export const readSigningKey = (file: string): SigningKey | undefined => {
 export const ensureSigningKey = (file: string): SigningKey => {
   const found = readSigningKey(file);
   if (found !== undefined) return found;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const { privateKey } = generateKeyPairSync('ed25519');
-  const temp = `${file}.${randomUUID()}.tmp`;
-  try {
-    const fd = openSync(temp, 'wx', 0o600);
-    try {
-      writeFileSync(fd, privateKey.export({ type: 'pkcs8', format: 'pem' }));
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    linkSync(temp, file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    rmSync(temp, { force: true });
-  }
+  writeOnce(file, privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const made = readSigningKey(file);
   if (made === undefined) throw new Error(`${file} was made and is gone. Check its folder.`);
   return made;
