@@ -13,6 +13,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { lonelyEnvironment } from './git/environment.ts';
+import type { Setting } from './git/keys.ts';
+import { maxSettingsBytes, renderSetting, toSetting } from './git/settings.ts';
 
 /** What stands in the settings of a git folder and would have git start a program or read what is elsewhere. */
 export interface RiskySettings {
@@ -75,7 +78,6 @@ function isRisky(key: string, value: string): boolean {
 }
 
 const fileNames = ['config', 'config.worktree'];
-const mostBytes = 1_048_576;
 const mostKnown = 500;
 const known = new Map<
   string,
@@ -143,17 +145,10 @@ function readRegular(path: string): string | undefined {
   }
   try {
     const stat = fstatSync(fd);
-    return stat.isFile() && stat.size <= mostBytes ? readFileSync(fd, 'utf8') : undefined;
+    return stat.isFile() && stat.size <= maxSettingsBytes ? readFileSync(fd, 'utf8') : undefined;
   } finally {
     closeSync(fd);
   }
-}
-
-interface Setting {
-  /** `section.name` or `section.subsection.name`. */
-  readonly key: string;
-  /** Absent for a name alone, which means true. */
-  readonly value?: string;
 }
 
 /** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
@@ -163,36 +158,13 @@ function parseSettings(text: string): Promise<Setting[] | undefined> {
     'git',
     ['config', '--file', '-', '--list', '--null', '--no-includes'],
     // No repository around it: only the text has a say.
-    { cwd: '/', env: safeEnvironment(), maxBuffer: 8 * mostBytes },
+    { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes },
     (error, stdout) =>
       resolve(error === null ? stdout.split('\0').slice(0, -1).map(toSetting) : undefined),
   );
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(text);
   return promise;
-}
-
-const safeEnvironment = (): NodeJS.ProcessEnv => ({
-  ...{ PATH: process.env['PATH'], HOME: '/nonexistent', LC_ALL: 'C' },
-  ...{ GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1', GIT_CEILING_DIRECTORIES: '/' },
-});
-
-function toSetting(line: string): Setting {
-  const end = line.indexOf('\n');
-  return end === -1 ? { key: line } : { key: line.slice(0, end), value: line.slice(end + 1) };
-}
-
-function renderSetting({ key, value }: Setting): string {
-  const first = key.indexOf('.');
-  const last = key.lastIndexOf('.');
-  const middle =
-    first === last ? '' : ` "${key.slice(first + 1, last).replaceAll(/["\\]/g, '\\$&')}"`;
-  const quoted = value
-    ?.replaceAll(/["\\]/g, '\\$&')
-    .replaceAll('\n', '\\n')
-    .replaceAll('\t', '\\t');
-  const name = key.slice(last + 1);
-  return `[${key.slice(0, first)}${middle}]\n\t${name}${quoted === undefined ? '' : ` = "${quoted}"`}\n`;
 }
 
 /** Writes settings files without what is risky into `folder`, each once. By the path in the workspace they stand in for. */

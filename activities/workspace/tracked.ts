@@ -1,6 +1,7 @@
 /** Which files a commit of the workspace's repository has: text in them is the operator's project, whatever else is not. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { inertEnvironment } from './git/environment.ts';
 
 const run = promisify(execFile);
 const mostBytes = 268_435_456;
@@ -14,11 +15,7 @@ async function askGit(root: string, args: readonly string[]): Promise<Buffer> {
     encoding: 'buffer',
     maxBuffer: mostBytes,
     env: {
-      PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
-      HOME: '/nonexistent',
-      LC_ALL: 'C',
-      GIT_CONFIG_GLOBAL: '/dev/null',
-      GIT_CONFIG_NOSYSTEM: '1',
+      ...inertEnvironment(),
       GIT_OPTIONAL_LOCKS: '0',
       GIT_TERMINAL_PROMPT: '0',
       GIT_ALLOW_PROTOCOL: 'none',

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { lonelyEnvironment } from './environment.ts';
 import { isHarmless, splitKey } from './keys.ts';
 import type { KeyContext, Setting } from './keys.ts';
 
@@ -14,16 +15,6 @@ const maxSettings = 20_000;
 const maxChanges = 1_000;
 /** By the hash of the text. */
 const parsed = new Map<string, readonly Setting[] | undefined>();
-
-/** Nothing of the user's, the system's or a repository's settings has a say, and none is looked for. */
-const environment = (): NodeJS.ProcessEnv => ({
-  PATH: process.env['PATH'],
-  HOME: '/nonexistent',
-  LC_ALL: 'C',
-  GIT_CONFIG_GLOBAL: '/dev/null',
-  GIT_CONFIG_NOSYSTEM: '1',
-  GIT_CEILING_DIRECTORIES: '/',
-});
 
 /** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
 export async function parseSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
@@ -41,7 +32,7 @@ function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
   const child = execFile(
     'git',
     ['config', '--file', '-', '--list', '--null', '--no-includes'],
-    { cwd: '/', env: environment(), maxBuffer: 8 * maxSettingsBytes, encoding: 'latin1' },
+    { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes, encoding: 'latin1' },
     (error, stdout) => {
       // Without a git nothing is known of the text; that is no answer about it.
       if (error !== null && typeof error.code !== 'number') reject(error);
@@ -61,7 +52,8 @@ function toSettings(output: string): readonly Setting[] | undefined {
   return settings.every(({ key }) => key.includes('.')) ? settings : undefined;
 }
 
-function toSetting(line: string): Setting {
+/** An entry of git's NUL-separated list. */
+export function toSetting(line: string): Setting {
   const end = line.indexOf('\n');
   return end === -1 ? { key: line } : { key: line.slice(0, end), value: line.slice(end + 1) };
 }
@@ -134,7 +126,8 @@ export function judgeSettings(
 export const renderSettings = (settings: readonly Setting[]): Buffer =>
   Buffer.from(settings.map(renderSetting).join(''), 'latin1');
 
-function renderSetting({ key, value }: Setting): string {
+/** One setting as git would write it. */
+export function renderSetting({ key, value }: Setting): string {
   const first = key.indexOf('.');
   const last = key.lastIndexOf('.');
   const middle =
@@ -163,7 +156,7 @@ export async function applySettings(
   const file = join(folder, 'config');
   const git = async (args: readonly string[], accept = [0]): Promise<void> => {
     try {
-      await run('git', ['config', '--file', file, ...args], { cwd: '/', env: environment() });
+      await run('git', ['config', '--file', file, ...args], { cwd: '/', env: lonelyEnvironment() });
     } catch (error) {
       if (!accept.includes((error as { code?: number }).code ?? -1)) throw error;
     }

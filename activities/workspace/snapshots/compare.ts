@@ -35,22 +35,28 @@ export const toStoredView = (shadow: Shadow): View => ({
   folder: shadow.repository,
 });
 
-/** Whether two snapshots differ in nothing but what is there and not in them. */
-export async function isSameBut(
+type IsSame = (
   shadow: Shadow,
   one: string | undefined,
   other: string | undefined,
-): Promise<boolean> {
-  if (one === other) return true;
-  if (one === undefined || other === undefined) return false;
-  const [a, b] = [await readParts(shadow.objects, one), await readParts(shadow.objects, other)];
-  if (a.files !== b.files || a.empty.join('\0') !== b.empty.join('\0')) return false;
-  if (a.pointer?.id !== b.pointer?.id || a.nested.size !== b.nested.size) return false;
-  if (!(await isSameBut(shadow, a.git, b.git))) return false;
-  for (const [path, tree] of a.nested)
-    if (!(await isSameBut(shadow, tree, b.nested.get(path)))) return false;
-  return true;
-}
+) => Promise<boolean>;
+
+/** Whether two snapshots are the same but for what is there and not in them; `isSameGit` compares their git folders. */
+export const sameWith = (isSameGit: IsSame): IsSame =>
+  async function isSame(shadow, one, other) {
+    if (one === other) return true;
+    if (one === undefined || other === undefined) return false;
+    const [a, b] = [await readParts(shadow.objects, one), await readParts(shadow.objects, other)];
+    if (a.files !== b.files || a.empty.join('\0') !== b.empty.join('\0')) return false;
+    if (a.pointer?.id !== b.pointer?.id || a.nested.size !== b.nested.size) return false;
+    if (!(await isSameGit(shadow, a.git, b.git))) return false;
+    for (const [path, tree] of a.nested)
+      if (!(await isSame(shadow, tree, b.nested.get(path)))) return false;
+    return true;
+  };
+
+/** Whether two snapshots differ in nothing but what is there and not in them. */
+export const isSameBut: IsSame = sameWith((shadow, one, other) => isSameBut(shadow, one, other));
 
 export interface Difference {
   /** Relative to the workspace; a whole repository by its folder. */
