@@ -15,6 +15,8 @@ import { samples } from '../policies/secrets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'agent-keys-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
+// Whoever runs the tests may have keys of their own.
+process.env['XDG_CONFIG_HOME'] = join(folder, 'config');
 
 const newKey = (): string => randomBytes(32).toString('base64');
 const [one, two] = [newKey(), newKey()];
