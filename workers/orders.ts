@@ -74,8 +74,8 @@ type Verdict = { readonly announced: Announced } | { readonly why: string };
 const notAnnounced = (why: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(`Not carried out: ${why}.`, 'NotAnnounced');
 
-/** WORKFLOW: by a command of the workflow's own code. Not by a retry, not by a schedule. */
-const continuedByItself = 1;
+/** `ContinueAsNewInitiator`: RETRY and CRON_SCHEDULE. By the workflow's own command it is 1, and 0 from servers that leave it out. */
+const continuedByServer = new Set([2, 3]);
 const mostRemembered = 500;
 
 /** The activities after which nothing more of an order may be carried out in another execution. */
@@ -207,7 +207,7 @@ function judgeStart(dependencies: OrderDependencies, started: Started): Verdict 
     return { why: 'its workflow is not run by our workers' };
   if (start.cronSchedule) return { why: 'it would be run again and again' };
   const continued = Boolean(start.continuedExecutionRunId);
-  if (continued && start.initiator !== continuedByItself)
+  if (continued && continuedByServer.has(start.initiator ?? 0))
     return { why: 'it was started again, and not by itself' };
   const [input, carried] = args as [Partial<RunInput & PromotionInput> | undefined, unknown];
   const nonce: unknown = input?.order?.nonce;

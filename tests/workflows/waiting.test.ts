@@ -63,7 +63,8 @@ suite('waiting, with a clock that skips', { skip: java ? false : 'Java is not in
     const { port } = agent.model;
     await agent.model.close();
     const began = await time.now();
-    const handle = await agent.start('wait for hours');
+    // Goes on in a fresh history on the way: this server does not say by whose command.
+    const handle = await agent.start('wait for hours', { historyLimit: 500 });
     // One wait after the other: a bigger skip would pass over the worker's answers too.
     for (let attempt = 1; attempt <= 125; attempt++) {
       await waitForAttempt(handle, attempt);
@@ -77,6 +78,8 @@ suite('waiting, with a clock that skips', { skip: java ? false : 'Java is not in
     assert.equal(result.status, 'done', result.summary);
     const waits = (await agent.events(handle)).filter(({ type }) => type === 'model.waiting');
     assert.ok(waits.length >= 125, `asked ${waits.length} times`);
+    const { runId } = await agent.client.workflow.getHandle(handle.workflowId).describe();
+    assert.notEqual(runId, handle.firstExecutionRunId, 'all of it fitted into one history');
     const delays = await readTimers(agent, handle);
     assert.deepEqual(delays.slice(0, 8), [1, 2, 4, 8, 16, 32, 60, 60]);
     assert.ok(
