@@ -21,7 +21,7 @@ export interface Addresses {
   readonly demoUsed: boolean;
   /** Opens the Web UI, 128 random bits. */
   readonly webKey: string;
-  /** Folder of the sockets that lead to Temporal, where it has a network of its own. */
+  /** Folder of the sockets that lead to Temporal, where it has a network of its own, or had one before. */
   readonly sockets?: string;
   /** The host's name when the stack was first started: laptops change theirs with the network. */
   readonly host: string;

@@ -11,25 +11,50 @@ import { findObstacle, innerPorts, prepareSocketFolder } from './private-network
 /** With the reason where every user of this machine can reach it. */
 export type Place = TemporalPlace & { readonly exposed?: string };
 
-/** Why Temporal's ports are on the loopback interface of this machine; undefined when they are not. */
-export const findExposure = async ({
-  unsafeTemporalPort,
-}: Pick<Settings, 'unsafeTemporalPort'>): Promise<string | undefined> =>
-  unsafeTemporalPort ? 'AGENT_UNSAFE_TEMPORAL_PORT=true' : await findObstacle();
+/** A stack that was private cannot be any more. */
+export class ExposureError extends Error {
+  override readonly name = 'ExposureError';
+  readonly exitCode = 78;
+  constructor(obstacle: string) {
+    super(
+      `Temporal would get a port that every user of this machine can use, and had none before: ${obstacle}. ` +
+        'Remove the obstacle, or accept it with AGENT_UNSAFE_TEMPORAL_PORT=true',
+    );
+  }
+}
 
-/** Temporal's place: a network of its own where this machine has such. */
+interface Exposure {
+  readonly reason: string;
+  readonly isAccepted: boolean;
+}
+
+/** Why Temporal's ports are on the loopback interface of this machine; undefined when they are not. */
+export async function findExposure({
+  unsafeTemporalPort,
+}: Pick<Settings, 'unsafeTemporalPort'>): Promise<Exposure | undefined> {
+  if (unsafeTemporalPort) return { reason: 'AGENT_UNSAFE_TEMPORAL_PORT=true', isAccepted: true };
+  const reason = await findObstacle();
+  return reason === undefined ? undefined : { reason, isAccepted: false };
+}
+
+/**
+ * Temporal's place: a network of its own where this machine has such.
+ * @throws ExposureError where it had one, has none now, and nobody accepted that.
+ */
 export function choosePlace(
   root: string,
   addresses: Addresses,
-  exposed: string | undefined,
+  exposure: Exposure | undefined,
 ): Place {
-  if (exposed !== undefined) {
+  if (exposure !== undefined) {
+    const { reason, isAccepted } = exposure;
+    if (addresses.sockets !== undefined && !isAccepted) throw new ExposureError(reason);
     return {
       address: `127.0.0.1:${addresses.temporal}`,
       ports: { temporal: addresses.temporal, webUi: addresses.innerUi },
       // It does what a page of any name asks. No page can know this one of its 16 million addresses; others have but one.
       ...(process.platform === 'linux' ? { uiHost: toHiddenHost() } : {}),
-      exposed,
+      exposed: reason,
     };
   }
   const sockets = prepareSocketFolder(root, addresses.sockets);

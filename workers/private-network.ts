@@ -55,22 +55,33 @@ export const toNear = (
   ];
 };
 
+/** How long bubblewrap may take, attempt by attempt: half a minute in all, for a machine that is busy. */
+const patienceMs = [5_000, 10_000, 15_000] as const;
+
 /** Why there can be no network of its own on this machine; undefined when there can. Found out by making one. */
-export function findObstacle(): Promise<string | undefined> {
-  if (process.platform !== 'linux')
-    return Promise.resolve(`${process.platform} has no network namespaces`);
-  if (!existsSync(bubblewrap))
-    return Promise.resolve(`bubblewrap is not installed (${bubblewrap})`);
-  return new Promise((resolve) => {
-    const options = { env: {}, timeout: 5_000 };
+export async function findObstacle(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return `${process.platform} has no network namespaces`;
+  if (!existsSync(bubblewrap)) return `bubblewrap is not installed (${bubblewrap})`;
+  for (const timeout of patienceMs) {
+    const obstacle = await tryOnce(timeout);
+    if (obstacle !== timedOut) return obstacle;
+  }
+  return timedOut;
+}
+
+const timedOut = 'bubblewrap does not answer here';
+
+const tryOnce = (timeout: number): Promise<string | undefined> =>
+  new Promise((resolve) => {
+    const options = { env: {}, timeout, killSignal: 'SIGKILL' } as const;
     execFile(bubblewrap, [...separation, '/bin/true'], options, (error, _output, said) => {
+      if (error?.killed === true) return resolve(timedOut);
       const [line = ''] = said.trim().split('\n').slice(-1);
       resolve(
         error === null ? undefined : `bubblewrap does not work here: ${line || error.message}`,
       );
     });
   });
-}
 
 const isOurs = (folder: string): boolean => {
   const found = lstatSync(folder, { throwIfNoEntry: false });

@@ -16,7 +16,7 @@ import { ControlError, createControl } from './control.ts';
 import { createLogFile } from './log-file.ts';
 import { createSecrets, parseSecrets } from './secrets.ts';
 import { endOrphans } from './orphans.ts';
-import { choosePlace, findExposure, toUpstream } from './place.ts';
+import { ExposureError, choosePlace, findExposure, toUpstream } from './place.ts';
 import { createToken, writePrivate } from './private-file.ts';
 import { createStack, workerGraceMs } from './stack.ts';
 import { createStartBoard } from './start-board.ts';
@@ -41,13 +41,13 @@ const { redactor } = createSecrets(process.env);
 const log = createLogFile(join(folders.logs, 'supervisor.log'), undefined, redactor);
 const say = (text: string): void => log.write(`${new Date().toISOString()} ${text}\n`);
 
-const [exposed] = await Promise.all([
+const [exposure] = await Promise.all([
   findExposure(settings),
   endOrphans(folders.stackFile, workerGraceMs),
 ]);
 failpoint('supervisor.orphans-ended');
 const addresses = await chooseAddresses(folders.root);
-const place = choosePlace(folders.root, addresses, exposed);
+const place = choose();
 const board = createStartBoard();
 const stack = createStack(settings, { addresses, place }, redactor);
 const token = createToken();
@@ -59,6 +59,17 @@ function readKeys(): ReturnType<typeof readPayloadKeys> | undefined {
     if (!(error instanceof KeyFileError)) throw error;
     process.stderr.write(`${error.message}\n`);
     return process.exit(78);
+  }
+}
+
+function choose(): ReturnType<typeof choosePlace> {
+  try {
+    return choosePlace(folders.root, addresses, exposure);
+  } catch (error) {
+    if (!(error instanceof ExposureError)) throw error;
+    say(error.message);
+    process.stderr.write(`${error.message}\n`);
+    return process.exit(error.exitCode);
   }
 }
 

@@ -12,7 +12,8 @@ import { createPayloadCodec } from '../../audit/payload-codec.ts';
 import { readPayloadKeys } from '../../audit/payload-keys.ts';
 import type { StackPart } from '../../config/stack.ts';
 
-const program = fileURLToPath(new URL('../../cli/agent.js', import.meta.url));
+/** Path of the program. */
+export const agent = fileURLToPath(new URL('../../cli/agent.js', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;
@@ -62,7 +63,7 @@ export function createMachine(env: Readonly<Record<string, string>> = {}): Machi
   };
 
   const start = (...args: readonly string[]): Started => {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(process.execPath, [agent, ...args], {
       env: environment,
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],

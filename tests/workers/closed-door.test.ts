@@ -1,7 +1,7 @@
 /** Who can reach the local stack: its owner, and nobody else. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { StackFile } from '../../config/stack.ts';
 import { findObstacle } from '../../workers/private-network.ts';
-import { createMachine } from '../setup/cli.ts';
+import { agent, createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { listPorts } from '../setup/sockets.ts';
 
@@ -169,6 +169,62 @@ test(
     assert.equal(await read(), socket);
   },
 );
+
+suite('where bubblewrap does not do what it should', { skip: obstacle ?? false }, () => {
+  const machine = createMachine();
+  const bubblewrap = join(machine.root, 'bwrap');
+  after(() => machine.stop());
+
+  /** A command on this machine, had it the other bubblewrap. */
+  const withBubblewrap = async (
+    script: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly code: number; readonly stderr: string }> => {
+    const fake = join(machine.root, 'fake.sh');
+    writeFileSync(fake, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    copyFileSync('/usr/bin/bwrap', bubblewrap);
+    const mounts = ['--dev-bind', '/', '/', '--ro-bind', fake, '/usr/bin/bwrap'];
+    const options = { env: { ...machine.env, ...env }, cwd: machine.root };
+    const done = promisify(execFile)(
+      bubblewrap,
+      [...mounts, process.execPath, agent, ...args],
+      options,
+    );
+    return await done.then(
+      ({ stderr }) => ({ code: 0, stderr }),
+      (error: unknown) => error as { code: number; stderr: string },
+    );
+  };
+  const broken = 'echo "bwrap: No permissions to create new namespace" >&2; exit 1';
+
+  test('a stack that was never private goes on with a port, and says so', async () => {
+    const { code, stderr } = await withBubblewrap(broken, ['up']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /every user of this machine can reach Temporal.*No permissions/);
+    await machine.run('down');
+  });
+
+  test('one attempt that takes long opens no port', async () => {
+    const slow = `mkdir ${join(machine.root, 'asked')} 2>/dev/null && exec sleep 600; exec ${bubblewrap} "$@"`;
+    const { code, stderr } = await withBubblewrap(slow, ['up']);
+    assert.equal(code, 0, stderr);
+    assert.match(readStackFile(machine).temporal, /^unix:/);
+    await machine.run('down');
+  });
+
+  test('a stack that was private does not start with a port, unless the operator accepts it', async () => {
+    const refused = await withBubblewrap(broken, ['up']);
+    assert.equal(refused.code, 78, refused.stderr);
+    assert.match(refused.stderr, /No permissions to create.*AGENT_UNSAFE_TEMPORAL_PORT=true/);
+    const unsafe = { AGENT_UNSAFE_TEMPORAL_PORT: 'true' };
+    const accepted = await withBubblewrap(broken, ['up'], unsafe);
+    assert.equal(accepted.code, 0, accepted.stderr);
+    assert.match(readStackFile(machine).temporal, /^127/);
+    await machine.run('down');
+    assert.equal((await withBubblewrap(broken, ['up'])).code, 78, 'accepted for once');
+  });
+});
 
 suite('with AGENT_UNSAFE_TEMPORAL_PORT, as where there is no network of its own', () => {
   const machine = createMachine({ AGENT_UNSAFE_TEMPORAL_PORT: 'true' });
