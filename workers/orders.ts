@@ -130,7 +130,7 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
   return ({ info }) => ({
     inbound: {
       async execute(input, next) {
-        const { workflowExecution, workflowType: type = '', activityType } = info;
+        const { workflowExecution, workflowType: type = '', activityType, taskQueue } = info;
         if (workflowExecution === undefined)
           return await refuse(
             { workflowId: '', runId: info.activityRunId ?? '' },
@@ -141,8 +141,10 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
         const verdict = await judge(execution);
         if ('why' in verdict) return await refuse(execution, activityType, verdict.why);
         const { announced } = verdict;
-        const { places, ledger } = dependencies;
-        const why = findMismatch(announced, activityType, input.args[0], places);
+        const { places, ledger, queues } = dependencies;
+        const why =
+          findElsewhere(announced.signed, taskQueue, queues) ??
+          findMismatch(announced, activityType, input.args[0], places);
         if (why !== undefined) return await refuse(execution, activityType, why);
         const result = await next(input);
         const { kind, nonce } = announced.signed;
@@ -264,11 +266,22 @@ function findMisplaced(
   if (!runIdPattern.test(run)) return 'its run has a name that none can have';
   if (workflowId !== toWorkflowId(kind === 'run' ? run : toPromotionId(run)))
     return 'its order is for another run';
-  const { model, workspace } = input.queues;
-  return model === queues.model && workspace === queues.workspace
-    ? undefined
-    : `its order is for other workers (queues ${model}, ${workspace})`;
+  return input.queues.model === queues.model ? undefined : renderOtherWorkers(input);
 }
+
+/** A folder is on one host. What runs workflows and asks models may be on another, and serves the folders of all hosts. */
+function findElsewhere(
+  { input }: SignedOrder,
+  taskQueue: string,
+  { workspace }: OrderDependencies['queues'],
+): string | undefined {
+  return taskQueue !== workspace || input.queues.workspace === workspace
+    ? undefined
+    : renderOtherWorkers(input);
+}
+
+const renderOtherWorkers = ({ queues: { model, workspace } }: SignedOrder['input']): string =>
+  `its order is for other workers (queues ${model}, ${workspace})`;
 
 /** A run's change is for the folder the run was announced with; of runs from before there were orders none is known. */
 function findOtherStage(ledger: OrderLedger, order: SignedOrder): string | undefined {

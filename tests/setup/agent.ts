@@ -81,6 +81,8 @@ export interface TestAgentOptions {
   readonly baseUrl?: string;
   /** In place of what this machine has. */
   readonly sandbox?: Sandbox;
+  /** Host of the workers that run workflows and ask models, when it is not that of the workspace. */
+  readonly otherHost?: string;
   /** Replaces the default bundle's files. */
   readonly policies?: Readonly<
     Partial<Record<'tools.yaml' | 'network.yaml' | 'paths.yaml', string>>
@@ -125,7 +127,8 @@ export async function startAgent(
   const blobs = createBlobStore(folders.blobs);
   const audit: AuditLog = createAuditLog(folders.audit);
   const bundle = await readPolicyBundle(policiesDir);
-  const queues = toQueues(`test-${process.pid}-${names++}`, 'here');
+  const prefix = `test-${process.pid}-${names++}`;
+  const queues = toQueues(prefix, 'here');
   const [connection, native, { codePath }, sandbox] = await Promise.all([
     connectTemporal({ address }),
     connectNative({ address }),
@@ -152,29 +155,34 @@ export async function startAgent(
     isRunOpen: createOpenCheck(native.workflowService, 'default'),
     spillDir: join(folders.root, 'spill'),
   });
-  const announced = announcedOnly({
-    ...{ service: native.workflowService, namespace: 'default', queues, codecs: [] },
-    ...{ approvers: () => [key], approversFile: 'operator.pub' },
-    ledger: createOrderLedger(folders.orders),
-    audit: () => Promise.resolve(audit),
-    places: { copies: folders.copies },
-  });
-  const common = {
-    connection: native,
-    interceptors: { activity: [endSameFailures(), announced] },
-    maxHeartbeatThrottleInterval: '100ms',
-    shutdownGraceTime: '0s',
-  } satisfies Partial<WorkerOptions>;
+  const toCommon = (host: string) => {
+    const announced = announcedOnly({
+      ...{ service: native.workflowService, namespace: 'default', codecs: [] },
+      queues: toQueues(prefix, host),
+      ...{ approvers: () => [key], approversFile: 'operator.pub' },
+      ledger: createOrderLedger(folders.orders),
+      audit: () => Promise.resolve(audit),
+      places: { copies: folders.copies },
+    });
+    return {
+      connection: native,
+      interceptors: { activity: [endSameFailures(), announced] },
+      maxHeartbeatThrottleInterval: '100ms',
+      shutdownGraceTime: '0s',
+    } satisfies Partial<WorkerOptions>;
+  };
+  const here = toCommon('here');
+  const there = options.otherHost === undefined ? here : toCommon(options.otherHost);
   const workers = await Promise.all([
     Worker.create({
-      ...{ ...common, taskQueue: queues.run, workflowBundle: { codePath } },
+      ...{ ...there, taskQueue: queues.run, workflowBundle: { codePath } },
       activities: createMessageActivities({
         approvers: () => [key],
         audit: () => Promise.resolve(audit),
       }),
     }),
-    Worker.create({ ...common, taskQueue: queues.model, activities: modelSide }),
-    Worker.create({ ...common, taskQueue: queues.workspace, activities: workspaceSide }),
+    Worker.create({ ...there, taskQueue: queues.model, activities: modelSide }),
+    Worker.create({ ...here, taskQueue: queues.workspace, activities: workspaceSide }),
   ]);
   const running = workers.map((worker) => worker.run());
   /** Numbers of the orders of runs, by workflow id. */

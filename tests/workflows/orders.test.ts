@@ -262,3 +262,13 @@ suite('somebody who reaches Temporal’s port', () => {
     assert.equal((await handle.query(runView)).now.phase, 'closed');
   });
 });
+
+test('workers on two hosts carry one run out between them', async () => {
+  const agent = await startAgent(happy, { otherHost: 'there' });
+  try {
+    const result = await agent.run('write a note');
+    assert.equal(result.status, 'done', result.summary);
+  } finally {
+    await agent.stop();
+  }
+});
