@@ -14,13 +14,13 @@ import { findRiskySettings } from '../git-settings.ts';
 import { disarmFolder, toPointerTarget } from './disarm.ts';
 import type { Disarmed, Scene } from './disarm.ts';
 import { createMemory, findGitPlaces } from './find.ts';
+import { deepestFirst, parentOf } from './paths.ts';
 import { makePrivateCopy, takeOver } from './private-copy.ts';
 import type { PrivateCopy } from './private-copy.ts';
 import { openReach, toBytes } from './reach.ts';
 import { leadsInside } from './resolve.ts';
 import { readState } from './state.ts';
 import type { FolderState } from './state.ts';
-import { deepestFirst, parentOf } from './survey.ts';
 import type { Repository, Workspace } from './survey.ts';
 
 /** Shown at `target`, relative to the workspace, in place of what is there. */
@@ -40,7 +40,7 @@ export interface Covered {
    * Brings what commands have done to the copy over to the original, as far as it may stay. `gitFolders`: absolute paths of
    * all git folders in the workspace.
    */
-  takeOver(at: string, gitFolders: readonly BytePath[]): Promise<Taken>;
+  takeOver(at: string, gitFolders: ReadonlySet<BytePath>): Promise<Taken>;
   close(): void;
 }
 
@@ -116,8 +116,10 @@ async function readStates(source: string): Promise<Map<BytePath, FolderState>> {
   const reach = openReach(source);
   try {
     const places = await findGitPlaces(reach, createMemory(), 'name');
-    const folders = [...new Set(['', ...places.folders])];
-    return new Map(folders.map((at) => [at, readState(reach, at, { ...places, folders })]));
+    const folders = new Set(['', ...places.folders]);
+    const states = new Map<BytePath, FolderState>();
+    for (const at of folders) states.set(at, await readState(reach, at, { ...places, folders }));
+    return states;
   } finally {
     reach.close();
   }
@@ -127,22 +129,24 @@ async function disarmCopy(
   { bytes, root }: Workspace,
   copy: PrivateCopy,
   before: ReadonlyMap<BytePath, FolderState>,
-  { at, gitFolders }: { readonly at: string; readonly gitFolders: readonly BytePath[] },
+  { at, gitFolders }: { readonly at: string; readonly gitFolders: ReadonlySet<BytePath> },
 ): Promise<Disarmed[]> {
   const reach = openReach(copy.folder);
   try {
     const places = await findGitPlaces(reach, createMemory(), 'open');
-    const folders = [...new Set(['', ...places.folders])].toSorted(deepestFirst);
     const standsFor = toBytes(join(root, at));
+    const folders = new Set(['', ...places.folders]);
+    const inCopy = [...folders].map((path) => `${standsFor}/${path}`);
     const scene: Scene = {
       reach,
       places: { ...places, folders },
       standsFor,
       workspace: bytes,
-      gitFolders: [...gitFolders, ...folders.map((path) => `${standsFor}/${path}`)],
+      gitFolders: new Set([...gitFolders, ...inCopy]),
     };
     const found: Disarmed[] = [];
-    for (const path of folders) found.push(...(await disarmFolder(scene, path, before.get(path))));
+    for (const path of [...folders].toSorted(deepestFirst))
+      found.push(...(await disarmFolder(scene, path, before.get(path))));
     return found;
   } finally {
     reach.close();

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { chmodSync, lstatSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import type { BytePath } from '../snapshots/byte-path.ts';
 import { toText } from '../snapshots/byte-path.ts';
@@ -7,6 +8,8 @@ import { isSoundIndex } from './index-file.ts';
 import type { ObjectFormat } from './index-file.ts';
 import type { Setting } from './keys.ts';
 import { readOrdinary } from './ordinary.ts';
+import { inFolder, isInAny, parentOf } from './paths.ts';
+import { pause } from './pause.ts';
 import type { Reach } from './reach.ts';
 import { leadsInside, resolvePath } from './resolve.ts';
 import {
@@ -30,7 +33,7 @@ export interface Scene {
   /** Absolute path of the workspace. */
   readonly workspace: BytePath;
   /** Absolute paths of folders git takes its own from; no work tree may be in one. */
-  readonly gitFolders: readonly BytePath[];
+  readonly gitFolders: ReadonlySet<BytePath>;
 }
 
 /** What was taken from git, for the person and the model. */
@@ -40,18 +43,20 @@ export interface Disarmed {
   readonly why: string;
 }
 
-const parentOf = (path: BytePath): BytePath => path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 const nameOf = (path: BytePath): string => path.slice(path.lastIndexOf('/') + 1);
 const below = (folder: BytePath, path: BytePath): BytePath =>
   folder === '' ? path : path === '' ? folder : `${folder}/${path}`;
 
 const maxNameBytes = 200;
+/** A command may have taken all the low numbers. */
+const maxCounted = 10;
 
 /** Gives it a name that git does not know. Nothing is lost. */
 function rename({ reach }: Scene, path: BytePath): void {
   const short = below(parentOf(path), nameOf(path).slice(0, maxNameBytes));
   for (let count = 1; ; count += 1) {
-    const to = short + disarmedSuffix + (count === 1 ? '' : `-${count}`);
+    const number = count < maxCounted ? count : randomInt(2 ** 40);
+    const to = short + disarmedSuffix + (number === 1 ? '' : `-${number}`);
     if (lstatSync(reach.address(to), { throwIfNoEntry: false }) !== undefined) continue;
     inWritable(reach, path, () => renameSync(reach.address(path), reach.address(to)));
     return;
@@ -90,9 +95,9 @@ export async function disarmFolder(
     found.push({ path: below(scene.standsFor, path), why });
   };
   const isLinked =
-    /(?:^|\/)worktrees\/[^/]+$/.test(folder) && places.folders.includes(parentOf(parentOf(folder)));
+    /(?:^|\/)worktrees\/[^/]+$/.test(folder) && places.folders.has(parentOf(parentOf(folder)));
   const isModule = isInModules(folder, places);
-  const entries = listFolder(reach, folder, new Set(places.folders));
+  const entries = await listFolder(reach, folder, places.folders);
   const isPart =
     isLinked || isModule || isDotGit(nameOf(folder)) || isDotGit(nameOf(scene.standsFor));
   if (before === undefined && !isPart && isImpure(entries)) {
@@ -105,16 +110,13 @@ export async function disarmFolder(
   const config = before?.settings.get('config');
   const isReadAnew =
     !isLinked && config !== undefined && toFormat(await parseSettings(config)) !== format;
-  const gone: BytePath[] = [];
   for (const { path, kind, stamp } of entries) {
-    if (gone.some((folderGone) => path.startsWith(`${folderGone}/`))) continue;
+    await pause();
     const isSame = before?.stamps.get(path) === stamp;
     if (isSame && !(isReadAnew && shapeOf(path) === 'index')) continue;
     const whole = below(folder, path);
     const problem = await judgeEntry(path, kind, whole);
-    if (problem === undefined) continue;
-    disarm(whole, problem);
-    gone.push(path);
+    if (problem !== undefined) disarm(whole, problem);
   }
   found.push(...disarmLinks(scene, folder, before));
   return found;
@@ -176,8 +178,8 @@ export async function disarmFolder(
   function leadsToFiles(at: BytePath, target: BytePath): boolean {
     const path = resolvePath(at, target);
     if (path === undefined || !`${path}/`.startsWith(`${scene.workspace}/`)) return false;
-    const inGit = scene.gitFolders.some((place) => `${path}/`.startsWith(`${place}/`));
-    return !inGit && !path.split('/').some(isDotGit);
+    const isInGit = scene.gitFolders.has(path) || isInAny(scene.gitFolders, path);
+    return !isInGit && !path.split('/').some(isDotGit);
   }
 
   /** Changes the file itself; a reason only where nothing can be kept of it. */
@@ -235,8 +237,7 @@ function disarmLinks(scene: Scene, folder: BytePath, before: FolderState | undef
   const { reach, places, standsFor } = scene;
   const found: Disarmed[] = [];
   const start = folder === '' ? 0 : folder.length + 1;
-  for (const path of places.odd) {
-    if (!path.startsWith(below(folder, 'objects/'))) continue;
+  for (const path of inFolder(places.odd, below(folder, 'objects'))) {
     const stamp = stampOf(reach, path);
     if (stamp === '' || stamp === before?.stamps.get(path.slice(start))) continue;
     rename(scene, path);
@@ -254,7 +255,7 @@ function isInModules(folder: BytePath, { folders }: GitPlaces): boolean {
   )
     if (
       (end === 0 || folder[end - 1] === '/') &&
-      folders.includes(folder.slice(0, Math.max(end - 1, 0)))
+      folders.has(folder.slice(0, Math.max(end - 1, 0)))
     )
       return true;
   return false;

@@ -1,17 +1,17 @@
 import { accessSync, chmodSync, constants, lstatSync, readdirSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { BytePath } from '../snapshots/byte-path.ts';
 import { toText } from '../snapshots/byte-path.ts';
+import { pause } from './pause.ts';
 import type { Reach } from './reach.ts';
 
 /** What git would take for a git folder, or for a word about where one is, whatever made it. */
 export interface GitPlaces {
   /** Folders called `.git`, and those git takes for one by what is in them. */
-  readonly folders: readonly BytePath[];
+  readonly folders: ReadonlySet<BytePath>;
   /** Files and links called `.git`. */
   readonly pointers: readonly BytePath[];
-  /** Links, pipes and the like in folders of objects. */
+  /** Links, pipes and the like in folders of objects; sorted. */
   readonly odd: readonly BytePath[];
   /** Folders that cannot be listed and could hold anything. */
   readonly blind: readonly BytePath[];
@@ -46,7 +46,8 @@ export const createMemory = (): Memory => ({ known: new Map() });
 
 /** The kernel's file times are up to one tick behind the clock. */
 const tickMs = 50;
-const foldersAtOnce = 200;
+/** Each is looked at before and after every command. */
+const maxPlaces = 5_000;
 /** No program works that far down; git itself stops at 4,096. */
 const maxPathBytes = 32_768;
 const maxKnownPathBytes = 4_096;
@@ -68,7 +69,7 @@ export async function findGitPlaces(
 ): Promise<GitPlaces> {
   if (memory.whole !== undefined && (await isUnchanged())) return memory.whole;
   const found = {
-    folders: [] as BytePath[],
+    folders: new Set<BytePath>(),
     pointers: [] as BytePath[],
     odd: [] as BytePath[],
     blind: [] as BytePath[],
@@ -77,24 +78,29 @@ export async function findGitPlaces(
   const todo: BytePath[] = [''];
   let count = 0;
   for (let path = todo.pop(); path !== undefined; path = todo.pop()) {
-    if ((count += 1) % foldersAtOnce === 0) await yieldToOthers();
+    count += 1;
+    await pause();
     const folder = lookInto(path);
     if (folder === undefined) continue;
     const at = path === '' ? '' : `${path}/`;
-    if (folder.isGit) found.folders.push(path);
+    if (folder.isGit) found.folders.add(path);
     for (const name of folder.pointers) found.pointers.push(at + name);
     for (const name of folder.odd) found.odd.push(at + name);
     for (const name of folder.folders) todo.push(at + name);
+    if (found.folders.size + found.pointers.length > maxPlaces)
+      throw new GitCheckFailed(
+        `There are too many git folders to check: more than ${maxPlaces}. Remove those that are not needed.`,
+      );
   }
+  found.odd.sort();
   memory.known = seen;
   memory.whole = seen.size === count && found.blind.length === 0 ? found : undefined;
   return found;
 
   /** Then nothing was added, taken away or renamed in any folder. */
   async function isUnchanged(): Promise<boolean> {
-    let looked = 0;
     for (const [path, { ino, ctimeMs }] of memory.known) {
-      if ((looked += 1) % foldersAtOnce === 0) await yieldToOthers();
+      await pause();
       const stat = lookAt(path);
       if (stat?.ino !== ino || stat.ctimeMs !== ctimeMs) return false;
     }

@@ -10,12 +10,11 @@ import type { Disarmed } from './disarm.ts';
 import { GitCheckFailed } from './find.ts';
 import type { GitPlaces } from './find.ts';
 import { restoreIncluded } from './included.ts';
+import { deepestFirst, fromFolder, isBelow, isInAny } from './paths.ts';
+import { pause } from './pause.ts';
 import { openReach, toBytes } from './reach.ts';
 import { identifyProcess, isAlive, readRecord, writeRecord } from './record.ts';
 import {
-  deepestFirst,
-  fromFolder,
-  isBelow,
   isBulk,
   isNameable,
   openWorkspace,
@@ -159,14 +158,13 @@ function toCover(
   const isShown = (path: string): boolean =>
     shown.some(({ at }) => path === toBytes(at) || isBelow(toBytes(at), path));
   // The person's own, and too many to copy.
-  const rest = places.folders.filter((path) => {
+  const rest = [...places.folders].filter((path) => {
     const id = workspace.identify(path);
     const isGitOnly = path !== '' && isNameable(path) && states.get(id)?.isImpure === false;
     return own.has(id) && isGitOnly && !isShown(path);
   });
   const files = included.filter(
-    ({ path, text }) =>
-      text !== undefined && !places.folders.some((place) => isBelow(place, toBytes(path))),
+    ({ path, text }) => text !== undefined && !isInAny(places.folders, toBytes(path)),
   );
   return {
     mounts,
@@ -221,10 +219,11 @@ async function disarmWorkspace(
 ): Promise<Disarmed[]> {
   const scene = toScene(workspace, places);
   const found: Disarmed[] = [];
-  const copied = places.folders
+  const copied = [...places.folders]
     .map((path) => ({ path, id: workspace.identify(path) }))
     .filter(({ id }) => covered.has(id));
-  for (const path of places.folders.toSorted(deepestFirst)) {
+  for (const path of [...places.folders].toSorted(deepestFirst)) {
+    await pause();
     const around = copied.find((other) => other.path === path || isBelow(other.path, path));
     if (around === undefined || isBulk(fromFolder(around.path, path))) {
       found.push(...(await disarmFolder(scene, path, states.get(workspace.identify(path)))));
@@ -266,8 +265,9 @@ export async function recoverGit({
     const own = new Set(record.own);
     const found: Disarmed[] = [];
     const made: string[] = [];
-    const untouched = places.folders.filter((path) => own.has(workspace.identify(path)));
-    for (const path of places.folders.toSorted(deepestFirst)) {
+    const untouched = [...places.folders].filter((path) => own.has(workspace.identify(path)));
+    for (const path of [...places.folders].toSorted(deepestFirst)) {
+      await pause();
       const around = untouched.find((other) => other === path || isBelow(other, path));
       if (around !== undefined && !isBulk(fromFolder(around, path))) continue;
       made.push(workspace.identify(path));

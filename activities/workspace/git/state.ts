@@ -3,7 +3,10 @@ import type { BigIntStats } from 'node:fs';
 import type { BytePath } from '../snapshots/byte-path.ts';
 import { maxSettingsBytes } from './settings.ts';
 import { isUsualFolder, shapeOf } from './shape.ts';
+import type { GitPlaces } from './find.ts';
 import { readOrdinary } from './ordinary.ts';
+import { inFolder } from './paths.ts';
+import { pause } from './pause.ts';
 import type { Reach } from './reach.ts';
 
 /** A git folder at one moment, so that what has changed since can be told. */
@@ -38,18 +41,19 @@ export function stampOf(reach: Reach, path: BytePath): string {
  * Everything in a git folder, folders before what is in them; git folders inside and most objects left out: they are looked at
  * on their own. A folder of objects only ever holds data, wherever git finds it.
  */
-export function listFolder(
+export async function listFolder(
   reach: Reach,
   folder: BytePath,
   gitFolders: ReadonlySet<BytePath>,
-): Entry[] {
+): Promise<Entry[]> {
   const entries: Entry[] = [];
   const todo: BytePath[] = [''];
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
-    const inFolder = at === '' ? folder : folder === '' ? at : `${folder}/${at}`;
-    for (const name of readdirSync(reach.address(inFolder), 'latin1')) {
+    const here = at === '' ? folder : folder === '' ? at : `${folder}/${at}`;
+    for (const name of readdirSync(reach.address(here), 'latin1')) {
+      await pause();
       const path = at === '' ? name : `${at}/${name}`;
-      const whole = inFolder === '' ? name : `${inFolder}/${name}`;
+      const whole = here === '' ? name : `${here}/${name}`;
       const stat = lstatSync(reach.address(whole), { bigint: true, throwIfNoEntry: false });
       if (stat === undefined) continue;
       const kind = stat.isDirectory() ? 'folder' : stat.isFile() ? 'file' : 'other';
@@ -71,12 +75,12 @@ export const isImpure = (entries: readonly Entry[]): boolean =>
       (kind === 'folder' ? !isUsualFolder(path) : shapeOf(path) === undefined),
   );
 
-export function readState(
+export async function readState(
   reach: Reach,
   folder: BytePath,
-  { folders, odd }: { readonly folders: readonly BytePath[]; readonly odd: readonly BytePath[] },
-): FolderState {
-  const entries = listFolder(reach, folder, new Set(folders));
+  { folders, odd }: Pick<GitPlaces, 'folders' | 'odd'>,
+): Promise<FolderState> {
+  const entries = await listFolder(reach, folder, folders);
   const stamps = new Map(entries.map(({ path, stamp }) => [path, stamp]));
   const settings = new Map<BytePath, Buffer>();
   const start = folder === '' ? 0 : folder.length + 1;
@@ -89,9 +93,7 @@ export function readState(
       );
       if (text !== undefined) settings.set(path, text);
     }
-  for (const path of odd)
-    if (start === 0 || path.startsWith(`${folder}/`))
-      stamps.set(path.slice(start), stampOf(reach, path));
+  for (const path of inFolder(odd, folder)) stamps.set(path.slice(start), stampOf(reach, path));
   const isOwn = /(?:^|\/)\.git(?:\/|$)/i.test(folder);
   return { stamps, settings, isImpure: !isOwn && isImpure(entries) };
 }

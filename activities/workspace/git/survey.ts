@@ -7,6 +7,8 @@ import { createMemory, findGitPlaces } from './find.ts';
 import type { GitPlaces, Memory } from './find.ts';
 import { findIncluded } from './included.ts';
 import type { Included } from './included.ts';
+import { fromFolder, inFolder, parentOf } from './paths.ts';
+import { pause } from './pause.ts';
 import { toBytes } from './reach.ts';
 import type { Reach } from './reach.ts';
 import { resolvePath } from './resolve.ts';
@@ -54,20 +56,8 @@ export const toScene = ({ reach, bytes }: Workspace, places: GitPlaces): Scene =
   places,
   standsFor: bytes,
   workspace: bytes,
-  gitFolders: places.folders.map((path) => `${bytes}/${path}`),
+  gitFolders: new Set([...places.folders].map((path) => `${bytes}/${path}`)),
 });
-
-export const parentOf = (path: BytePath): BytePath =>
-  path.slice(0, Math.max(path.lastIndexOf('/'), 0));
-
-export const isBelow = (folder: BytePath, path: BytePath): boolean =>
-  folder === '' ? path !== '' : path.startsWith(`${folder}/`);
-
-/** A path as seen from a folder it is in. */
-export const fromFolder = (folder: BytePath, path: BytePath): BytePath =>
-  folder === '' ? path : path.slice(folder.length + 1);
-
-export const deepestFirst = (a: BytePath, b: BytePath): number => b.length - a.length;
 
 /** Inside a git folder of which commands get a copy, they write to these themselves. */
 export const isBulk = (path: BytePath): boolean =>
@@ -120,15 +110,16 @@ export async function takeStock(
   const repositories: Repository[] = [];
   const included: Included[] = [];
   const own = new Set<string>();
-  const top = places.folders
-    .filter((path) => !places.folders.some((other) => other !== path && isBelow(other, path)))
-    .toSorted((a, b) => a.length - b.length);
-  for (const path of top) {
-    const folders = places.folders.filter((other) => other === path || isBelow(path, other));
+  const sorted = [...places.folders].toSorted();
+  const done = new Set<BytePath>();
+  for (const path of sorted.toSorted((a, b) => a.length - b.length)) {
+    if (done.has(path)) continue;
+    const folders = [path, ...inFolder(sorted, path)];
+    for (const at of folders) done.add(at);
     const inside = new Map<BytePath, FolderState>();
     const id = workspace.identify(path);
     for (const at of folders) {
-      const state = readState(reach, at, places);
+      const state = await readState(reach, at, places);
       inside.set(fromFolder(path, at), state);
       states.set(workspace.identify(at), state);
       if (!made.has(id)) own.add(workspace.identify(at));
@@ -142,6 +133,7 @@ export async function takeStock(
       }
   }
   for (const path of places.pointers) {
+    await pause();
     const id = workspace.identify(path);
     if (made.has(id)) continue;
     own.add(id);

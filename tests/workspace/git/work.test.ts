@@ -1,7 +1,7 @@
 /** Ordinary work with git in the sandbox has its effect, and stays as the command left it. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -229,5 +229,19 @@ test('what cannot be looked into to its end is no clean bill', async (context) =
   );
   await assert.rejects(guard.settle(), /nested too deep/);
   execFileSync('rm', ['-rf', 'd'.repeat(200)], { cwd: root });
+  assert.deepEqual(await guard.settle(), []);
+});
+
+test('more git folders than can be checked after every command are refused, with the reason', async (context) => {
+  const { root, state } = makePlace(context);
+  const guard = await openGitGuard({ root, folder: join(state, 'git'), canMount: false });
+  context.after(() => guard.close());
+  for (let index = 0; index <= 5_000; index += 1)
+    mkdirSync(join(root, `many/${index}/.git`), { recursive: true });
+  await assert.rejects(guard.settle(), {
+    name: 'GitCheckFailed',
+    message: /more than 5000\. Remove/,
+  });
+  rmSync(join(root, 'many/0'), { recursive: true });
   assert.deepEqual(await guard.settle(), []);
 });
