@@ -98,6 +98,8 @@ export interface RunClient {
   list(most: number): Promise<RunRow[]>;
   /** Runs that wait for a person. */
   listWaiting(): Promise<string[]>;
+  /** Everything that is open, by workflow id. Needs no keys: nothing is decoded. */
+  listOpen(): Promise<string[]>;
   /** Ends the run's workflow from outside, whatever state it is in. False when it is not open. */
   terminate(run: string, reason: string): Promise<boolean>;
   /** What keeps the run from getting on; undefined when nothing does. */
@@ -329,6 +331,13 @@ function createRunClient(
           runs.push(fromWorkflowId(workflowId));
       });
       return runs.toSorted();
+    },
+    async listOpen() {
+      const query = `ExecutionStatus = 'Running'`;
+      const { executions } = await bounded(() =>
+        service.listWorkflowExecutions({ namespace, query, pageSize: 500 }),
+      );
+      return executions.map(({ execution }) => execution?.workflowId ?? '').toSorted();
     },
     async terminate(run, reason) {
       try {

@@ -5,6 +5,7 @@ import { readForceRecord } from '../config/policy-in-force.ts';
 import type { ForceRecord } from '../config/policy-in-force.ts';
 import type { StackFile } from '../config/stack.ts';
 import { variables } from '../config/variables.ts';
+import { readCommit, readVersion } from '../config/version.ts';
 import { presets } from '../policies/presets.ts';
 import { CliError } from './errors.ts';
 
@@ -22,20 +23,44 @@ export interface Told {
   readonly notes: readonly string[];
 }
 
-/** @param strict whether a setting that somebody set has to be in force, as for a run. */
-export function tellDifferences(settings: Settings, stack: StackFile, strict: boolean): Told {
+/**
+ * @param open what is open on a stack of another version, by workflow id.
+ * @param strict whether a setting that somebody set, and the version, have to be in force, as for a run.
+ */
+export function tellDifferences(
+  settings: Settings,
+  stack: StackFile,
+  open: readonly string[],
+  strict: boolean,
+): Told {
   const found = findDifferences(
     settings,
     stack.environment ?? {},
     readForceRecord(settings.folders.root),
   );
-  const isRefused = ({ name, isSet }: Difference): boolean =>
+  const refused = found
     // What one encrypts the other could not read.
-    name === 'AGENT_PAYLOAD_KEYS' || (strict && isSet);
-  const refused = found.filter(isRefused);
-  if (refused.length > 0)
-    return { refused: [...refused.map(toSentence), remedy].join('\n'), notes: [] };
-  return { notes: found.map((each) => `${toSentence(each)} ${remedy}`) };
+    .filter(({ name, isSet }) => name === 'AGENT_PAYLOAD_KEYS' || (strict && isSet))
+    .map(toSentence);
+  const code = findOtherCode(stack, open);
+  if (refused.length > 0 || (strict && open.length > 0))
+    return { refused: [...code, ...refused, remedy].join('\n'), notes: [] };
+  return { notes: [...code, ...found.map(toSentence)].map((each) => `${each} ${remedy}`) };
+}
+
+/** Whether the stack runs other code than this command, in at most one sentence. */
+function findOtherCode(stack: StackFile, open: readonly string[]): string[] {
+  const version = readVersion();
+  if (stack.version !== version)
+    return [
+      `The running stack is version ${stack.version}, not ${version}, and not idle: ${open.join(', ')}. Let that end first: ` +
+        'the new version ends runs it cannot verify as denied, and agent fork <run> --step <n> goes on from them.',
+    ];
+  // Of an installed package the version tells all; a checkout changes under a version.
+  const commit = readCommit();
+  if (stack.commit === commit) return [];
+  const [theirs, ours] = [stack.commit, commit].map((each) => each?.slice(0, 8) ?? 'a package');
+  return [`The running stack has the code of ${theirs}, not of ${ours}.`];
 }
 
 /**
@@ -60,8 +85,8 @@ export function findDifferences(
     const inForce = put === undefined || put === wanted ? started[name] : put;
     if (inForce === wanted) return [];
     const isSet = settings.origins[key] !== 'default';
-    // A default says nothing, unless it is less than what others have set.
-    if (!isSet && (inForce === undefined || (wanted === undefined && key !== 'payloadKeys')))
+    // A default says nothing, but a key that only one side has matters to both.
+    if (!isSet && key !== 'payloadKeys' && (inForce === undefined || wanted === undefined))
       return [];
     const [has, not] = [inForce, wanted].map((value) => value ?? 'not set');
     return [{ name, inForce: has ?? '', wanted: not ?? '', isSet }];

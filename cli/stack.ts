@@ -61,24 +61,36 @@ export async function ensureStack(
   if (damaged !== undefined) onProgress(damaged);
   for (;;) {
     const running = readStack(settings);
-    if (running !== undefined && running.version !== readVersion()) {
-      onProgress(
-        `Replacing the local stack of version ${running.version}; runs go on by themselves.`,
-      );
+    const stack = running ?? (await startStack(settings));
+    if (!(await waitForServing(stack, onProgress))) {
+      // It was on its way down; a new one can begin when it is gone.
+      await waitForEnd(stack, stopMs);
+      continue;
+    }
+    if (running === undefined) return stack;
+    const open = isCurrent(running) ? [] : await listOpen(running);
+    if (!isCurrent(running) && open.length === 0) {
+      onProgress(`Replacing the local stack of version ${running.version}; no run is open.`);
       await stopStack(settings);
       continue;
     }
-    const stack = running ?? (await startStack(settings));
-    if (await waitForServing(stack, onProgress)) {
-      if (running !== undefined) {
-        const told = tellDifferences(settings, running, strict);
-        if (told.refused !== undefined) throw new StackError(told.refused, 78);
-        for (const note of told.notes) onProgress(note);
-      }
-      return stack;
-    }
-    // It was on its way down; a new one can begin when it is gone.
-    await waitForEnd(stack, stopMs);
+    const told = tellDifferences(settings, running, open, strict);
+    if (told.refused !== undefined) throw new StackError(told.refused, 78);
+    for (const note of told.notes) onProgress(note);
+    return stack;
+  }
+}
+
+const isCurrent = ({ version }: StackFile): boolean => version === readVersion();
+
+/** What is open on a stack of another version. */
+async function listOpen({ temporal, namespace }: StackFile): Promise<string[]> {
+  const { connectClient } = await import('./client.ts');
+  const client = await connectClient({ address: temporal, namespace }, {});
+  try {
+    return await client.listOpen();
+  } finally {
+    await client.close();
   }
 }
 

@@ -9,6 +9,8 @@ export interface StackFile {
   /** Start time of the supervisor in clock ticks since boot (field 22 of /proc/<pid>/stat), against pid reuse; '' where unknown. */
   readonly startTime: string;
   readonly version: string;
+  /** Commit of the checkout it was started from; absent for an installed package. */
+  readonly commit?: string;
   /** Temporal's frontend: `unix:<socket>` where it has a network of its own, else `127.0.0.1:<port>`. */
   readonly temporal: string;
   /** Why every user of this machine can reach Temporal; absent when only this one can. */

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { toEnvironment } from '../config/environment.ts';
 import { readMemory, readStartTime } from '../config/process.ts';
-import { readVersion } from '../config/version.ts';
+import { readCommit, readVersion } from '../config/version.ts';
 import type { Settings } from '../config/environment.ts';
 import type { StackFile, StackPart, StackStatus } from '../config/stack.ts';
 import type { Redactor } from '../policies/redaction.ts';
@@ -47,6 +47,7 @@ export function createStack(
 ): Stack {
   const { folders } = settings;
   const version = readVersion();
+  const commit = readCommit();
   const startTime = readStartTime(process.pid) ?? '';
   const since = new Date().toISOString();
   const environment = toEnvironment(settings);
@@ -73,6 +74,7 @@ export function createStack(
     pid: process.pid,
     startTime,
     version,
+    ...(commit === undefined ? {} : { commit }),
     temporal: place.address,
     ...(place.exposed === undefined ? {} : { exposed: place.exposed }),
     namespace: settings.temporalNamespace,

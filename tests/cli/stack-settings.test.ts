@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { findDifferences } from '../../cli/stack-settings.ts';
+import { findDifferences, tellDifferences } from '../../cli/stack-settings.ts';
 import { describeSettings, readSettings, toEnvironment } from '../../config/environment.ts';
+import type { StackFile } from '../../config/stack.ts';
 import { variables } from '../../config/variables.ts';
+import { readVersion } from '../../config/version.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'agent-settings-'));
 const file = join(root, 'file');
@@ -67,6 +69,24 @@ test('keys of the stack are missed even where none are set', () => {
   const stack = { ...toEnvironment(byDefault), AGENT_PAYLOAD_KEYS: file };
   const names = findDifferences(byDefault, stack, undefined).map(({ name }) => name);
   assert.deepEqual(names, ['AGENT_PAYLOAD_KEYS']);
+});
+
+test('keys of the command are missed in a stack that encrypts nothing', () => {
+  const { AGENT_PAYLOAD_KEYS: _, ...stack } = toEnvironment(byDefault);
+  const names = findDifferences(byDefault, stack, undefined).map(({ name }) => name);
+  assert.deepEqual(names, ['AGENT_PAYLOAD_KEYS']);
+});
+
+test('a checkout that went on under the same version is a note, never a refusal', () => {
+  const stack: StackFile = {
+    v: 1,
+    ...{ pid: 1, startTime: '', version: readVersion(), commit: '0'.repeat(40) },
+    ...{ temporal: '', namespace: 'default', webUi: '', control: '', queue: '', host: '' },
+    environment: toEnvironment(byDefault),
+  };
+  const told = tellDifferences(byDefault, stack, [], true);
+  assert.equal(told.refused, undefined);
+  assert.match(told.notes.join('\n'), /has the code of 00000000, not of \w+\. To change it/);
 });
 
 test('a name that nothing reads is marked as not used yet', () => {

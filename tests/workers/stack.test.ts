@@ -6,10 +6,13 @@ import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
+import { Client } from '@temporalio/client';
+import { connectTemporal } from '../../client/connection.ts';
 import { StackError, ensureStack, readStack, stackStatus, stopStack } from '../../cli/stack.ts';
 import { ConfigError, readSettings } from '../../config/environment.ts';
 import { isRunning } from '../../config/process.ts';
 import type { ProcessId } from '../../config/process.ts';
+import { readVersion } from '../../config/version.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { StackFile, StackPart } from '../../config/stack.ts';
 import { claimFolder } from '../../workers/claim.ts';
@@ -190,6 +193,46 @@ test('down after a killed supervisor ends what it left behind', { timeout: 60_00
   while (isRunning(stack)) await setTimeout(10);
   assert.deepEqual(await stopStack(settings), { wasRunning: true });
   assert.deepEqual(parts.filter(isRunning), []);
+});
+
+test('a stack of another version is replaced when it is idle', { timeout: 120_000 }, async (t) => {
+  const settings = open('upgrade');
+  const age = (stack: StackFile): void =>
+    writeFileSync(settings.folders.stackFile, JSON.stringify({ ...stack, version: '0.1.0' }));
+  const old = await ensureStack(settings);
+  // Its parts write the file again as they come up.
+  await waitForPart(old, 'mirror', isUp);
+  age(old);
+  const said: string[] = [];
+  const onProgress = (line: string): void => void said.push(line);
+  const stack = await ensureStack(settings, { onProgress });
+  assert.notEqual(stack.pid, old.pid);
+  assert.equal(stack.version, readVersion());
+  assert.match(said.join('\n'), /Replacing the local stack of version 0\.1\.0/);
+
+  await t.test('with a run open, what to do is said, and a new run refused', async () => {
+    await waitForPart(stack, 'mirror', isUp);
+    age(stack);
+    const connection = await connectTemporal({ address: stack.temporal });
+    await connection.workflowService.startWorkflowExecution({
+      ...{ namespace: 'default', workflowId: 'run-old', requestId: 'old', identity: 'test' },
+      ...{ workflowType: { name: 'agentRun' }, taskQueue: { name: 'nobody' } },
+    });
+    const client = new Client({ connection });
+    // The visibility store follows a moment later.
+    while ((await client.workflow.count()).count === 0) await setTimeout(20);
+    await connection.close();
+    await assert.rejects(
+      ensureStack(settings, { strict: true }),
+      (error) =>
+        error instanceof StackError &&
+        error.exitCode === 78 &&
+        /version 0\.1\.0.*run-old.*agent down && agent up/s.test(error.message),
+    );
+    said.length = 0;
+    assert.equal((await ensureStack(settings, { onProgress })).pid, stack.pid);
+    assert.match(said.join('\n'), /run-old.*agent down && agent up/);
+  });
 });
 
 test('a stack whose state folder is deleted ends by itself', { timeout: 60_000 }, async () => {
