@@ -13,7 +13,16 @@ import { restoreIncluded } from './included.ts';
 import { deepestFirst, fromFolder, isBelow, isInAny } from './paths.ts';
 import { pause } from './pause.ts';
 import { openReach, toBytes } from './reach.ts';
-import { identifyProcess, isAlive, readRecord, writeRecord } from './record.ts';
+import {
+  identifyProcess,
+  isAlive,
+  readBefore,
+  readRecord,
+  removeBefore,
+  writeBefore,
+  writeRecord,
+} from './record.ts';
+import type { Before } from './record.ts';
 import {
   isBulk,
   isNameable,
@@ -22,6 +31,7 @@ import {
   takeStock,
   toScene,
 } from './survey.ts';
+import type { FolderState } from './state.ts';
 import type { Known, Workspace } from './survey.ts';
 
 /** What a sandbox does with git's own files. Paths are relative to the workspace. */
@@ -72,7 +82,10 @@ const toCheckFailed = (error: unknown): GitCheckFailed =>
 
 /** @throws GitCheckFailed when the workspace's git folders cannot be looked at. */
 export async function openGitGuard({ root, folder, canMount }: GuardOptions): Promise<GitGuard> {
-  const recovered = await recoverGit({ root, folder }).catch((error: unknown) => [reasonOf(error)]);
+  // What is left unjudged now would count as the person's.
+  const recovered = await recoverGit({ root, folder }).catch((error: unknown) => {
+    throw toCheckFailed(error);
+  });
   const workspace = openWorkspace(root, openReach(root));
   const copies = join(folder, 'copies', `${process.pid}-${randomUUID()}`);
   const covered: Covered[] = [];
@@ -87,6 +100,7 @@ export async function openGitGuard({ root, folder, canMount }: GuardOptions): Pr
     let places: GitPlaces | undefined = await workspace.find('name');
     const known = await takeStock(workspace, places, made);
     if (canMount) await coverOwn(workspace, known, covered, copies);
+    writeBefore(folder, root, toBefore(known, covered));
     writeRecord(folder, root, { own: [...known.own], made: [...made], busy: self });
     atWork.set(root, (atWork.get(root) ?? 0) + 1);
     let isOpen = true;
@@ -113,6 +127,18 @@ export async function openGitGuard({ root, folder, canMount }: GuardOptions): Pr
     letGo();
     throw toCheckFailed(error);
   }
+}
+
+/** Of what commands get a copy of, they can write to the objects only. */
+function toBefore({ states, own, pointers, included }: Known, covered: readonly Covered[]): Before {
+  const ids = new Set(covered.map(({ id }) => id));
+  const kept = [...states].flatMap(([id, state]): [string, FolderState][] => {
+    if (!own.has(id)) return [];
+    if (!ids.has(id)) return [[id, state]];
+    const stamps = [...state.stamps].filter(([path]) => path.startsWith('objects/'));
+    return [[id, { ...state, stamps: new Map(stamps), settings: new Map() }]];
+  });
+  return { states: new Map(kept), pointers, included, covered: ids };
 }
 
 /** Copies of what is the person's: repositories where git alone writes, and files that say where they are. */
@@ -193,14 +219,15 @@ async function settle(
     left.push(...taken.left);
   }
   const ids = new Set(covered.map(({ id }) => id));
-  found.push(...(await disarmWorkspace(workspace, places, known, ids)));
+  found.push(...(await disarmWorkspace(workspace, places, { ...known, covered: ids })));
   const changed = restoreIncluded(root, known.included);
   const now = [...places.folders, ...places.pointers].map((path) => workspace.identify(path));
   const made = now.filter((id) => id !== '' && !known.own.has(id));
   writeRecord(folder, root, { own: [...known.own], made });
+  removeBefore(folder, root);
   return [
     ...found.map((item) => renderDisarmed(bytes, item)),
-    ...changed.map((path) => `${path} (the repository’s settings include it)`),
+    ...changed.map(renderIncluded),
     ...left.map((path) => `${path} (somebody else changed it meanwhile)`),
   ];
 }
@@ -210,12 +237,13 @@ function renderDisarmed(workspace: string, { path, why }: Disarmed): string {
   return `${toText(inside)} (${why})`;
 }
 
+const renderIncluded = (path: string): string => `${path} (the repository’s settings include it)`;
+
 /** What stands in the workspace itself: all that is new, and of what commands get copies of, the part they write to. */
 async function disarmWorkspace(
   workspace: Workspace,
   places: GitPlaces,
-  { repositories, states, pointers }: Known,
-  covered: ReadonlySet<string>,
+  { states, pointers, covered }: Omit<Before, 'included'>,
 ): Promise<Disarmed[]> {
   const scene = toScene(workspace, places);
   const found: Disarmed[] = [];
@@ -229,9 +257,7 @@ async function disarmWorkspace(
       found.push(...(await disarmFolder(scene, path, states.get(workspace.identify(path)))));
       continue;
     }
-    const before = repositories.find(({ id }) => id === around.id)?.states;
-    const inner = path === around.path ? '' : fromFolder(around.path, path);
-    found.push(...disarmObjects(scene, path, before?.get(inner)));
+    found.push(...disarmObjects(scene, path, states.get(workspace.identify(path))));
   }
   for (const path of places.pointers) {
     const around = copied.find((other) => isBelow(other.path, path));
@@ -245,6 +271,14 @@ async function disarmWorkspace(
   }
   return found;
 }
+
+/** Then nothing counts as having been there. */
+const unknown: Before = {
+  states: new Map(),
+  pointers: new Map(),
+  included: [],
+  covered: new Set(),
+};
 
 /**
  * After a command whose end nobody saw: what it has left in git folders is disarmed as if it had ended now. Returns what was
@@ -261,26 +295,18 @@ export async function recoverGit({
   try {
     const workspace = openWorkspace(root, reach);
     const places = await workspace.find('open');
-    const scene = toScene(workspace, places);
+    const before = readBefore(folder, root) ?? unknown;
+    const found = await disarmWorkspace(workspace, places, before);
+    const changed = restoreIncluded(root, before.included);
     const own = new Set(record.own);
-    const found: Disarmed[] = [];
-    const made: string[] = [];
-    const untouched = [...places.folders].filter((path) => own.has(workspace.identify(path)));
-    for (const path of [...places.folders].toSorted(deepestFirst)) {
-      await pause();
-      const around = untouched.find((other) => other === path || isBelow(other, path));
-      if (around !== undefined && !isBulk(fromFolder(around, path))) continue;
-      made.push(workspace.identify(path));
-      found.push(...(await disarmFolder(scene, path, undefined)));
-    }
-    for (const path of places.pointers) {
-      const id = workspace.identify(path);
-      if (own.has(id)) continue;
-      made.push(id);
-      found.push(...disarmPointer(scene, path));
-    }
+    const now = [...places.folders, ...places.pointers].map((path) => workspace.identify(path));
+    const made = now.filter((id) => id !== '' && !own.has(id));
     writeRecord(folder, root, { own: record.own, made });
-    return found.map((item) => renderDisarmed(workspace.bytes, item));
+    removeBefore(folder, root);
+    return [
+      ...found.map((item) => renderDisarmed(workspace.bytes, item)),
+      ...changed.map(renderIncluded),
+    ];
   } finally {
     reach.close();
   }

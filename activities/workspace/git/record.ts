@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { deserialize, serialize } from 'node:v8';
+import type { Known } from './survey.ts';
 
 /** What is remembered of a workspace's git folders from one command to the next, and after a worker was killed. */
 export interface GitRecord {
@@ -12,8 +14,14 @@ export interface GitRecord {
   readonly busy?: string | undefined;
 }
 
-const toFile = (folder: string, workspace: string): string =>
-  join(folder, `${createHash('sha256').update(workspace).digest('hex').slice(0, 16)}.json`);
+/** What is needed to judge what a command has left. */
+export interface Before extends Pick<Known, 'states' | 'pointers' | 'included'> {
+  /** Identities of what commands got a copy of. */
+  readonly covered: ReadonlySet<string>;
+}
+
+const toFile = (folder: string, workspace: string, kind = 'json'): string =>
+  join(folder, `${createHash('sha256').update(workspace).digest('hex').slice(0, 16)}.${kind}`);
 
 export function readRecord(folder: string, workspace: string): GitRecord | undefined {
   try {
@@ -24,10 +32,31 @@ export function readRecord(folder: string, workspace: string): GitRecord | undef
 }
 
 export function writeRecord(folder: string, workspace: string, record: GitRecord): void {
+  write(folder, toFile(folder, workspace), JSON.stringify(record));
+}
+
+/** Undefined when it was not kept, or cannot be read. */
+export function readBefore(folder: string, workspace: string): Before | undefined {
+  try {
+    return deserialize(readFileSync(toFile(folder, workspace, 'before'))) as Before;
+  } catch {
+    return undefined;
+  }
+}
+
+/** To be called before a record says that a command is at work. */
+export function writeBefore(folder: string, workspace: string, before: Before): void {
+  write(folder, toFile(folder, workspace, 'before'), serialize(before));
+}
+
+export function removeBefore(folder: string, workspace: string): void {
+  rmSync(toFile(folder, workspace, 'before'), { force: true });
+}
+
+function write(folder: string, file: string, content: string | Buffer): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = toFile(folder, workspace);
   const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+  writeFileSync(temporary, content, { mode: 0o600 });
   renameSync(temporary, file);
 }
 

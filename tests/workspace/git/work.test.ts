@@ -197,16 +197,21 @@ test('while a command is at work, nothing of what it does to a git folder is the
   assert.equal(existsSync(mark), false);
 });
 
-test('what a killed worker’s command has left is disarmed before anything else is done', async (context) => {
-  const { root, state } = makePlace(context);
-  const folder = join(state, 'git');
-  execFileSync('git', ['init', '-q', root]);
-  execFileSync('git', ['-C', root, 'config', 'core.fsmonitor', './mine']);
+/** Opens a guard in a process of its own, which is killed before it settles. */
+function openAndDie(root: string, folder: string): void {
   const module = new URL('../../../activities/workspace/git/guard.ts', import.meta.url).href;
   const program = `import { openGitGuard } from '${module}';
     await openGitGuard({ root: ${JSON.stringify(root)}, folder: ${JSON.stringify(folder)}, canMount: true });
     process.kill(process.pid, 'SIGKILL');`;
   spawnSync(process.execPath, ['--input-type=module', '-e', program]);
+}
+
+test('what a killed worker’s command has left is disarmed before anything else is done', async (context) => {
+  const { root, state } = makePlace(context);
+  const folder = join(state, 'git');
+  execFileSync('git', ['init', '-q', root]);
+  execFileSync('git', ['-C', root, 'config', 'core.fsmonitor', './mine']);
+  openAndDie(root, folder);
   mkdirSync(join(root, 'node_modules'));
   execFileSync('git', ['init', '-q', join(root, 'node_modules/x')]);
   execFileSync('git', ['-C', join(root, 'node_modules/x'), 'config', 'core.fsmonitor', './evil']);
@@ -218,15 +223,60 @@ test('what a killed worker’s command has left is disarmed before anything else
   assert.deepEqual(await recoverGit({ root, folder }), []);
 });
 
+test('what a killed worker’s command has done to the operator’s own git folders is judged by how they were', async (context) => {
+  const place = makePlace(context);
+  const { root, out, state } = place;
+  const folder = join(state, 'git');
+  const sh = createSh(place);
+  // `bare` has a file of the project’s: commands write to it itself.
+  sh('git init -q; git init -q other; git init -q --bare bare; touch bare/mine.txt');
+  sh('git -C bare config core.fsmonitor ./mine; git config include.path ../more.inc');
+  sh(`mkdir other/.git/objects/ab; ln -s '${out}' other/.git/objects/ab/mine`);
+  sh(`echo '${out}' > other/.git/objects/info/alternates`);
+  openAndDie(root, folder);
+  sh(`ln -s '${out}' .git/objects/ab; echo '${out}' > .git/objects/info/alternates`);
+  sh('git -C bare config core.sshCommand ./evil; echo evil > bare/hooks/post-commit');
+  sh('echo "[core]\nfsmonitor = ./evil" > more.inc');
+  const found = await recoverGit({ root, folder });
+  assert.deepEqual(found.map((line) => line.replace(/ \(.*/, '')).toSorted(), [
+    '.git/objects/ab',
+    '.git/objects/info/alternates',
+    'bare/config',
+    'bare/hooks/post-commit',
+    'more.inc',
+  ]);
+  assert.equal(
+    sh('git -C bare config --list | grep -E "fsmonitor|sshcommand"'),
+    'core.fsmonitor=./mine\n',
+  );
+  assert.ok(existsSync(join(root, 'other/.git/objects/info/alternates')));
+  assert.ok(existsSync(join(root, 'other/.git/objects/ab/mine')));
+});
+
+test('no command begins while it cannot be told what a killed one has left', async (context) => {
+  const { root, state } = makePlace(context);
+  const options = { root, folder: join(state, 'git'), canMount: true };
+  openAndDie(root, options.folder);
+  execFileSync('git', ['init', '-q', join(root, 'x')]);
+  execFileSync('git', ['-C', join(root, 'x'), 'config', 'core.fsmonitor', './evil']);
+  nestTooDeep(root);
+  await assert.rejects(openGitGuard(options), /nested too deep/);
+  execFileSync('rm', ['-rf', 'd'.repeat(200)], { cwd: root });
+  const guard = await openGitGuard(options);
+  context.after(() => guard.close());
+  assert.match((await guard.settle()).join(), /^x\/\.git\/config .*core\.fsmonitor/);
+});
+
+function nestTooDeep(root: string): void {
+  const program = 'import os\nfor i in range(200):\n  os.mkdir("d" * 200)\n  os.chdir("d" * 200)';
+  execFileSync('python3', ['-c', program], { cwd: root });
+}
+
 test('what cannot be looked into to its end is no clean bill', async (context) => {
   const { root, state } = makePlace(context);
   const guard = await openGitGuard({ root, folder: join(state, 'git'), canMount: false });
   context.after(() => guard.close());
-  execFileSync(
-    'python3',
-    ['-c', 'import os\nfor i in range(200):\n  os.mkdir("d" * 200)\n  os.chdir("d" * 200)'],
-    { cwd: root },
-  );
+  nestTooDeep(root);
   await assert.rejects(guard.settle(), /nested too deep/);
   execFileSync('rm', ['-rf', 'd'.repeat(200)], { cwd: root });
   assert.deepEqual(await guard.settle(), []);
