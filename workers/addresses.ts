@@ -60,9 +60,9 @@ const readKept = (root: string): Partial<Addresses> => {
   }
 };
 
-/** Replaces the file in one step. */
-export function writeAddresses(root: string, addresses: Addresses): void {
-  writePrivate(fileOf(root), JSON.stringify(addresses));
+/** Keeps what is new beside what is there. Replaces the file in one step. */
+export function keepAddresses(root: string, change: Partial<Addresses>): void {
+  writePrivate(fileOf(root), JSON.stringify({ ...readKept(root), ...change }));
 }
 
 /** The kept addresses, with free ports of the loopback interface for those that are missing or taken by others. */
@@ -91,6 +91,6 @@ export async function chooseAddresses(root: string, host = hostname()): Promise<
     ...(typeof kept.sockets === 'string' ? { sockets: kept.sockets } : {}),
     host: typeof kept.host === 'string' ? kept.host : host,
   };
-  writeAddresses(root, addresses);
+  keepAddresses(root, addresses);
   return addresses;
 }

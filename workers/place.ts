@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { toSocketAddress } from '../config/address.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Addresses } from './addresses.ts';
-import { writeAddresses } from './addresses.ts';
+import { keepAddresses } from './addresses.ts';
 import type { TemporalPlace } from './parts.ts';
 import type { WebUiOptions } from './web-ui.ts';
 import { findObstacle, innerPorts, prepareSocketFolder } from './private-network.ts';
@@ -59,7 +59,7 @@ export function choosePlace(
   }
   const sockets = prepareSocketFolder(root, addresses.sockets);
   // Clients of a stack that comes back look for it where it was.
-  if (sockets !== addresses.sockets) writeAddresses(root, { ...addresses, sockets });
+  if (sockets !== addresses.sockets) keepAddresses(root, { sockets });
   return {
     address: toSocketAddress(join(sockets, 'temporal.sock')),
     ...{ sockets, ports: innerPorts, uiHost: '127.0.0.1' },

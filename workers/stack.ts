@@ -7,7 +7,7 @@ import type { Settings } from '../config/environment.ts';
 import type { StackFile, StackPart, StackStatus } from '../config/stack.ts';
 import type { Redactor } from '../policies/redaction.ts';
 import type { SecretValue } from '../policies/secret-values.ts';
-import { writeAddresses } from './addresses.ts';
+import { keepAddresses } from './addresses.ts';
 import type { Addresses } from './addresses.ts';
 import { createLogFile } from './log-file.ts';
 import { createPart } from './part.ts';
@@ -172,7 +172,7 @@ export function createStack(
       demo.start();
       if (!demoUsed) {
         demoUsed = true;
-        writeAddresses(folders.root, { ...addresses, demoUsed });
+        keepAddresses(folders.root, { demoUsed });
         writeDown();
       }
       await demo.waitForUp();

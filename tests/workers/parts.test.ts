@@ -17,7 +17,7 @@ import { setTimeout } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { isRunning } from '../../config/process.ts';
 import { ConfigError } from '../../config/environment.ts';
-import { chooseAddresses } from '../../workers/addresses.ts';
+import { chooseAddresses, keepAddresses } from '../../workers/addresses.ts';
 import { createKeyring } from '../../workers/keyring.ts';
 import { createLogFile } from '../../workers/log-file.ts';
 import { createPart } from '../../workers/part.ts';
@@ -128,6 +128,15 @@ test('addresses are kept, and replaced where somebody else has the port', async 
   assert.equal(moved.webUi, first.webUi);
   writeFileSync(join(root, 'addresses.json'), 'damaged');
   assert.equal((await chooseAddresses(root, 'laptop')).host, 'laptop');
+});
+
+test('what is kept of addresses at different times is all there at the next start', async () => {
+  const root = mkdtempSync(join(scratch, 'kept-'));
+  await chooseAddresses(root);
+  keepAddresses(root, { sockets: '/somewhere' });
+  keepAddresses(root, { demoUsed: true });
+  const { sockets, demoUsed } = await chooseAddresses(root);
+  assert.deepEqual({ sockets, demoUsed }, { sockets: '/somewhere', demoUsed: true });
 });
 
 test('a key goes to the server it was given for, and to no other', () => {
