@@ -136,10 +136,11 @@ export function createScreen(options: ScreenOptions): Screen {
         denied: [...denied.map(toChange), ...uncovered],
         remove: uncovered.map(({ path }) => path),
       };
-      const whole = await without(snapshots, post, denied);
+      const whole = await without(snapshots, { tree: post, before: pre }, denied);
       if (asked.length === 0) return { state: 'denied', rest: whole, ...withheld };
       return {
-        ...{ state: 'asks', whole, rest: await without(snapshots, whole, asked), ...withheld },
+        ...{ state: 'asks', whole, ...withheld },
+        rest: await without(snapshots, { tree: whole, before: pre }, asked),
         asked: asked.map(toChange),
         digest: await toDigest(snapshots, digest, asked.map(toChange)),
       };
@@ -191,13 +192,14 @@ function judgeDifference(
 
 const without = async (
   snapshots: Snapshots,
-  tree: string,
+  { tree, before }: { readonly tree: string; readonly before: string },
   found: readonly Found[],
 ): Promise<string> =>
   found.length === 0
     ? tree
     : await snapshots.putBack(
         tree,
+        before,
         found.map(({ difference }) => difference),
       );
 

@@ -4,11 +4,12 @@ import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { readEntry } from './entries.ts';
 import { keepObjects } from './kept.ts';
+import { lookAtModes } from './modes.ts';
 import { addParts } from './parts.ts';
 import type { Parts } from './parts.ts';
 import type { View } from './git.ts';
 import { gitFolderCoverage, scanFolder, workspaceCoverage } from './scan.ts';
-import type { Coverage, Scan } from './scan.ts';
+import type { Coverage } from './scan.ts';
 import { toView } from './shadow.ts';
 import type { Memory, Shadow } from './shadow.ts';
 import { identifyAll } from './uncovered.ts';
@@ -37,7 +38,7 @@ async function captureRepository(
   const memory = shadow.memories.get(path) ?? {};
   shadow.memories.set(path, memory);
   const view = toView(shadow, path, 'files');
-  const [scan, { left, ...git }] = await Promise.all([
+  const [{ scan, look }, { left, ...git }] = await Promise.all([
     scanFiles(shadow, view, memory),
     captureGitFolder(shadow, path, memory),
   ]);
@@ -51,6 +52,7 @@ async function captureRepository(
     empty: scan.empty,
     nested,
     uncovered: identifyAll(view.folder, [...scan.uncovered, ...left]),
+    modes: look.modes,
     ...git,
   });
 }
@@ -64,12 +66,17 @@ const filesCoverage: Coverage = {
   isExcluded: (path) => /(?:^|\/)\.git$/.test(path) || workspaceCoverage.isExcluded(path),
 };
 
-async function scanFiles(shadow: Shadow, view: View, memory: Memory): Promise<Scan> {
+async function scanFiles(
+  shadow: Shadow,
+  view: View,
+  memory: Memory,
+): Promise<Pick<NonNullable<Memory['files']>, 'scan' | 'look'>> {
   const stamp = stampFolder(view.folder, filesCoverage, mostStamped);
-  if (stamp !== undefined && memory.files?.stamp === stamp.hash) return memory.files.scan;
+  if (stamp !== undefined && memory.files?.stamp === stamp.hash) return memory.files;
   const scan = await scanFolder(shadow, view, workspaceCoverage, memory.files?.scan.held);
-  memory.files = { ...toMemory(stamp), scan };
-  return scan;
+  const look = await lookAtModes(shadow, view, scan, memory.files?.look);
+  memory.files = { ...toMemory(stamp), scan, look };
+  return memory.files;
 }
 
 /** Only what was quiet by then can be recognized later. */

@@ -1,6 +1,7 @@
 /** What differs between two snapshots, file by file, found and put back without a process: only trees that differ are read. */
 import type { BytePath } from './byte-path.ts';
 import { replaceIn } from './entries.ts';
+import { takeModes } from './modes.ts';
 import { emptyTree } from './objects.ts';
 import type { Objects, TreeEntry } from './objects.ts';
 import { addParts, noParts, readParts } from './parts.ts';
@@ -105,13 +106,14 @@ export async function findFile(
 
 const cut = (path: BytePath, folder: BytePath): BytePath => path.slice(folder.length + 1);
 
-/** The snapshot with these files as they were before; its objects are written by the next flush. */
+/** The snapshot with these files as they were in another, before; its objects are written by the next flush. */
 export async function putBack(
   objects: Objects,
-  tree: string,
+  [tree, before]: readonly [tree: string, before: string | undefined],
   differences: readonly Difference[],
 ): Promise<string> {
   const parts = await readParts(objects, tree);
+  const old = await read(objects, before);
   const nested = new Map(parts.nested);
   let rest = differences;
   for (const [inner, below] of parts.nested) {
@@ -119,20 +121,25 @@ export async function putBack(
     if (inside.length === 0) continue;
     rest = rest.filter((each) => !inside.includes(each));
     const moved = inside.map((each) => ({ ...each, path: cut(each.path, inner) }));
-    nested.set(inner, await putBack(objects, below, moved));
+    nested.set(inner, await putBack(objects, [below, old.nested.get(inner)], moved));
   }
   let files: string | undefined = parts.files;
   // What is to go goes first: a file may have taken the place of a folder that comes back.
-  for (const { path, before } of rest.toSorted(
+  for (const { path, before: was } of rest.toSorted(
     (a, b) => Number(a.before !== undefined) - Number(b.before !== undefined),
   )) {
     const names = path.split('/');
-    const entry = before === undefined ? undefined : { ...before, name: names.at(-1) ?? '' };
+    const entry = was === undefined ? undefined : { ...was, name: names.at(-1) ?? '' };
     files = await replaceIn(objects, files, names, entry);
   }
-  const filled = rest.filter(({ before }) => before !== undefined).map(({ path }) => path);
+  const filled = rest.filter((each) => each.before !== undefined).map(({ path }) => path);
   const empty = parts.empty.filter((folder) =>
     filled.every((path) => path !== folder && !path.startsWith(`${folder}/`)),
   );
-  return addParts(objects, { ...parts, files: files ?? emptyTree, nested, empty });
+  const paths = rest.map(({ path }) => path);
+  const modes = takeModes(parts.modes, old.modes, paths);
+  return addParts(objects, {
+    ...{ ...parts, files: files ?? emptyTree, nested, empty },
+    ...(modes && { modes }),
+  });
 }

@@ -2,6 +2,7 @@ import { addParts, readParts } from './parts.ts';
 import type { Shadow } from './shadow.ts';
 import { isSameBut } from './compare.ts';
 import { findEntry, replaceIn } from './entries.ts';
+import { mergeModes } from './modes.ts';
 import { GitError } from './git.ts';
 import { emptyTree } from './objects.ts';
 import type { TreeEntry } from './objects.ts';
@@ -83,8 +84,10 @@ export async function mergeSnapshots(
   const gone = (path: BytePath): boolean =>
     from.empty.includes(path) && !(we.empty.includes(path) && they.empty.includes(path));
   const empty = [...new Set([...we.empty, ...they.empty])].filter((path) => !gone(path)).toSorted();
+  const { modes } = mergeModes({ base: from.modes, ours: we.modes, theirs: they.modes });
   const tree = addParts(objects, {
     ...{ files: files.tree, empty, nested, uncovered: we.uncovered },
+    ...(modes && { modes }),
     ...(git === undefined ? {} : { git }),
     ...(we.pointer === undefined ? {} : { pointer: we.pointer }),
   });

@@ -1,12 +1,13 @@
 import type { Objects, TreeEntry } from './objects.ts';
 import { emptyTree } from './objects.ts';
 import type { BytePath } from './byte-path.ts';
+import type { Modes } from './modes.ts';
 import type { Uncovered } from './uncovered.ts';
 
 /**
  * A snapshot is one tree of these entries: `files` the folder, `git` its git folder without the objects or `pointer` the file
  * that stands for it, `empty` the folders with nothing in them, `nested` a snapshot for each repository inside, `uncovered`
- * what was there and is not in it.
+ * what was there and is not in it, `modes` permissions that are not those of a new file or folder.
  */
 export interface Parts {
   readonly files: string;
@@ -18,6 +19,8 @@ export interface Parts {
   readonly nested: ReadonlyMap<BytePath, string>;
   /** What was there and is in none of these. Snapshots of older versions do not say. */
   readonly uncovered: Uncovered;
+  /** Undefined for git folders, and in snapshots of older versions: nothing is known of them. */
+  readonly modes?: Modes;
 }
 
 /** Of a folder that is not there. */
@@ -32,7 +35,7 @@ const separator = '\0';
 
 export function addParts(
   objects: Objects,
-  { files, git, pointer, empty, nested, uncovered }: Parts,
+  { files, git, pointer, empty, nested, uncovered, modes }: Parts,
 ): string {
   const entries: TreeEntry[] = [{ mode: '40000', name: 'files', id: files }];
   if (git !== undefined) entries.push({ mode: '40000', name: 'git', id: git });
@@ -51,20 +54,37 @@ export function addParts(
     );
     entries.push({ mode: '40000', name: 'nested', id });
   }
-  if (uncovered.size > 0) {
-    const sorted = [...uncovered].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const id = objects.add('blob', Buffer.from(sorted.flat().join(separator), 'latin1'));
-    entries.push({ mode: '100644', name: 'uncovered', id });
+  if (uncovered.size > 0)
+    entries.push({ mode: '100644', name: 'uncovered', id: addPairs(objects, uncovered) });
+  if (modes !== undefined) {
+    const octal = [...modes].map(([path, mode]) => [path, mode.toString(8)] as const);
+    entries.push({ mode: '100644', name: 'modes', id: addPairs(objects, octal) });
   }
   return objects.addTree(entries);
+}
+
+function addPairs(
+  objects: Objects,
+  pairs: Iterable<readonly [path: BytePath, value: string]>,
+): string {
+  const sorted = [...pairs].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return objects.add('blob', Buffer.from(sorted.flat().join(separator), 'latin1'));
+}
+
+async function readPairs(objects: Objects, id: string): Promise<[BytePath, string][]> {
+  const text = (await objects.read(id)).toString('latin1');
+  const words = text === '' ? [] : text.split(separator);
+  return words.flatMap((word, index): [BytePath, string][] =>
+    index % 2 === 0 ? [[word, words[index + 1] ?? '']] : [],
+  );
 }
 
 export async function readParts(objects: Objects, tree: string): Promise<Parts> {
   const found = await objects.readTree(tree);
   const entries = new Map(found.map(({ name, id }) => [name, id]));
   const pointer = found.find(({ name }) => name === 'pointer');
-  const names = ['files', 'git', 'empty', 'nested', 'uncovered'];
-  const [files, git, empty, nested, uncovered] = names.map((name) => entries.get(name));
+  const names = ['files', 'git', 'empty', 'nested', 'uncovered', 'modes'];
+  const [files, git, empty, nested, uncovered, modes] = names.map((name) => entries.get(name));
   if (files === undefined) throw new Error(`${tree} is not a snapshot of a workspace.`);
   return {
     files,
@@ -80,16 +100,16 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
             id,
           ]),
     ),
-    uncovered:
-      uncovered === undefined
-        ? new Map()
-        : toPairs((await objects.read(uncovered)).toString('latin1').split(separator)),
+    uncovered: new Map(uncovered === undefined ? [] : await readPairs(objects, uncovered)),
+    ...(modes === undefined
+      ? {}
+      : {
+          modes: new Map(
+            (await readPairs(objects, modes)).map(([path, mode]) => [
+              path,
+              Number.parseInt(mode, 8),
+            ]),
+          ),
+        }),
   };
 }
-
-const toPairs = (words: readonly string[]): Map<string, string> =>
-  new Map(
-    words.flatMap((word, index) =>
-      index % 2 === 0 ? [[word, words[index + 1] ?? ''] as const] : [],
-    ),
-  );

@@ -1,11 +1,12 @@
 import { lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { captureWorkspace } from './capture.ts';
 import { compareTrees, findDifferences, isSameBut } from './compare.ts';
-import { findEntry } from './entries.ts';
+import { findEntry, lookAt } from './entries.ts';
 import { removeFolders, unlinkQuietly } from './disk.ts';
 import { noParts, readParts } from './parts.ts';
 import { toView } from './shadow.ts';
 import type { Parts } from './parts.ts';
+import { isRestricted, restoreModes } from './modes.ts';
 import { openFolders } from './open-folders.ts';
 import { makeWay } from './rescue.ts';
 import type { Shadow } from './shadow.ts';
@@ -231,11 +232,51 @@ async function restoreFiles(
   const free = await makeWay(shadow, view, { wanted, covered: current });
   for (const path of wanted) if (!free.has(path)) shadow.left.add(joinPath(at, path));
   await git(view, ['read-tree', '--reset', target.files]);
-  if (free.size > 0) {
-    const input = [...free].map((path) => `${path}\0`).join('');
+  const secret = await writeRestricted(shadow, view, [...free], target);
+  const rest = [...free].filter((path) => !secret.has(path));
+  if (rest.length > 0) {
+    const input = rest.map((path) => `${path}\0`).join('');
     await git(view, ['checkout-index', '-f', '-u', '-z', '--stdin'], { input });
   }
   for (const path of target.empty) makeFolder(shadow, { view, at }, path);
+  if (target.modes === undefined) return;
+  restoreModes(view.folder, {
+    ...{ current: current.modes, target: target.modes, written: free },
+    mustStay: (path) => findUncovered(shadow.existed, joinPath(at, path)) !== undefined,
+  });
+}
+
+/** A larger file is written by git, and closed right after. */
+const mostWrittenBytes = 16 * 1024 * 1024;
+
+/** Folders and files that not everybody may read come into being so; git would write them open first. Returns the files. */
+async function writeRestricted(
+  { objects }: Restoring,
+  { folder }: View,
+  paths: readonly BytePath[],
+  { files, empty, modes = new Map() }: Parts,
+): Promise<Set<BytePath>> {
+  for (const [path, mode] of [...modes].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!isRestricted(mode) || lookAt(toFile(folder, path)) !== undefined) continue;
+    const isFolder = (await findEntry(objects, files, path.split('/')))?.mode === '40000';
+    if (!isFolder && !empty.includes(path)) continue;
+    mkdirSync(toFile(folder, parentOf(path)), { recursive: true });
+    mkdirSync(toFile(folder, path), { mode: 0o700 });
+  }
+  const written = new Set<BytePath>();
+  for (const path of paths) {
+    const mode = modes.get(path);
+    const entry = isRestricted(mode) ? await findEntry(objects, files, path.split('/')) : undefined;
+    if (entry?.mode.startsWith('100') !== true) continue;
+    const content = await objects.read(entry.id);
+    if (content.length > mostWrittenBytes) continue;
+    const file = toFile(folder, path);
+    mkdirSync(toFile(folder, parentOf(path)), { recursive: true });
+    unlinkQuietly(file);
+    writeFileSync(file, content, { flag: 'wx', mode: 0o600 });
+    written.add(path);
+  }
+  return written;
 }
 
 function makeFolder({ left }: Restoring, { view, at }: Spot, path: BytePath): void {

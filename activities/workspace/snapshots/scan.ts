@@ -82,6 +82,8 @@ export interface Scan {
   readonly nested: readonly BytePath[];
   /** What is there and not in the tree. */
   readonly uncovered: readonly BytePath[];
+  /** Files that came, went or changed since the index was written. */
+  readonly changed: readonly BytePath[];
   readonly held: Held;
 }
 
@@ -147,6 +149,7 @@ export async function scanFolder(
     empty: found.empty.toSorted(),
     nested: found.nested.toSorted(),
     uncovered: found.uncovered.toSorted(),
+    changed: paths,
   };
 
   async function toTree(): Promise<Pick<Scan, 'tree' | 'held'>> {

@@ -4,11 +4,12 @@ import type { Git, View } from './git.ts';
 import type { Objects } from './objects.ts';
 import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
+import type { Look } from './modes.ts';
 import type { Allowance, Held, Scan } from './scan.ts';
 
 /** What the scans of one repository found last, so that the next one can be short. */
 export interface Memory {
-  files?: { stamp?: string; scan: Scan };
+  files?: { stamp?: string; scan: Scan; look: Look };
   git?: { stamp?: string; tree: string; held: Held };
 }
 

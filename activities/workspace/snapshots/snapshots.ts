@@ -86,8 +86,8 @@ export interface Snapshots {
   find(tree: string, path: string): Promise<FileEntry | undefined>;
   /** Content of a file, or where a link points to. */
   content(entry: FileEntry): Promise<Buffer>;
-  /** The snapshot with these files as they were before. */
-  putBack(tree: string, differences: readonly Difference[]): Promise<string>;
+  /** The snapshot with these files as they were in `before`. */
+  putBack(tree: string, before: string, differences: readonly Difference[]): Promise<string>;
   /** The same, with what git ignores apart. */
   sortChanges(before: string, after: string): Promise<SortedChanges>;
   /** `tree` without what changed since `base` in files that git ignores, and the paths of those. */
@@ -238,8 +238,8 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
     difference: (before, after) => findDifferences(objects, before, after),
     find: (tree, path) => findFile(objects, tree, Buffer.from(path).toString('latin1')),
     content: ({ id }) => objects.read(id),
-    async putBack(tree, differences) {
-      const id = await putBack(objects, tree, differences);
+    async putBack(tree, before, differences) {
+      const id = await putBack(objects, [tree, before], differences);
       await objects.flush();
       return id;
     },

@@ -7,6 +7,8 @@ import { compareTrees, toStoredView } from './compare.ts';
 import type { BytePath } from './byte-path.ts';
 import { joinPath, toText } from './byte-path.ts';
 import { findEntry, replaceIn } from './entries.ts';
+import { mergeModes } from './modes.ts';
+import type { Modes } from './modes.ts';
 import { mergeText } from './merge-text.ts';
 import { isSameGit, isSameWork } from './notes.ts';
 import { findUncovered } from './uncovered.ts';
@@ -68,6 +70,7 @@ async function undoParts(undoing: Undoing, at: BytePath, three: Three<Parts>): P
   const git = await undoGitFolder(shadow, three);
   if (git.kept) kept.push(toText(joinPath(at, '.git')));
   const nested = await undoNested(undoing, at, three);
+  const modes = await undoModes(undoing, at, three);
   const empty: BytePath[] = [];
   for (const path of new Set([...current.empty, ...before.empty])) {
     const filled = (await findEntry(shadow.objects, files, path.split('/'))) !== undefined;
@@ -77,7 +80,24 @@ async function undoParts(undoing: Undoing, at: BytePath, three: Three<Parts>): P
     ...{ files, empty: empty.toSorted(), nested, uncovered },
     ...(git.tree === undefined ? {} : { git: git.tree }),
     ...(current.pointer === undefined ? {} : { pointer: current.pointer }),
+    ...(modes && { modes }),
   };
+}
+
+async function undoModes(
+  { shadow, undone, merged, kept, left }: Undoing,
+  at: BytePath,
+  { before, after, current }: Three<Parts>,
+): Promise<Modes | undefined> {
+  const [base, ours, theirs] = [after.modes, current.modes, before.modes];
+  const { modes, changed } = mergeModes({ base, ours, theirs });
+  for (const path of changed) {
+    // What came with the change goes with it.
+    if ((await findEntry(shadow.objects, before.files, path.split('/'))) === undefined) continue;
+    const name = toText(joinPath(at, path));
+    if (![undone, merged, kept, left].some((names) => names.includes(name))) undone.push(name);
+  }
+  return modes;
 }
 
 const isNewIn = (path: BytePath, { before, after }: Three<Parts>): boolean =>

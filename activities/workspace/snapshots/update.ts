@@ -4,6 +4,7 @@ import type { Shadow } from './shadow.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { readEntry, replaceIn, statPath } from './entries.ts';
+import { updateModes } from './modes.ts';
 import { emptyTree } from './objects.ts';
 import { mostBytes, workspaceCoverage } from './scan.ts';
 import { findUncovered, readUncovered } from './uncovered.ts';
@@ -69,7 +70,8 @@ async function updatePath(
       : parts.empty.filter((folder) => !path.startsWith(`${folder}/`));
   const uncovered = new Map(parts.uncovered);
   uncovered.delete(path);
-  return addParts(objects, { ...parts, files, empty, uncovered });
+  const modes = parts.modes && updateModes(parts.modes, root, [path]);
+  return addParts(objects, { ...parts, files, empty, uncovered, ...(modes && { modes }) });
 }
 
 /** Deleting the last file of a folder leaves the folder; nothing else in it is covered. */
