@@ -1,5 +1,6 @@
 /** `agent cancel --force`: the last resort for a run that cannot end by itself, whatever is broken. */
 import { setTimeout } from 'node:timers/promises';
+import { createOrderLedger } from '../audit/order-ledger.ts';
 import { readSettings } from '../config/environment.ts';
 import type { Settings } from '../config/environment.ts';
 import type { EndAnswer } from '../workers/end-run.ts';
@@ -31,10 +32,11 @@ export async function endByForce({ args, flags }: Invocation): Promise<number> {
   const client = await connectFor(settings, run);
   const before = await withClient(client, async () => {
     const found = await client.describe(run);
-    if (found === undefined) {
-      if (!readRunNames(settings).includes(run)) throw await toUnknownRun(settings, run, client);
-      return 'lost';
-    }
+    if (found === undefined && !readRunNames(settings).includes(run))
+      throw await toUnknownRun(settings, run, client);
+    // First, so that nobody can reset it in between.
+    createOrderLedger(settings.folders.orders).endRun(run, found?.order);
+    if (found === undefined) return 'lost';
     return (await client.terminate(run, why)) ? 'open' : found.status;
   });
   const recorded = before === 'lost' || (await waitForRecord(settings, run));

@@ -23,7 +23,9 @@ export interface RunService {
 
 /** WORKFLOW_EXECUTION_STATUS_RUNNING. */
 const running = 1;
-const notFound = 5;
+
+/** Whether the server does not know what it was asked for. */
+export const isNotFound = (error: unknown): boolean => (error as { code?: number }).code === 5;
 
 /**
  * Whether a run goes on, as Temporal knows it; one it does not know does not. What goes on for a run is named `<run>.<what>`,
@@ -46,7 +48,7 @@ async function isRunning(service: RunService, namespace: string, run: string): P
     });
     return workflowExecutionInfo?.status === running;
   } catch (error) {
-    if ((error as { code?: number }).code === notFound) return false;
+    if (isNotFound(error)) return false;
     throw error;
   }
 }

@@ -21,6 +21,7 @@ import { runIdPattern } from '../config/run-id.ts';
 import type { PromotionInput, RunInput } from '../workflows/contract.ts';
 import { promotionType, toPromotionId, toWorkflowId, workflowType } from '../workflows/contract.ts';
 import { createFewTimes } from '../audit/few-times.ts';
+import { findEndBefore, readEvent } from './order-chain.ts';
 import { findMismatch } from './order-match.ts';
 import type { Announced, Places } from './order-match.ts';
 
@@ -29,6 +30,8 @@ export interface StartAttributes {
   readonly taskQueue?: { readonly name?: string | null } | null;
   readonly input?: { readonly payloads?: readonly Payload[] | null } | null;
   readonly firstExecutionRunId?: string | null;
+  /** Of a reset, the execution that it was made of. */
+  readonly originalExecutionRunId?: string | null;
   readonly continuedExecutionRunId?: string | null;
   readonly initiator?: number | null;
   readonly cronSchedule?: string | null;
@@ -39,10 +42,18 @@ export interface StartService {
     namespace: string;
     execution: { workflowId: string; runId: string };
     maximumPageSize: number;
+    historyEventFilterType?: number;
   }): Promise<{
     history?: {
       events?:
-        readonly { workflowExecutionStartedEventAttributes?: StartAttributes | null }[] | null;
+        | readonly {
+            workflowExecutionStartedEventAttributes?: StartAttributes | null;
+            workflowExecutionTerminatedEventAttributes?: { identity?: string | null } | null;
+            workflowExecutionContinuedAsNewEventAttributes?: {
+              newExecutionRunId?: string | null;
+            } | null;
+          }[]
+        | null;
     } | null;
   }>;
 }
@@ -146,10 +157,10 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
           findElsewhere(announced.signed, taskQueue, queues) ??
           findMismatch(announced, activityType, input.args[0], places);
         if (why !== undefined) return await refuse(execution, activityType, why);
-        const result = await next(input);
         const { kind, nonce } = announced.signed;
+        // It ends here even if this fails: nothing but this comes after it.
         if (activityType === last[kind]) ledger.end(nonce, execution.runId);
-        return result;
+        return await next(input);
       },
     },
   });
@@ -171,15 +182,18 @@ async function judgeExecution(
   const { type, workflowId, runId } = execution;
   if (type !== workflowType && type !== promotionType)
     return { why: `workflows of the type ${type.slice(0, 40)} are none of ours` };
-  const { service, namespace } = dependencies;
-  const { history } = await service.getWorkflowExecutionHistory({
-    ...{ namespace, execution: { workflowId, runId }, maximumPageSize: 1 },
-  });
-  const start = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+  const event = await readEvent(dependencies, { workflowId, runId });
+  const start = event?.workflowExecutionStartedEventAttributes;
   if (!start) return { why: 'its history has no beginning' };
   const args = await decode(dependencies.codecs, start.input?.payloads ?? []);
   try {
-    return judgeStart(dependencies, { ...execution, start, args });
+    const verdict = judgeStart(dependencies, { ...execution, start, args });
+    if ('why' in verdict) return verdict;
+    const { nonce } = verdict.announced.signed;
+    const why = await findEndBefore(dependencies, { workflowId, runId, start }, nonce);
+    if (why !== undefined) return { why };
+    dependencies.ledger.see(nonce, runId);
+    return verdict;
   } catch (error) {
     // Whatever somebody sent that has no canonical form.
     if (error instanceof RangeError || error instanceof TypeError)

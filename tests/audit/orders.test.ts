@@ -145,10 +145,29 @@ suite('the ledger of orders', () => {
     assert.equal(ledger.readEnd(number), 'e1');
   });
 
+  test('ends every order of a run that was ended from outside, and one that no worker used yet', () => {
+    const [used, unused, others] = [randomUUID(), randomUUID(), randomUUID()];
+    ledger.claim(toUsed(used, 'one'));
+    const signed = toSignedRun({ ...input, run: 'other' }, others);
+    ledger.claim({ ...toUsed(others, 'two'), signed });
+    ledger.endRun(input.run, unused);
+    for (const number of [used, unused]) assert.equal(ledger.readEnd(number), 'outside');
+    // Numbers come from the server, which anybody may have told.
+    for (const odd of [others, '../../out', '']) ledger.endRun(input.run, odd);
+    assert.equal(ledger.readEnd(others), undefined);
+  });
+
+  test('remembers the executions of an order, each once', () => {
+    const number = randomUUID();
+    assert.deepEqual(ledger.readSeen(number), []);
+    for (const execution of ['e1', 'e2', 'e1']) ledger.see(number, execution);
+    assert.deepEqual(createOrderLedger(folder).readSeen(number), ['e1', 'e2']);
+  });
+
   test('is for the operator’s eyes, and leaves nothing half written', () => {
     assert.equal(statSync(folder).mode & 0o077, 0);
     for (const name of readdirSync(folder)) {
-      assert.match(name, /\.(json|ended)$/);
+      assert.match(name, /\.(json|ended|seen)$/);
       assert.equal(statSync(join(folder, name)).mode & 0o077, 0);
     }
   });

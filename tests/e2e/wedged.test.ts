@@ -58,6 +58,20 @@ const startUnreadable = (run: string): Promise<unknown> =>
     }),
   );
 
+const resetToStart = (run: string): Promise<unknown> =>
+  withServer(async ({ workflowService }, { namespace }) => {
+    const execution = { workflowId: `run-${run}` };
+    const { history } = await workflowService.getWorkflowExecutionHistory({
+      namespace,
+      execution,
+    });
+    const done = history?.events?.find((each) => each.workflowTaskCompletedEventAttributes);
+    return await workflowService.resetWorkflowExecution({
+      ...{ namespace, requestId: randomUUID(), reason: 'a test', workflowExecution: execution },
+      workflowTaskFinishEventId: done?.eventId ?? null,
+    });
+  });
+
 async function waitForStatus(run: string, status: string): Promise<Record<string, unknown>> {
   for (const deadline = Date.now() + 30_000; ; await setTimeout(200)) {
     const { stdout } = await machine.run('list', '--json');
@@ -151,6 +165,9 @@ test('force frees the folder of a run in a command, with no worker that could he
   }
   const ended = await following.ended;
   assert.equal(ended.code, 130, ended.stderr);
+  // Whoever reaches Temporal may bring the run back; no worker goes on with it.
+  await resetToStart('held');
+  await waitForStatus('held', 'denied');
   const next = await machine.run('run', '--detach', '--id', 'next', '-C', folder, 'Wait');
   assert.equal(next.code, 0, next.stderr);
   assert.equal((await machine.run('cancel', 'next')).code, 0);

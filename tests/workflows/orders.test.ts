@@ -4,12 +4,21 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
 import type { Order } from '../../activities/contract.ts';
 import type { RunInput, RunResult } from '../../workflows/contract.ts';
-import { pauseRun, resumeRun, runView, toQueues, toWorkflowId } from '../../workflows/contract.ts';
-import { happy } from '../model-server/scripts.ts';
+import {
+  pauseRun,
+  resumeRun,
+  runView,
+  sayToRun,
+  toQueues,
+  toWorkflowId,
+} from '../../workflows/contract.ts';
+import { happy, manySteps } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';
 import { createRogue } from '../setup/rogue.ts';
@@ -20,6 +29,35 @@ async function readInput(agent: TestAgent, { workflowId }: RunHandle): Promise<R
   const { events } = await agent.client.workflow.getHandle(workflowId).fetchHistory();
   const { payloads } = events?.[0]?.workflowExecutionStartedEventAttributes?.input ?? {};
   return defaultPayloadConverter.fromPayload(payloads?.[0] as Payload);
+}
+
+/** To the last, or the first, task that was completed in an execution, by default the newest. */
+async function resetTo(
+  { client }: TestAgent,
+  { workflowId }: RunHandle,
+  place: -1 | 0,
+  runId?: string,
+): Promise<void> {
+  const base = client.workflow.getHandle(workflowId, runId);
+  const { events } = await base.fetchHistory();
+  const done = (events ?? []).filter((each) => each.workflowTaskCompletedEventAttributes);
+  await client.workflowService.resetWorkflowExecution({
+    ...{ namespace: 'default', requestId: randomUUID(), reason: 'a test' },
+    workflowExecution: { workflowId, runId: runId ?? (await base.describe()).runId },
+    workflowTaskFinishEventId: done.at(place)?.eventId ?? null,
+  });
+}
+
+async function waitForRefusal(handle: WorkflowHandle): Promise<void> {
+  for (const deadline = Date.now() + 20_000; ; await setTimeout(50)) {
+    const { events } = await handle.fetchHistory();
+    const types = (events ?? []).map(
+      ({ activityTaskFailedEventAttributes: failed }) =>
+        failed?.failure?.applicationFailureInfo?.type,
+    );
+    if (types.includes('NotAnnounced')) return;
+    assert.ok(Date.now() < deadline, 'no activity is refused');
+  }
 }
 
 const isRefused = (result: RunResult, why: RegExp): void => {
@@ -235,23 +273,12 @@ suite('somebody who reaches Temporal’s port', () => {
     const handle = await agent.start('write a third note');
     await handle.signal(pauseRun, 'tester');
     await agent.waitFor(handle, 'paused');
-    /** To the last, or the first, task that was completed. */
-    const reset = async (place: -1 | 0): Promise<void> => {
-      const again = agent.client.workflow.getHandle(handle.workflowId);
-      const { events } = await again.fetchHistory();
-      const done = (events ?? []).filter((each) => each.workflowTaskCompletedEventAttributes);
-      await agent.client.workflowService.resetWorkflowExecution({
-        ...{ namespace: 'default', requestId: randomUUID(), reason: 'a test' },
-        workflowExecution: { workflowId: handle.workflowId, runId: (await again.describe()).runId },
-        workflowTaskFinishEventId: done.at(place)?.eventId ?? null,
-      });
-    };
-    await reset(-1);
+    await resetTo(agent, handle, -1);
     const again = agent.client.workflow.getHandle(handle.workflowId);
     assert.notEqual((await again.describe()).runId, handle.firstExecutionRunId);
     await again.signal(resumeRun, 'tester');
     assert.equal(((await again.result()) as RunResult).status, 'done');
-    await reset(0);
+    await resetTo(agent, handle, 0);
     isRefused((await again.result()) as RunResult, /has ended.*agent fork/);
   });
 
@@ -268,6 +295,30 @@ test('workers on two hosts carry one run out between them', async () => {
   try {
     const result = await agent.run('write a note');
     assert.equal(result.status, 'done', result.summary);
+  } finally {
+    await agent.stop();
+  }
+});
+
+test('a run that was terminated does not go on after a reset of any of its histories', async () => {
+  const agent = await startAgent(manySteps({ s1: [{ ask: 'Go on?' }] }));
+  try {
+    const handle = await agent.start('ask', { historyLimit: 5 });
+    await agent.waitFor(handle, 'awaiting-input');
+    const latest = agent.client.workflow.getHandle(handle.workflowId);
+    const { runId } = await latest.describe();
+    assert.notEqual(runId, handle.firstExecutionRunId);
+    await latest.terminate('by the operator');
+    for (const base of [runId, handle.firstExecutionRunId]) {
+      await resetTo(agent, handle, -1, base);
+      // It waits for an answer, and no worker tells it that there is one.
+      await latest.signal(sayToRun, 'yes', 'tester');
+      await waitForRefusal(latest);
+      // From the older one it ended by itself.
+      await latest.terminate('by the test').catch(() => undefined);
+    }
+    await resetTo(agent, handle, 0, handle.firstExecutionRunId);
+    isRefused((await latest.result()) as RunResult, /was ended before somebody reset it/);
   } finally {
     await agent.stop();
   }

@@ -1,0 +1,92 @@
+/**
+ * Whether an execution may go on with what others of its chain began. Whoever reaches Temporal may reset a run that was
+ * terminated or timed out; what a worker saw of it last tells how it ended (docs/decisions/0023).
+ */
+import type { OrderLedger } from '../audit/order-ledger.ts';
+import { isNotFound } from './open-runs.ts';
+import type { StartAttributes, StartService } from './orders.ts';
+
+export interface ChainDependencies {
+  readonly service: StartService;
+  readonly namespace: string;
+  readonly ledger: Pick<OrderLedger, 'readSeen'>;
+}
+
+interface Started {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly start: StartAttributes;
+}
+
+/** Who ends an execution when another is made of it by a reset. */
+const resetter = 'history-resetter';
+/** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT */
+const closeEvent = 2;
+
+/** Why an execution may not go on, as a sentence; undefined when it may. @throws what the server does when it cannot be asked. */
+export async function findEndBefore(
+  dependencies: ChainDependencies,
+  execution: Started,
+  nonce: string,
+): Promise<string | undefined> {
+  const seen = dependencies.ledger.readSeen(nonce);
+  const last = seen.at(-1);
+  if (last === undefined || seen.includes(execution.runId)) return undefined;
+  let at: Started | undefined = execution;
+  while (at !== undefined && !isReset(at)) {
+    const from: string = at.start.continuedExecutionRunId ?? '';
+    if (from === '' || seen.includes(from)) return undefined;
+    at = await readStart(dependencies, { ...execution, runId: from });
+  }
+  return at !== undefined && (await isResetOpen(dependencies, { ...execution, runId: last }))
+    ? undefined
+    : 'what was ordered was ended before somebody reset it; go on from one of its steps: agent fork';
+}
+
+const isReset = ({ runId, start: { originalExecutionRunId: original } }: Started): boolean =>
+  Boolean(original) && original !== runId;
+
+async function readStart(
+  dependencies: ChainDependencies,
+  execution: Omit<Started, 'start'>,
+): Promise<Started | undefined> {
+  const event = await readEvent(dependencies, execution);
+  const start = event?.workflowExecutionStartedEventAttributes;
+  return start ? { ...execution, start } : undefined;
+}
+
+/** Whether an execution, or what it went on in by itself, was open until a reset ended it. */
+async function isResetOpen(
+  dependencies: ChainDependencies,
+  { workflowId, runId }: Omit<Started, 'start'>,
+): Promise<boolean> {
+  let at: string | null | undefined = runId;
+  while (at) {
+    const event = await readEvent(dependencies, { workflowId, runId: at }, closeEvent);
+    if (event?.workflowExecutionTerminatedEventAttributes?.identity === resetter) return true;
+    at = event?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+  }
+  return false;
+}
+
+type Event = NonNullable<
+  NonNullable<Awaited<ReturnType<StartService['getWorkflowExecutionHistory']>>['history']>['events']
+>[number];
+
+/** The first event of an execution, or the one that closed it; undefined when there is none. */
+export async function readEvent(
+  { service, namespace }: Pick<ChainDependencies, 'service' | 'namespace'>,
+  { workflowId, runId }: Omit<Started, 'start'>,
+  historyEventFilterType?: number,
+): Promise<Event | undefined> {
+  try {
+    const { history } = await service.getWorkflowExecutionHistory({
+      ...{ namespace, execution: { workflowId, runId }, maximumPageSize: 1 },
+      ...(historyEventFilterType === undefined ? {} : { historyEventFilterType }),
+    });
+    return history?.events?.[0];
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
