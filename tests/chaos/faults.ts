@@ -1,6 +1,7 @@
 /** Every failpoint: where it lives, and how a run is brought to pass it. */
 import { inCopies } from './copies.ts';
 import type { Fault } from './fault.ts';
+import { whileHeldBack } from './held.ts';
 import { bringUp, restart } from './kill.ts';
 import { secondsAfter, waitForHit } from './world.ts';
 
@@ -122,6 +123,7 @@ export const failpoints: readonly Fault[] = [
   whileStopping,
   ...beginning.map(whileBeginning),
   ...inCopies,
+  ...whileHeldBack,
 ];
 
 /** Those a random mode may arm at any pass. */

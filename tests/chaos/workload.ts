@@ -9,9 +9,10 @@ import { lanesStory } from '../workflows/scenarios.ts';
 
 /**
  * `cut` is `quick` over connections that break; `stubborn` tries again while the disk is full; `lanes` is done by three steps at
- * once, and `staged` in a copy whose change is promoted, each where the policy says so.
+ * once, and `staged` in a copy whose change is promoted, each where the policy says so; `held` waits for a person's answer to
+ * what a command changed.
  */
-export type Workload = 'quick' | 'slow' | 'cut' | 'stubborn' | 'lanes' | 'staged';
+export type Workload = 'quick' | 'slow' | 'cut' | 'stubborn' | 'lanes' | 'staged' | 'held';
 
 const run = (command: string): ScriptedCall => ({ name: 'run_command', args: { command } });
 const turns = (...calls: readonly ScriptedCall[]): Turn[] =>
@@ -78,8 +79,29 @@ const staged = manySteps({
   ),
 });
 
+/** A program that counts how often it ran, beside a file that a rule asks about or denies. */
+const toProgram = (path: string, protectedFile: string): ScriptedCall => ({
+  name: 'write_file',
+  args: {
+    path,
+    content: `const f = require('fs');
+f.appendFileSync('runs', '${path} ');
+f.writeFileSync('${protectedFile}', 'x');
+`,
+  },
+});
+
+const held = manySteps({
+  s1: turns(
+    toProgram('asks.cjs', 'CLAUDE.md'),
+    toProgram('denied.cjs', '.env.local'),
+    run('node asks.cjs'),
+    run('node denied.cjs'),
+  ),
+});
+
 const scripts: Readonly<Record<Workload, PureScript>> = {
-  ...{ quick, slow, stubborn, lanes, staged },
+  ...{ quick, slow, stubborn, lanes, staged, held },
   cut: (request, seen) =>
     seen === 0 ? { ...quick(request, seen), cut: 'stream' } : quick(request, seen),
 };
@@ -108,6 +130,7 @@ export const mutations: Readonly<Record<Workload, readonly number[] | undefined>
   slow: [1, 2, 3],
   lanes: [1, 2, 3, 4],
   staged: [1, 2, 4],
+  held: [1, 2, 3, 4],
   stubborn: undefined,
 };
 
