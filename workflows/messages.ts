@@ -1,5 +1,11 @@
 /** Messages of people: none has an effect before the worker has found that an approver signed it, for this run and this once. */
-import { ActivityFailure, CancellationScope, condition, sleep } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  CancellationScope,
+  condition,
+  patched,
+  sleep,
+} from '@temporalio/workflow';
 import type { MessageKind, SentMessage } from '../activities/messages.ts';
 import type { Run, RunState } from './state.ts';
 
@@ -20,14 +26,20 @@ export interface Unchecked {
   readonly settle: (problem?: string) => void;
 }
 
-const mostWaiting = 200;
 const mostAtOnce = 50;
+/** Of a flood: their activity's input stays far below what the server takes. */
+const mostOfFlood = 400;
 /** Numbers of messages that counted; older ones are told by their time. */
-const mostKept = 50;
+const mostKept = 500;
 /** Messages that did not count, after which a run looks only now and then. */
 const patience = 50;
 const rest = '5s';
 const longestSettling = '10s';
+
+/** Runs begun before forgot messages that nobody had checked, and numbers beyond fifty. Asked only where that matters. */
+const checksAll = (): boolean => patched('checks-every-message');
+const mostWaitingBefore = 200;
+const mostKeptBefore = 50;
 
 /**
  * Has `take` take effect if the message counts, in the order in which messages came. Resolves with why it does not. Runs of
@@ -43,9 +55,9 @@ export function heed(
     take(sent.by);
     return undefined;
   }
-  // Whoever floods the run must not keep it where it is.
-  const isFlooded = (run.state.uncounted ?? 0) >= patience && run.leaving === true;
-  if (isFlooded || run.unchecked.length >= mostWaiting)
+  const isFlooded = isImpatient(run) && run.leaving === true;
+  // Among those that nobody has checked may be the operator's. How many there can be is up to the server.
+  if ((isFlooded || run.unchecked.length >= mostWaitingBefore) && !checksAll())
     return Promise.resolve('too many messages wait');
   return new Promise((resolve) => {
     run.unchecked.push({ sent, take, settle: resolve });
@@ -60,11 +72,15 @@ export function heed(
 export const settleMessages = ({ unchecked }: Run): Promise<unknown> | undefined =>
   unchecked.length === 0 ? undefined : condition(() => unchecked.length === 0, longestSettling);
 
+const isImpatient = ({ state }: Run): boolean => (state.uncounted ?? 0) >= patience;
+
 async function listen(run: Run): Promise<void> {
   const { state, unchecked } = run;
   while (unchecked.length > 0) {
-    if ((state.uncounted ?? 0) >= patience) await sleep(rest);
-    const batch = unchecked.slice(0, mostAtOnce);
+    // Whoever floods the run must not keep it where it is: on its way to another history it checks without rest.
+    if (isImpatient(run) && !(run.leaving === true && checksAll())) await sleep(rest);
+    const most = unchecked.length > mostAtOnce && checksAll() ? mostOfFlood : mostAtOnce;
+    const batch = unchecked.slice(0, most);
     const problems = await check(run, batch);
     for (const [index, { sent, take, settle }] of batch.entries()) {
       const found = problems[index];
@@ -104,15 +120,23 @@ function note(state: RunState, sent: SentMessage): string | undefined {
     (a, b) => a.sent - b.sent,
   );
   // What is forgotten, and whatever was sent before it, can never count again.
-  const forgotten = counted.splice(0, Math.max(0, counted.length - mostKept)).at(-1);
-  if (forgotten !== undefined) state.countedUpTo = forgotten.sent;
+  const most = counted.length > mostKeptBefore && checksAll() ? mostKept : mostKeptBefore;
+  const forgotten = counted.splice(0, Math.max(0, counted.length - most)).at(-1);
+  if (forgotten !== undefined)
+    state.countedUpTo = Math.max(forgotten.sent, state.countedUpTo ?? forgotten.sent);
   state.counted = counted;
   return undefined;
 }
 
-const isKnown = ({ counted = [], countedUpTo }: RunState, { nonce, sent }: SentMessage): boolean =>
-  counted.some((known) => known.nonce === nonce) ||
-  (countedUpTo !== undefined && sent <= countedUpTo);
+const isKnown = (state: RunState, { nonce, what, sent }: SentMessage): boolean =>
+  (state.counted ?? []).some((known) => known.nonce === nonce) || isTooOld(state, { what, sent });
+
+/** A `cancel` that counted has ended its run, so none has to be told from it by a clock that may have been set back. */
+const isTooOld = (
+  { countedUpTo }: RunState,
+  { what, sent }: Pick<SentMessage, 'what' | 'sent'>,
+): boolean =>
+  countedUpTo !== undefined && sent <= countedUpTo && !(what === 'cancel' && checksAll());
 
 const toText = (value: unknown, most: number): string =>
   typeof value === 'string' ? value.slice(0, most) : '';

@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { defaultPayloadConverter } from '@temporalio/common';
+import type { Payload } from '@temporalio/common';
 import type { Proof } from '../../activities/messages.ts';
+import { signMessage } from '../../audit/order-signature.ts';
+import { ensureSigningKey } from '../../audit/signing-key.ts';
+import type { RunInput } from '../../workflows/contract.ts';
 import {
   cancelRun,
   pauseRun,
@@ -186,6 +190,56 @@ suite('messages to a run', () => {
     assert.equal((await handle.result()).status, 'cancelled');
     assert.match((await handle.result()).summary, /by tester/);
     assert.ok((await countChecks(handle)) < 60);
+  });
+
+  test('a flood that is not checked yet does not push out what comes after it', async () => {
+    const handle = await begin();
+    const flood = (count: number): Promise<unknown> =>
+      Promise.all(
+        Array.from({ length: count }, () => rogue.signal(handle.workflowId, 'cancel', ['rogue'])),
+      );
+    // From then on the run looks every five seconds only.
+    await flood(60);
+    await settle(handle);
+    await flood(300);
+    await handle.signal(cancelRun, 'tester');
+    await flood(100);
+    assert.match((await handle.result()).summary, /by tester/);
+    assert.ok((await countChecks(handle)) < 70);
+  });
+
+  test('one counts by its number, also after the clock was set back', async () => {
+    const handle = await begin();
+    const key = ensureSigningKey(join(dirname(agent.workspace), 'keys', 'operator.pem'));
+    const { events } = await handle.fetchHistory();
+    const { payloads } = events?.[0]?.workflowExecutionStartedEventAttributes?.input ?? {};
+    const { run, order } = defaultPayloadConverter.fromPayload<RunInput>(payloads?.[0] as Payload);
+    /** As sent at a time that the sender's clock showed. */
+    const send = async (what: 'pause' | 'resume' | 'cancel', sent: number): Promise<void> => {
+      const message = { run, order: order?.nonce ?? '', what, by: 'tester' };
+      const proof = signMessage(key, { ...message, nonce: randomUUID(), sent });
+      await rogue.signal(handle.workflowId, what, ['tester', proof]);
+    };
+    const now = Date.now();
+    for (let n = 0; n < 40; n++) {
+      await send('pause', now + n);
+      await send('resume', now + n);
+    }
+    await send('pause', now - 3_600_000);
+    await settle(handle);
+    assert.equal((await handle.query(runView)).pausing, true);
+    for (let n = 0; n < 250; n++) {
+      await send('pause', now + 100 + n);
+      await send('resume', now + 100 + n);
+    }
+    await settle(handle);
+    assert.equal((await handle.query(runView)).pausing, false);
+    // Older than whatever is remembered.
+    await send('pause', now - 3_600_000);
+    await settle(handle);
+    await isUntouched(handle);
+    await send('cancel', now - 3_600_000);
+    assert.equal((await handle.result()).status, 'cancelled');
   });
 
   test('messages have their order, and a rewind goes back', async () => {
