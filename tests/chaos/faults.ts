@@ -20,6 +20,7 @@ const working: readonly (readonly [
   ['activities/tools/transactions.ts', [0, 4, 8], 'capture.before', 'settle.before'],
   ['activities/tools/transactions.ts', [0, 4, 8], 'post-ref.before', 'post-ref.after'],
   ['activities/workspace/start.ts', [0, 3, 5], 'spawn.after'],
+  ['activities/workspace/git/private-copy.ts', [0, 1, 2], 'take-over'],
   ['audit/writer.ts', [0, 8, 16], 'audit.half-written', 'audit.written', 'audit.synced'],
   ['audit/writer.ts', [0, 8, 16], 'mirror.half-written', 'mirror.written', 'mirror.synced'],
   ['audit/mirror.ts', [0, 8, 16], 'mirror.fetched'],

@@ -2,10 +2,12 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  fstatSync,
+  ftruncateSync,
   openSync,
   readFileSync,
   readlinkSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import type { BytePath } from '../snapshots/byte-path.ts';
@@ -78,7 +80,7 @@ export async function coverRepository(
   const texts = await findHidden(root, folders.map(toText));
   const original = follow(workspace, place, constants.O_DIRECTORY);
   try {
-    const copy = makePrivateCopy(original.original, source, (file) =>
+    const copy = await makePrivateCopy(original.original, source, (file) =>
       texts.get(`${place}/${file}`),
     );
     const states = await readStates(source);
@@ -153,6 +155,18 @@ async function disarmCopy(
   }
 }
 
+/** Keeps the file, and never leaves it without a text: git takes off the ends of lines that pad it. */
+function overwrite(path: string, text: Buffer): void {
+  const fd = openSync(path, constants.O_WRONLY);
+  try {
+    const { size } = fstatSync(fd);
+    writeSync(fd, Buffer.concat([text, Buffer.alloc(Math.max(size - text.length, 0), '\n')]), 0);
+    ftruncateSync(fd, text.length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Lets a copy at `source` stand in for a file that says where a git folder is. */
 export function coverPointer(
   workspace: Workspace,
@@ -174,7 +188,7 @@ export function coverPointer(
       const target = toPointerTarget(text);
       const whole = toBytes(join(root, at));
       if (target !== undefined && leadsInside(bytes, parentOf(whole), target)) {
-        writeFileSync(file.original, text);
+        overwrite(file.original, text);
         return Promise.resolve({ disarmed: [], left: [] });
       }
       const why = 'it would lead out of the workspace';

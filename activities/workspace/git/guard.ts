@@ -12,6 +12,7 @@ import type { GitPlaces } from './find.ts';
 import { restoreIncluded } from './included.ts';
 import { deepestFirst, fromFolder, isBelow, isInAny } from './paths.ts';
 import { pause } from './pause.ts';
+import { removeTemporaries } from './private-copy.ts';
 import { openReach, toBytes } from './reach.ts';
 import {
   identifyProcess,
@@ -295,6 +296,8 @@ export async function recoverGit({
   try {
     const workspace = openWorkspace(root, reach);
     const places = await workspace.find('open');
+    for (const path of places.folders)
+      if (isNameable(path)) removeTemporaries(join(root, toText(path)));
     const before = readBefore(folder, root) ?? unknown;
     const found = await disarmWorkspace(workspace, places, before);
     const changed = restoreIncluded(root, before.included);

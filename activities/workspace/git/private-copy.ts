@@ -16,6 +16,8 @@ import {
 } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { failpoint } from '../../../audit/failpoint.ts';
+import { pause } from './pause.ts';
 import { isUsualFolder, shapeOf } from './shape.ts';
 import { applySettings, parseSettings } from './settings.ts';
 
@@ -74,11 +76,11 @@ const submodule = /^(?:modules|worktrees)\//;
  * Copies a git folder without its objects. `hide` gives the text that commands get in place of a settings file's, if another.
  * Of what git does not make itself, nothing is copied; it is shown read-only.
  */
-export function makePrivateCopy(
+export async function makePrivateCopy(
   original: string,
   folder: string,
   hide: (path: string) => Buffer | undefined,
-): PrivateCopy {
+): Promise<PrivateCopy> {
   const shown: Shown[] = [];
   const stamps = new Map<string, { copy: string; original: string }>();
   const folders = new Set<string>();
@@ -87,6 +89,7 @@ export function makePrivateCopy(
   const todo = [''];
   for (let at = todo.pop(); at !== undefined; at = todo.pop())
     for (const entry of readdirSync(join(original, at), { withFileTypes: true })) {
+      await pause();
       const path = at === '' ? entry.name : `${at}/${entry.name}`;
       if (isNoText(entry.name)) continue;
       if (entry.isDirectory()) {
@@ -138,38 +141,70 @@ function copyWithTime(from: string, to: string): void {
 
 const disarmed = /\.disarmed(?:-\d+)?$/;
 
+/** A branch that has to go before another comes can be found there until all is done. */
+interface Held {
+  /** The packed-refs of the original as it was. */
+  readonly old: Buffer | undefined;
+  readonly isChanged: boolean;
+  /** Ids by name. */
+  readonly refs: Map<string, string>;
+}
+
 /**
  * Brings what git has changed in the copy into the original. The caller has disarmed the copy. What was changed in the
- * original meanwhile stays, where it is a ref. Returns the paths of those that were not taken over.
+ * original meanwhile stays, where it is a ref. Whenever it is cut short, the original is a sound repository: nothing comes
+ * before what it refers to, and nothing goes before what refers to it. Returns the paths of those that were not taken over.
  */
 export async function takeOver(copy: PrivateCopy, original: string): Promise<string[]> {
   const { folder, stamps, folders, shown } = copy;
   const kept: string[] = [];
   const isShown = new Set(shown.map(({ path }) => path));
   const seen = new Set<string>();
+  const held = new Map<string, Held>();
   const isTheirs = wasMoved();
+  const files = await listFiles();
+  failpoint('take-over');
   makeRoom();
-  const todo = [''];
-  for (let at = todo.pop(); at !== undefined; at = todo.pop())
-    for (const entry of readdirSync(join(folder, at), { withFileTypes: true })) {
-      const path = at === '' ? entry.name : `${at}/${entry.name}`;
-      if (
-        isNoText(entry.name) ||
-        isShown.has(path) ||
-        path.startsWith('hooks/') ||
-        disarmed.test(path)
-      )
-        continue;
-      seen.add(path);
-      if (entry.isDirectory()) {
-        if (makeFolder(join(original, path))) todo.push(path);
-        else kept.push(path);
-      } else if (entry.isFile() && !path.endsWith('.lock')) await takeFile(path);
-    }
-  for (const path of stamps.keys()) if (!seen.has(path) && isRemovable(path)) remove(path);
+  for (const path of files) {
+    await pause();
+    if (makeFolders(dirname(path))) await takeFile(path);
+    failpoint('take-over');
+  }
+  for (const [path, { old }] of held)
+    if (isTaken(path))
+      replaceFile(path, (temporary) => copyWithTime(join(folder, path), temporary));
+    else if (old === undefined) unlinkQuietly(join(original, path));
+    else replaceFile(path, (temporary) => writeFileSync(temporary, old));
+  const gone = [...stamps.keys()].filter((path) => !seen.has(path) && isRemovable(path));
+  for (const path of gone.toSorted(inOrder).toReversed()) {
+    remove(path);
+    failpoint('take-over');
+  }
   for (const path of [...folders].toSorted().toReversed())
     if (!seen.has(path) && path !== 'hooks') removeEmpty(join(original, path));
   return kept;
+
+  /** In the order in which they may come. */
+  async function listFiles(): Promise<string[]> {
+    const found: string[] = [];
+    const todo = [''];
+    for (let at = todo.pop(); at !== undefined; at = todo.pop())
+      for (const entry of readdirSync(join(folder, at), { withFileTypes: true })) {
+        await pause();
+        const path = at === '' ? entry.name : `${at}/${entry.name}`;
+        if (
+          isNoText(entry.name) ||
+          isShown.has(path) ||
+          path.startsWith('hooks/') ||
+          disarmed.test(path)
+        )
+          continue;
+        seen.add(path);
+        if (entry.isDirectory()) todo.push(path);
+        else if (entry.isFile() && !path.endsWith('.lock')) found.push(path);
+      }
+    return found.toSorted(inOrder);
+  }
 
   /** True when somebody else has committed or switched in the original meanwhile: what is staged there is theirs. */
   function wasMoved(): boolean {
@@ -178,26 +213,77 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     );
   }
 
+  /** False where something else, such as a link, is in the way. */
+  function makeFolders(path: string): boolean {
+    if (path === '.') return true;
+    if (kept.includes(path) || !makeFolders(dirname(path))) return false;
+    const isMade = makeFolder(join(original, path));
+    if (!isMade) kept.push(path);
+    return isMade;
+  }
+
   function isRemovable(path: string): boolean {
     return !isShown.has(path) && !path.startsWith('hooks/') && !wasDisarmed(path);
   }
 
   function remove(path: string): void {
-    if (isRef(path) && stampOf(join(original, path)) !== stamps.get(path)?.original)
+    if (
+      isRef(path) &&
+      !held.has(path) &&
+      stampOf(join(original, path)) !== stamps.get(path)?.original
+    )
       kept.push(path);
     else unlinkQuietly(join(original, path));
   }
 
   /** A branch may have become a folder of branches, or the other way round: the old ones go before the new ones come. */
   function makeRoom(): void {
-    for (const path of stamps.keys()) {
+    const inTheWay = [...stamps.keys()].filter((path) => {
       const now = lookAt(join(folder, path));
       const isInTheWay = now === undefined ? isBelowFile(dirname(path)) : now.isDirectory();
-      if (!isInTheWay || !isRemovable(path)) continue;
+      return isInTheWay && isRemovable(path);
+    });
+    for (const path of inTheWay) hold(path);
+    for (const [path, { old, refs }] of held) writeHeld(path, old, refs);
+    for (const path of inTheWay) {
       remove(path);
+      failpoint('take-over');
       seen.add(path);
       for (let at = dirname(path); isRef(at); at = dirname(at)) removeEmpty(join(original, at));
     }
+  }
+
+  function hold(path: string): void {
+    const start = startOfRef(original, path);
+    const id = start === undefined ? undefined : readText(join(original, path))?.toString().trim();
+    if (start === undefined || id === undefined || !/^[0-9a-f]{40,64}$/.test(id)) return;
+    const packed = `${path.slice(0, start)}packed-refs`;
+    const isChanged = stampOf(join(original, packed)) !== (stamps.get(packed)?.original ?? '');
+    const known = held.get(packed) ?? {
+      old: readText(join(original, packed)),
+      isChanged,
+      refs: new Map<string, string>(),
+    };
+    known.refs.set(path.slice(start), id);
+    held.set(packed, known);
+  }
+
+  /** Without git's first line, which says that they are sorted. */
+  function writeHeld(path: string, text: Buffer | undefined, refs: Map<string, string>): void {
+    const others = (text?.toString('latin1') ?? '')
+      .split(/\n(?!\^)/)
+      .filter((entry) => entry !== '' && !entry.startsWith('#'))
+      .filter((entry) => !refs.has(Buffer.from(toRefName(entry), 'latin1').toString()));
+    const own = [...refs].map(([name, id]) => Buffer.from(`${id} ${name}`).toString('latin1'));
+    const whole = [...others, ...own, ''].join('\n');
+    replaceFile(path, (temporary) => writeFileSync(temporary, whole, 'latin1'));
+    failpoint('take-over');
+  }
+
+  /** Whether the copy's packed-refs are to take the place of those of the original. */
+  function isTaken(path: string): boolean {
+    const isSame = stamps.get(path)?.copy === stampOf(join(folder, path));
+    return seen.has(path) && !isSame && held.get(path)?.isChanged === false;
   }
 
   /** Whether what was a folder above a path is a file in the copy. */
@@ -220,44 +306,91 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     if (before?.copy === stampOf(from)) return;
     // What is left of branches that are gone, as git itself leaves it.
     if (before === undefined && isRef(path)) removeEmpty(to);
-    const isChanged = stampOf(to) !== (before?.original ?? '');
+    const holding = held.get(path);
+    const isChanged = holding?.isChanged ?? stampOf(to) !== (before?.original ?? '');
     const isStaged = /(?:^|\/)index$/.test(path) && isTheirs;
     if (isChanged && (isRef(path) || isStaged) && isThere(to)) {
       kept.push(path);
       return;
     }
     const given = copy.hidden.get(path);
-    if (given !== undefined) await takeSettings(from, to, given);
-    else replaceFile(to, (temporary) => copyWithTime(from, temporary));
+    if (given !== undefined) await takeSettings(path, given);
+    else if (holding !== undefined) writeHeld(path, readFileSync(from), holding.refs);
+    else replaceFile(path, (temporary) => copyWithTime(from, temporary));
+  }
+
+  /** The person's own text, with what the command changed of what it saw. */
+  async function takeSettings(path: string, given: Buffer): Promise<void> {
+    const after = await parseSettings(readFileSync(join(folder, path)));
+    const before = await parseSettings(given);
+    if (before === undefined || after === undefined) return;
+    const text = await applySettings(readFileSync(join(original, path)), before, after);
+    if (text !== undefined) replaceFile(path, (temporary) => writeFileSync(temporary, text));
+  }
+
+  /** Whole or not at all, for a git that reads meanwhile. What a kill leaves is no ref, and git never reads it. */
+  function replaceFile(path: string, write: (temporary: string) => void): void {
+    const to = join(original, path);
+    const temporary = join(original, `.dev-agent-${process.pid}.disarmed`);
+    try {
+      write(temporary);
+      const mode = lstatSync(to, { throwIfNoEntry: false })?.mode;
+      if (mode !== undefined) chmodSync(temporary, mode & 0o777);
+      failpoint('take-over');
+      renameSync(temporary, to);
+    } catch (error) {
+      unlinkQuietly(temporary);
+      throw error;
+    }
   }
 }
+
+/** Removes what a killed process has left in a git folder while it brought changes over. */
+export function removeTemporaries(folder: string): void {
+  for (const name of readNames(folder))
+    if (/^\.dev-agent-\d+\.disarmed$/.test(name)) unlinkQuietly(join(folder, name));
+}
+
+/**
+ * Where a file stands when changes are brought over, and before that all it may refer to. Repositories inside are whole before
+ * an index tells of them, and linked work trees before they are said to be some.
+ */
+const order: readonly (readonly [RegExp, number])[] = [
+  [/(?:^|\/)logs\//, 2],
+  [/(?:^|\/)(?:refs\/|reftable\/tables\.list$)/, 1],
+  [/(?:^|\/)packed-refs$/, 3],
+  [/^index$/, 7],
+  [/^HEAD$/, 8],
+  [/\/index$/, 4],
+  [/\/HEAD$/, 5],
+  [/\/gitdir$/, 6],
+];
+
+function toOrder(path: string): readonly number[] {
+  const place = order.find(([pattern]) => pattern.test(path))?.[1] ?? 0;
+  const isInside = place >= 4 && place <= 6;
+  return isInside ? [4, -path.split('/').length, place] : [place, 0, 0];
+}
+
+function inOrder(a: string, b: string): number {
+  const [one, other] = [toOrder(a), toOrder(b)];
+  const at = one.findIndex((place, index) => place !== other[index]);
+  return at === -1 ? 0 : (one[at] ?? 0) - (other[at] ?? 0);
+}
+
+/** Where the name of a ref begins in the path of a file that a packed-refs can stand in for. */
+function startOfRef(original: string, path: string): number | undefined {
+  for (let at = path.indexOf('refs/'); at !== -1; at = path.indexOf('refs/', at + 1))
+    if ((at === 0 || path[at - 1] === '/') && isGitFolder(join(original, path.slice(0, at))))
+      return at;
+  return undefined;
+}
+
+/** Of a line of packed-refs and, for a tag, the one below it. */
+const toRefName = (entry: string): string => /^\S+ ([^\n]*)/.exec(entry)?.[1] ?? '';
 
 const isRef = (path: string): boolean => /(?:^|\/)refs\/|(?:^|\/)(?:HEAD|packed-refs)$/.test(path);
 
-/** The person's own text, with what the command changed of what it saw. */
-async function takeSettings(from: string, to: string, given: Buffer): Promise<void> {
-  const [before, after] = [await parseSettings(given), await parseSettings(readFileSync(from))];
-  if (before === undefined || after === undefined) return;
-  const text = await applySettings(readFileSync(to), before, after);
-  if (text !== undefined)
-    replaceFile(to, (temporary) => writeFileSync(temporary, text, { mode: 0o644 }));
-}
-
-/** Whole or not at all, for a git that reads meanwhile. */
-function replaceFile(to: string, write: (temporary: string) => void): void {
-  const temporary = join(dirname(to), `.dev-agent-${process.pid}-${basename(to).slice(0, 100)}`);
-  try {
-    write(temporary);
-    const mode = lstatSync(to, { throwIfNoEntry: false })?.mode;
-    if (mode !== undefined) chmodSync(temporary, mode & 0o777);
-    renameSync(temporary, to);
-  } catch (error) {
-    unlinkQuietly(temporary);
-    throw error;
-  }
-}
-
-/** False where something else, such as a link, is in the way. */
 function makeFolder(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) mkdirSync(path);
@@ -277,6 +410,14 @@ function removeEmpty(path: string): void {
     rmdirSync(path);
   } catch {
     // Something has come into it, or it is gone.
+  }
+}
+
+function readText(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
   }
 }
 
