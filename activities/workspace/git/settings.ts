@@ -9,22 +9,42 @@ import { isHarmless, splitKey } from './keys.ts';
 import type { KeyContext, Setting } from './keys.ts';
 
 export const maxSettingsBytes = 1_048_576;
-const maxParsed = 500;
+/** Texts of settings whose reading is remembered: a command makes as many and as large ones as it likes. */
+const maxParsedBytes = 4 * maxSettingsBytes;
 /** No file of an honest repository has as many. */
 const maxSettings = 20_000;
 const maxChanges = 1_000;
 /** By the hash of the text. */
-const parsed = new Map<string, readonly Setting[] | undefined>();
+const parsed = new Map<
+  string,
+  { readonly settings: readonly Setting[] | undefined; readonly bytes: number }
+>();
+let parsedBytes = 0;
 
 /** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
 export async function parseSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
   const hash = createHash('sha256').update(text).digest('hex');
-  if (parsed.has(hash)) return parsed.get(hash);
+  const known = parsed.get(hash);
+  if (known !== undefined) return known.settings;
   const settings = await listSettings(text);
-  parsed.set(hash, settings);
-  const [oldest] = parsed.keys();
-  if (parsed.size > maxParsed && oldest !== undefined) parsed.delete(oldest);
+  remember(hash, settings, text.length);
   return settings;
+}
+
+/** An entry costs some bytes whatever is in it. */
+const entryBytes = 1_000;
+
+function remember(hash: string, settings: readonly Setting[] | undefined, length: number): void {
+  const bytes = length + entryBytes;
+  // Meanwhile another has read the same.
+  if (parsed.has(hash)) return;
+  parsed.set(hash, { settings, bytes });
+  parsedBytes += bytes;
+  for (const [oldest, { bytes: freed }] of parsed) {
+    if (parsedBytes <= maxParsedBytes) return;
+    parsed.delete(oldest);
+    parsedBytes -= freed;
+  }
 }
 
 function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
