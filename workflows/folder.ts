@@ -80,10 +80,13 @@ export async function closeRun(run: Run, { status, message, limit }: RunEnd): Pr
   return result;
 }
 
-/** What is left to say of a run that no worker carries out: nothing is touched. */
+/** What is left to say of a run that no worker carries out: nothing is touched, and what it holds stays. */
 export function endRefused(run: Run, { status, message, limit }: RunEnd): RunResult {
+  const isHolding = run.state.facts !== undefined;
+  const remedy = `To free its folder and remove its copies: agent cancel ${run.input.run} --force`;
+  const summary = isHolding ? `${message.slice(0, 1_900)}\n\n${remedy}` : message.slice(0, 2_000);
   const result: RunResult = {
-    ...{ status, exitCode: exitCodes[status], summary: message.slice(0, 2_000), changes: [] },
+    ...{ status, exitCode: exitCodes[status], summary, changes: [] },
     usage: { ...run.state.usage },
     ...(limit === undefined ? {} : { limit }),
   };

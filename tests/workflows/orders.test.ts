@@ -318,7 +318,14 @@ test('a run that was terminated does not go on after a reset of any of its histo
       await latest.terminate('by the test').catch(() => undefined);
     }
     await resetTo(agent, handle, 0, handle.firstExecutionRunId);
-    isRefused((await latest.result()) as RunResult, /was ended before somebody reset it/);
+    const fresh = (await latest.result()) as RunResult;
+    isRefused(fresh, /was ended before somebody reset it/);
+    assert.doesNotMatch(fresh.summary, /--force/);
+    // With its folder already looked at, it says how what it holds is freed.
+    const { run } = await readInput(agent, handle);
+    await resetTo(agent, handle, -1, handle.firstExecutionRunId);
+    const half = (await latest.result()) as RunResult;
+    isRefused(half, new RegExp(`free its folder.*: agent cancel ${run} --force$`));
   } finally {
     await agent.stop();
   }
