@@ -110,7 +110,7 @@ export async function readWorkspaceDependencies(
         sandbox.kind === 'bubblewrap' &&
         (await recoverGit({ root, folder: sandbox.files.gitFolders })),
     ),
-    approvers: followApprovers(settings.approvers),
+    approvers: followApprovers(settings.approvers, (why) => log.warn({ why }, 'approvers')),
     copiesDir: folders.copies,
     stagedDir: folders.staged,
     offLimits: createOffLimits(settings),

@@ -85,10 +85,11 @@ function readDataConverter(): ReturnType<typeof createDataConverter> {
 const { folders } = settings;
 const queues = toQueues(settings.queue, settings.host);
 const audit = createAudit(settings, redactor);
+const approvers = followApprovers(settings.approvers, (why) => log.warn({ why }, 'approvers'));
 const announced = announcedOnly({
   ...{ service: connection.workflowService, namespace: settings.temporalNamespace, queues, audit },
   codecs: dataConverter.payloadCodecs ?? [],
-  approvers: followApprovers(settings.approvers),
+  approvers,
   approversFile: settings.approvers,
   ledger: createOrderLedger(folders.orders),
   places: { copies: join(realpathSync(folders.root), 'copies') },
@@ -113,10 +114,7 @@ const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
     ...common,
     taskQueue: queues.run,
     workflowBundle: { codePath },
-    activities: toActivities(
-      messageNames,
-      createMessageSide({ audit, approvers: followApprovers(settings.approvers) }),
-    ),
+    activities: toActivities(messageNames, createMessageSide({ audit, approvers })),
     // They are short, and a `cancel` among them should not wait.
     maxConcurrentActivityTaskExecutions: 20,
     // About 1 MB each; beyond that a run is replayed when it goes on, which costs milliseconds.

@@ -7,6 +7,7 @@ import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common'
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { findTextProblem } from '../audit/answer-signature.ts';
+import { isApprover } from '../audit/approvers.ts';
 import type { Approvers } from '../audit/approvers.ts';
 import type { AuditLog } from '../audit/log.ts';
 import type { OrderLedger } from '../audit/order-ledger.ts';
@@ -187,6 +188,10 @@ async function judgeExecution(
   if (!start) return { why: 'its history has no beginning' };
   const args = await decode(dependencies.codecs, start.input?.payloads ?? []);
   try {
+    const [input] = args as [Partial<RunInput & PromotionInput> | undefined];
+    const key: unknown = input?.order?.signature?.key;
+    // Judged once and for all, so not by a file that is just being written.
+    if (typeof key === 'string') await isApprover(dependencies.approvers, key);
     const verdict = judgeStart(dependencies, { ...execution, start, args });
     if ('why' in verdict) return verdict;
     const { nonce } = verdict.announced.signed;
