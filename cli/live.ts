@@ -5,6 +5,7 @@ import type { ApprovalTalk, TalkEnd } from './approval.ts';
 import { showControls } from './clean.ts';
 import { createKeyboard } from './keyboard.ts';
 import { pastedBreak } from './keys.ts';
+import { CliError } from './errors.ts';
 import { sayTo } from './messages.ts';
 import type { Asking } from './prompt.ts';
 import { ask } from './question.ts';
@@ -137,10 +138,14 @@ async function answerQuestion(
     if (answer.typed.kind === 'left') return 'left';
     const words = answer.typed.text.replaceAll(pastedBreak, '\n').trim();
     if (words !== '') {
-      await sayTo(watch, words, request);
-      return 'answered';
-    }
-    say('Please say something; Ctrl-C leaves the run waiting.');
+      try {
+        await sayTo(watch, words, request);
+        return 'answered';
+      } catch (error) {
+        if (!(error instanceof CliError) || error.exitCode !== 2) throw error;
+        say(error.message);
+      }
+    } else say('Please say something; Ctrl-C leaves the run waiting.');
     body = [];
   }
 }

@@ -1,15 +1,29 @@
 /** What commands say to a run counts there only with the operator's signature. */
 import { randomUUID } from 'node:crypto';
 import type { MessageKind, Proof } from '../activities/messages.ts';
-import { ensureOperatorKey } from '../audit/approvers.ts';
+import { ensureOperatorKey, followApprovers, toPublicFile } from '../audit/approvers.ts';
 import { hashOf } from '../audit/blobs.ts';
 import { signMessage } from '../audit/order-signature.ts';
 import { toSent } from '../audit/payload-codec.ts';
 import { toKeyFile } from '../audit/signing-key.ts';
+import type { SigningKey } from '../audit/signing-key.ts';
+import { readSettings } from '../config/environment.ts';
 import type { RunClient } from './client.ts';
+import { CliError, usageError } from './errors.ts';
 import { readRedactor } from './secrets.ts';
-import { readUser } from './session.ts';
+import { printProgress, readUser, toCluster } from './session.ts';
+import { readStack } from './stack.ts';
 import type { Watch } from './watch.ts';
+
+const longestMessage = 4_000;
+
+/** @throws CliError exit 2 when a message, secrets in it masked, is longer than a run takes. */
+export function checkLength({ length }: string): void {
+  if (length > longestMessage)
+    throw usageError(
+      `The message is ${length} characters long, with secrets masked; at most ${longestMessage} are accepted.`,
+    );
+}
 
 /** Signs a message for a run; undefined for one that began before runs were announced. */
 export async function prove(
@@ -20,10 +34,25 @@ export async function prove(
   const order = (await client.describe(run))?.order;
   if (order === undefined) return undefined;
   const key = await ensureOperatorKey(toKeyFile(process.env, 'operator'));
+  checkApprover(key);
   return signMessage(key, { ...message, run, order, nonce: randomUUID(), sent: Date.now() });
 }
 
-/** Says something to a run, as the answer to a question of it or (`to` empty) of itself, without the secrets in it. False when the run is not open. */
+/** @throws CliError exit 78 when the local stack would not count what the key signs. */
+function checkApprover({ id }: SigningKey): void {
+  const settings = readSettings();
+  // A cluster's workers have a file of their own.
+  if (toCluster(settings) !== undefined) return;
+  const file = readStack(settings)?.environment?.['AGENT_APPROVERS'] ?? settings.approvers;
+  if (followApprovers(file, printProgress)().some((key) => key.id === id)) return;
+  const own = toPublicFile(toKeyFile(process.env, 'operator'));
+  throw new CliError(
+    `Not sent: your key ${id} is not in ${file}, so no run would accept it. To add it, as whoever started the stack: cat ${own} >> ${file}`,
+    78,
+  );
+}
+
+/** Says something to a run, as the answer to a question of it or (`to` empty) of itself, without the secrets in it. False when the run is not open. @throws CliError exit 2 when it is too long. */
 export async function sayTo(
   { client, settings, run }: Pick<Watch, 'client' | 'settings' | 'run'>,
   typed: string,
@@ -33,6 +62,7 @@ export async function sayTo(
   const by = readUser();
   // What is signed is what arrives.
   const text = toSent(readRedactor(settings), typed);
+  checkLength(text);
   const proof = await prove(client, run, {
     what: 'say',
     by,

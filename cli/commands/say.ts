@@ -6,14 +6,13 @@ import { toLine } from '../clean.ts';
 import type { RunClient } from '../client.ts';
 import { CliError, usageError } from '../errors.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
-import { sayTo } from '../messages.ts';
+import { checkLength, sayTo } from '../messages.ts';
 import { printJson, printText } from '../output.ts';
 import { textOf } from '../run-options.ts';
 import { readRedactor } from '../secrets.ts';
 import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
 import { emptyView, foldEvent } from '../watch-view.ts';
 
-const longestMessage = 4_000;
 const askWithinMs = 3_000;
 const endWithinMs = 30_000;
 
@@ -22,6 +21,7 @@ export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
   const run = parseRun(args[0]);
   const settings = readSettings();
   const message = readRedactor(settings).mask(parseMessage(args[1]));
+  checkLength(message);
   const client = await connectFor(settings, run);
   const to = await withClient(client, async () => {
     const question = chooseQuestion(
@@ -53,10 +53,7 @@ export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
 function parseMessage(typed = ''): string {
   const message = typed.trim();
   if (message === '') throw usageError('The message is empty. Usage: agent say <run> "message"');
-  if (message.length <= longestMessage) return message;
-  throw usageError(
-    `The message is ${message.length} characters long; at most ${longestMessage} are accepted.`,
-  );
+  return message;
 }
 
 /** What the run waits for, by its own word, or by its record when no worker is there to ask. */
