@@ -3,6 +3,8 @@ import type { BlobStore } from '../../audit/blobs.ts';
 import type { Duplex } from 'node:stream';
 import type { AuditLog } from '../../audit/log.ts';
 import type { Action, Decision, Effect } from '../../policies/action.ts';
+import { createChangeJudge } from '../../policies/changes.ts';
+import type { JudgeChange } from '../../policies/changes.ts';
 import { prepareArgv } from '../../policies/commands.ts';
 import { createDenial } from '../../policies/denied.ts';
 import { liftPath } from '../../policies/grants.ts';
@@ -21,7 +23,9 @@ import type { Sandbox } from '../workspace/sandbox.ts';
 import { searchFiles } from '../workspace/search.ts';
 import { hashRegular } from '../workspace/regular.ts';
 import { runCommandLine } from '../workspace/shell.ts';
+import { lookAtPlaces } from '../workspace/sights.ts';
 import { markName } from '../workspace/snapshots/git.ts';
+import { dependencyFolders } from '../workspace/snapshots/scan.ts';
 import type { Guard } from '../workspace/survey.ts';
 import { PathRefused, inside, walk } from '../workspace/walk.ts';
 import type { Held } from './transactions.ts';
@@ -81,17 +85,31 @@ export class Rejudged extends Error {
 const defaultTimeoutSeconds = 120;
 const mostEntries = 1_000;
 
+const changing: ReadonlySet<string> = new Set(['write_file', 'edit_file', 'delete_file']);
+
+/** By links that protected names are, and by folders that git takes hooks from. */
+const createJudge = async (policy: Policy, workspace: string): Promise<JudgeChange> =>
+  createChangeJudge(policy, {
+    ...(await lookAtPlaces(workspace, guardOf(policy))),
+    fetched: new Set(dependencyFolders),
+  });
+
 /** Carries out an action the policy allows. @throws Rejudged, and whatever is not the tool's own failure. */
 export async function carryOut(
   { tool, args, workspace }: Action,
   around: Surroundings,
 ): Promise<Outcome> {
   const { policy, approved, blobs, sandbox, signal, held, check } = around;
+  const judgeChange = changing.has(tool) ? await createJudge(policy, workspace) : undefined;
   const authorize: Authorize = (operation, path) => {
+    const isChange = operation === 'write' || operation === 'delete';
+    const elsewhere = isChange && judgeChange?.({ names: path.split('/'), operation });
     const found = decidePath(policy, operation, path);
-    const decision = liftPath(policy, { tool, workspace }, path, found);
-    if (decision.verdict === 'deny' || (decision.verdict === 'ask' && !approved))
-      throw new Rejudged(decision);
+    for (const each of elsewhere ? [found, elsewhere] : [found]) {
+      const decision = liftPath(policy, { tool, workspace }, path, each);
+      if (decision.verdict === 'deny' || (decision.verdict === 'ask' && !approved))
+        throw new Rejudged(decision);
+    }
   };
   const text = (key: string): string => args[key] as string;
   const path = typeof args['path'] === 'string' ? args['path'] : '.';

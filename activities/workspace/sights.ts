@@ -26,18 +26,35 @@ export async function lookAtSights(
   guard: Guard,
   hasSnapshots: boolean,
 ): Promise<Sights> {
-  const { guarded, watched, closed, gitFolders } = await surveyorOf(root, guard).look();
-  const hooksFolders = await readHooksFolders(root, gitFolders);
-  const all = [...guarded, ...watched];
+  const survey = await surveyorOf(root, guard).look();
+  const { guarded, watched, closed } = survey;
   return {
     guarded: Object.fromEntries(guarded.map((path) => [path, toMark(join(root, path))])),
     uncovered: watched.filter((path) => !hasSnapshots || !isSurelyCovered(root, path)),
     closed,
-    aliases: all.flatMap((as) => {
+    ...(await toPlaces(root, survey)),
+  };
+}
+
+type SightedPlaces = Pick<Sights, 'aliases' | 'hooksFolders'>;
+
+/** What a command makes is seen at its end, what a person makes a little later. */
+const placesAgeMs = 5_000;
+
+/** Where else a file tool would write a protected file, or a program that git starts. */
+export const lookAtPlaces = async (root: string, guard: Guard): Promise<SightedPlaces> =>
+  await toPlaces(root, await surveyorOf(root, guard).look(placesAgeMs));
+
+async function toPlaces(
+  root: string,
+  { guarded, watched, gitFolders }: Survey,
+): Promise<SightedPlaces> {
+  return {
+    aliases: [...guarded, ...watched].flatMap((as) => {
       const target = toTarget(root, as);
       return target === undefined ? [] : [{ target, as }];
     }),
-    hooksFolders,
+    hooksFolders: await readHooksFolders(root, gitFolders),
   };
 }
 

@@ -73,6 +73,7 @@ export interface ProtectedRoom {
     asked: { readonly seq: number; readonly digest: string },
     answer: 'approve' | 'deny',
   ): Promise<Acted & { readonly seq: number }>;
+  approve(digest: string, answer: 'approve' | 'deny'): Approval;
   details(acted: Acted): Promise<ApprovalDetails>;
   /** All that the model reads. */
   text(acted: Acted): Promise<string>;
@@ -147,7 +148,7 @@ export async function createProtectedRoom({
     return { ...said, signature: signAnswer(key, { ...said, run: 'r' }) };
   };
   return {
-    ...{ folder: base, workspace, write, again },
+    ...{ folder: base, workspace, write, again, approve },
     get dependencies() {
       return dependencies;
     },
