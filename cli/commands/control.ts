@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises';
 import { readSettings } from '../../config/environment.ts';
+import type { RunView } from '../../workflows/contract.ts';
 import type { Invocation } from '../arguments.ts';
 import type { RunClient } from '../client.ts';
-import { usageError } from '../errors.ts';
+import { CliError, usageError } from '../errors.ts';
 import { prove } from '../messages.ts';
 import { printJson, printText } from '../output.ts';
 import {
@@ -9,13 +11,14 @@ import {
   parseRun,
   printProgress,
   readUser,
+  toCluster,
   toUnknownRun,
   withClient,
 } from '../session.ts';
 
 /** `agent pause`: the run holds after the activity under way. */
 export const pauseRuns = (invocation: Invocation): Promise<number> =>
-  send(invocation, 'is asked to pause after what is under way', async (client, run) => {
+  send(invocation, 'is asked to pause after what is under way', isPausing, async (client, run) => {
     const { pauseRun } = await import('../../workflows/contract.ts');
     const by = readUser();
     const proof = await prove(client, run, { what: 'pause', by });
@@ -24,7 +27,7 @@ export const pauseRuns = (invocation: Invocation): Promise<number> =>
 
 /** `agent resume`: a paused run goes on. */
 export const resumeRuns = (invocation: Invocation): Promise<number> =>
-  send(invocation, 'goes on', async (client, run) => {
+  send(invocation, 'goes on', isGoingOn, async (client, run) => {
     const { resumeRun } = await import('../../workflows/contract.ts');
     const by = readUser();
     const proof = await prove(client, run, { what: 'resume', by });
@@ -37,7 +40,7 @@ export const cancelRuns = async (invocation: Invocation): Promise<number> => {
     const { endByForce } = await import('../force.ts');
     return await endByForce(invocation);
   }
-  return await send(invocation, 'is asked to end', async (client, run) => {
+  return await send(invocation, 'is asked to end', isEnding, async (client, run) => {
     const { cancelRun } = await import('../../workflows/contract.ts');
     const by = readUser();
     const proof = await prove(client, run, { what: 'cancel', by });
@@ -51,16 +54,47 @@ export const cancelRuns = async (invocation: Invocation): Promise<number> => {
   });
 };
 
+const isPausing = ({ pausing, now }: RunView): boolean => pausing || now.phase === 'paused';
+const isGoingOn = (view: RunView): boolean => !isPausing(view);
+const isEnding = ({ now }: RunView): boolean => now.phase === 'closing' || now.phase === 'closed';
+
+/** A run takes a message in as soon as its workers have checked it; what is under way has a few seconds to end. */
+const takenWithinMs = 10_000;
+
+/**
+ * The keys of a cluster's workers are not here to be looked at, so the run is.
+ * @throws CliError exit 78 when it did not take the message; not when nobody can be asked.
+ */
+async function checkTaken(
+  client: RunClient,
+  run: string,
+  isTaken: (view: RunView) => boolean,
+): Promise<void> {
+  for (const deadline = Date.now() + takenWithinMs; ; await setTimeout(200)) {
+    const view = await client.view(run, 1_000);
+    if (view === undefined || isTaken(view)) return;
+    if (Date.now() > deadline)
+      throw new CliError(
+        `Run ${run} has not accepted it within ${takenWithinMs / 1_000} seconds. It may still do so if much is under way. If not: is your public key in the file that AGENT_APPROVERS names where the workers run? Their log of refusals: agent audit tail ${run}`,
+        78,
+      );
+  }
+}
+
 async function send(
   { args, flags }: Invocation,
   outcome: string,
+  isTaken: (view: RunView) => boolean,
   deliver: (client: RunClient, run: string) => Promise<boolean>,
 ): Promise<number> {
   const run = parseRun(args[0]);
   const settings = readSettings();
   const client = await connectFor(settings, run);
   await withClient(client, async () => {
-    if (await deliver(client, run)) return;
+    if (await deliver(client, run)) {
+      if (toCluster(settings) !== undefined) await checkTaken(client, run, isTaken);
+      return;
+    }
     const found = await client.describe(run);
     if (found === undefined) throw await toUnknownRun(settings, run, client);
     throw usageError(`Run ${run} has ended: ${found.status}. See: agent show ${run}`);

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { ensureSigningKey } from '../../audit/signing-key.ts';
-import { callsInTurn } from '../model-server/scripts.ts';
+import { pauseRun } from '../../workflows/contract.ts';
+import { callsInTurn, manySteps } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
+import { startAgent } from '../setup/agent.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 
@@ -74,4 +76,24 @@ suite('a message', () => {
     assert.equal(code, 2, stderr);
     assert.match(stderr, /is 40\d\d characters long, with secrets masked; at most 4000/);
   });
+});
+
+test('on a cluster a message that the workers do not accept is told from one that they do', async () => {
+  const agent = await startAgent(manySteps({ s1: [{ ask: 'Go on?' }] }));
+  const machine = createMachine({ TEMPORAL_ADDRESS: process.env['TEMPORAL_TEST_ADDRESS'] ?? '' });
+  try {
+    const handle = await agent.start('ask');
+    await agent.waitFor(handle, 'awaiting-input');
+    const run = handle.workflowId.replace(/^run-/, '');
+    const { code, stdout, stderr } = await machine.run('pause', run);
+    assert.deepEqual([code, stdout], [78, ''], stderr);
+    assert.match(stderr, /has not accepted it.*AGENT_APPROVERS/);
+    await handle.signal(pauseRun, 'tester');
+    const again = await machine.run('pause', run);
+    assert.equal(again.code, 0, again.stderr);
+    await handle.terminate('the test is over');
+  } finally {
+    await machine.stop();
+    await agent.stop();
+  }
 });
