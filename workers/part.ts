@@ -33,6 +33,8 @@ export interface Part {
   readonly name: StackPart['name'];
   /** Has no effect while it runs. */
   start(): void;
+  /** Ends the process as `stop` does; another one is started at once. */
+  restart(): Promise<void>;
   /** Resolves when the process is gone; it is not restarted. */
   stop(): Promise<void>;
   send(message: object): void;
@@ -61,6 +63,8 @@ export function createPart(spec: PartSpec): Part {
   let failures = 0;
   let reason = '';
   let started = false;
+  /** Its end, for it is restarted. */
+  let wanted = false;
   let exit: Promise<void> = Promise.resolve();
   const waiting: (() => void)[] = [];
   const stopping = new AbortController();
@@ -70,7 +74,7 @@ export function createPart(spec: PartSpec): Part {
     since = new Date();
   };
 
-  const restart = async (): Promise<void> => {
+  const startAgain = async (): Promise<void> => {
     // Whatever waits for a process that was killed at its work need not wait for a delay as well.
     const delay = failures === 0 ? 0 : firstDelayMs * 2 ** (failures - 1);
     failures += 1;
@@ -88,11 +92,13 @@ export function createPart(spec: PartSpec): Part {
     reason = `${signal === null ? `exit ${code}` : signal}: ${spec.log.lastLine()}`.slice(0, 500);
     spec.log.write(`[supervisor] ${spec.name} ended, ${signal ?? `exit ${code}`}\n`);
     // Ended from outside while it did its work is no failing either.
-    if (Date.now() - startedAt > steadyMs || (signal !== null && state === 'up')) failures = 0;
+    if (wanted || Date.now() - startedAt > steadyMs || (signal !== null && state === 'up'))
+      failures = 0;
+    wanted = false;
     if (stopping.signal.aborted) return spec.onChange();
     set(code === configurationExit ? 'failed' : 'restarting');
     spec.onChange();
-    restart().catch(() => undefined); // Rejects only when the part is being stopped.
+    startAgain().catch(() => undefined); // Rejects only when the part is being stopped.
   };
 
   const watch = async (watched: ChildProcess, ended: AbortSignal): Promise<void> => {
@@ -142,6 +148,16 @@ export function createPart(spec: PartSpec): Part {
     watch(next, ended.signal).catch(() => undefined); // Rejects only when the process has ended.
   };
 
+  const endChild = async (): Promise<void> => {
+    const [ending, ended] = [process, exit];
+    if (spec.end !== undefined && child !== undefined) {
+      spec.end(child);
+      await Promise.race([ended, setTimeout(spec.graceMs, undefined, { ref: false })]);
+    }
+    if (ending !== undefined) await endProcess(ending, spec.graceMs);
+    await ended;
+  };
+
   return {
     name: spec.name,
     start() {
@@ -151,12 +167,13 @@ export function createPart(spec: PartSpec): Part {
     },
     async stop() {
       stopping.abort();
-      if (spec.end !== undefined && child !== undefined) {
-        spec.end(child);
-        await Promise.race([exit, setTimeout(spec.graceMs, undefined, { ref: false })]);
-      }
-      if (process !== undefined) await endProcess(process, spec.graceMs);
-      await exit;
+      await endChild();
+    },
+    async restart() {
+      // One that waits for its next start takes what is new by itself.
+      if (child === undefined) return;
+      wanted = true;
+      await endChild();
     },
     send(message) {
       if (child?.connected === true) child.send(message, () => undefined);

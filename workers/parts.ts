@@ -119,11 +119,11 @@ const waitForReady = (child: ChildProcess, signal: AbortSignal): Promise<void> =
 const entry = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
 /** A Node process of ours that says `{type: 'ready'}` over IPC, and ends when that channel does. */
-export const toProcess = (path: string, cwd: string, env: Environment): Run => ({
+export const toProcess = (path: string, cwd: string, readEnv: () => Environment): Run => ({
   spawn: () =>
     spawn(process.execPath, [entry(path)], {
       cwd,
-      env,
+      env: readEnv(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     }),
   waitForUp: waitForReady,

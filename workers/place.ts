@@ -6,7 +6,8 @@ import type { Addresses } from './addresses.ts';
 import { keepAddresses } from './addresses.ts';
 import type { TemporalPlace } from './parts.ts';
 import type { WebUiOptions } from './web-ui.ts';
-import { findObstacle, innerPorts, prepareSocketFolder } from './private-network.ts';
+import { findObstacle, innerPorts } from './private-network.ts';
+import { prepareSocketFolder, socketNames } from './sockets.ts';
 
 /** With the reason where every user of this machine can reach it. */
 export type Place = TemporalPlace & { readonly exposed?: string };
@@ -58,10 +59,9 @@ export function choosePlace(
     };
   }
   const sockets = prepareSocketFolder(root, addresses.sockets);
-  // Clients of a stack that comes back look for it where it was.
   if (sockets !== addresses.sockets) keepAddresses(root, { sockets });
   return {
-    address: toSocketAddress(join(sockets, 'temporal.sock')),
+    address: toSocketAddress(join(sockets, socketNames.temporal)),
     ...{ sockets, ports: innerPorts, uiHost: '127.0.0.1' },
   };
 }
@@ -70,7 +70,11 @@ const toHiddenHost = (): string =>
   `127.${[randomInt(1, 255), randomInt(1, 255), randomInt(1, 255)].join('.')}`;
 
 /** Where Temporal's own Web UI listens. */
-export function toUpstream({ sockets, ports, uiHost }: Place): WebUiOptions['upstream'] {
-  if (sockets !== undefined) return { socketPath: join(sockets, 'web.sock') };
+export function toUpstream({
+  sockets,
+  ports,
+  uiHost,
+}: Place): ReturnType<WebUiOptions['upstream']> {
+  if (sockets !== undefined) return { socketPath: join(sockets, socketNames.web) };
   return uiHost === undefined ? undefined : { host: uiHost, port: ports.webUi };
 }

@@ -1,18 +1,12 @@
 /** A network of its own for Temporal: its ports, which know no callers apart, are then on no interface of this machine. */
 import { execFile } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const bubblewrap = '/usr/bin/bwrap';
 
 /** Ports in there; nobody else is. */
 export const innerPorts = { temporal: 7233, webUi: 8233 } as const;
-
-/** Longest path of a socket on Linux is 107 bytes; on macOS 103. */
-const longestSocket = 103;
 
 const separation = [
   // A process id space, too: when the first process in it ends, all of it has ended.
@@ -82,43 +76,3 @@ const tryOnce = (timeout: number): Promise<string | undefined> =>
       );
     });
   });
-
-const isOurs = (folder: string): boolean => {
-  const found = lstatSync(folder, { throwIfNoEntry: false });
-  return (
-    found !== undefined &&
-    found.isDirectory() &&
-    found.uid === process.getuid?.() &&
-    (found.mode & 0o077) === 0
-  );
-};
-
-/** Makes a folder only this user can enter; false when the name is taken by something else. */
-const claim = (folder: string): boolean => {
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-    return true;
-  } catch {
-    return isOurs(folder);
-  }
-};
-
-/**
- * Folder for the sockets of a stack: in its state folder or, where that makes too long a path, one with a name nobody can
- * foresee among the temporary files. `kept` is the one of last time.
- */
-export function prepareSocketFolder(root: string, kept?: string): string {
-  const inState = join(root, 'sockets');
-  const short = tmpdir().length < 60 ? tmpdir() : '/tmp';
-  if (Buffer.byteLength(join(inState, 'temporal.sock')) <= longestSocket) {
-    if (claim(inState)) return inState;
-    // Of ours, and damaged: nobody else can have made it in a private folder.
-    rmSync(inState, { recursive: true, force: true });
-    if (claim(inState)) return inState;
-  } else if (kept !== undefined && kept.startsWith(`${short}/dev-agent-`) && claim(kept))
-    return kept;
-  for (;;) {
-    const folder = join(short, `dev-agent-${randomBytes(8).toString('hex')}`);
-    if (claim(folder)) return folder;
-  }
-}

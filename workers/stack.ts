@@ -30,6 +30,8 @@ export interface Stack {
   /** Tells the worker, and each that replaces it, what it must not write. */
   handSecrets(values: readonly SecretValue[]): void;
   status(): Promise<StackStatus>;
+  /** Starts Temporal again at this place, and what knows its address where that is another one. */
+  moveTemporal(place: Place): Promise<void>;
   /** Writes `stack.json` again. */
   writeDown(): void;
   /** Ends the worker and its companions, then Temporal. */
@@ -42,7 +44,7 @@ export const workerGraceMs = 15_000;
 /** Wires the parts of a stack together and writes down, after each change, which processes they are. */
 export function createStack(
   settings: Settings,
-  { addresses, place }: { readonly addresses: Addresses; readonly place: Place },
+  { addresses, place: first }: { readonly addresses: Addresses; readonly place: Place },
   redactor: Redactor,
 ): Stack {
   const { folders } = settings;
@@ -51,12 +53,13 @@ export function createStack(
   const startTime = readStartTime(process.pid) ?? '';
   const since = new Date().toISOString();
   const environment = toEnvironment(settings);
-  const env: Record<string, string> = {
+  let place = first;
+  const readEnv = (): Record<string, string> => ({
     ...(process.env as Record<string, string>),
     ...environment,
     TEMPORAL_ADDRESS: place.address,
     AGENT_HOST: addresses.host,
-  };
+  });
   const webUi = `http://127.0.0.1:${addresses.webUi}`;
   const demoUrl = `http://127.0.0.1:${addresses.demo}/v1`;
   // Between our worker and our demo model: nobody else needs it.
@@ -105,7 +108,7 @@ export function createStack(
     parts.push(part);
     return part;
   };
-  const worker = addPart('worker', toProcess('workers/main.ts', folders.root, env), {
+  const worker = addPart('worker', toProcess('workers/main.ts', folders.root, readEnv), {
     graceMs: workerGraceMs,
     onStart: () => {
       for (const [baseUrl, apiKey] of keys) worker.send({ type: 'key', baseUrl, apiKey });
@@ -117,12 +120,12 @@ export function createStack(
       if (demoUsed) demo.start();
     },
   });
-  const mirror = addPart('mirror', toProcess('workers/mirror.ts', folders.root, env), {
+  const mirror = addPart('mirror', toProcess('workers/mirror.ts', folders.root, readEnv), {
     graceMs: 5_000,
   });
   const demo = addPart(
     'demo-model',
-    toDemo(addresses.demo, folders.root, { ...env, DEMO_API_KEY: demoKey }),
+    toDemo(addresses.demo, folders.root, { ...readEnv(), DEMO_API_KEY: demoKey }),
     {
       graceMs: 2_000,
       port: addresses.demo,
@@ -157,7 +160,13 @@ export function createStack(
         attributes: searchAttributes,
         ...(settings.payloadKeys === undefined ? {} : { codecEndpoint: `${webUi}/codec` }),
       };
-      const run = toTemporal(cli, folders.temporalDb, place, names, env);
+      const toRun = (): ReturnType<typeof toTemporal> =>
+        toTemporal(cli, folders.temporalDb, place, names, readEnv());
+      const run: ReturnType<typeof toTemporal> = {
+        ...toRun(),
+        spawn: () => toRun().spawn(),
+        waitForUp: (child, signal) => toRun().waitForUp(child, signal),
+      };
       program = cli;
       temporal = addPart('temporal', run, {
         ...run,
@@ -166,6 +175,15 @@ export function createStack(
       });
       temporal.start();
       await temporal.waitForUp();
+    },
+    async moveTemporal(next) {
+      const hasMoved = next.address !== place.address;
+      place = next;
+      writeDown();
+      const concerned = [temporal, ...(hasMoved ? [worker, mirror] : [])];
+      await Promise.all(
+        concerned.filter((part) => part !== undefined).map((part) => part.restart()),
+      );
     },
     writeDown,
     async startDemo() {

@@ -18,12 +18,15 @@ import { createSecrets, parseSecrets } from './secrets.ts';
 import { endOrphans } from './orphans.ts';
 import { ExposureError, choosePlace, findExposure, toUpstream } from './place.ts';
 import { createToken, writePrivate } from './private-file.ts';
+import { socketNames, watchSockets } from './sockets.ts';
 import { createStack, workerGraceMs } from './stack.ts';
 import { createStartBoard } from './start-board.ts';
 import { createWebUi } from './web-ui.ts';
 import { CliMissingError, fetchTemporalCli, findTemporalCli } from './temporal-cli.ts';
 
 const lookMs = 1_000;
+/** Cleaners of temporary folders count in days. */
+const touchMs = 3_600_000;
 
 const settings = readSettings();
 const { folders } = settings;
@@ -47,7 +50,7 @@ const [exposure] = await Promise.all([
 ]);
 failpoint('supervisor.orphans-ended');
 const addresses = await chooseAddresses(folders.root);
-const place = choose();
+let place = choose();
 const board = createStartBoard();
 const stack = createStack(settings, { addresses, place }, redactor);
 const token = createToken();
@@ -76,7 +79,10 @@ function choose(): ReturnType<typeof choosePlace> {
 /** For programs that run in a network of their own. */
 function serveSocket(server: Server, path: string): void {
   rmSync(path, { force: true });
-  createSocketServer((socket) => server.emit('connection', socket)).listen(path);
+  createSocketServer((socket) => server.emit('connection', socket))
+    // Its folder was cleaned up this very moment: it is made again with the next look.
+    .on('error', (error) => say(`${path}: ${error.message}`))
+    .listen(path);
 }
 
 const asText = (value: unknown, name: string): string => {
@@ -131,19 +137,45 @@ const look = (): void => {
 };
 setInterval(look, lookMs);
 
+/** Sockets for the Web UI and, from its bridge, for Temporal; they are made again when somebody cleans them up. */
+function keepSockets(webUi: Server): void {
+  if (place.sockets === undefined) return;
+  let watch = watchSockets(place.sockets);
+  serveSocket(webUi, join(place.sockets, socketNames.ui));
+  let looks = 0;
+  const lookAgain = (): void => {
+    // A bridge that starts removes an old socket first: one look is not enough.
+    looks = watch.isDamaged() ? looks + 1 : 0;
+    if (stopping || looks < 2 || !existsSync(folders.root)) return;
+    looks = 0;
+    try {
+      place = choosePlace(folders.root, { ...addresses, sockets: place.sockets ?? '' }, undefined);
+    } catch (error) {
+      return say(`sockets are gone and cannot be made again: ${(error as Error).message}`);
+    }
+    const folder = place.sockets ?? '';
+    say(`sockets are gone: starting Temporal again in ${folder}`);
+    watch = watchSockets(folder);
+    serveSocket(webUi, join(folder, socketNames.ui));
+    void stack.moveTemporal(place);
+  };
+  setInterval(lookAgain, lookMs);
+  setInterval(() => watch.touch(), touchMs);
+}
+
 // The token first: whoever finds stack.json may ask at once.
 writePrivate(folders.tokenFile, token);
 control.listen(addresses.control, '127.0.0.1');
 await once(control, 'listening');
 const webUi = createWebUi({
   ...{ port: addresses.webUi, key: addresses.webKey, token },
-  upstream: toUpstream(place),
+  upstream: () => toUpstream(place),
   codec: createCodecAnswers(
     createPayloadCodec({ redactor, ...(payloadKeys === undefined ? {} : { keys: payloadKeys }) }),
   ),
 });
 webUi.listen(addresses.webUi, '127.0.0.1');
-if (place.sockets !== undefined) serveSocket(webUi, join(place.sockets, 'ui.sock'));
+keepSockets(webUi);
 failpoint('supervisor.listening');
 stack.start();
 failpoint('supervisor.worker-started');

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { toSocketPath } from '../config/address.ts';
 import { readSettings } from '../config/environment.ts';
 import { innerPorts, toNear } from './private-network.ts';
+import { socketNames } from './sockets.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 
 const { TEMPORAL_ADDRESS: address = '', TEMPORAL_CODEC_ENDPOINT: codec = '' } = process.env;
@@ -29,7 +30,7 @@ const [file, line] =
     : toNear(
         {
           [innerPorts.temporal]: socket,
-          [new URL(codec).port]: join(dirname(socket), 'ui.sock'),
+          [new URL(codec).port]: join(dirname(socket), socketNames.ui),
         },
         cli,
         args,

@@ -17,8 +17,8 @@ export interface WebUiOptions {
   readonly key: string;
   /** For programs: `Authorization: Bearer <token>`. */
   readonly token: string;
-  /** Where Temporal's Web UI listens; undefined where there is none. */
-  readonly upstream: Pick<RequestOptions, 'host' | 'port' | 'socketPath'> | undefined;
+  /** Where Temporal's Web UI listens now; undefined where there is none. */
+  readonly upstream: () => Pick<RequestOptions, 'host' | 'port' | 'socketPath'> | undefined;
   /** Opens and seals payloads: what comes in below `/codec`. */
   readonly codec: (
     request: IncomingMessage,
@@ -101,7 +101,8 @@ export function createWebUi(options: WebUiOptions): Server {
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       return;
     }
-    if (upstream !== undefined) return forward(request, response, upstream);
+    const target = upstream();
+    if (target !== undefined) return forward(request, response, target);
     response.writeHead(404, { 'content-type': 'text/plain' }).end('There is no Web UI here.\n');
   };
 
@@ -117,7 +118,7 @@ function refuse(response: ServerResponse, text: string): void {
 function forward(
   request: IncomingMessage,
   response: ServerResponse,
-  upstream: NonNullable<WebUiOptions['upstream']>,
+  upstream: NonNullable<ReturnType<WebUiOptions['upstream']>>,
 ): void {
   const { method, url: path, headers } = request;
   const question = ask({ ...upstream, method, path, headers, agent: false }, (answer) => {

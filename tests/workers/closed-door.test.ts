@@ -1,14 +1,26 @@
 /** Who can reach the local stack: its owner, and nobody else. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { StackFile } from '../../config/stack.ts';
 import { findObstacle } from '../../workers/private-network.ts';
+import { watchSockets } from '../../workers/sockets.ts';
 import { agent, createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { listPorts } from '../setup/sockets.ts';
@@ -169,6 +181,67 @@ test(
     assert.equal(await read(), socket);
   },
 );
+
+test(
+  'a stack whose sockets are cleaned up heals by itself, elsewhere if need be',
+  { skip: obstacle ?? false, timeout: 180_000 },
+  async (t) => {
+    const base = mkdtempSync('/tmp/agent-clean-');
+    const runtime = join(base, 'runtime');
+    mkdirSync(runtime, { mode: 0o700 });
+    const state = join(base, 'x'.repeat(120));
+    const machine = createMachine({ AGENT_STATE_DIR: state, XDG_RUNTIME_DIR: runtime });
+    t.after(async () => {
+      await machine.stop();
+      rmSync(base, { recursive: true, force: true });
+    });
+    const shop = join(machine.root, 'shop');
+    await mkdir(shop);
+    const findSocket = (): string =>
+      (JSON.parse(readFileSync(join(state, 'stack.json'), 'utf8')) as StackFile).temporal.replace(
+        'unix:',
+        '',
+      );
+    const waitForSocket = async (fits: (socket: string) => boolean): Promise<void> => {
+      const deadline = Date.now() + 60_000;
+      while (!(fits(findSocket()) && existsSync(findSocket()))) {
+        assert.ok(Date.now() < deadline, 'the sockets are not made again');
+        await setTimeout(100);
+      }
+    };
+    const work = async (): Promise<void> => {
+      const { code, stderr } = await machine.run('run', '--demo', '-C', shop, 'List the files');
+      assert.equal(code, 0, stderr);
+      const listed = await machine.run('temporal', '--', 'workflow', 'list');
+      assert.equal(listed.code, 0, listed.stderr);
+    };
+    await work();
+    const first = findSocket();
+    assert.ok(first.startsWith(`${runtime}/dev-agent-`), first);
+
+    rmSync(dirname(first), { recursive: true });
+    await waitForSocket((socket) => socket === first);
+    await work();
+
+    rmSync(runtime, { recursive: true });
+    await waitForSocket((socket) => socket !== first);
+    assert.equal(statSync(dirname(findSocket())).mode & 0o777, 0o700);
+    await work();
+  },
+);
+
+test('what is touched looks used to a cleaner', (t) => {
+  const folder = mkdtempSync('/tmp/agent-touch-');
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'temporal.sock');
+  writeFileSync(file, '');
+  for (const path of [folder, file]) utimesSync(path, 0, 0);
+  watchSockets(folder).touch();
+  for (const path of [folder, file])
+    assert.ok(
+      Date.now() - statSync(path).mtimeMs < 60_000 && Date.now() - statSync(path).atimeMs < 60_000,
+    );
+});
 
 suite('where bubblewrap does not do what it should', { skip: obstacle ?? false }, () => {
   const machine = createMachine();

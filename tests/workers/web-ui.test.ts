@@ -50,7 +50,7 @@ before(async () => {
   port = await findFreePort();
   door = createWebUi({
     ...{ port, key: 'the-key', token: 't0ken' },
-    upstream: { host: '127.0.0.1', port: (temporal.address() as AddressInfo).port },
+    upstream: () => ({ host: '127.0.0.1', port: (temporal.address() as AddressInfo).port }),
     codec: createCodecAnswers(createPayloadCodec({ keys })),
   });
   door.listen(port, '127.0.0.1');
