@@ -17,7 +17,8 @@ export const workspaceDeleted: Fault = {
     if (occasion === 0) await run.progress(1);
     else while (!existsSync(join(run.workspace, 'log'))) await setTimeout(50);
     const at = Date.now();
-    rmSync(run.workspace, { recursive: true, force: true });
+    // As `rm -rf` again, by whoever sees that something was just written there.
+    rmSync(run.workspace, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 });
     const last = await run.finish();
     assert.ok(last.type === 'run.finished');
     assert.notEqual(last.status, 'done', JSON.stringify(last));
