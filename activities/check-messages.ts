@@ -37,8 +37,13 @@ export function createMessageActivities({
           const { what, by } = message;
           const log = await audit();
           await log.append({
-            ...{ kind: 'message', time: new Date().toISOString(), run, step: '' },
-            ...{ what, by, refused },
+            kind: 'message',
+            time: new Date().toISOString(),
+            run,
+            step: '',
+            what,
+            by,
+            refused,
           });
         }
       return { problems };

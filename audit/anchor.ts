@@ -52,7 +52,13 @@ export const renderAnchor = (
   const { log, head, listed } = anchor;
   const signature = key.sign(toSigned(anchor));
   const text = JSON.stringify({
-    ...{ v: 1, log, records: head.seq, head: head.hash, listed, key: key.id, signature },
+    v: 1,
+    log,
+    records: head.seq,
+    head: head.hash,
+    listed,
+    key: key.id,
+    signature,
   });
   return `${text.padEnd(bytes - 1)}\n`;
 };

@@ -67,10 +67,7 @@ async function toDecision(
   blobs: BlobStore,
 ): Promise<PastDecision> {
   const { tool, preview } = call;
-  const known = {
-    ...{ step, seq, tool, preview, workspace, verdict, rule, policy },
-    ...(untrusted === undefined ? {} : { untrusted }),
-  };
+  const known = { step, seq, tool, preview, workspace, verdict, rule, policy, untrusted };
   try {
     type Segment = { readonly args: readonly Readonly<Record<string, unknown>>[] };
     const args = (await blobs.getJson<Segment>(call.segment)).args[call.index];

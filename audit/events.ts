@@ -164,7 +164,7 @@ function foldMerge(
 ): RunEventBody[] {
   const step = toLaneStep(request);
   state.lanes.delete(step);
-  return [{ type: 'step.merged', step, ...(merged.ok ? {} : { conflicts: merged.paths }) }];
+  return [{ type: 'step.merged', step, conflicts: merged.ok ? undefined : merged.paths }];
 }
 
 function foldCompleted(
@@ -194,7 +194,7 @@ function foldCompleted(
   const { step, nudge, near } = request as Partial<ThinkRequest>;
   const nudged: RunEventBody[] =
     step === undefined || nudge === undefined ? [] : [{ type: 'nudge', step, text: nudge }];
-  const budget = { usage: { ...state.usage }, ...(near === undefined ? {} : { near }) };
+  const budget = { usage: { ...state.usage }, near };
   return [...nudged, ...told, { type: 'budget', ...budget }];
 }
 
@@ -272,7 +272,7 @@ function foldRewind(state: ProjectionState, { step, by }: RewindOrder): RunEvent
   state.lanes.clear();
   state.asking.clear();
   const together = state.batches.get(step);
-  return [{ type: 'run.rewound', step, by, ...(together === undefined ? {} : { together }) }];
+  return [{ type: 'run.rewound', step, by, together }];
 }
 
 function foldUpdate(

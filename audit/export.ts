@@ -144,8 +144,12 @@ export async function exportRun(options: ExportRun): Promise<Exported> {
     const files: ManifestFile[] = [];
     for (const path of await readFiles(folder)) files.push(await describeFile(folder, path));
     const manifest: Manifest = {
-      ...{ format: 'dev-agent export', v: 1, run, created: new Date().toISOString(), versions },
-      ...(policy === undefined ? {} : { policy: policy.sha256 }),
+      format: 'dev-agent export',
+      v: 1,
+      run,
+      created: new Date().toISOString(),
+      versions,
+      policy: policy?.sha256,
       files,
     };
     const text = `${JSON.stringify(manifest, undefined, 1)}\n`;

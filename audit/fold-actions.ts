@@ -7,8 +7,10 @@ import type { ProjectionState } from './projection-state.ts';
 import type { RunEventBody } from './run-event.ts';
 
 export const toCall = ({ step, seq, call: { tool }, hook }: ActRequest) => ({
-  ...{ step, call: seq, tool },
-  ...(hook === undefined ? {} : { hook }),
+  step,
+  call: seq,
+  tool,
+  hook,
 });
 
 export function foldAct(
@@ -27,12 +29,16 @@ export function foldAct(
     return [
       decision,
       {
-        ...{ type: 'approval.requested', ...of, request, preview: call.preview },
-        ...{ rule, reason, digest },
-        ...(result.unknown === undefined ? {} : { kind: 'unknown' }),
-        ...(result.change === undefined ? {} : { kind: 'change' }),
-        ...(result.details === undefined ? {} : { details: result.details }),
-        ...(result.refused === undefined ? {} : { refused: result.refused }),
+        type: 'approval.requested',
+        ...of,
+        request,
+        preview: call.preview,
+        rule,
+        reason,
+        digest,
+        kind: result.change ? 'change' : result.unknown && 'unknown',
+        details: result.details,
+        refused: result.refused,
       },
     ];
   }
@@ -71,10 +77,17 @@ export function foldDrift(
   return [
     changed,
     {
-      ...{ type: 'approval.requested', kind: 'drift', request: `a${state.asks}` },
-      ...{ step: checkpoint?.step ?? '', call: 0, tool: 'workspace', preview },
-      ...{ rule: 'workspace.drift', reason, digest: tree },
-      ...(refused === undefined ? {} : { refused }),
+      type: 'approval.requested',
+      kind: 'drift',
+      request: `a${state.asks}`,
+      step: checkpoint?.step ?? '',
+      call: 0,
+      tool: 'workspace',
+      preview,
+      rule: 'workspace.drift',
+      reason,
+      digest: tree,
+      refused,
     },
   ];
 }
@@ -94,14 +107,5 @@ export function foldApproval(state: ProjectionState, answer: ApprovalAnswer): Ru
   if (state.answered.has(answer.request)) return [];
   state.answered.add(answer.request);
   const { request, by, reason, edited } = answer;
-  return [
-    {
-      type: 'approval.answered',
-      request,
-      answer: answer.answer,
-      by,
-      ...(reason === undefined ? {} : { reason }),
-      ...(edited === undefined ? {} : { edited }),
-    },
-  ];
+  return [{ type: 'approval.answered', request, answer: answer.answer, by, reason, edited }];
 }

@@ -31,8 +31,14 @@ export function foldStart(
   const stage = stagedFrom === undefined ? {} : { stagedFrom };
   return [
     {
-      ...{ type: 'run.started', goal, workspace, ...stage },
-      ...{ by, approve, limits, model: models.executor.model },
+      type: 'run.started',
+      goal,
+      workspace,
+      ...stage,
+      by,
+      approve,
+      limits,
+      model: models.executor.model,
     },
     ...(Array.isArray(carried?.steps) ? takeOver(state, input, carried) : []),
   ];
@@ -110,7 +116,7 @@ export function foldAnswer(
     const { verdict, head } = answer as ReviewAnswer;
     if (step === undefined) state.open.clear();
     else state.open.delete(step);
-    return [{ type: 'review', verdict, notes: head, ...(step === undefined ? {} : { step }) }];
+    return [{ type: 'review', verdict, notes: head, step }];
   }
   const { step } = request as ThinkRequest;
   const { thought, transcript, question } = answer as ThinkAnswer;

@@ -14,11 +14,8 @@ export interface HistoryEventJson {
 
 /** Converts events as the client hands them out. Empty attributes are kept: reading back needs them. */
 export const toHistoryJson = (events: readonly object[]): HistoryEventJson[] =>
-  (
-    JSON.parse(historyToJSON({ events: [...events] })) as {
-      events?: HistoryEventJson[];
-    }
-  ).events ?? [];
+  (JSON.parse(historyToJSON({ events: [...events] })) as { events?: HistoryEventJson[] }).events ??
+  [];
 
 /** A payload in protobuf's JSON form: bytes are base64. */
 export interface PayloadJson {

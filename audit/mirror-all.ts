@@ -17,9 +17,7 @@ export interface ListService extends HistoryService {
     nextPageToken?: Uint8Array;
   }): Promise<{
     executions?:
-      | readonly {
-          execution?: { workflowId?: string | null; runId?: string | null } | null;
-        }[]
+      | readonly { execution?: { workflowId?: string | null; runId?: string | null } | null }[]
       | null;
     nextPageToken?: Uint8Array | null;
   }>;
@@ -113,7 +111,7 @@ async function listRuns({ service, namespace }: MirrorAll): Promise<Map<string, 
       namespace,
       pageSize: 500,
       query: "WorkflowType = 'agentRun'",
-      ...(token === undefined ? {} : { nextPageToken: token }),
+      nextPageToken: token,
     });
     for (const { execution } of page.executions ?? []) {
       const { workflowId, runId } = execution ?? {};
@@ -151,8 +149,12 @@ async function tailRun(
         failures = 0;
       };
       await mirrorRun({
-        ...{ ...options, service, workflowId, file, onOpen },
-        ...(latest ? { latest } : {}),
+        ...options,
+        service,
+        workflowId,
+        file,
+        onOpen,
+        latest: latest ? latest : undefined,
       });
       log.info({ workflowId }, 'run mirrored');
       return !signal.aborted;

@@ -178,9 +178,9 @@ async function ask(options: MirrorRun, runId?: string, token?: Uint8Array): Prom
   const { service, namespace, workflowId } = options;
   const answer = await service.getWorkflowExecutionHistory({
     namespace,
-    execution: { workflowId, ...(runId === undefined ? {} : { runId }) },
+    execution: { workflowId, runId },
     waitNewEvent: true,
-    ...(token === undefined ? {} : { nextPageToken: token }),
+    nextPageToken: token,
   });
   return {
     events: toHistoryJson(answer.history?.events ?? []),

@@ -37,15 +37,20 @@ export const toSignedRun = (
   nonce: string,
   carried?: unknown,
 ): SignedRun => ({
-  ...{ v: 1, kind: 'run', nonce, input: { ...input, goal: hashOf(input.goal) } },
-  ...(carried === undefined ? {} : { carried: hashOf(toCanonical(carried)) }),
+  v: 1,
+  kind: 'run',
+  nonce,
+  input: { ...input, goal: hashOf(input.goal) },
+  carried: carried === undefined ? undefined : hashOf(toCanonical(carried)),
 });
 
 export const toSignedPromotion = (
   { queues, request }: PromotionInput,
   nonce: string,
 ): SignedPromotion => ({
-  ...{ v: 1, kind: 'promotion', nonce },
+  v: 1,
+  kind: 'promotion',
+  nonce,
   input: { queues, request: { ...request, goal: hashOf(request.goal) } },
 });
 
@@ -70,6 +75,7 @@ export const toMessageText = (message: SignedMessage): string =>
   toCanonical({ v: 1, kind: 'message', ...message });
 
 export const signMessage = (key: SigningKey, message: SignedMessage): Proof => ({
-  ...{ nonce: message.nonce, sent: message.sent },
+  nonce: message.nonce,
+  sent: message.sent,
   signature: { key: key.id, value: key.sign(toMessageText(message)) },
 });

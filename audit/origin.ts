@@ -44,9 +44,9 @@ export async function* readPages(
   do {
     const answer = await service.getWorkflowExecutionHistory({
       namespace,
-      execution: { workflowId, ...(execution === undefined ? {} : { runId: execution }) },
+      execution: { workflowId, runId: execution },
       waitNewEvent: false,
-      ...(token === undefined ? {} : { nextPageToken: token }),
+      nextPageToken: token,
     });
     yield toHistoryJson(answer.history?.events ?? []);
     token = answer.nextPageToken?.length ? answer.nextPageToken : undefined;
@@ -76,7 +76,7 @@ export async function readOrigin(
     return { execution: to, reset: { base, baseId }, copied };
   }
   if (original === undefined) return undefined;
-  return { execution: original, copied: new Map(), ...(continued ? { continued } : {}) };
+  return { execution: original, copied: new Map(), continued: continued ? continued : undefined };
 }
 
 /** The first execution after those that are `known`, going back from the latest; undefined when there is none. */

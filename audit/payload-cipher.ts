@@ -69,14 +69,12 @@ export function sealPayload(
     sealing.final(),
     sealing.getAuthTag(),
   ]);
-  return {
-    metadata: {
-      encoding: Buffer.from(encoding),
-      'encryption-key-id': Buffer.from(active.id),
-      ...(where === undefined ? {} : { [place]: Buffer.from(where) }),
-    },
-    data,
+  const metadata: Record<string, Uint8Array> = {
+    encoding: Buffer.from(encoding),
+    'encryption-key-id': Buffer.from(active.id),
   };
+  if (where !== undefined) metadata[place] = Buffer.from(where);
+  return { metadata, data };
 }
 
 /**

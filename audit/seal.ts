@@ -12,8 +12,22 @@ import type { PublicKey, SigningKey } from './signing-key.ts';
 const signatureBytes = 64;
 /** Magic, deflate, FEXTRA, no time, no flags, unknown system; length of the extra field; subfield DA and its length. */
 const head = Buffer.from([
-  ...[0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff],
-  ...[signatureBytes + 4, 0, 0x44, 0x41, signatureBytes, 0],
+  0x1f,
+  0x8b,
+  8,
+  4,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0xff,
+  signatureBytes + 4,
+  0,
+  0x44,
+  0x41,
+  signatureBytes,
+  0,
 ]);
 /** Nothing, compressed; its checksum and length. */
 const tail = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

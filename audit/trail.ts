@@ -73,12 +73,7 @@ export async function readTrail(file: string): Promise<Trail | undefined> {
     if (record['kind'] === 'event') fold(folded, record['event'] as HistoryEventJson);
   const { input, base, tree, steps, point, ended } = folded;
   if (input === undefined) return undefined;
-  return {
-    ...{ input, steps, ended },
-    ...(base === undefined ? {} : { base }),
-    ...(tree === undefined ? {} : { tree }),
-    ...(point === undefined ? {} : { point }),
-  };
+  return { input, steps, ended, base, tree, point };
 }
 
 function fold(folded: Folded, event: HistoryEventJson): void {
@@ -222,15 +217,17 @@ function beginStep(
   const { round, tree = '' } = state;
   folded.steps = folded.steps.filter(({ id, round: of }) => id !== step.id || of !== round);
   const { id, title } = step;
-  folded.steps.push({
-    ...{ id, title, round, before: tree, after: tree, state },
-    ...(together === undefined ? {} : { together }),
-  });
+  folded.steps.push({ id, title, round, before: tree, after: tree, state, together });
 }
 
 /** As in workflows/contract.ts, of which the audit room has only the types. */
 const toFreshStep = ({ id, title, dependsOn }: PlannedStep): StepRecord => ({
-  ...{ id, title, dependsOn, state: 'waiting', attempts: 0, turns: 0 },
+  id,
+  title,
+  dependsOn,
+  state: 'waiting',
+  attempts: 0,
+  turns: 0,
   observations: [],
   notes: [],
 });
@@ -247,7 +244,7 @@ function beginTurn(folded: Folded, request: ThinkRequest): void {
     state: 'running',
     observations: [...request.observations],
     notes: [...request.notes],
-    ...(request.transcript === undefined ? {} : { transcript: request.transcript }),
+    transcript: request.transcript,
   } satisfies Partial<StepRecord>);
   if (folded.tree !== undefined) now.tree = folded.tree;
   folded.point = structuredClone(now);

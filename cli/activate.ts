@@ -34,9 +34,13 @@ export async function activatePolicy(
   const { bundle, before } = activation;
   const audit = createAuditLog(folders.audit);
   await audit.append({
-    ...{ kind: 'policy', time: new Date().toISOString(), by },
-    ...{ sha256: bundle.sha256, dir: bundle.dir, ...change },
-    ...(before === undefined ? {} : { previous: before.sha256 }),
+    kind: 'policy',
+    time: new Date().toISOString(),
+    by,
+    sha256: bundle.sha256,
+    dir: bundle.dir,
+    ...change,
+    previous: before?.sha256,
   });
   await audit.close();
   return activation;

@@ -132,8 +132,11 @@ async function answerOnce(
   by: string,
 ): Promise<boolean> {
   const answer = await toSigned(run, {
-    ...{ request: request.id, digest: request.digest, answer: 'approve', by },
-    ...(reason === undefined ? {} : { reason }),
+    request: request.id,
+    digest: request.digest,
+    answer: 'approve',
+    by,
+    reason,
   });
   try {
     await client.answer(run, answer);

@@ -173,12 +173,7 @@ async function allowAlways(
     ...why,
     workspace,
     style,
-    request: {
-      id,
-      digest,
-      ...(kind === undefined ? {} : { kind }),
-      ...(details === undefined ? {} : { details }),
-    },
+    request: { id, digest, kind, details },
     confirm: async (body) => isYes(await askOnce(talk, { body, text: 'Add this rule? [y/N] ' })),
   };
   const done = await approveAlways(order);

@@ -24,13 +24,10 @@ export function parseInvocation(command: Command, argv: readonly string[]): Invo
     allowPositionals: true,
     tokens: true,
     options: Object.fromEntries(
-      Object.entries(options).map(([name, { value, short }]) => [
-        name,
-        {
-          type: value === undefined ? ('boolean' as const) : ('string' as const),
-          ...(short === undefined ? {} : { short }),
-        },
-      ]),
+      Object.entries(options).map(([name, { value, short }]) => {
+        const type: 'boolean' | 'string' = value === undefined ? 'boolean' : 'string';
+        return [name, short === undefined ? { type } : { type, short }];
+      }),
     ),
   });
   const args: string[] = [];

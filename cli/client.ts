@@ -158,7 +158,7 @@ function toCodec(settings: Discretion): PayloadCodec {
   return createPayloadCodec({
     redactor: readRedactor(settings),
     bound: true,
-    ...(payloadKeys === undefined ? {} : { keys: readPayloadKeys(payloadKeys) }),
+    keys: payloadKeys === undefined ? undefined : readPayloadKeys(payloadKeys),
   });
 }
 
@@ -175,10 +175,7 @@ async function toConnectOptions(
   }
   const { loadClientConnectConfig } = await import('@temporalio/envconfig');
   const { connectionOptions, namespace } = loadClientConnectConfig();
-  return {
-    connectionOptions,
-    namespace: target.namespace ?? namespace ?? 'default',
-  };
+  return { connectionOptions, namespace: target.namespace ?? namespace ?? 'default' };
 }
 
 function createRunClient(
@@ -220,7 +217,7 @@ function createRunClient(
               goal: head.slice(0, 200),
               workspace: input.workspace,
               started: input.started,
-              ...(input.order === undefined ? {} : { order: input.order.nonce }),
+              order: input.order?.nonce ?? '',
             },
             typedSearchAttributes: [
               { key: keys.status, value: 'running' },
@@ -355,7 +352,9 @@ function createRunClient(
           const described = await service.describeWorkflowExecution({ namespace, execution });
           if (!isTaskFailing(described)) return findTrouble(described);
           const last = await service.getWorkflowExecutionHistoryReverse({
-            ...{ namespace, execution, maximumPageSize: 50 },
+            namespace,
+            execution,
+            maximumPageSize: 50,
           });
           return findTrouble(described, toHistoryJson(last.history?.events ?? []));
         });
@@ -381,7 +380,7 @@ function createRunClient(
               namespace,
               execution: { workflowId: toWorkflowId(run), runId },
               waitNewEvent: wait,
-              ...(token === undefined ? {} : { nextPageToken: token }),
+              nextPageToken: token,
             }),
           ),
         ),
@@ -430,10 +429,7 @@ const keys = {
 type Listed = Pick<
   WorkflowExecutionInfo,
   'workflowId' | 'startTime' | 'status' | 'typedSearchAttributes'
-> & {
-  readonly closeTime?: Date | undefined;
-  readonly memo?: Record<string, unknown> | undefined;
-};
+> & { readonly closeTime?: Date | undefined; readonly memo?: Record<string, unknown> | undefined };
 
 function toRow(info: Listed): RunRow {
   const attributes = info.typedSearchAttributes;
@@ -451,10 +447,10 @@ function toRow(info: Listed): RunRow {
     tokens: attributes.get(keys.tokens) ?? 0,
     toolCalls: attributes.get(keys.toolCalls) ?? 0,
     started: memo('started') || info.startTime.toISOString(),
-    ...(info.closeTime === undefined || open ? {} : { ended: info.closeTime.toISOString() }),
+    ended: info.closeTime === undefined || open ? undefined : info.closeTime.toISOString(),
     goal: memo('goal'),
     workspace: memo('workspace'),
-    ...(memo('order') === '' ? {} : { order: memo('order') }),
+    order: memo('order') === '' ? undefined : memo('order'),
   };
 }
 

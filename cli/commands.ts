@@ -192,7 +192,8 @@ export const commands: readonly Command[] = [
     args: ['run', '["goal"]'],
     summary: 'a new run from the start of a step, in a copy of the workspace',
     options: {
-      ...{ step, ...runOptions },
+      step,
+      ...runOptions,
       directory: { value: 'dir', short: 'C', help: 'folder of the copy; must not exist' },
     },
     example: `agent fork ${demo} --step 2 -m qwen3 "the same, but in TypeScript"`,
@@ -283,9 +284,7 @@ export const commands: readonly Command[] = [
     name: 'policies replay',
     args: ['run|file'],
     summary: 'which decisions of a run another policy would have taken differently',
-    options: {
-      policies: { value: 'dir', help: 'the other policy; default: the one in force' },
-    },
+    options: { policies: { value: 'dir', help: 'the other policy; default: the one in force' } },
     example: `agent policies replay ${demo} --policies ./stricter`,
     load: async () => (await import('./commands/policies-replay.ts')).replayPolicies,
   },
@@ -317,9 +316,7 @@ export const commands: readonly Command[] = [
     name: 'audit export',
     args: ['run'],
     summary: 'write the whole record of a run into one signed file',
-    options: {
-      output: { value: 'file', short: 'o', help: 'default: <run>.agent-export.tgz' },
-    },
+    options: { output: { value: 'file', short: 'o', help: 'default: <run>.agent-export.tgz' } },
     example: `agent audit export ${demo}`,
     load: async () => (await import('./commands/audit-export.ts')).exportAudit,
   },

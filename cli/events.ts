@@ -30,7 +30,7 @@ export async function* followEvents({
     firstRunId,
     signal,
     isAway,
-    ...(onAway === undefined ? {} : { onAway }),
+    onAway,
     poll: (runId, token) => client.readHistory(run, runId, token, { signal, wait }),
   });
   for await (const batch of batches) {

@@ -94,8 +94,10 @@ export function readRunSettings(flags: Invocation['flags']): Settings {
   const directory = textOf(flags, 'directory');
   return readSettings({
     flags: {
-      ...(model === undefined ? {} : { model, plannerModel: model, reviewerModel: model }),
-      ...(directory === undefined ? {} : { workspace: parseFolder(directory) }),
+      model,
+      plannerModel: model,
+      reviewerModel: model,
+      workspace: directory === undefined ? undefined : parseFolder(directory),
     },
   });
 }
@@ -151,7 +153,7 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
   ]);
   const queues = (await contract).toQueues(stack.queue, stack.host);
   const webUi = toWebUi(stack);
-  return { client, queues, baseUrl, ...(webUi === undefined ? {} : { webUi }) };
+  return { client, queues, baseUrl, webUi };
 }
 
 function toModels(
@@ -161,8 +163,8 @@ function toModels(
 ): RunInput['models'] {
   const choose = (model: string): RunInput['models']['planner'] => ({
     model: demo ? 'demo' : model,
-    ...(baseUrl === undefined ? {} : { baseUrl }),
-    ...(settings.forceChat ? { forceChat: true } : {}),
+    baseUrl,
+    forceChat: settings.forceChat ? true : undefined,
   });
   return {
     planner: choose(settings.plannerModel),

@@ -59,7 +59,11 @@ export function createLiveViewer(watch: Watch): Viewer {
     asked = now;
     screen.clear();
     const talk = {
-      ...{ watch, keyboard, style, say: printProgress, signal: stop.signal },
+      watch,
+      keyboard,
+      style,
+      say: printProgress,
+      signal: stop.signal,
       workspace: view.started?.workspace ?? '',
       onAsk: (asking: Asking<Answer>) => void (now.asking = asking),
     };

@@ -29,8 +29,9 @@ export async function readBundle(
   const { PolicyError, readPolicyBundle } = await import('../config/policies.ts');
   try {
     return await readPolicyBundle(policiesDir, {
-      ...{ preset, always },
-      ...(workspace === null ? {} : { workspace }),
+      preset,
+      always,
+      workspace: workspace === null ? undefined : workspace,
     });
   } catch (error) {
     throw error instanceof PolicyError ? new CliError(error.message, 78) : error;

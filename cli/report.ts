@@ -37,9 +37,7 @@ async function noteUnexpected(error: unknown, said: string): Promise<string> {
     appendFileSync(
       log,
       `${new Date().toISOString()} ${mask(process.argv.slice(2, 4).join(' '))}\n${stack}\n`,
-      {
-        mode: 0o600,
-      },
+      { mode: 0o600 },
     );
     return `Unexpected error: ${head} (details: ${log})`;
   } catch {

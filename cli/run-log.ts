@@ -45,7 +45,7 @@ export function toRow(run: string, events: readonly RunEvent[], written: string)
     tokens: view.tokens,
     toolCalls: view.toolCalls,
     started: started?.time ?? written,
-    ...(finished === undefined ? {} : { ended: finished.time }),
+    ended: finished?.time,
     goal: started?.goal ?? '',
     workspace: started?.workspace ?? '',
   };

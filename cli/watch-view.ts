@@ -67,7 +67,7 @@ function keepQuestions(
   const { question: _, ...rest } = view;
   const questions = view.questions.filter(stays);
   const [question] = questions;
-  return { ...rest, questions, ...(question === undefined ? {} : { question }) };
+  return { ...rest, questions, question };
 }
 
 const noQuestions = (view: WatchView): WatchView => keepQuestions(view, () => false);
@@ -85,7 +85,9 @@ const mark = (view: WatchView, id: string | undefined, state: WatchStep['state']
 const markStarted = (view: WatchView, { step: id, lane }: EventOf<'step.started'>): WatchView => ({
   ...view,
   steps: view.steps.map((step) =>
-    step.id === id ? { id, title: step.title, state: 'running', ...(lane ? { lane } : {}) } : step,
+    step.id === id
+      ? { id, title: step.title, state: 'running', lane: lane ? lane : undefined }
+      : step,
   ),
 });
 
@@ -150,9 +152,10 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       const { toolCalls, inputTokens, outputTokens, usd } = event.usage;
       return {
         ...view,
-        ...{ toolCalls, tokens: inputTokens + outputTokens },
-        ...(usd === undefined ? {} : { usd }),
-        ...(event.near === undefined ? {} : { near: event.near }),
+        toolCalls,
+        tokens: inputTokens + outputTokens,
+        usd: usd ?? view.usd,
+        near: event.near ?? view.near,
       };
     }
     case 'model.waiting':

@@ -99,14 +99,7 @@ async function followToEnd(
     else void tellTrouble();
   }, lookMs);
   signal.addEventListener('abort', () => clearInterval(look));
-  for await (const found of followEvents({
-    client,
-    run,
-    firstRunId,
-    signal,
-    wait: true,
-    onAway,
-  })) {
+  for await (const found of followEvents({ client, run, firstRunId, signal, wait: true, onAway })) {
     const events = await tellAllWhole(settings, found);
     view = events.reduce(foldEvent, view);
     viewer.show(events, view);

@@ -30,7 +30,5 @@ export function nameGrants(
 ): Grant[] {
   const last = Math.max(0, ...known.map(({ id }) => Number(id.replace('always-', ''))));
   const time = new Date().toISOString();
-  return proposed.map((grant, index) => ({
-    ...{ ...grant, id: `always-${last + 1 + index}`, by, time },
-  }));
+  return proposed.map((grant, index) => ({ ...grant, id: `always-${last + 1 + index}`, by, time }));
 }

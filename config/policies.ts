@@ -84,10 +84,8 @@ function readOperatorBundle(
   if (always !== undefined && 'problem' in always) problems.push(always.problem);
   if (problems.length > 0) throw new PolicyError(folder, problems);
 
-  const files = {
-    ...{ tools, network, paths },
-    ...(always !== undefined && 'text' in always ? { always: always.text } : {}),
-  };
+  const own = { tools, network, paths };
+  const files = always !== undefined && 'text' in always ? { ...own, always: always.text } : own;
   const parsed = parsePolicy(files, alwaysFile);
   if (!parsed.ok) throw new PolicyError(folder, parsed.problems);
   const policy = applyPreset(parsed.policy, preset);

@@ -17,7 +17,11 @@ export type PolicyFile =
   | { readonly missing: PolicyProblem };
 
 const toProblem = (file: string, message: string, expected: string): PolicyProblem => ({
-  ...{ file, line: 1, column: 1, message, expected },
+  file,
+  line: 1,
+  column: 1,
+  message,
+  expected,
 });
 
 const toMissing = (file: string): PolicyFile => ({

@@ -73,11 +73,15 @@ export async function putInForce(
   for (const [name, text] of Object.entries(bundle.files))
     await replaceText(toTemp(root), join(copy, `${name}.yaml`), text);
   const record: ForceRecord = {
-    ...{ sha256: bundle.sha256, dir: bundle.dir, preset, always, by },
+    sha256: bundle.sha256,
+    dir: bundle.dir,
+    preset,
+    always,
+    by,
     since: new Date().toISOString(),
   };
   await replaceText(toTemp(root), toRecordFile(root), JSON.stringify(record));
-  return { bundle, ...(before === undefined ? {} : { before }) };
+  return { bundle, before };
 }
 
 /**

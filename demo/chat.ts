@@ -50,15 +50,14 @@ export function renderChat(request: NormalRequest, answer: NormalAnswer): Reply 
       role: 'assistant',
       content: calls.length > 0 && text === '' ? null : text,
       refusal: null,
-      ...(calls.length === 0
-        ? {}
-        : {
-            tool_calls: calls.map(({ id, name, args }) => ({
+      tool_calls:
+        calls.length === 0
+          ? undefined
+          : calls.map(({ id, name, args }) => ({
               id,
               type: 'function',
               function: { name, arguments: args },
             })),
-          }),
     };
     const choice = { index: 0, message, logprobs: null, finish_reason: toFinishReason(outcome) };
     return toJsonReply(200, { ...head, object: 'chat.completion', choices: [choice], usage });

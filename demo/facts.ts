@@ -36,8 +36,8 @@ function readPackageJson(text: string): About {
     const value = JSON.parse(text) as Record<string, unknown>;
     const scripts = Object.entries((value['scripts'] ?? {}) as Record<string, unknown>);
     return {
-      ...(typeof value['name'] === 'string' ? { name: value['name'] } : {}),
-      ...(typeof value['description'] === 'string' ? { description: value['description'] } : {}),
+      name: typeof value['name'] === 'string' ? value['name'] : undefined,
+      description: typeof value['description'] === 'string' ? value['description'] : undefined,
       scripts: scripts.map(([name, command]) => [name, String(command)] as const),
     };
   } catch {
@@ -49,10 +49,7 @@ function readPackageJson(text: string): About {
 function readAssignments(text: string, pattern: RegExp): About {
   const found: Record<string, string> = {};
   for (const [, key = '', value = ''] of text.matchAll(pattern)) found[key] ??= value;
-  return {
-    ...(found['name'] === undefined ? {} : { name: found['name'] }),
-    ...(found['description'] === undefined ? {} : { description: found['description'] }),
-  };
+  return { name: found['name'], description: found['description'] };
 }
 
 /** Heading and first paragraph of a Markdown text; badges, HTML and code are no prose. */
@@ -63,10 +60,7 @@ function readReadme(text: string): About {
     .split(/\n\s*\n/)
     .map((block) => block.trim().replaceAll(/\s*\n\s*/g, ' '))
     .find((block) => /^[\p{L}\p{N}"*_`]/u.test(block));
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(prose === undefined ? {} : { description: prose }),
-  };
+  return { name, description: prose };
 }
 
 function readAbout(file: string, text: string): About {
@@ -92,21 +86,16 @@ export function readFacts(seen: readonly Observed[]): Facts {
   const description = abouts.find((about) => about.description !== undefined)?.description;
   const command = seen.findLast(({ tool }) => tool === 'run_command');
   return {
-    ...(name === undefined ? {} : { name }),
-    ...(description === undefined ? {} : { description }),
+    name,
+    description,
     listing,
     extensions: countExtensions(listing),
     topFolders: countTopFolders(listing),
     scripts: abouts.flatMap((about) => about.scripts ?? []),
-    ...(command === undefined
-      ? {}
-      : {
-          command: {
-            line: command.args['command'] ?? '',
-            ok: command.ok,
-            output: command.text,
-          },
-        }),
+    command:
+      command === undefined
+        ? undefined
+        : { line: command.args['command'] ?? '', ok: command.ok, output: command.text },
     sources: reads.map(pathOf).filter((path) => path !== pageName),
   };
 }

@@ -73,7 +73,7 @@ export function toOutcome(request: NormalRequest, answer: NormalAnswer): Outcome
             outputTokens: estimateTokens(written),
           }
         : answer.usage,
-    ...(answer.stopped === undefined ? {} : { stopped: answer.stopped }),
+    stopped: answer.stopped,
   };
 }
 

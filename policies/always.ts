@@ -57,8 +57,14 @@ export function parseGrants(file: string, text: string, problems: PolicyProblem[
     if (rules.findIndex((rule) => rule.id === id) < index)
       read.report(['rules', index, 'id'], `${id} is the name of two rules`, 'a name of its own');
   return rules.map((rule) => ({
-    ...{ id: rule.id, workspace: rule.workspace, tool: rule.tool, lifts: rule.lifts },
-    ...{ match: rule.match, notMatch: rule.not_match, by: rule.by, time: rule.time },
+    id: rule.id,
+    workspace: rule.workspace,
+    tool: rule.tool,
+    lifts: rule.lifts,
+    match: rule.match,
+    notMatch: rule.not_match,
+    by: rule.by,
+    time: rule.time,
     granted: toGranted(rule) as Granted,
   }));
 }
@@ -78,8 +84,15 @@ function toGranted({ tool, argv, script, path, args, cwd }: About): Granted | un
 
 /** The other way round: what the file says of a grant. */
 export const toEntry = ({ id, workspace, tool, granted, lifts, ...rest }: Grant): Entry => ({
-  ...{ id, workspace, tool, ...toAbout(granted), lifts: [...lifts] },
-  ...{ match: [...rest.match], not_match: [...rest.notMatch], by: rest.by, time: rest.time },
+  id,
+  workspace,
+  tool,
+  ...toAbout(granted),
+  lifts: [...lifts],
+  match: [...rest.match],
+  not_match: [...rest.notMatch],
+  by: rest.by,
+  time: rest.time,
 });
 
 function toAbout(granted: Granted): Omit<About, 'tool'> {

@@ -37,10 +37,7 @@ export function withNetwork(base: Policy, allow: readonly string[]): Policy | De
   return { ...base, network: parsed.policy.network };
 }
 
-const given = z.object({
-  yaml: z.string(),
-  probe: z.looseObject({ tool: z.string() }).optional(),
-});
+const given = z.object({ yaml: z.string(), probe: z.looseObject({ tool: z.string() }).optional() });
 
 /**
  * Checks a policy written as one document and, if the case has a probe, what it decides. Sections it leaves out: reading is
@@ -103,6 +100,6 @@ function toFiles(value: unknown): { tools: string; network: string; paths: strin
   return {
     tools: JSON.stringify({ version, ...tools }),
     network: section(network, {}),
-    paths: section(paths, { read: all, ...(write === undefined ? {} : { delete: write }) }),
+    paths: section(paths, { read: all, delete: write }),
   };
 }

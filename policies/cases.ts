@@ -38,11 +38,7 @@ export function decideCase(
     case 'path': {
       const { op, path, content, setup } = given;
       const tool = tools.get(op) ?? String(op);
-      const args = {
-        path,
-        ...(tool === 'write_file' ? { content: content ?? '' } : {}),
-        ...extras(tool),
-      };
+      const args = { path, ...extras(tool, content ?? '') };
       const written = decide(policy, { tool, args, workspace });
       const place = decideLinked(policy, op, path, setup, workspace);
       return place === undefined ? written : strictest(written, place);
@@ -58,7 +54,8 @@ export function decideCase(
   }
 }
 
-const extras = (tool: string): Record<string, string> => {
+const extras = (tool: string, content: unknown): Record<string, unknown> => {
+  if (tool === 'write_file') return { content };
   if (tool === 'edit_file') return { old: 'a', new: 'b' };
   return tool === 'search' ? { pattern: 'a' } : {};
 };
@@ -68,8 +65,8 @@ function toCommandAction(given: Record<string, unknown>, workspace: string): Act
   const { shell, timeout_ms, setup: _, then: __, race: ___, ...rest } = given;
   const args = {
     ...rest,
-    ...(shell === undefined ? {} : { command: shell }),
-    ...(typeof timeout_ms === 'number' ? { timeoutSeconds: timeout_ms / 1000 } : {}),
+    command: shell ?? rest['command'],
+    timeoutSeconds: typeof timeout_ms === 'number' ? timeout_ms / 1000 : rest['timeoutSeconds'],
   };
   return { tool: 'run_command', args, workspace };
 }

@@ -41,12 +41,14 @@ export function settle({ shell }: Policy, decision: Decision): Decision {
   if (shell.unlisted === 'allow')
     return {
       ...rest,
-      ...{ verdict: 'allow', reason: `Allowed in the sandbox though not listed: ${reason}` },
+      verdict: 'allow',
+      reason: `Allowed in the sandbox though not listed: ${reason}`,
     };
   return {
     ...rest,
-    ...(shell.tightened.has('unlisted') ? { rule: 'workspace.shell.unlisted' } : {}),
-    ...{ verdict: 'ask', reason: `A person must approve what is not listed: ${reason}` },
+    rule: shell.tightened.has('unlisted') ? 'workspace.shell.unlisted' : rest.rule,
+    verdict: 'ask',
+    reason: `A person must approve what is not listed: ${reason}`,
   };
 }
 
@@ -103,7 +105,9 @@ export function decideArgv(
     effect,
   };
   const parts = decideWords(policy, rule, reading.words, argv, where, {
-    ...{ deny, refuse, shown },
+    deny,
+    refuse,
+    shown,
     nested: (words, at) => decideArgv(policy, words, at, depth + 1),
   });
   return strictestOf(own, parts);
@@ -317,9 +321,13 @@ function judgePipeline(
   const where: Where = { workspace, cwd: located.ok ? located.names : [] };
   const parts = commands.flatMap(({ argv, redirects, variables = [] }, index): Part[] => [
     {
-      ...{ kind: 'command', text: renderArgv(argv), argv, joined: index === 0 ? when : '|', cwd },
+      kind: 'command',
+      text: renderArgv(argv),
+      argv,
+      joined: index === 0 ? when : '|',
+      cwd,
       decision: decideArgv(policy, argv, where),
-      ...(index === 0 && variables.length === 0 && !redirects.some(isFed) ? { bare: true } : {}),
+      bare: index === 0 && variables.length === 0 && !redirects.some(isFed) ? true : undefined,
     },
     ...variables.map(({ name, value }) => toVariablePart(policy, name, value, cwd)),
     ...redirects.flatMap((redirect) => judgeRedirect(policy, redirect, where, cwd)),
@@ -332,7 +340,9 @@ function judgePipeline(
 const isFed = ({ kind }: Redirect): boolean => kind === 'input' || kind === 'text';
 
 const toVariablePart = (policy: Policy, name: string, value: string, cwd: string): Part => ({
-  ...{ kind: 'variable', text: renderArgv([`${name}=${value}`]), cwd },
+  kind: 'variable',
+  text: renderArgv([`${name}=${value}`]),
+  cwd,
   decision: settle(policy, decideVariable(policy, name)),
 });
 

@@ -35,7 +35,7 @@ const order: readonly Verdict[] = ['deny', 'ask', 'allow'];
 const toRule = (id: string, verdict: Verdict, { reason, match, not_match }: Examples) => ({
   id,
   verdict,
-  ...(reason === undefined ? {} : { reason }),
+  reason,
   match: match ?? [],
   notMatch: not_match ?? [],
 });
@@ -75,7 +75,7 @@ export const toHostRules = (file: Omit<NetworkFile, 'version'>, prefix: string):
     const { host, ports, methods } = entry;
     const pattern = toHostPattern(host);
     const hosts = [ports === undefined ? pattern : { ...pattern, ports }];
-    return { ...rule, hosts, ...(methods === undefined ? {} : { methods }) };
+    return { ...rule, hosts, methods };
   });
 
 /** Whole words: `npm ci` is also `npm ci --silent`, and nothing else. */
@@ -144,11 +144,13 @@ function toCommand(
   if (sub.size > 0 && entry.operands !== undefined) {
     report([...at, 'operands'], 'operands beside subcommands', 'one of the two');
   }
-  const otherwise = [entry.otherwise ?? []].flat().map(({ given, and, operands }) => ({
-    given: listed(given, ['otherwise', 'given']),
-    ...(and === undefined ? {} : { and: listed(and, ['otherwise', 'and']) }),
-    operands: toOperands(operands),
-  }));
+  const otherwise = [entry.otherwise ?? []]
+    .flat()
+    .map(({ given, and, operands }) => ({
+      given: listed(given, ['otherwise', 'given']),
+      and: and === undefined ? undefined : listed(and, ['otherwise', 'and']),
+      operands: toOperands(operands),
+    }));
   return {
     ...toRule(id, entry.verdict ?? 'allow', entry),
     effect,

@@ -21,9 +21,9 @@ export const limitsOf = ({ budgets }: Policy): Limits => ({
   tokens: budgets.tokens,
   minutes: budgets.minutes,
   outputBytes: budgets.runOutputBytes,
-  ...(budgets.usd === undefined ? {} : { usd: budgets.usd }),
-  ...(budgets.modelCalls === undefined ? {} : { modelCalls: budgets.modelCalls }),
-  ...(budgets.perTool.size === 0 ? {} : { perTool: Object.fromEntries(budgets.perTool) }),
+  usd: budgets.usd,
+  modelCalls: budgets.modelCalls,
+  perTool: budgets.perTool.size === 0 ? undefined : Object.fromEntries(budgets.perTool),
 });
 
 const deny = (rule: string, reason: string, effect: Decision['effect'] = 'pure'): Decision => ({

@@ -54,7 +54,7 @@ export function explainCommand(
       ...decision,
       ...(line.kind === 'plain' ? { form: 'plain' } : { form: 'script', why: line.why }),
       parts,
-      ...(by === undefined ? {} : { decidedBy: by.part }),
+      decidedBy: by?.part,
     };
   } catch (error) {
     // Arguments that are no command at all, or one too deep to be walked: the decision says what is wrong with them.
@@ -74,10 +74,15 @@ function toExplained(
   const runs = plain && argv !== undefined && verdict !== 'deny' ? prepareArgv(policy, argv) : argv;
   const differs = runs?.join('\0') !== argv?.join('\0');
   return {
-    ...{ part, kind, text, cwd },
-    ...(joined === undefined ? {} : { joined }),
-    ...(plain && argv !== undefined ? { argv } : {}),
-    ...(differs && runs !== undefined ? { runs } : {}),
-    ...{ verdict, rule, reason },
+    part,
+    kind,
+    text,
+    cwd,
+    joined,
+    argv: plain && argv !== undefined ? argv : undefined,
+    runs: differs && runs !== undefined ? runs : undefined,
+    verdict,
+    rule,
+    reason,
   };
 }

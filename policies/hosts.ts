@@ -36,7 +36,7 @@ export function toHostPattern(text: string): HostPattern {
     text,
     host,
     wildcard: star !== undefined,
-    ...(port === undefined ? {} : { ports: [port] }),
+    ports: port === undefined ? undefined : [port],
   };
 }
 

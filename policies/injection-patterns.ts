@@ -63,21 +63,26 @@ const of = (
 ): InjectionPattern[] =>
   expressions.map((given) => ({
     ...(given instanceof RegExp ? { expression: given, next: [] } : given),
-    ...{ kind, needs: needs.split(' ').filter(Boolean) },
+    kind,
+    needs: needs.split(' ').filter(Boolean),
   }));
 
 /** What begins with one thing and goes on with another in the same line. */
 const inLine = (first: RegExp, ...rest: readonly (readonly [number, RegExp])[]): Sequence => ({
   expression: toGlobal(first),
   next: rest.map(([within, expression]) => ({
-    ...{ within, stop: '\n', expression: toGlobal(expression) },
+    within,
+    stop: '\n',
+    expression: toGlobal(expression),
   })),
 });
 
 const inComment = (...rest: readonly (readonly [number, RegExp])[]): Sequence => ({
   expression: /<!--/g,
   next: rest.map(([within, expression]) => ({
-    ...{ within, stop: '-->', expression: toGlobal(expression) },
+    within,
+    stop: '-->',
+    expression: toGlobal(expression),
   })),
 });
 

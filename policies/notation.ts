@@ -126,7 +126,7 @@ export function toOperands(notation: string): Operands {
       if (quantifier === undefined) required++;
     }
   }
-  return { text: notation, before, required, ...(many === undefined ? {} : { many }), after };
+  return { text: notation, before, required, many, after };
 }
 
 /** The type of each operand, or undefined when their number does not fit. */

@@ -58,7 +58,7 @@ export function parsePolicy(files: PolicyFiles, alwaysFile = 'always.yaml'): Par
       network: toHostRules(network.value, 'network'),
       networkCommands: compileNetworkCommands(network.value),
     }),
-    ...(paths && { paths: compilePaths(paths.value) }),
+    paths: paths && compilePaths(paths.value),
   };
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, policy: policy as Policy };

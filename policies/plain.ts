@@ -14,48 +14,43 @@ export class NeedsShell extends Error {}
 
 /** Words that are no program anywhere: they change the shell that reads them. */
 const builtins: ReadonlySet<string> = new Set([
-  ...[
-    '.',
-    ':',
-    'alias',
-    'bg',
-    'break',
-    'builtin',
-    'command',
-    'continue',
-    'declare',
-    'disown',
-    'eval',
-    'exec',
-  ],
-  ...[
-    'exit',
-    'export',
-    'fg',
-    'hash',
-    'jobs',
-    'let',
-    'local',
-    'mapfile',
-    'popd',
-    'pushd',
-    'read',
-    'readonly',
-  ],
-  ...[
-    'return',
-    'set',
-    'shift',
-    'shopt',
-    'source',
-    'trap',
-    'type',
-    'typeset',
-    'ulimit',
-    'umask',
-    'unalias',
-  ],
-  ...['unset', 'wait'],
+  '.',
+  ':',
+  'alias',
+  'bg',
+  'break',
+  'builtin',
+  'command',
+  'continue',
+  'declare',
+  'disown',
+  'eval',
+  'exec',
+  'exit',
+  'export',
+  'fg',
+  'hash',
+  'jobs',
+  'let',
+  'local',
+  'mapfile',
+  'popd',
+  'pushd',
+  'read',
+  'readonly',
+  'return',
+  'set',
+  'shift',
+  'shopt',
+  'source',
+  'trap',
+  'type',
+  'typeset',
+  'ulimit',
+  'umask',
+  'unalias',
+  'unset',
+  'wait',
 ]);
 
 /**
@@ -94,7 +89,7 @@ function toSimple({ name, prefix, args, redirects }: Command, errorsToo: boolean
     throw new NeedsShell(`it uses "${command}", which is part of the shell`);
   const read = redirects.flatMap(toRedirects);
   if (errorsToo) read.push({ kind: 'duplicate', from: 2, to: 1 });
-  return { argv, redirects: read, ...(variables.length === 0 ? {} : { variables }) };
+  return { argv, redirects: read, variables: variables.length === 0 ? undefined : variables };
 }
 
 /** Neither names of files nor braces are expanded in a value. */

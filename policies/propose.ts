@@ -100,10 +100,7 @@ function toExamples(granted: Granted): Examples {
       };
     }
     case 'text':
-      return {
-        match: granted.text,
-        notMatch: [`${granted.text}; true`, `true; ${granted.text}`],
-      };
+      return { match: granted.text, notMatch: [`${granted.text}; true`, `true; ${granted.text}`] };
     case 'file':
       return {
         match: granted.path,
@@ -135,7 +132,10 @@ function check(policy: Policy, action: Action, proposed: readonly ProposedGrant[
   if (countPlaceholders(JSON.stringify(proposed.map(({ granted }) => granted))).size > 0)
     return refuse('it has a secret in it, which no rule may hold');
   const grants = proposed.map((grant, index) => ({
-    ...{ ...grant, id: `always-${index + 1}`, by: 'proposal', time: '' },
+    ...grant,
+    id: `always-${index + 1}`,
+    by: 'proposal',
+    time: '',
   }));
   const [failure] = grants.flatMap((grant) => findFailures({ ...policy, grants: [] }, grant));
   if (failure !== undefined) return refuse(`a rule for exactly this fails: ${failure.message}`);

@@ -34,7 +34,9 @@ export function createRedactionStream(redactor: Redactor): RedactionStream {
     const inside = secrets
       .filter(({ end }) => end > given && end <= at)
       .map(({ start, end, kind }) => ({
-        ...{ start: Math.max(0, start - given), end: end - given, kind },
+        start: Math.max(0, start - given),
+        end: end - given,
+        kind,
       }));
     const certain = text.slice(given, at);
     const from = Math.max(0, at - context);

@@ -11,10 +11,7 @@ export interface Risk {
 export function toRisk({ effect, rule }: Pick<Decision, 'effect' | 'rule'>): Risk {
   switch (effect) {
     case 'external':
-      return {
-        level: 'high',
-        why: 'It reaches beyond the workspace and cannot be taken back.',
-      };
+      return { level: 'high', why: 'It reaches beyond the workspace and cannot be taken back.' };
     case 'idempotent':
       return {
         level: 'high',

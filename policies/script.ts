@@ -42,7 +42,10 @@ export function judgeScript(
   workspace: string,
 ): Part[] {
   const toWhole = (decision: Decision): Part => ({
-    ...{ kind: 'script', text: line.text, cwd: line.cwd, decision },
+    kind: 'script',
+    text: line.text,
+    cwd: line.cwd,
+    decision,
   });
   const parsed = parseShell(line.text);
   if (!parsed.ok) {

@@ -13,7 +13,7 @@ export function strictestOf(first: Decision, others: readonly Decision[]): Decis
   const effect = others.reduce((a, b) => strongest(a, b.effect), first.effect);
   if (worst.verdict !== 'ask') return { ...worst, effect };
   const asks = [...new Set([first, ...others].flatMap(rulesThatAsk))];
-  return { ...worst, effect, ...(asks.length === 1 ? {} : { asks }) };
+  return { ...worst, effect, asks: asks.length === 1 ? undefined : asks };
 }
 
 /** None for a decision that does not ask. */

@@ -152,12 +152,7 @@ function raise(rule: CommandRule, wish: CommandWish, names: readonly string[]): 
   const own = verdict !== rule.verdict || (verdict === 'ask' && wish.verdict === 'ask');
   if (!own) return { ...rule, sub };
   const { reason: _, ...rest } = rule;
-  return {
-    ...rest,
-    ...toRaised(names, wish),
-    verdict,
-    sub,
-  };
+  return { ...rest, ...toRaised(names, wish), verdict, sub };
 }
 
 const toRaised = (
@@ -172,9 +167,19 @@ const toRaised = (
 
 const toDenied = (names: readonly string[], wish: CommandWish): CommandRule => ({
   ...toRaised(names, wish),
-  ...{ verdict: 'deny', effect: 'workspace', style: 'gnu', options: new Map(), asking: new Set() },
-  ...{ stop: false, operands: toOperands(''), otherwise: [], alone: false, lenient: false },
-  ...{ fixed: [], last: [], sub: new Map() },
+  verdict: 'deny',
+  effect: 'workspace',
+  style: 'gnu',
+  options: new Map(),
+  asking: new Set(),
+  stop: false,
+  operands: toOperands(''),
+  otherwise: [],
+  alone: false,
+  lenient: false,
+  fixed: [],
+  last: [],
+  sub: new Map(),
 });
 
 /** A policy under which nothing may be done, for a workspace whose own files cannot be read. */

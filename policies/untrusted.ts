@@ -31,11 +31,7 @@ export const toUntrusted = (
   outside?: Outside,
 ): Untrusted | undefined => {
   const kinds = suspicious.map(({ kind }) => kind);
-  const untrusted = {
-    source: source.trim(),
-    kinds,
-    ...(outside === undefined ? {} : { outside }),
-  };
+  const untrusted = { source: source.trim(), kinds, outside };
   return countsAsUntrusted(policy, untrusted) ? untrusted : undefined;
 };
 

@@ -75,13 +75,7 @@ export function readArgv(command: CommandRule, argv: readonly string[]): Reading
       }
     }
     words.push(...typeOperands(rule, used, argv, operands));
-    return {
-      ok: true,
-      levels,
-      words,
-      ...(end === undefined ? {} : { end }),
-      ...(asking === undefined ? {} : { asking }),
-    };
+    return { ok: true, levels, words, end, asking };
   } catch (error) {
     if (error instanceof Refused) return { ok: false, rule, problem: error.message };
     throw error;
@@ -110,11 +104,7 @@ function typeOperands(
     const wanted = expected.text === '' ? 'none' : expected.text;
     throw new Refused(`${operands.length} operands do not fit; expected: ${wanted}`);
   }
-  return operands.map((at, index) => ({
-    type: types[index] ?? anyText,
-    text: argv[at] ?? '',
-    at,
-  }));
+  return operands.map((at, index) => ({ type: types[index] ?? anyText, text: argv[at] ?? '', at }));
 }
 
 interface OptionReading {

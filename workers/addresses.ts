@@ -88,7 +88,7 @@ export async function chooseAddresses(root: string, host = hostname()): Promise<
       typeof kept.webKey === 'string' && /^[\w-]{22}$/.test(kept.webKey)
         ? kept.webKey
         : randomBytes(16).toString('base64url'),
-    ...(typeof kept.sockets === 'string' ? { sockets: kept.sockets } : {}),
+    sockets: typeof kept.sockets === 'string' ? kept.sockets : undefined,
     host: typeof kept.host === 'string' ? kept.host : host,
   };
   keepAddresses(root, addresses);

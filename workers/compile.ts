@@ -11,7 +11,7 @@ if (workflowsPath === undefined || target === undefined) {
 }
 const { code } = await bundleWorkflowCode({
   workflowsPath,
-  ...(failureConverterPath === '' ? {} : { failureConverterPath }),
+  failureConverterPath: failureConverterPath === '' ? undefined : failureConverterPath,
   logger: new DefaultLogger('WARN'),
 });
 await replaceText(`${target}.${toTempName()}`, target, code);

@@ -15,7 +15,7 @@ export function createDataConverter(
 ): DataConverter {
   const keys = findPayloadKeys(settings);
   return {
-    payloadCodecs: [createPayloadCodec({ redactor, ...(keys === undefined ? {} : { keys }) })],
-    ...(keys === undefined ? {} : { failureConverterPath }),
+    payloadCodecs: [createPayloadCodec({ redactor, keys })],
+    failureConverterPath: keys === undefined ? undefined : failureConverterPath,
   };
 }

@@ -81,7 +81,7 @@ async function invoke({ secrets, ...order }: Order): Promise<number> {
     ok,
     output: ok ? result.text : '',
     error: ok ? '' : result.text,
-    ...(exitCode === undefined ? {} : { exitCode }),
+    exitCode,
     rule,
     reason,
   };

@@ -87,7 +87,10 @@ const queues = toQueues(settings.queue, settings.host);
 const audit = createAudit(settings, redactor);
 const approvers = followApprovers(settings.approvers, (why) => log.warn({ why }, 'approvers'));
 const announced = announcedOnly({
-  ...{ service: connection.workflowService, namespace: settings.temporalNamespace, queues, audit },
+  service: connection.workflowService,
+  namespace: settings.temporalNamespace,
+  queues,
+  audit,
   codecs: dataConverter.payloadCodecs ?? [],
   approvers,
   approversFile: settings.approvers,
@@ -137,9 +140,9 @@ if (bundle !== undefined) {
 if (roles.has('workspace')) {
   const isRunOpen = createOpenCheck(connection.workflowService, settings.temporalNamespace);
   const openPolicy = openPolicyInForce(supervised);
-  const side = createWorkspaceSide(settings, {
-    ...{ log, redactor, audit, isRunOpen, openPolicy },
-  }).catch(exitForConfiguration);
+  const side = createWorkspaceSide(settings, { log, redactor, audit, isRunOpen, openPolicy }).catch(
+    exitForConfiguration,
+  );
   starting.push(createActivityWorker(queues.workspace, toActivities(workspaceNames, side)));
 }
 if (roles.has('model')) {

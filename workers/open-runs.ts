@@ -64,8 +64,10 @@ export async function resetStickyQueues(service: RunService, namespace: string):
   let nextPageToken: Uint8Array | null | undefined;
   do {
     const page = await service.listWorkflowExecutions({
-      ...{ namespace, query, pageSize },
-      ...(nextPageToken ? { nextPageToken } : {}),
+      namespace,
+      query,
+      pageSize,
+      nextPageToken: nextPageToken ? nextPageToken : undefined,
     });
     for (const { execution } of page.executions ?? []) {
       const workflowId = execution?.workflowId;

@@ -81,8 +81,10 @@ export async function readEvent(
 ): Promise<Event | undefined> {
   try {
     const { history } = await service.getWorkflowExecutionHistory({
-      ...{ namespace, execution: { workflowId, runId }, maximumPageSize: 1 },
-      ...(historyEventFilterType === undefined ? {} : { historyEventFilterType }),
+      namespace,
+      execution: { workflowId, runId },
+      maximumPageSize: 1,
+      historyEventFilterType,
     });
     return history?.events?.[0];
   } catch (error) {

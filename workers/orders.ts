@@ -125,13 +125,12 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
       const audit = await dependencies.audit();
       await audit
         .append({
-          ...{ kind: 'refusal', time: new Date().toISOString() },
-          ...{
-            run: workflowId.replace(/^run-/, '').slice(0, 100),
-            execution: runId,
-            activity,
-            why,
-          },
+          kind: 'refusal',
+          time: new Date().toISOString(),
+          run: workflowId.replace(/^run-/, '').slice(0, 100),
+          execution: runId,
+          activity,
+          why,
         })
         // Nothing is carried out, written down or not.
         .catch(() => undefined);

@@ -190,13 +190,13 @@ export function createPart(spec: PartSpec): Part {
         name: spec.name,
         pid: process?.pid ?? 0,
         state,
-        ...(spec.port === undefined ? {} : { port: spec.port }),
-        ...(version === undefined ? {} : { version }),
-        ...(memoryBytes === undefined ? {} : { memoryBytes }),
+        port: spec.port,
+        version,
+        memoryBytes,
         restarts,
         since: since.toISOString(),
         log: spec.log.path,
-        ...(state === 'up' || reason === '' ? {} : { reason }),
+        reason: state === 'up' || reason === '' ? undefined : reason,
       };
     },
   };

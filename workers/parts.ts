@@ -86,10 +86,7 @@ export const toTemporal = (
   };
   if (sockets === undefined) {
     const env = { PATH, HOME };
-    return {
-      spawn: () => spawn(cli, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }),
-      waitForUp,
-    };
+    return { spawn: () => spawn(cli, args, { env, stdio: ['ignore', 'pipe', 'pipe'] }), waitForUp };
   }
   const [file, bridged] = toBridged(sockets, infoFd, cli, args);
   return {

@@ -54,7 +54,7 @@ export function choosePlace(
       address: `127.0.0.1:${addresses.temporal}`,
       ports: { temporal: addresses.temporal, webUi: addresses.innerUi },
       // It does what a page of any name asks. No page can know this one of its 16 million addresses; others have but one.
-      ...(process.platform === 'linux' ? { uiHost: toHiddenHost() } : {}),
+      uiHost: process.platform === 'linux' ? toHiddenHost() : undefined,
       exposed: reason,
     };
   }
@@ -62,7 +62,9 @@ export function choosePlace(
   if (sockets !== addresses.sockets) keepAddresses(root, { sockets });
   return {
     address: toSocketAddress(join(sockets, socketNames.temporal)),
-    ...{ sockets, ports: innerPorts, uiHost: '127.0.0.1' },
+    sockets,
+    ports: innerPorts,
+    uiHost: '127.0.0.1',
   };
 }
 

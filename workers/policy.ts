@@ -31,8 +31,11 @@ export const openPolicyInForce =
       const { bundle, before } = await putInForce(root, { dir, preset, always }, 'start');
       if (before?.sha256 !== bundle.sha256)
         await audit.append({
-          ...{ kind: 'policy', time: new Date().toISOString(), by: 'start' },
-          ...{ sha256: bundle.sha256, dir: bundle.dir },
+          kind: 'policy',
+          time: new Date().toISOString(),
+          by: 'start',
+          sha256: bundle.sha256,
+          dir: bundle.dir,
         });
     }
     return await follow(root, log);

@@ -10,8 +10,13 @@ export const innerPorts = { temporal: 7233, webUi: 8233 } as const;
 
 const separation = [
   // A process id space, too: when the first process in it ends, all of it has ended.
-  ...['--unshare-net', '--unshare-pid', '--as-pid-1', '--die-with-parent'],
-  ...['--dev-bind', '/', '/'],
+  '--unshare-net',
+  '--unshare-pid',
+  '--as-pid-1',
+  '--die-with-parent',
+  '--dev-bind',
+  '/',
+  '/',
 ];
 
 /** Command line that runs a program in there with a bridge to it. `infoFd`: where the id of the first process is written. */
@@ -24,10 +29,15 @@ export const toBridged = (
   bubblewrap,
   [
     ...separation,
-    ...['--info-fd', String(infoFd)],
+    '--info-fd',
+    String(infoFd),
     process.execPath,
     fileURLToPath(new URL('temporal-bridge.ts', import.meta.url)),
-    ...[folder, String(innerPorts.temporal), String(innerPorts.webUi), program, ...args],
+    folder,
+    String(innerPorts.temporal),
+    String(innerPorts.webUi),
+    program,
+    ...args,
   ],
 ];
 
@@ -44,7 +54,10 @@ export const toNear = (
       ...separation,
       process.execPath,
       fileURLToPath(new URL('temporal-near.ts', import.meta.url)),
-      ...[String(pairs.length), ...pairs, program, ...args],
+      String(pairs.length),
+      ...pairs,
+      program,
+      ...args,
     ],
   ];
 };

@@ -21,8 +21,10 @@ try {
   const shown =
     sandbox.kind === 'bubblewrap'
       ? {
-          ...{ kind: sandbox.kind, version: sandbox.version },
-          ...{ filter: sandbox.files.seccomp !== undefined, processes: boundOf(sandbox.files) },
+          kind: sandbox.kind,
+          version: sandbox.version,
+          filter: sandbox.files.seccomp !== undefined,
+          processes: boundOf(sandbox.files),
           memory: sandbox.files.controlGroups?.memory === undefined ? 'watched' : 'control-group',
         }
       : sandbox;

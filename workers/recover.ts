@@ -23,11 +23,9 @@ export async function recover(
     const failing = tokens.map((token) =>
       workflowService
         .respondActivityTaskFailed({
-          ...{
-            namespace,
-            taskToken: Buffer.from(token, 'base64'),
-            identity: `recovery-${process.pid}`,
-          },
+          namespace,
+          taskToken: Buffer.from(token, 'base64'),
+          identity: `recovery-${process.pid}`,
           failure: {
             message: 'The worker was killed.',
             source: 'dev-agent',

@@ -62,8 +62,22 @@ const toMessage = (error: unknown): string =>
 
 /** Conditions of the machine, or of another process, that pass. */
 const healing = new Set([
-  ...['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBUSY', 'EINTR', 'ETXTBSY'],
-  ...['ESTALE', 'EIO', 'EROFS', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'],
+  'ENOSPC',
+  'EDQUOT',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'EAGAIN',
+  'EBUSY',
+  'EINTR',
+  'ETXTBSY',
+  'ESTALE',
+  'EIO',
+  'EROFS',
+  'ETIMEDOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
 ]);
 const healingText =
   /\bENOSPC\b|No space left on device|\bEDQUOT\b|Disk quota exceeded|Cannot allocate memory|Too many open files|Resource temporarily unavailable/i;

@@ -97,7 +97,9 @@ async function undo(): Promise<SnapshotAnswer> {
     return await transactions.exclusive(workspace, name, async ({ snapshots }) => {
       const { tree: current } = await snapshots.capture();
       const { tree, undone, kept, merged, left } = await snapshots.without({
-        ...{ before, after, current },
+        before,
+        after,
+        current,
       });
       const touched = await snapshots.findTouched(before, current);
       // What was there is kept in the store, under a ref of the run.
@@ -106,7 +108,10 @@ async function undo(): Promise<SnapshotAnswer> {
       forgetPromotion(snapshots, order.run);
       const stays = new Set(stayed);
       return {
-        ...{ ...nothing, kept, merged, undone: undone.filter((path) => !stays.has(path)) },
+        ...nothing,
+        kept,
+        merged,
+        undone: undone.filter((path) => !stays.has(path)),
         left: toLeft(touched, left, stayed),
       };
     });
@@ -121,7 +126,7 @@ function toLeft(
   stayed: readonly string[],
 ): Left[] {
   const all: Left[] = [
-    ...touched.map(({ path, kind, to }) => ({ path, kind, ...(to === undefined ? {} : { to }) })),
+    ...touched.map(({ path, kind, to }) => ({ path, kind, to })),
     ...fresh.map((path) => ({ path, kind: 'new' as const })),
   ];
   const named = new Set(all.map(({ path }) => path));
@@ -132,7 +137,7 @@ function toLeft(
 async function findPromotion(): Promise<SnapshotAnswer> {
   const { run, workspace: target, before: base, after: tree } = order;
   const promotion = await recallPromotion(transactions, { run, target, base, tree });
-  return { ...nothing, ...(promotion === undefined ? {} : { promotion }) };
+  return { ...nothing, promotion };
 }
 
 const answers = { diff: showDiff, undo, promotion: findPromotion };

@@ -77,16 +77,16 @@ export function createStack(
     pid: process.pid,
     startTime,
     version,
-    ...(commit === undefined ? {} : { commit }),
+    commit,
     temporal: place.address,
-    ...(place.exposed === undefined ? {} : { exposed: place.exposed }),
+    exposed: place.exposed,
     namespace: settings.temporalNamespace,
     webUi,
-    ...(place.uiHost === undefined ? {} : { webUiKey: addresses.webKey }),
+    webUiKey: place.uiHost === undefined ? undefined : addresses.webKey,
     control: `http://127.0.0.1:${addresses.control}`,
     queue: settings.queue,
     host: addresses.host,
-    ...(demoUsed ? { demo: demoUrl } : {}),
+    demo: demoUsed ? demoUrl : undefined,
     parts: parts.flatMap((part) => part.ids().map((id) => ({ ...id, name: part.name }))),
     environment,
   });
@@ -126,10 +126,7 @@ export function createStack(
   const demo = addPart(
     'demo-model',
     toDemo(addresses.demo, folders.root, { ...readEnv(), DEMO_API_KEY: demoKey }),
-    {
-      graceMs: 2_000,
-      port: addresses.demo,
-    },
+    { graceMs: 2_000, port: addresses.demo },
   );
   let temporal: Part | undefined;
 
@@ -158,7 +155,7 @@ export function createStack(
       const names = {
         namespace: settings.temporalNamespace,
         attributes: searchAttributes,
-        ...(settings.payloadKeys === undefined ? {} : { codecEndpoint: `${webUi}/codec` }),
+        codecEndpoint: settings.payloadKeys === undefined ? undefined : `${webUi}/codec`,
       };
       const toRun = (): ReturnType<typeof toTemporal> =>
         toTemporal(cli, folders.temporalDb, place, names, readEnv());
@@ -171,7 +168,7 @@ export function createStack(
       temporal = addPart('temporal', run, {
         ...run,
         graceMs: 10_000,
-        ...(place.sockets === undefined ? { port: addresses.temporal } : {}),
+        port: place.sockets === undefined ? addresses.temporal : undefined,
       });
       temporal.start();
       await temporal.waitForUp();

@@ -168,11 +168,11 @@ writePrivate(folders.tokenFile, token);
 control.listen(addresses.control, '127.0.0.1');
 await once(control, 'listening');
 const webUi = createWebUi({
-  ...{ port: addresses.webUi, key: addresses.webKey, token },
+  port: addresses.webUi,
+  key: addresses.webKey,
+  token,
   upstream: () => toUpstream(place),
-  codec: createCodecAnswers(
-    createPayloadCodec({ redactor, ...(payloadKeys === undefined ? {} : { keys: payloadKeys }) }),
-  ),
+  codec: createCodecAnswers(createPayloadCodec({ redactor, keys: payloadKeys })),
 });
 webUi.listen(addresses.webUi, '127.0.0.1');
 keepSockets(webUi);
@@ -184,7 +184,7 @@ say(`started, pid ${process.pid}, Temporal at ${place.address}`);
 const search = {
   cacheDir: settings.cacheDir,
   path: process.env['PATH'] ?? '',
-  ...(settings.temporalCli === undefined ? {} : { temporalCli: settings.temporalCli }),
+  temporalCli: settings.temporalCli,
 };
 try {
   const cli =

@@ -13,11 +13,7 @@ import { findTemporalCli } from './temporal-cli.ts';
 
 const { TEMPORAL_ADDRESS: address = '', TEMPORAL_CODEC_ENDPOINT: codec = '' } = process.env;
 const { cacheDir, temporalCli } = readSettings({ cwd: '/' });
-const cli = findTemporalCli({
-  cacheDir,
-  path: process.env['PATH'] ?? '',
-  ...(temporalCli === undefined ? {} : { temporalCli }),
-});
+const cli = findTemporalCli({ cacheDir, path: process.env['PATH'] ?? '', temporalCli });
 if (cli === undefined) {
   process.stderr.write('The Temporal CLI is not installed. Set AGENT_TEMPORAL_CLI to its path.\n');
   process.exit(69);
@@ -39,7 +35,8 @@ const child = spawn(file, line, {
   stdio: 'inherit',
   env: {
     ...process.env,
-    ...(socket === undefined ? {} : { TEMPORAL_ADDRESS: `127.0.0.1:${innerPorts.temporal}` }),
+    TEMPORAL_ADDRESS:
+      socket === undefined ? process.env['TEMPORAL_ADDRESS'] : `127.0.0.1:${innerPorts.temporal}`,
   },
 });
 process.on('SIGINT', () => undefined);

@@ -65,9 +65,13 @@ export async function waitForAnswer(
     const answer = input.approve === 'auto' ? 'approve' : 'deny';
     const { standing: signature, order } = input;
     return {
-      ...{ request: id, digest, answer, by: toStandingBy(input), standing: true },
-      ...(signature === undefined ? {} : { signature }),
-      ...(order === undefined ? {} : { order: order.nonce }),
+      request: id,
+      digest,
+      answer,
+      by: toStandingBy(input),
+      standing: true,
+      signature,
+      order: order?.nonce,
     };
   }
   const entry: Run['pending'][number] = { request: { id, ...question } };
@@ -80,12 +84,7 @@ export async function waitForAnswer(
   }
   if (entry.answer === undefined) return undefined;
   const { answer, by, reason, edited, signature } = entry.answer;
-  return {
-    ...{ request: id, digest, answer, by },
-    ...(reason === undefined ? {} : { reason }),
-    ...(edited === undefined ? {} : { edited }),
-    ...(signature === undefined ? {} : { signature }),
-  };
+  return { request: id, digest, answer, by, reason, edited, signature };
 }
 
 /** Whether the operator answered when the run was started. */
@@ -99,16 +98,15 @@ export const toQuestion = (
   { step, call }: { readonly step: string; readonly call: Call },
   { rule, reason, digest, unknown, change, details, refused }: ActResult,
 ): Omit<ApprovalRequest, 'id'> => ({
-  ...(unknown === undefined ? {} : { kind: 'unknown' }),
-  ...(change === undefined ? {} : { kind: 'change' }),
+  kind: change ? 'change' : unknown && 'unknown',
   step,
   tool: call.tool,
   preview: call.preview,
   rule,
   reason,
   digest,
-  ...(details === undefined ? {} : { details }),
-  ...(refused === undefined ? {} : { refused }),
+  details,
+  refused,
 });
 
 /** A person's word on an outcome nobody else can know. */
@@ -116,6 +114,6 @@ export const toSettlement = ({ request, answer, by, reason, signature }: Approva
   request,
   what: answer === 'approve' ? 'happened' : 'not',
   by,
-  ...(reason === undefined ? {} : { reason }),
-  ...(signature === undefined ? {} : { signature }),
+  reason,
+  signature,
 });

@@ -16,11 +16,7 @@ export async function beginStep(run: Run, step: StepRecord): Promise<void> {
   const ensured = await ensure(run, { step: step.id, state: toCheckpoint(state) });
   state.tree = ensured.tree;
   state.begun = (state.begun ?? 0) + 1;
-  step.before ??= {
-    order: state.begun,
-    tree: ensured.tree,
-    ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
-  };
+  step.before ??= { order: state.begun, tree: ensured.tree, evidence: state.evidence };
 }
 
 /** The same for steps that begin at once: they share the place to go back to, since each has none of the others' work. */
@@ -35,7 +31,7 @@ export async function beginBatch(run: Run, steps: readonly StepRecord[]): Promis
   const { evidence } = state;
   for (const step of steps) {
     step.lane = `${state.round}-${order}-${step.id}`;
-    step.before = { order, tree, ...(evidence === undefined ? {} : { evidence }) };
+    step.before = { order, tree, evidence };
   }
 }
 
@@ -52,7 +48,7 @@ async function ensure(run: Run, checkpoint: Checkpoint): Promise<EnsureResult> {
     const answer = await waitForAnswer(run, toDriftQuestion(step, ensured));
     ensured = await ensureTree(run, summary, {
       drift: answer?.answer === 'approve' ? 'adopt' : 'restore',
-      ...(answer === undefined ? {} : { approval: answer }),
+      approval: answer,
     });
   }
   return ensured;
@@ -70,7 +66,7 @@ const toDriftQuestion = (
   reason:
     'Somebody changed files between two steps. Approve to go on with them, deny to take them back.',
   digest: tree,
-  ...(refused === undefined ? {} : { refused }),
+  refused,
 });
 
 async function ensureTree(
@@ -96,9 +92,10 @@ function toCheckpoint(state: RunState): RunState {
     thought: '',
     steps: state.steps.map((step) => ({
       ...toFreshStep(step),
-      ...{ state: step.state, attempts: step.attempts },
-      ...(step.before === undefined ? {} : { before: step.before }),
-      ...(step.claim === undefined ? {} : { claim: step.claim.slice(0, 200) }),
+      state: step.state,
+      attempts: step.attempts,
+      before: step.before,
+      claim: step.claim?.slice(0, 200),
     })),
   };
   // Of this run only: what goes on from here is announced anew.
@@ -130,7 +127,7 @@ export function registerRewind(run: Run): void {
       run.interrupt?.();
       await condition(() => state.rewind === undefined);
       const steps = again.map(({ id }) => id);
-      return { steps, ...(together.length === 0 ? {} : { together }) };
+      return { steps, together: together.length === 0 ? undefined : together };
     },
     { validator: (order) => validate(run, order) },
   );
@@ -173,10 +170,7 @@ export async function goBack(run: Run): Promise<void> {
   if (before !== undefined) {
     enter(run, { phase: 'opening' });
     state.tree = before.tree;
-    await ensureTree(run, `back to before ${target?.id ?? ''}`, {
-      drift: 'restore',
-      rewind: true,
-    });
+    await ensureTree(run, `back to before ${target?.id ?? ''}`, { drift: 'restore', rewind: true });
     state.steps = state.steps.map((step) =>
       (step.before?.order ?? 0) >= before.order ? toFreshStep(step) : step,
     );

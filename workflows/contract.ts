@@ -223,7 +223,12 @@ export interface StepView extends PlannedStep {
 
 /** A planned step of which nothing is done yet, as the run's state keeps it. */
 export const toFreshStep = ({ id, title, dependsOn }: PlannedStep) => ({
-  ...{ id, title, dependsOn, state: 'waiting' as const, attempts: 0, turns: 0 },
+  id,
+  title,
+  dependsOn,
+  state: 'waiting' as const,
+  attempts: 0,
+  turns: 0,
   observations: [],
   notes: [],
 });

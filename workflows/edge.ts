@@ -29,20 +29,37 @@ const findMisfit = (value: Fields, form: Form): string | undefined =>
 
 const queues: Form = { model: isText, workspace: isText };
 const runForm: Form = {
-  ...{ run: isText, goal: isText, workspace: isText, by: isText, approve: isText },
+  run: isText,
+  goal: isText,
+  workspace: isText,
+  by: isText,
+  approve: isText,
   queues: hasAll(queues),
   models: hasAll({ planner: isChoice, executor: isChoice, reviewer: isChoice }),
   limits: isObject,
 };
 
 const isStep = hasAll({
-  ...{ id: isText, title: isText, state: isText, dependsOn: isListOf(isText) },
-  ...{ attempts: isCount, turns: isCount, observations: isList, notes: isList },
+  id: isText,
+  title: isText,
+  state: isText,
+  dependsOn: isListOf(isText),
+  attempts: isCount,
+  turns: isCount,
+  observations: isList,
+  notes: isList,
 });
 const counts: Form = { steps: isCount, toolCalls: isCount, inputTokens: isCount };
 const stateForm: Form = {
-  ...{ round: isCount, actions: isCount, asks: isCount, questions: isCount, denials: isCount },
-  ...{ planNotes: isList, achieved: isListOf(isText), said: isListOf(isText), thought: isText },
+  round: isCount,
+  actions: isCount,
+  asks: isCount,
+  questions: isCount,
+  denials: isCount,
+  planNotes: isList,
+  achieved: isListOf(isText),
+  said: isListOf(isText),
+  thought: isText,
   steps: isListOf(isStep),
   usage: hasAll({ ...counts, outputTokens: isCount, workMs: isCount }),
   words: (value) => value === undefined || isListOf(hasAll({ n: isCount, text: isText }))(value),

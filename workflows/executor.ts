@@ -103,9 +103,9 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
           ...(step.transcript === undefined
             ? { claims: claimsOf(state, 200) }
             : { transcript: step.transcript }),
-          ...(nudge === '' ? {} : { nudge }),
-          ...(near.length === 0 ? {} : { near }),
-          ...(state.without === undefined ? {} : { without: state.without }),
+          nudge: nudge === '' ? undefined : nudge,
+          near: near.length === 0 ? undefined : near,
+          without: state.without,
         },
       ],
     );
@@ -133,7 +133,7 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   await waitWhilePaused(run);
   checkActionBudget(run, call.tool);
   const untrusted = untrustedBefore(run, step);
-  const order = { step: step.id, call, ...(untrusted === undefined ? {} : { untrusted }) };
+  const order = { step: step.id, call, untrusted };
   const { result, approval } = await perform(run, order);
   countAction(run, call.tool, result);
   if (result.observation !== undefined) step.observations.push(result.observation);

@@ -69,12 +69,12 @@ export async function closeRun(run: Run, { status, message, limit }: RunEnd): Pr
     summary: closed.problem === undefined ? summary : `${summary}\n\n${closed.problem}`,
     usage: { ...state.usage },
     changes: closed.changes,
-    ...(closed.ignored === undefined ? {} : { ignored: closed.ignored }),
-    ...(closed.left === undefined ? {} : { left: closed.left }),
-    ...(closed.report === '' ? {} : { report: closed.report }),
-    ...(hooks === undefined ? {} : { hooks }),
-    ...(staged === undefined ? {} : { staged }),
-    ...(limit === undefined ? {} : { limit }),
+    ignored: closed.ignored,
+    left: closed.left,
+    report: closed.report === '' ? undefined : closed.report,
+    hooks,
+    staged,
+    limit,
   };
   enter(run, { phase: 'closed', result });
   return result;
@@ -86,9 +86,12 @@ export function endRefused(run: Run, { status, message, limit }: RunEnd): RunRes
   const remedy = `To free its folder and remove its copies: agent cancel ${run.input.run} --force`;
   const summary = isHolding ? `${message.slice(0, 1_900)}\n\n${remedy}` : message.slice(0, 2_000);
   const result: RunResult = {
-    ...{ status, exitCode: exitCodes[status], summary, changes: [] },
+    status,
+    exitCode: exitCodes[status],
+    summary,
+    changes: [],
     usage: { ...run.state.usage },
-    ...(limit === undefined ? {} : { limit }),
+    limit,
   };
   enter(run, { phase: 'closed', result });
   return result;
@@ -118,11 +121,12 @@ async function storeReport(
           workspace: input.workspace,
           status,
           summary,
-          ...(limit === undefined ? {} : { limit }),
-          ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
-          ...(state.base === undefined || state.tree === undefined || isElsewhere(run)
-            ? {}
-            : { trees: { before: state.base, after: state.tree } }),
+          limit,
+          evidence: state.evidence,
+          trees:
+            state.base === undefined || state.tree === undefined || isElsewhere(run)
+              ? undefined
+              : { before: state.base, after: state.tree },
         },
       ],
     );

@@ -79,11 +79,8 @@ async function runHooks(
     const { ok, notes, ms } = (await perform(run, order)).result;
     state.usage.workMs += ms;
     const { tree } = state;
-    state.hookResults = {
-      ...state.hookResults,
-      [place]: { ok, ...(tree === undefined ? {} : { tree }) },
-    };
-    if (!ok) red.push({ hook, ...(notes === undefined ? {} : { notes }) });
+    state.hookResults = { ...state.hookResults, [place]: { ok, tree } };
+    if (!ok) red.push({ hook, notes });
   }
   return red;
 }

@@ -145,11 +145,14 @@ function toSent({ what, by, proof, about }: Message): SentMessage {
   const { nonce, sent, signature } = (proof ?? {}) as Partial<Record<string, unknown>>;
   const { key, value } = (signature ?? {}) as Partial<Record<string, unknown>>;
   return {
-    ...{ what, by: toText(by, 200), nonce: toText(nonce, 36) },
+    what,
+    by: toText(by, 200),
+    nonce: toText(nonce, 36),
     sent: typeof sent === 'number' && Number.isSafeInteger(sent) ? sent : 0,
-    ...(about === undefined ? {} : { about }),
-    ...(typeof key === 'string' && typeof value === 'string'
-      ? { signature: { key: key.slice(0, 16), value: value.slice(0, 100) } }
-      : {}),
+    about,
+    signature:
+      typeof key === 'string' && typeof value === 'string'
+        ? { key: key.slice(0, 16), value: value.slice(0, 100) }
+        : undefined,
   };
 }

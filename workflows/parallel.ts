@@ -37,7 +37,7 @@ export async function executeBatch(run: Run, steps: readonly StepRecord[]): Prom
       throw error;
     }
   });
-  await mergeLanes(run, lanes, { base, ...(from === undefined ? {} : { from }) });
+  await mergeLanes(run, lanes, { base, from });
 }
 
 /** Where all lanes of a batch began. */
@@ -74,8 +74,7 @@ async function mergeLanes(run: Run, lanes: readonly Lane[], start: BatchStart): 
 function beginTogether(state: RunState, steps: readonly StepRecord[]): void {
   state.begun = (state.begun ?? 0) + 1;
   const { begun: order, evidence, tree = '' } = state;
-  for (const step of steps)
-    step.before ??= { order, tree, ...(evidence === undefined ? {} : { evidence }) };
+  for (const step of steps) step.before ??= { order, tree, evidence };
 }
 
 /** A reviewer wants another plan: the lanes beside have nothing to work for any more. */
@@ -116,15 +115,16 @@ async function mergeLane(
   const [ours, theirs] = [state.evidence, lane.state.evidence];
   return await activities.hands.mergeLane.executeWithOptions({ summary: `merge ${step.id}` }, [
     {
-      ...{ run: input.run, workspace: input.workspace, lane: toLaneName(state, step) },
-      ...{ laneWorkspace: lane.input.workspace, base, tree: state.tree ?? base },
+      run: input.run,
+      workspace: input.workspace,
+      lane: toLaneName(state, step),
+      laneWorkspace: lane.input.workspace,
+      base,
+      tree: state.tree ?? base,
       theirs: lane.state.tree ?? base,
-      ...{ batch, step: step.id },
-      evidence: {
-        ...(from === undefined ? {} : { from }),
-        ...(ours === undefined ? {} : { ours }),
-        ...(theirs === undefined ? {} : { theirs }),
-      },
+      batch,
+      step: step.id,
+      evidence: { from, ours, theirs },
     },
   ]);
 }

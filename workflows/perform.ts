@@ -44,7 +44,7 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
   if (result.tree !== undefined) state.tree = result.tree;
   state.policyLimits = result.limits;
   if (result.observation !== undefined) state.evidence = result.observation;
-  return { result, ...(approval === undefined ? {} : { approval }) };
+  return { result, approval };
 }
 
 interface Answers {
@@ -74,12 +74,12 @@ async function tryAct(
         workspace: input.workspace,
         call,
         ...more,
-        ...(approval === undefined ? {} : { approval }),
-        ...(settled === undefined ? {} : { settled }),
-        ...(change === undefined ? {} : { change }),
-        ...(state.evidence === undefined ? {} : { previous: state.evidence }),
-        ...(state.tree === undefined ? {} : { tree: state.tree }),
-        ...(state.head === undefined ? {} : { head: state.head }),
+        approval,
+        settled,
+        change,
+        previous: state.evidence,
+        tree: state.tree,
+        head: state.head,
       },
     ],
   );

@@ -29,7 +29,7 @@ export async function planGoal(run: Run): Promise<void> {
         notes: state.planNotes,
         claims: state.achieved,
         said: allSaid(state),
-        ...(state.remarks === undefined ? {} : { remarks: state.remarks }),
+        remarks: state.remarks,
       },
     ]);
   });

@@ -43,7 +43,7 @@ export async function endStage(
   }
   if (result.state === 'promoted') return { target, state: 'promoted' };
   const reason = toReason(result);
-  return { target, state: 'waiting', ...(reason === undefined ? {} : { reason }) };
+  return { target, state: 'waiting', reason };
 }
 
 function toReason(result: Exclude<PromoteResult, { state: 'promoted' }>): string | undefined {

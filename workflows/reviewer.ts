@@ -78,8 +78,10 @@ async function inspect({ input, state, activities }: Run): Promise<InspectResult
   if (base === undefined) return undefined;
   return await activities.hands.inspectWork.executeWithOptions({ summary: 'inspect the work' }, [
     {
-      ...{ run: input.run, workspace: input.workspace, base },
-      ...(evidence === undefined ? {} : { evidence }),
+      run: input.run,
+      workspace: input.workspace,
+      base,
+      evidence,
       claims: [...state.achieved, ...steps.map(({ claim = '' }) => claim), ...allSaid(state)],
       goal: input.goal,
     },
@@ -105,12 +107,12 @@ async function askReviewer(
           model: input.models.reviewer,
           plan: state.plan ?? '',
           scope: step === undefined ? 'run' : 'step',
-          ...(said.length === 0 ? {} : { said }),
-          ...(problems === undefined ? {} : { problems }),
+          said: said.length === 0 ? undefined : said,
+          problems,
           claims: step === undefined ? claimsOf(state, 200) : [step.claim ?? ''],
           ...about,
-          ...(state.evidence === undefined ? {} : { evidence: state.evidence }),
-          ...(findings === undefined ? {} : { findings }),
+          evidence: state.evidence,
+          findings,
         },
       ],
     );

@@ -205,9 +205,9 @@ export function limitsOf({ input, state }: Run): Limits {
     tokens: least('tokens'),
     minutes: least('minutes'),
     outputBytes: least('outputBytes'),
-    ...(usd === noLimit ? {} : { usd }),
-    ...(modelCalls === noLimit ? {} : { modelCalls }),
-    ...(perTool === undefined ? {} : { perTool }),
+    usd: usd === noLimit ? undefined : usd,
+    modelCalls: modelCalls === noLimit ? undefined : modelCalls,
+    perTool,
   };
 }
 
@@ -225,7 +225,7 @@ export function toView(run: Run): RunView {
       title,
       dependsOn,
       state: at,
-      ...(before === undefined ? {} : { begun: true }),
+      begun: before === undefined ? undefined : true,
     })),
     usage: { ...state.usage },
     limits: limitsOf(run),

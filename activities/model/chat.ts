@@ -75,12 +75,7 @@ const toRaw = (
   calls: RawReply['calls'],
   reason: string,
   usage: RawReply['usage'],
-): RawReply => ({
-  text,
-  calls,
-  finish: reason === 'length' ? 'length' : 'stop',
-  ...(usage === undefined ? {} : { usage }),
-});
+): RawReply => ({ text, calls, finish: reason === 'length' ? 'length' : 'stop', usage });
 
 function toChatParams({
   endpoint,
@@ -93,23 +88,15 @@ function toChatParams({
     stream: true,
     stream_options: { include_usage: true },
     messages: messages.map(toChatMessage),
-    ...(tools === undefined
-      ? {}
-      : {
-          tools: tools.map(({ name, description, parameters }) => ({
-            type: 'function' as const,
-            function: { name, description, parameters },
-          })),
-          tool_choice: 'auto' as const,
-        }),
-    ...(schema === undefined
-      ? {}
-      : {
-          response_format: {
-            type: 'json_schema' as const,
-            json_schema: { ...schema, strict: true },
-          },
-        }),
+    tools: tools?.map(({ name, description, parameters }) => ({
+      type: 'function' as const,
+      function: { name, description, parameters },
+    })),
+    tool_choice: tools === undefined ? undefined : ('auto' as const),
+    response_format:
+      schema === undefined
+        ? undefined
+        : { type: 'json_schema' as const, json_schema: { ...schema, strict: true } },
   };
 }
 
@@ -124,15 +111,14 @@ function toChatMessage(message: Message): ChatCompletionMessageParam {
       return {
         role: 'assistant',
         content: message.text,
-        ...(message.calls.length === 0
-          ? {}
-          : {
-              tool_calls: message.calls.map((call) => ({
+        tool_calls:
+          message.calls.length === 0
+            ? undefined
+            : message.calls.map((call) => ({
                 id: call.id,
                 type: 'function' as const,
                 function: { name: call.name, arguments: call.arguments },
               })),
-            }),
       };
   }
 }

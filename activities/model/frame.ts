@@ -5,7 +5,7 @@ export interface Framed {
   /** Name of the frame, such as `result`. */
   readonly name: string;
   /** What the engine says of the text; shown in the opening line. */
-  readonly facts?: Readonly<Record<string, string>>;
+  readonly facts?: Readonly<Record<string, string | undefined>>;
   readonly text: string;
   /** Goes into the boundary, so that equal texts have frames of their own. */
   readonly seed?: string;
@@ -22,7 +22,9 @@ export function toFrame({ name, facts = {}, text, seed = '' }: Framed): string {
     .update(`${seed}\0${text}`)
     .digest('hex')
     .slice(0, boundaryLength);
-  const shown = Object.entries(facts).map(([key, value]) => ` ${key}="${toValue(value)}"`);
+  const shown = Object.entries(facts).map(([key, value]) =>
+    value === undefined ? '' : ` ${key}="${toValue(value)}"`,
+  );
   const body = text.replaceAll(new RegExp(`<(/${name}\\b)`, 'gi'), '&lt;$1');
   return `<${name} boundary="${boundary}"${shown.join('')}>\n${body}\n</${name} boundary="${boundary}">`;
 }

@@ -60,12 +60,7 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
       ask({ model, check, ...rest }) {
         const baseUrl = model.baseUrl ?? defaultBaseUrl;
         const apiKey = keyOf(baseUrl);
-        const endpoint = {
-          baseUrl,
-          model: model.model,
-          ...(apiKey === undefined ? {} : { apiKey }),
-          ...(model.forceChat === undefined ? {} : { forceChat: model.forceChat }),
-        };
+        const endpoint = { baseUrl, model: model.model, apiKey, forceChat: model.forceChat };
         const listener = { signal: context.cancellationSignal, onPiece: spool.add };
         return askUntilUsable({ ask: { ...rest, endpoint }, check }, { client, listener, attempt });
       },

@@ -70,10 +70,11 @@ const cutByLimit = {
 const addUsage = (a: Usage, b: Usage): Usage => ({
   inputTokens: a.inputTokens + b.inputTokens,
   outputTokens: a.outputTokens + b.outputTokens,
-  ...(a.cachedTokens === undefined && b.cachedTokens === undefined
-    ? {}
-    : { cachedTokens: (a.cachedTokens ?? 0) + (b.cachedTokens ?? 0) }),
-  ...(a.estimated === true || b.estimated === true ? { estimated: true } : {}),
+  cachedTokens:
+    a.cachedTokens === undefined && b.cachedTokens === undefined
+      ? undefined
+      : (a.cachedTokens ?? 0) + (b.cachedTokens ?? 0),
+  estimated: a.estimated === true || b.estimated === true ? true : undefined,
 });
 
 /**
@@ -119,17 +120,12 @@ function toOutcome(failure: ModelFailure, attempt: number): ModelOutcome<never> 
     case 'cut':
     case 'malformed':
       if (attempt >= mostAttempts) {
-        return {
-          kind: 'unavailable',
-          address,
-          reason,
-          ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-        };
+        return { kind: 'unavailable', address, reason, retryAfterMs };
       }
       throw ApplicationFailure.create({
         type: `ModelFailure.${kind}`,
         message: reason,
-        ...(retryAfterMs === undefined ? {} : { nextRetryDelay: Math.max(retryAfterMs, 1) }),
+        nextRetryDelay: retryAfterMs === undefined ? undefined : Math.max(retryAfterMs, 1),
       });
   }
 }

@@ -70,7 +70,7 @@ function fromResponse(
     text,
     calls,
     finish: status === 'incomplete' ? 'length' : 'stop',
-    ...(usage ? { usage: toUsage(usage) } : {}),
+    usage: usage ? toUsage(usage) : undefined,
   };
 }
 
@@ -79,7 +79,8 @@ const toUsage = ({
   output_tokens: outputTokens,
   input_tokens_details: details,
 }: ResponseUsage): NonNullable<RawReply['usage']> => ({
-  ...{ inputTokens, outputTokens },
+  inputTokens,
+  outputTokens,
   // Not every server that speaks this has them.
   ...toCached((details as Partial<typeof details> | undefined)?.cached_tokens),
 });
@@ -95,21 +96,18 @@ function toResponsesParams({
     stream: true,
     store: false,
     input: messages.flatMap(toItems),
-    ...(tools === undefined
-      ? {}
-      : {
-          tools: tools.map(({ name, description, parameters }) => ({
-            type: 'function' as const,
-            name,
-            description,
-            parameters,
-            strict: false,
-          })),
-          tool_choice: 'auto' as const,
-        }),
-    ...(schema === undefined
-      ? {}
-      : { text: { format: { type: 'json_schema' as const, ...schema, strict: true } } }),
+    tools: tools?.map(({ name, description, parameters }) => ({
+      type: 'function' as const,
+      name,
+      description,
+      parameters,
+      strict: false,
+    })),
+    tool_choice: tools === undefined ? undefined : ('auto' as const),
+    text:
+      schema === undefined
+        ? undefined
+        : { format: { type: 'json_schema' as const, ...schema, strict: true } },
   };
 }
 

@@ -89,10 +89,7 @@ export function toReviewPrompt(prompt: ReviewPrompt): string {
       ? ''
       : `The person said, while the run went on:\n${list(said.map(renderSaid))}`,
     `The executor claims:\n${list(claims)}`,
-    toFrame({
-      name: 'record',
-      text: toRecord(evidence, prompt.recordLength ?? usualRecordLength),
-    }),
+    toFrame({ name: 'record', text: toRecord(evidence, prompt.recordLength ?? usualRecordLength) }),
     findings === '' ? '' : toFrame({ name: 'findings', text: findings }),
     step === undefined ? 'Is the whole goal reached?' : 'Is the step done?',
   ]

@@ -61,13 +61,13 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
     approach: plan.approach,
     steps: plan.steps,
     claims: request.claims,
-    ...(request.findings === undefined ? {} : { findings: await blobs.getText(request.findings) }),
+    findings: request.findings === undefined ? undefined : await blobs.getText(request.findings),
     requirements: [...requirements, ...problems],
     said,
     evidence: step === undefined ? all : all.filter((observation) => observation.step === step.id),
     // Four characters a token; the other half is for goal, criteria and answer.
     recordLength: contextTokens * 2,
-    ...(step === undefined ? {} : { step }),
+    step,
   });
   return await ask<ReviewAnswer>({
     model: request.model,
@@ -114,7 +114,7 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
           verdict,
           notes: await blobs.put(notes),
           head: notes.slice(0, 300),
-          ...(request.problems === undefined ? {} : { problems: unwaived.map(({ text }) => text) }),
+          problems: request.problems === undefined ? undefined : unwaived.map(({ text }) => text),
         },
       };
     },

@@ -36,7 +36,7 @@ export async function askThink(role: Role, request: ThinkRequest) {
       if (!calls.ok) return calls;
       const transcript = await transcripts.store({
         v: 1,
-        ...(request.transcript === undefined ? {} : { parent: request.transcript }),
+        parent: request.transcript,
         messages: [...added, { role: 'assistant', text: reply.text, calls: reply.calls }],
         args: calls.value,
       });
@@ -88,8 +88,10 @@ function toLastWord({ text, calls }: ModelReply, { transcript = '' }: ThinkReque
   const said = parsed?.ok === true ? parsed.args['summary'] : undefined;
   const summary = typeof said === 'string' && said !== '' ? said : text;
   return {
-    ...{ transcript, thought: text.slice(0, 300), calls: [] },
-    ...(summary === '' ? {} : { finish: { summary: summary.slice(0, 1_200), evidence: '' } }),
+    transcript,
+    thought: text.slice(0, 300),
+    calls: [],
+    finish: summary === '' ? undefined : { summary: summary.slice(0, 1_200), evidence: '' },
   };
 }
 

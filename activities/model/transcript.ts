@@ -80,10 +80,14 @@ function toToolText(observation: Observation): string {
   const state = verdict === 'deny' ? 'refused' : ok ? 'ok' : 'failed';
   const kinds = suspicious.map(({ kind }) => kind).join(', ');
   return toFrame({
-    ...{ name: 'result', text, seed: `${seq} ${call} ${time}` },
+    name: 'result',
+    text,
+    seed: `${seq} ${call} ${time}`,
     facts: {
-      ...{ tool, of: preview, state },
-      ...(kinds === '' ? {} : { warning: `tries to give orders: ${kinds}` }),
+      tool,
+      of: preview,
+      state,
+      warning: kinds === '' ? undefined : `tries to give orders: ${kinds}`,
     },
   });
 }

@@ -29,7 +29,7 @@ function send(url: URL, init: RequestInit): Promise<IncomingMessage | 'stale'> {
     const request = start(url, {
       method: init.method ?? 'GET',
       headers: { ...Object.fromEntries(new Headers(init.headers)), 'accept-encoding': 'identity' },
-      ...(init.signal ? { signal: init.signal } : {}),
+      signal: init.signal ? init.signal : undefined,
     });
     request.on('response', resolve);
     request.on('error', (error: NodeJS.ErrnoException) => {

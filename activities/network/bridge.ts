@@ -42,7 +42,9 @@ server.listen(0, '127.0.0.1', () => {
     env: {
       ...process.env,
       ...Object.fromEntries(variables),
-      ...{ NO_PROXY: local, no_proxy: local, NODE_USE_ENV_PROXY: '1' },
+      NO_PROXY: local,
+      no_proxy: local,
+      NODE_USE_ENV_PROXY: '1',
     },
   });
   child.on('error', (error: NodeJS.ErrnoException) => {

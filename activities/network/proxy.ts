@@ -78,7 +78,9 @@ export function createProxy({ policy, log, resolve, dial = dialAddress }: ProxyO
     const socket = await dialAny(permit);
     const upstream = request({
       createConnection: () => socket,
-      ...{ method, path: `${url.pathname}${url.search}`, setHost: false },
+      method,
+      path: `${url.pathname}${url.search}`,
+      setHost: false,
       headers: { ...endToEnd(incoming.headers), host: url.host, connection: 'close' },
     });
     outgoing.on('close', () => socket.destroy());
@@ -108,8 +110,13 @@ export function createProxy({ policy, log, resolve, dial = dialAddress }: ProxyO
     const { decision, url, port = 0, addresses } = permit;
     const { verdict, rule, reason } = decision;
     await log({
-      ...{ method, host: url?.hostname ?? '', port, verdict, rule, reason },
-      ...(addresses.length === 0 ? {} : { addresses }),
+      method,
+      host: url?.hostname ?? '',
+      port,
+      verdict,
+      rule,
+      reason,
+      addresses: addresses.length === 0 ? undefined : addresses,
     });
     return permit;
   }
@@ -156,8 +163,16 @@ function answer(stream: Duplex, status: number, text: string): void {
 
 /** Of one connection, not of the request (RFC 9110, 7.6.1). */
 const hopByHop = new Set([
-  ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection'],
-  ...['te', 'trailer', 'transfer-encoding', 'upgrade', 'host'],
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
 ]);
 
 function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {

@@ -135,16 +135,18 @@ export async function performAction(
   const approval = isStale ? undefined : heard.approval;
   failpoint('decide.before');
   const judged = asked.refused ?? (await checks.decide(bundle.policy, action, order.untrusted));
-  const decision = judge(judged, {
-    ...{ action, digest, sandbox: dependencies.sandbox },
-    ...(approval === undefined ? {} : { approval }),
-  });
+  const decision = judge(judged, { action, digest, sandbox: dependencies.sandbox, approval });
   failpoint('decide.after');
   const base: Base = {
-    ...{ run, step, tool, digest, policy: bundle.sha256 },
-    ...{ preview: toPreview(tool, action.args), ...(seq === undefined ? {} : { action: seq }) },
-    ...(order.hook === undefined ? {} : { hook: order.hook }),
-    ...(approval === undefined ? {} : { approver: approval.by }),
+    run,
+    step,
+    tool,
+    digest,
+    policy: bundle.sha256,
+    preview: toPreview(tool, action.args),
+    action: seq,
+    hook: order.hook,
+    approver: approval?.by,
   };
   const way: Way = { dependencies, order, action, policy: bundle.policy, base, heard };
   if (seq !== undefined && known?.state === 'committed')
@@ -204,7 +206,9 @@ async function toAction(
 }
 
 const toIdentity = ({ run, workspace }: Pick<ActOrder, 'run' | 'workspace'>, seq: number) => ({
-  ...{ run, seq, workspace: realpathSync(workspace) },
+  run,
+  seq,
+  workspace: realpathSync(workspace),
 });
 
 /** The result of a committed call. Only a crash between commit and log leaves it without its line. */
@@ -224,9 +228,14 @@ async function takeBack(way: Way, seq: number, { verdict, rule, effect }: Decisi
   const call = { ...toIdentity(way.order, seq), digest: way.base.digest, ...screen };
   await transactions.takeBack(call, async ({ cut, left }) => {
     await audit.append({
-      ...{ kind: 'rollback', time: now(), ...way.base, verdict, rule, effect },
-      ...(cut === undefined ? {} : { cut }),
-      ...(left === undefined ? {} : { left }),
+      kind: 'rollback',
+      time: now(),
+      ...way.base,
+      verdict,
+      rule,
+      effect,
+      cut,
+      left,
     });
   });
 }
@@ -239,8 +248,12 @@ const toSurroundings = (
 ) => ({
   ...dependencies,
   redactor: dependencies.redactor ?? formRedactor,
-  ...{ policy, effect, base, signal, approved: heard.approval !== undefined },
-  ...(held === undefined ? {} : { held }),
+  policy,
+  effect,
+  base,
+  signal,
+  approved: heard.approval !== undefined,
+  held,
 });
 
 const createStopwatch = (): (() => number) => {
@@ -296,14 +309,18 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
   try {
     const ended = await transactions.transact<Outcome, ActResult>(
       {
-        ...{ workspace: action.workspace, run, seq, digest: base.digest, signal: order.signal },
-        ...(order.tree === undefined ? {} : { tree: order.tree }),
-        ...(settled === undefined ? {} : { settled: settled.what }),
+        workspace: action.workspace,
+        run,
+        seq,
+        digest: base.digest,
+        signal: order.signal,
+        tree: order.tree,
+        settled: settled?.what,
         decision,
-        ...(action.tool === 'run_command' ? { screen: toScreen(way, true) } : {}),
-        ...(way.heard.change === undefined ? {} : { answer: way.heard.change }),
+        screen: action.tool === 'run_command' ? toScreen(way, true) : undefined,
+        answer: way.heard.change,
         isTakenBack: (error) => error instanceof Rejudged || error instanceof GitCheckFailed,
-        ...(action.tool === 'run_command' ? {} : { touches: toTouched(action) }),
+        touches: action.tool === 'run_command' ? undefined : toTouched(action),
         takenBack: (paths) => (left = paths),
         async begin({ again, ...attempt }: Attempt) {
           if (again) await audit.append({ kind: 'rollback', ...line(), ...attempt });
@@ -319,11 +336,11 @@ async function change(way: Way, seq: number, decision: Decision): Promise<Acted>
         const locked = before.sights?.uncovered;
         const outcome = await carryOut(action, {
           ...around,
-          ...(locked === undefined ? {} : { locked: (path: string) => locked.includes(path) }),
+          locked: locked === undefined ? undefined : (path: string) => locked.includes(path),
           // Arguments for another file a person wrote, who is to know it.
-          ...(isElsewhere(order, action)
-            ? {}
-            : { check: await createCheck(dependencies.blobs, order) }),
+          check: isElsewhere(order, action)
+            ? undefined
+            : await createCheck(dependencies.blobs, order),
         });
         failpoint('exit.after');
         return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
@@ -420,10 +437,18 @@ async function toQuestion(
 ): Promise<Acted> {
   const { verdict, rule, reason, effect } = decision;
   return {
-    ...{ verdict, rule, reason, effect, policy: base.policy, digest: base.digest },
-    ...{ ...nothingYet, head: reason.slice(0, 200), limits: limitsOf(policy), text: reason },
+    verdict,
+    rule,
+    reason,
+    effect,
+    policy: base.policy,
+    digest: base.digest,
+    ...nothingYet,
+    head: reason.slice(0, 200),
+    limits: limitsOf(policy),
+    text: reason,
     details: await storeDetails(dependencies.blobs, policy, action, decision),
-    ...(refused === undefined ? {} : { refused }),
+    refused,
   };
 }
 
@@ -440,11 +465,19 @@ async function askAboutChange(
   await audit.append({ kind: 'decision', time: now(), ...base, digest, verdict, rule, effect });
   const { snapshots } = transactions.peek(action.workspace);
   return {
-    ...{ verdict, rule, reason: reason.slice(0, 500), effect, policy: base.policy, digest },
-    ...{ ...nothingYet, change: true, limits: limitsOf(policy) },
-    ...{ head: reason.slice(0, 200), text: reason },
+    verdict,
+    rule,
+    reason: reason.slice(0, 500),
+    effect,
+    policy: base.policy,
+    digest,
+    ...nothingYet,
+    change: true,
+    limits: limitsOf(policy),
+    head: reason.slice(0, 200),
+    text: reason,
     details: await storeChange({ blobs, policy, snapshots }, action, decision, asked),
-    ...(heard.refused === undefined ? {} : { refused: heard.refused }),
+    refused: heard.refused,
   };
 }
 
@@ -461,7 +494,13 @@ async function askWhatHappened(
       ? `The worker was stopped while this ran: ${preview}. It may reach beyond the workspace, so it is not run again. Find out whether it happened.`
       : `The worker was stopped while this ran: ${preview}. It had changed files that no snapshot holds, so that cannot be taken back, and it is not run again: ${left.slice(0, mostLeft).join(', ')}. Look at them. Approve if they are as they should be; deny to take back the rest and leave them as they are.`;
   await way.dependencies.audit.append({
-    ...{ kind: 'unknown', time: now(), ...way.base, verdict: 'ask', rule, effect, tree },
+    kind: 'unknown',
+    time: now(),
+    ...way.base,
+    verdict: 'ask',
+    rule,
+    effect,
+    tree,
   });
   return { ...(await toQuestion(way, { verdict: 'ask', rule, reason, effect })), unknown: true };
 }
@@ -495,12 +534,19 @@ async function toActed(
   failpoint('blob.before');
   const { blobs } = dependencies;
   const { ref, text, output, suspicious } = await storeObservation({ blobs, checks }, outcome, {
-    ...{ seq: order.seq ?? 0, step: order.step, call: order.call, tool: order.tool },
-    ...{ preview: base.preview, verdict, rule, ms, time: now() },
-    ...(order.hook === undefined ? {} : { hook: order.hook }),
-    ...(tree === undefined ? {} : { tree }),
-    ...(verdict === 'allow' && isTest(action) ? { test: true } : {}),
-    ...(order.previous === undefined ? {} : { previous: order.previous }),
+    seq: order.seq ?? 0,
+    step: order.step,
+    call: order.call,
+    tool: order.tool,
+    preview: base.preview,
+    verdict,
+    rule,
+    ms,
+    time: now(),
+    hook: order.hook,
+    tree,
+    test: verdict === 'allow' && isTest(action) ? true : undefined,
+    previous: order.previous,
   });
   const outside =
     verdict === 'allow'
@@ -512,14 +558,25 @@ async function toActed(
       : undefined;
   failpoint('blob.after');
   return {
-    ...{ verdict, rule, reason: reason.slice(0, 500), effect },
-    ...{ policy: base.policy, digest: base.digest, ok, observation: ref },
-    ...{ head: text.slice(0, 200), output, bytes, ms, limits: limitsOf(policy), text },
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(heard.note === undefined ? {} : { preview: base.preview }),
-    ...(redacted === 0 ? {} : { redacted }),
-    ...(suspicious.length === 0 ? {} : { suspicious }),
-    ...(untrusted === undefined ? {} : { untrusted }),
+    verdict,
+    rule,
+    reason: reason.slice(0, 500),
+    effect,
+    policy: base.policy,
+    digest: base.digest,
+    ok,
+    observation: ref,
+    head: text.slice(0, 200),
+    output,
+    bytes,
+    ms,
+    limits: limitsOf(policy),
+    text,
+    exitCode,
+    preview: heard.note === undefined ? undefined : base.preview,
+    redacted: redacted === 0 ? undefined : redacted,
+    suspicious: suspicious.length === 0 ? undefined : suspicious,
+    untrusted,
   };
 }
 
@@ -530,12 +587,19 @@ async function logOutcome(
 ): Promise<void> {
   await dependencies.audit.append({
     kind: verdict === 'allow' ? 'outcome' : 'decision',
-    ...{ time: now(), ...base, verdict, rule, effect, ok, ms, bytes },
-    ...(observation === undefined ? {} : { observation }),
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(tree === undefined ? {} : { tree }),
-    ...(redacted === undefined ? {} : { redacted }),
-    ...(suspicious === undefined ? {} : { suspicious }),
+    time: now(),
+    ...base,
+    verdict,
+    rule,
+    effect,
+    ok,
+    ms,
+    bytes,
+    observation,
+    exitCode,
+    tree,
+    redacted,
+    suspicious,
   });
 }
 

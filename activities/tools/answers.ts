@@ -65,7 +65,7 @@ export async function hearAnswers(
   { seq, approval, settled, against, change, ...said }: Said,
   asked: Action,
 ): Promise<Heard> {
-  const answered: Answered = { ...said, ...(seq === undefined ? {} : { action: seq }) };
+  const answered: Answered = { ...said, action: seq };
   let heard: Heard = { action: asked, digest: hashOf(toCanonical(asked)) };
   if (approval !== undefined) {
     // With an answer to what it led to, it was heard before.
@@ -105,7 +105,9 @@ async function takeApproval(
   const changed = hashOf(toCanonical(action));
   const shown = JSON.stringify(args).slice(0, longestNote);
   return {
-    ...{ action, digest: changed, approval: { ...approval, digest: changed } },
+    action,
+    digest: changed,
+    approval: { ...approval, digest: changed },
     note: `${approval.by} changed the arguments before approving. What follows is the result of: ${shown}\n\n`,
   };
 }
@@ -116,7 +118,7 @@ export function findApprovalProblem(
   run: string,
   { request, digest, answer, by, edited, standing, order = '', signature }: Approval,
 ): string | undefined {
-  const words = { request, digest, ...(edited === undefined ? {} : { edited }) };
+  const words = { request, digest, edited };
   const signed = { run, answer, by, ...(standing ? { order } : words) };
   return toSentence(`The answer to ${request} by ${by}`, approvers, signed, signature);
 }
@@ -145,12 +147,18 @@ export async function hearApproval(
   const { request, digest, answer, by, reason, edited, signature } = approval;
   if (await isNew(audit, 'approval', answered, request))
     await audit.append({
-      ...{ kind: 'approval', time: new Date().toISOString() },
-      ...{ run: answered.run, step: answered.step, digest, request, answer, by },
-      ...(reason === undefined ? {} : { reason }),
-      ...(edited === undefined ? {} : { edited }),
-      ...(signature === undefined ? {} : { key: signature.key }),
-      ...(refused === undefined ? {} : { refused }),
+      kind: 'approval',
+      time: new Date().toISOString(),
+      run: answered.run,
+      step: answered.step,
+      digest,
+      request,
+      answer,
+      by,
+      reason,
+      edited,
+      key: signature?.key,
+      refused,
     });
   return refused;
 }
@@ -172,12 +180,18 @@ export async function hearSettlement(
   );
   if (await isNew(audit, 'settlement', answered, request))
     await audit.append({
-      ...{ kind: 'settlement', time: new Date().toISOString(), run, step, digest },
-      ...{ request, what, by },
-      ...(action === undefined ? {} : { action }),
-      ...(reason === undefined ? {} : { reason }),
-      ...(signature === undefined ? {} : { key: signature.key }),
-      ...(refused === undefined ? {} : { refused }),
+      kind: 'settlement',
+      time: new Date().toISOString(),
+      run,
+      step,
+      digest,
+      request,
+      what,
+      by,
+      action,
+      reason,
+      key: signature?.key,
+      refused,
     });
   return refused;
 }

@@ -122,7 +122,7 @@ export async function carryOut(
       if (operation === 'write') refuseGitFolderByFile(workspace, at);
       held?.check();
     }) satisfies Authorize,
-    ...(check === undefined ? {} : { check }),
+    check,
   };
   let seen: Seen | undefined;
   const see = (at: string, sha256: string): void => void (seen = { path: at, sha256 });
@@ -164,9 +164,7 @@ export async function carryOut(
           sandbox,
           signal,
         };
-        return toOutcome(
-          await searchFiles({ ...options, ...(glob === undefined ? {} : { glob }) }),
-        );
+        return toOutcome(await searchFiles({ ...options, glob }));
       }
       case 'write_file': {
         const change = writeText(workspace, path, text('content'), writing);
@@ -263,9 +261,8 @@ async function runCommand(
     isLocked: around.locked ?? (() => true),
     serveNetwork: (argv) => (hasNetwork(policy, argv) ? serveLinks(around) : undefined),
     prepareArgv: (argv) => prepareArgv(policy, argv),
-    ...(held === undefined
-      ? {}
-      : { marks: { [markName]: held.mark }, beforeStart: () => held.check() }),
+    marks: held === undefined ? undefined : { [markName]: held.mark },
+    beforeStart: held === undefined ? undefined : () => held.check(),
   });
   const { exitCode, timedOut, bytes, redacted, head, tail, whole } = outcome;
   const ref = whole === undefined ? undefined : await blobs.adopt(whole.file, whole.sha256);
@@ -284,7 +281,7 @@ async function runCommand(
     bytes,
     redacted,
     changed: [],
-    ...(ref === undefined ? {} : { whole: ref }),
+    whole: ref,
   };
 }
 
@@ -294,7 +291,12 @@ function serveLinks({ policy, audit, base: { run, step, digest } }: Surroundings
     policy,
     log: (request) =>
       audit.append({
-        ...{ kind: 'network', time: new Date().toISOString(), run, step, digest, ...request },
+        kind: 'network',
+        time: new Date().toISOString(),
+        run,
+        step,
+        digest,
+        ...request,
       }),
   });
   return (link: Duplex): void => serveLink(link, proxy);

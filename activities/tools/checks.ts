@@ -36,11 +36,7 @@ export interface CheckOptions {
 export type Task =
   | { readonly kind: 'redact'; readonly text: string }
   | { readonly kind: 'injection'; readonly text: string }
-  | {
-      readonly kind: 'decide';
-      readonly action: Action;
-      readonly untrusted: Untrusted | undefined;
-    };
+  | { readonly kind: 'decide'; readonly action: Action; readonly untrusted: Untrusted | undefined };
 
 export interface Order {
   readonly task: Task;

@@ -24,9 +24,17 @@ export async function storeDetails(
   const parts = tool === 'run_command' ? toParts(policy, action) : [];
   const diff = toDiff(policy, action);
   return await blobs.putJson({
-    ...{ v: 1, tool, args, workspace, verdict, rule, reason, effect, risk: toRisk(decision) },
-    ...(parts.length === 0 ? {} : { parts }),
-    ...(diff === undefined ? {} : { diff }),
+    v: 1,
+    tool,
+    args,
+    workspace,
+    verdict,
+    rule,
+    reason,
+    effect,
+    risk: toRisk(decision),
+    parts: parts.length === 0 ? undefined : parts,
+    diff,
   } satisfies ApprovalDetails);
 }
 

@@ -34,7 +34,11 @@ interface Holding extends Working {
 }
 
 export const noSights: Sights = {
-  ...{ guarded: {}, uncovered: [], closed: [], aliases: [], hooksFolders: [] },
+  guarded: {},
+  uncovered: [],
+  closed: [],
+  aliases: [],
+  hooksFolders: [],
 };
 
 interface Hold {
@@ -96,9 +100,10 @@ export function createHold({ session, order, notes, leases, pre }: Holding): Hol
       const target = toTarget(tree, screened, answer);
       const found = await merge(target);
       const ended = {
-        ...{ ms: held.ms, ...(screened.state === 'clean' ? {} : { screened }) },
-        ...(answer === undefined ? {} : { answer }),
-        ...(found.conflict === undefined ? {} : { conflict: found.conflict }),
+        ms: held.ms,
+        screened: screened.state === 'clean' ? undefined : screened,
+        answer,
+        conflict: found.conflict,
       };
       failpoint('applied-ref.before');
       await mark('applied', found.tree, { applied: ended });

@@ -20,9 +20,14 @@ export async function storeHooks(
   return {
     sha256: hashOf(toCanonical(hooks)),
     hooks: hooks.map(({ name, when, required }, index): HookInForce => ({
-      ...{ name, when, required },
+      name,
+      when,
+      required,
       call: {
-        ...{ id: `hook-${index + 1}`, tool, segment, index },
+        id: `hook-${index + 1}`,
+        tool,
+        segment,
+        index,
         preview: toPreview(tool, args[index] ?? {}),
       },
     })),

@@ -51,7 +51,7 @@ export async function inspectWork(
     return {
       problems,
       findings: await blobs.put(text),
-      ...(mayWaive(goal) ? { mayBeWaived: true } : {}),
+      mayBeWaived: mayWaive(goal) ? true : undefined,
     };
   });
 }

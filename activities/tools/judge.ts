@@ -71,7 +71,10 @@ function applyApproval(
 }
 
 const toOutcome = (ok: boolean, text: string): Outcome => ({
-  ...{ ok, text, bytes: Buffer.byteLength(text), changed: [] },
+  ok,
+  text,
+  bytes: Buffer.byteLength(text),
+  changed: [],
 });
 
 export const refusal = ({ rule, reason }: Decision): Outcome =>

@@ -66,7 +66,7 @@ export async function mergeLane(
     failpoint('merge.after');
     know(merged.tree);
     const evidence = await appendEvidence(blobs, request.evidence);
-    return { ok: true, tree: merged.tree, ...(evidence === undefined ? {} : { evidence }) };
+    return { ok: true, tree: merged.tree, evidence };
   });
 }
 
@@ -118,9 +118,6 @@ async function appendEvidence(
 ): Promise<Ref | undefined> {
   let head = ours;
   for (const { previous: _, ...observation } of await readEvidence(blobs, theirs, from))
-    head = await blobs.putJson({
-      ...observation,
-      ...(head === undefined ? {} : { previous: head }),
-    });
+    head = await blobs.putJson({ ...observation, previous: head });
   return head;
 }

@@ -36,11 +36,15 @@ export async function storeObservation(
   const suspicious = found ?? [];
   const text = found === undefined ? toWithheld(shown.text) : shown.text;
   const stored: Observation = {
-    ...{ v: 1, ...about, ok, changed, text },
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(seen === undefined ? {} : { seen }),
-    ...(suspicious.length === 0 ? {} : { suspicious }),
-    ...(shown.whole === undefined ? {} : { whole: shown.whole }),
+    v: 1,
+    ...about,
+    ok,
+    changed,
+    text,
+    exitCode,
+    seen,
+    suspicious: suspicious.length === 0 ? undefined : suspicious,
+    whole: shown.whole,
   };
   const output = createHash('sha256').update(text).digest('hex').slice(0, 16);
   return { ref: await blobs.putJson(stored), text, output, suspicious };

@@ -29,8 +29,18 @@ const mostNamed = 20;
 
 /** Nothing of the folder's settings starts a program. */
 const quiet = [
-  ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false', '-c', 'core.editor=false'],
-  ...['-c', 'commit.gpgSign=false', '-c', 'core.quotePath=false', '-c', 'gc.auto=0'],
+  '-c',
+  'core.hooksPath=/dev/null',
+  '-c',
+  'core.fsmonitor=false',
+  '-c',
+  'core.editor=false',
+  '-c',
+  'commit.gpgSign=false',
+  '-c',
+  'core.quotePath=false',
+  '-c',
+  'gc.auto=0',
 ];
 
 export function createCommitter(
@@ -51,10 +61,17 @@ export function createCommitter(
     const { exitCode, head, tail, bytes } = await runCommandLine(
       { kind: 'plain', pipelines: [{ when: 'first', cwd: '.', commands: [command] }] },
       {
-        ...{ root: target, sandbox: dependencies.sandbox, signal, timeoutMs },
-        ...{ maxOutputBytes: mostOutputBytes, spillDir: dependencies.spillDir },
-        ...{ limits: policy.sandbox, guard: guardOf(policy), authorize: () => undefined },
-        ...{ marks: { [markName]: held.mark }, beforeStart: () => held.check() },
+        root: target,
+        sandbox: dependencies.sandbox,
+        signal,
+        timeoutMs,
+        maxOutputBytes: mostOutputBytes,
+        spillDir: dependencies.spillDir,
+        limits: policy.sandbox,
+        guard: guardOf(policy),
+        authorize: () => undefined,
+        marks: { [markName]: held.mark },
+        beforeStart: () => held.check(),
       },
     ).catch((error: unknown) => {
       if (!(error instanceof SandboxUnavailable)) throw error;

@@ -28,7 +28,9 @@ const mostNamed = 50;
 
 /** A promotion is an operator's order, not a tool call: no rule of the tools is asked. */
 const decision: Decision = {
-  ...{ verdict: 'allow', rule: 'promotion', effect: 'workspace' },
+  verdict: 'allow',
+  rule: 'promotion',
+  effect: 'workspace',
   reason: 'The operator brings the change of a staged run over.',
 };
 
@@ -118,7 +120,13 @@ async function refuse(
       ? { state: 'conflict', paths: error.paths.slice(0, mostNamed) }
       : { state: 'refused', reason: error.message };
   await audit.append({
-    ...{ kind: 'promotion', time: new Date().toISOString(), run, step: '', by, target, mode },
+    kind: 'promotion',
+    time: new Date().toISOString(),
+    run,
+    step: '',
+    by,
+    target,
+    mode,
     ...result,
   });
   return result;
@@ -136,8 +144,13 @@ async function bringOver(
   const { run, by, target, mode } = request;
   const name = toName(run);
   const line = () => ({
-    ...{ kind: 'promotion' as const, time: new Date().toISOString() },
-    ...{ run, step: '', by, target, mode },
+    kind: 'promotion' as const,
+    time: new Date().toISOString(),
+    run,
+    step: '',
+    by,
+    target,
+    mode,
   });
   // People change the folder as they like: what it holds is looked at, whatever was known of it.
   const found = await transactions.exclusive(target, name, async ({ snapshots, know }) => {
@@ -147,7 +160,12 @@ async function bringOver(
   });
   const ended = await transactions.transact<Omit<Kept, 'before' | 'after'>, Kept>(
     {
-      ...{ workspace: target, run: name, seq: 1, tree: found, signal, decision },
+      workspace: target,
+      run: name,
+      seq: 1,
+      tree: found,
+      signal,
+      decision,
       digest: toDigest(request),
       isTakenBack: isRefusal,
       begin: async () => void (await audit.append({ ...line(), state: 'begun' })),
@@ -163,7 +181,7 @@ async function bringOver(
     throw new Error('A promotion can always be repeated, and is approved by its order.');
   const again = ended.state === 'stored';
   const told = again && (await audit.has({ kind: 'promotion', run, state: 'promoted' }));
-  const result: Promoted = { state: 'promoted', ...ended.result, ...(again ? { again } : {}) };
+  const result: Promoted = { state: 'promoted', ...ended.result, again: again || undefined };
   const { changes: paths, ...rest } = result;
   if (!told) await audit.append({ ...line(), ...rest, paths });
   return result;
@@ -191,7 +209,7 @@ async function apply(
   const commit = changed.length === 0 ? undefined : await committer?.commit(changed);
   return {
     changes: changed.slice(0, mostNamed),
-    ...(ignored.length === 0 ? {} : { ignored: ignored.length }),
-    ...(commit === undefined ? {} : { commit }),
+    ignored: ignored.length === 0 ? undefined : ignored.length,
+    commit,
   };
 }

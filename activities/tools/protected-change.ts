@@ -26,7 +26,9 @@ export function toDecision(
   const more =
     asked.length > 1 ? ` So do ${asked.length - 1} more: ${nameAll(asked.slice(1))}.` : '';
   return {
-    ...{ verdict: 'ask', rule: first?.rule ?? 'paths', effect },
+    verdict: 'ask',
+    rule: first?.rule ?? 'paths',
+    effect,
     reason: `The command has run, and its change is held back: ${first?.reason ?? ''}.${more}`,
   };
 }
@@ -52,18 +54,28 @@ export async function storeChange(
     const [old, fresh] = [await read(snapshots, before), await read(snapshots, after)];
     const kind = before === undefined ? 'added' : after === undefined ? 'deleted' : 'changed';
     changes.push({
-      ...{ path, kind, rule: change.rule },
-      ...(fresh === undefined
-        ? {}
-        : { mode: after?.mode ?? '', bytes: fresh.length, sha256: sha256Of(fresh) }),
+      path,
+      kind,
+      rule: change.rule,
+      mode: fresh === undefined ? undefined : (after?.mode ?? ''),
+      bytes: fresh?.length,
+      sha256: fresh === undefined ? undefined : sha256Of(fresh),
     });
     const mayRead = decidePath(policy, 'read', path).verdict === 'allow';
     if (mayRead && isShown(old) && isShown(fresh)) hunks.push(toPatch(path, old, fresh));
   }
   return await blobs.putJson({
-    ...{ v: 1, tool, args, workspace, verdict, rule, reason, effect, risk: toRisk(decision) },
+    v: 1,
+    tool,
+    args,
+    workspace,
+    verdict,
+    rule,
+    reason,
+    effect,
+    risk: toRisk(decision),
     changes,
-    ...(hunks.length === 0 ? {} : { diff: hunks.join('') }),
+    diff: hunks.length === 0 ? undefined : hunks.join(''),
   } satisfies ApprovalDetails);
 }
 
@@ -79,7 +91,8 @@ const isShown = (bytes: Buffer | undefined): boolean =>
 const toPatch = (path: string, before: Buffer | undefined, after: Buffer | undefined): string => {
   const [old, fresh] = [before?.toString('utf8') ?? '', after?.toString('utf8') ?? ''];
   return createTwoFilesPatch(path, path, old, fresh, undefined, undefined, {
-    ...{ context: 3, headerOptions: OMIT_HEADERS },
+    context: 3,
+    headerOptions: OMIT_HEADERS,
   }).replace(/^/, `--- ${path}\n`);
 };
 

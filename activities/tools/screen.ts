@@ -139,7 +139,9 @@ export function createScreen(options: ScreenOptions): Screen {
       const whole = await without(snapshots, { tree: post, before: pre }, denied);
       if (asked.length === 0) return { state: 'denied', rest: whole, ...withheld };
       return {
-        ...{ state: 'asks', whole, ...withheld },
+        state: 'asks',
+        whole,
+        ...withheld,
         rest: await without(snapshots, { tree: whole, before: pre }, asked),
         asked: asked.map(toChange),
         digest: await toDigest(snapshots, digest, asked.map(toChange)),
@@ -169,8 +171,8 @@ type Found = ProtectedChange & { readonly difference: Difference };
 
 const toChange = ({ difference: { before, after }, ...change }: Found): ProtectedChange => ({
   ...change,
-  ...(before === undefined ? {} : { before }),
-  ...(after === undefined ? {} : { after }),
+  before,
+  after,
 });
 
 const toProtected = (

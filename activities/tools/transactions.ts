@@ -208,7 +208,7 @@ export function createTransactions(
       const begin = async (): Promise<void> => {
         failpoint('pre-ref.before');
         const { decision } = order;
-        const id = await notes.write(pre, { decision, ...(sights && { sights }) });
+        const id = await notes.write(pre, { decision, sights });
         snapshots.refs.create(notes.nameOf('pre'), id);
         failpoint('pre-ref.after');
       };
@@ -234,7 +234,7 @@ export function createTransactions(
       try {
         const check = (): void => leases.check(lease);
         const under = { mark: lease.mark, check };
-        const now = { tree: pre, snapshots, ...(sights && { sights }) };
+        const now = { tree: pre, snapshots, sights };
         performed = await perform(signal, under, now);
         signal.throwIfAborted();
         // Whoever took over has ended what was running here: that is no outcome.
@@ -371,8 +371,8 @@ export function createTransactions(
     const stays = restored.left.filter((path) => !touched.some((each) => each.path === path));
     const all = [...left, ...stays];
     return {
-      attempt: { cut: tree, ...(all.length === 0 ? {} : { left: all }) },
-      ...(mustBeWhole && stays.length > 0 ? { data: stays } : {}),
+      attempt: { cut: tree, left: all.length === 0 ? undefined : all },
+      data: mustBeWhole && stays.length > 0 ? stays : undefined,
     };
   }
 }

@@ -119,19 +119,21 @@ export function createWorkspaceActivities(
           facts: await blobs.put(facts),
           ...describeTrust(bundle.policy, facts),
           ...(await describeGit(root, run, bundle.policy)),
-          ...(lease ? { head: (await readHead(root)) ?? '' } : {}),
+          head: lease ? ((await readHead(root)) ?? '') : undefined,
           limits: limitsOf(bundle.policy),
-          ...(lease && Object.keys(bundle.policy.prices).length > 0
-            ? { prices: bundle.policy.prices }
-            : {}),
+          prices:
+            lease && Object.keys(bundle.policy.prices).length > 0
+              ? bundle.policy.prices
+              : undefined,
           policy: bundle.sha256,
           sandbox: sandbox.kind,
           ...describeRestriction(sandbox),
           ...found,
           ...hooks,
-          ...(lease && bundle.policy.workspace.parallelSteps > 1
-            ? { parallelSteps: bundle.policy.workspace.parallelSteps }
-            : {}),
+          parallelSteps:
+            lease && bundle.policy.workspace.parallelSteps > 1
+              ? bundle.policy.workspace.parallelSteps
+              : undefined,
         };
       }),
 
@@ -143,7 +145,9 @@ export function createWorkspaceActivities(
             ? undefined
             : await hearApproval(dependencies, { run, step: '', attempt }, approval);
         const ensured = await ensureTree(transactions, {
-          ...{ run, tree, workspace: toAllowed(workspace) },
+          run,
+          tree,
+          workspace: toAllowed(workspace),
           drift:
             refused === undefined
               ? (drift ?? (await policy(workspace)).policy.workspace.drift)
@@ -168,7 +172,12 @@ export function createWorkspaceActivities(
         learnSecrets(root);
         if (call.tool === 'run_command') await learnHistory(root);
         const { text: _, ...result } = await performAction(dependencies, {
-          ...{ ...request, call: call.id, tool: call.tool, args, signal, attempt: info.attempt },
+          ...request,
+          call: call.id,
+          tool: call.tool,
+          args,
+          signal,
+          attempt: info.attempt,
         });
         const { hook } = request;
         const isRed = hook !== undefined && result.verdict !== 'ask' && !result.ok;
@@ -185,17 +194,24 @@ export function createWorkspaceActivities(
           findChanges(actions, { run, workspace }, trees),
         );
         const report = await blobs.putJson({
-          ...{ v: 1, run, status, summary, changes, ignored, left },
-          ...(trees === undefined ? {} : { trees }),
+          v: 1,
+          run,
+          status,
+          summary,
+          changes,
+          ignored,
+          left,
+          trees,
           actions: actions.map(toReported),
         });
         await orElse(undefined, () => removeLanes(lanes, run));
-        await logEnd({ run, status, summary, ...(limit === undefined ? {} : { limit }) });
+        await logEnd({ run, status, summary, limit });
         await leases.release(run);
         return {
-          ...{ report, changes: changes.slice(0, mostChanges) },
-          ...(ignored.length === 0 ? {} : { ignored: ignored.length }),
-          ...(left.length === 0 ? {} : { left: left.slice(0, mostUncovered) }),
+          report,
+          changes: changes.slice(0, mostChanges),
+          ignored: ignored.length === 0 ? undefined : ignored.length,
+          left: left.length === 0 ? undefined : left.slice(0, mostUncovered),
         };
       }),
   };
@@ -222,9 +238,12 @@ export function createWorkspaceActivities(
     const isAgain = Context.current().info.attempt > 1;
     if (isAgain && (await audit.has({ kind: 'end', run }))) return;
     await audit.append({
-      ...{ kind: 'end', time: new Date().toISOString(), run, status },
+      kind: 'end',
+      time: new Date().toISOString(),
+      run,
+      status,
       why: summary.split('\n', 1)[0]?.slice(0, 300) ?? '',
-      ...(limit === undefined ? {} : { limit }),
+      limit,
     });
   }
 
@@ -258,8 +277,12 @@ export function createWorkspaceActivities(
     const hooks = await storeHooks(blobs, [...operator, ...read.hooks]);
     if (hooks === undefined) return {};
     await dependencies.audit.append({
-      ...{ kind: 'hooks', time: new Date().toISOString(), run, step: '' },
-      ...{ sha256: hooks.sha256, names: hooks.hooks.map(({ name }) => name) },
+      kind: 'hooks',
+      time: new Date().toISOString(),
+      run,
+      step: '',
+      sha256: hooks.sha256,
+      names: hooks.hooks.map(({ name }) => name),
     });
     return { hooks };
   }
@@ -287,9 +310,7 @@ export function createWorkspaceActivities(
     const busy = await claim(root, run);
     if (busy !== undefined) return busy;
     if (wanted !== undefined)
-      await ensureTree(transactions, {
-        ...{ workspace: root, run, tree: wanted, drift: 'restore' },
-      });
+      await ensureTree(transactions, { workspace: root, run, tree: wanted, drift: 'restore' });
     const { tree, uncovered } = await transactions.exclusive(
       root,
       run,
@@ -300,7 +321,7 @@ export function createWorkspaceActivities(
       },
     );
     const left = uncovered.slice(0, mostUncovered);
-    return { tree, ...(left.length === 0 ? {} : { uncovered: left }) };
+    return { tree, uncovered: left.length === 0 ? undefined : left };
   }
 
   /** What differs on disk, where that is known; else what the tools said. */
@@ -363,7 +384,18 @@ const toReported = ({
   time,
   whole,
 }: Observation) => ({
-  ...{ seq, step, tool, preview, verdict, rule, ok, exitCode, ms, changed, time, whole },
+  seq,
+  step,
+  tool,
+  preview,
+  verdict,
+  rule,
+  ok,
+  exitCode,
+  ms,
+  changed,
+  time,
+  whole,
 });
 
 /** For everybody who follows the run: that commands are not offered, or not confined. */

@@ -59,12 +59,17 @@ export async function checkConfinement(
     ].join('\n');
     const out = openSync(log, 'wx', 0o600);
     const view = {
-      ...{ root, cwd: '.' },
-      ...{ protectedPaths: ['guarded', 'sub/kept'], hiddenPaths: ['hidden'] },
+      root,
+      cwd: '.',
+      protectedPaths: ['guarded', 'sub/kept'],
+      hiddenPaths: ['hidden'],
     };
     const child = startProcess({
       argv: ['/bin/sh', '-c', script, 'sh', outside, String(port)],
-      ...{ sandbox, view, stdio: ['ignore', out, out], limits: usualLimits },
+      sandbox,
+      view,
+      stdio: ['ignore', out, out],
+      limits: usualLimits,
     });
     closeSync(out);
     const late = setTimeout(() => killGroup(child), timeoutMs);

@@ -65,7 +65,9 @@ function toStamp(objects: string): string | undefined {
 
 async function readValues(view: View, seen: Set<string>): Promise<SecretValue[]> {
   const listed = await git(view, [
-    ...['cat-file', '--batch-all-objects', '--unordered'],
+    'cat-file',
+    '--batch-all-objects',
+    '--unordered',
     '--batch-check=%(objectname) %(objecttype) %(objectsize)',
   ]);
   const trees: string[] = [];

@@ -67,13 +67,7 @@ export function openRedirects(redirects: readonly Redirect[], context: RedirectC
     throw error;
   }
   const { 1: out, 2: err } = targets;
-  return {
-    out,
-    err,
-    opened,
-    ...(input === undefined ? {} : { input }),
-    ...(text === undefined ? {} : { text }),
-  };
+  return { out, err, opened, input, text };
 }
 
 // Not blocking, so that a pipe in the workspace cannot hold the worker.

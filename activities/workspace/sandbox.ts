@@ -38,9 +38,11 @@ async function writeSandboxFiles(folder: string): Promise<SandboxFiles> {
   );
   const filter = toSeccompFilter(process.arch);
   return {
-    ...{ etc, gitSettings: join(folder, 'git-settings'), gitFolders: join(folder, 'git-folders') },
+    etc,
+    gitSettings: join(folder, 'git-settings'),
+    gitFolders: join(folder, 'git-folders'),
     empty: await write('empty', ''),
-    ...(filter === undefined ? {} : { seccomp: await write('seccomp.bpf', filter) }),
+    seccomp: filter === undefined ? undefined : await write('seccomp.bpf', filter),
   };
 }
 

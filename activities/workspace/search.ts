@@ -38,23 +38,33 @@ function toExclusions(pattern: string): string[] {
 export async function searchFiles(options: SearchOptions): Promise<string> {
   const { root, path, pattern, glob, hidden, sandbox, signal } = options;
   const args = [
-    ...['--no-config', '--line-number', '--no-heading', '--color=never', '--hidden', '--sort=path'],
-    ...[
-      '--max-count',
-      String(mostPerFile),
-      '--max-columns',
-      String(mostColumns),
-      '--max-columns-preview',
-    ],
+    '--no-config',
+    '--line-number',
+    '--no-heading',
+    '--color=never',
+    '--hidden',
+    '--sort=path',
+    '--max-count',
+    String(mostPerFile),
+    '--max-columns',
+    String(mostColumns),
+    '--max-columns-preview',
     '--no-require-git',
     ...(glob === undefined ? [] : ['--glob', glob]),
     // Last, and of the kind that ripgrep tries after every --glob: what is excluded cannot be asked for.
     ...['**/.git/**', ...hidden].flatMap(toExclusions),
-    ...['--regexp', pattern, '--', path],
+    '--regexp',
+    pattern,
+    '--',
+    path,
   ];
   const confined = sandbox.kind === 'bubblewrap';
   const view = {
-    ...{ root, cwd: '.', readOnly: true, protectedPaths: [], hiddenPaths: [] },
+    root,
+    cwd: '.',
+    readOnly: true,
+    protectedPaths: [],
+    hiddenPaths: [],
     toolchain: [dirname(rgPath)],
   };
   const command = confined

@@ -159,14 +159,24 @@ export async function runCommandLine(
       ? toReadingCover(closed, risky, sandbox)
       : toWritingCover(closed, risky, await guard.cover(), together);
   const running: Running = {
-    ...{ options, sandbox, capture, output, children, stop, mark, limits, cover },
+    options,
+    sandbox,
+    capture,
+    output,
+    children,
+    stop,
+    mark,
+    limits,
+    cover,
   };
   const killAll = (): void => {
     for (const child of children) killGroup(child);
   };
   let excess: string | undefined;
   const watch = watchCommand({
-    ...{ root: options.root, limits, group },
+    root: options.root,
+    limits,
+    group,
     *pids() {
       for (const { pid } of children) if (pid !== undefined) yield pid;
     },
@@ -336,10 +346,7 @@ function startOne(
     const child = startProcess({
       argv: settings.length === 0 ? prepared : ['env', ...settings, ...prepared],
       sandbox,
-      view: {
-        ...{ root, cwd, ...cover, readOnly, tmpBytes: limits.tmpBytes },
-        ...(toolchain && { toolchain }),
-      },
+      view: { root, cwd, ...cover, readOnly, tmpBytes: limits.tmpBytes, toolchain },
       limits,
       serve: serveNetwork?.(argv),
       stdio: [wiring.input ?? before ?? 'ignore', toOutput(wiring.out), toOutput(wiring.err)],

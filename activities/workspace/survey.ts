@@ -170,8 +170,12 @@ function readFolder(path: string, names: readonly string[], guard: Guard): Folde
 }
 
 const shut: Folder = {
-  ...{ folders: [], hidden: [], guarded: [], watched: [] },
-  ...{ isGit: false, isClosed: true },
+  folders: [],
+  hidden: [],
+  guarded: [],
+  watched: [],
+  isGit: false,
+  isClosed: true,
 };
 
 /** What stands for bytes that are no text in a name. */

@@ -19,7 +19,9 @@ export async function checkPolicies({
   const name = 'policies';
   try {
     const { policy, sha256, dir } = await readPolicyBundle(policiesDir, {
-      ...{ preset, always, workspace },
+      preset,
+      always,
+      workspace,
     });
     const { examples, failures } = testPolicy(policy);
     if (failures.length > 0)

@@ -55,19 +55,19 @@ async function answer(
     const request = await findRequest(client, run, args[1]);
     if (always) {
       return await answerAlways(
-        {
-          ...{ settings, client, run, request, workspace: described.workspace },
-          ...(reason === undefined ? {} : { reason }),
-        },
+        { settings, client, run, request, workspace: described.workspace, reason },
         flags,
       );
     }
     const edited = await readEdited(settings, request, flags);
     if (edited.kind === 'never-mind') return 2;
     const answered = await toSigned(run, {
-      ...{ request: request.id, digest: request.digest, answer: word, by: readUser() },
-      ...(reason === undefined ? {} : { reason }),
-      ...(edited.kind === 'args' ? { edited: edited.ref } : {}),
+      request: request.id,
+      digest: request.digest,
+      answer: word,
+      by: readUser(),
+      reason,
+      edited: edited.kind === 'args' ? edited.ref : undefined,
     });
     await client.answer(run, answered);
     if (flags['json'] === true) printJson({ run, request: request.id, answer: word });

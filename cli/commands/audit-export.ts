@@ -22,10 +22,12 @@ export async function exportAudit({ args, flags }: Invocation): Promise<number> 
   const out = resolve(textOf(flags, 'output') ?? `${run}.agent-export.tgz`);
   const [policy, tools] = await Promise.all([readPolicy(settings), readTools()]);
   const { manifest, bytes, key } = await exportRun({
-    ...{ root, run, out },
+    root,
+    run,
+    out,
     versions: { agent: readVersion(), node: process.versions.node },
-    ...(policy === undefined ? {} : { policy }),
-    ...(tools === undefined ? {} : { tools }),
+    policy,
+    tools,
   });
   if (flags['json'] === true) printJson({ run, file: out, bytes, key, manifest });
   else {

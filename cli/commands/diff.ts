@@ -19,8 +19,12 @@ export async function showDiff({ args, flags }: Invocation): Promise<number> {
   const after = step?.after ?? trail.tree ?? before;
   const all = flags['ignored'] === true;
   const { changes, ignored, diff } = await askSnapshots({
-    ...{ what: 'diff', run, workspace: trail.input.workspace, before, after },
-    ...(all ? { ignored: true } : {}),
+    what: 'diff',
+    run,
+    workspace: trail.input.workspace,
+    before,
+    after,
+    ignored: all ? true : undefined,
   });
   if (flags['json'] === true) {
     printJson({ run, before, after, changes, ignored, diff });

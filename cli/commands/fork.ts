@@ -43,13 +43,18 @@ export async function forkRun({ args, flags }: Invocation): Promise<number> {
   printProgress(`Copy ${workspace}, from the start of ${step.id} (${step.title})${began}`);
   const model = textOf(flags, 'model') === undefined && flags['demo'] !== true;
   return await launchRun(settings, flags, {
-    ...{ run, ...place, goal: goal ?? input.goal },
+    run,
+    ...place,
+    goal: goal ?? input.goal,
     limits: { ...input.limits, ...parseLimits(flags) },
     approve: parseApprove(textOf(flags, 'approve')),
     // Without another model wanted, the same one goes on.
-    ...(model ? { models: input.models } : {}),
+    models: model ? input.models : undefined,
     from: {
-      ...{ kind: 'fork', run: origin, step: step.id, workspace: input.workspace },
+      kind: 'fork',
+      run: origin,
+      step: step.id,
+      workspace: input.workspace,
       tree: step.before,
     },
     carried: goal === undefined ? toStart(step.state, step.id) : toNewPlan(step.state),

@@ -42,8 +42,11 @@ export async function replayPolicies({ args, flags }: Invocation): Promise<numbe
   const unknown = replayed.filter((each) => each.unknown !== undefined);
   if (flags['json'] === true) {
     printJson({
-      ...{ source: typed, policy: { dir, sha256, preset } },
-      ...{ decisions: replayed.length, changed: changed.length, unknown: unknown.length },
+      source: typed,
+      policy: { dir, sha256, preset },
+      decisions: replayed.length,
+      changed: changed.length,
+      unknown: unknown.length,
       actions: replayed,
     });
   } else {

@@ -7,8 +7,7 @@ import { readInForce } from '../policy.ts';
 /** `agent policies show`: the bundle in force, as it is written, and the sha256 it is known by in the record. */
 export async function showPolicies({ flags }: Invocation): Promise<number> {
   const { dir, sha256, files, preset, tightening } = await readInForce(readSettings());
-  if (flags['json'] === true)
-    printJson({ dir, preset, sha256, files, ...(tightening === undefined ? {} : { tightening }) });
+  if (flags['json'] === true) printJson({ dir, preset, sha256, files, tightening });
   else {
     printText(`# ${dir}\n# preset ${preset}\n# sha256 ${sha256}`);
     for (const [name, text] of Object.entries(files)) {

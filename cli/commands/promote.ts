@@ -29,8 +29,13 @@ export async function promoteRun({ args, flags }: Invocation): Promise<number> {
   const announced = toSent(readRedactor(settings), {
     queues: { model: queues.model, workspace: input.queues.workspace },
     request: {
-      ...{ run, target, base, tree: trail.tree ?? base, stage: input.workspace },
-      ...{ goal: input.goal, by: readUser() },
+      run,
+      target,
+      base,
+      tree: trail.tree ?? base,
+      stage: input.workspace,
+      goal: input.goal,
+      by: readUser(),
       mode: flags['commit'] === true ? ('commit' as const) : ('patch' as const),
     },
   });

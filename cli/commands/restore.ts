@@ -42,23 +42,24 @@ export async function restoreRun({ args, flags }: Invocation): Promise<number> {
   printProgress(`Run ${input.run} goes on as ${run}`);
   const otherModel = textOf(flags, 'model') !== undefined || flags['demo'] === true;
   return await launchRun(settings, flags, {
-    ...{
-      run,
-      goal: input.goal,
-      workspace: flags['directory'] === undefined ? input.workspace : settings.workspace,
-    },
-    ...(flags['directory'] === undefined && input.stagedFrom !== undefined
-      ? { stagedFrom: input.stagedFrom }
-      : {}),
+    run,
+    goal: input.goal,
+    workspace: flags['directory'] === undefined ? input.workspace : settings.workspace,
+    stagedFrom:
+      flags['directory'] === undefined && input.stagedFrom !== undefined
+        ? input.stagedFrom
+        : undefined,
     limits: input.limits,
     approve:
       flags['approve'] === undefined ? input.approve : parseApprove(textOf(flags, 'approve')),
-    ...(otherModel ? {} : { models: input.models }),
+    models: otherModel ? undefined : input.models,
     from: {
-      ...{ kind: 'restore', run: input.run, workspace: input.workspace },
-      ...(point?.tree === undefined ? {} : { tree: point.tree }),
+      kind: 'restore',
+      run: input.run,
+      workspace: input.workspace,
+      tree: point?.tree === undefined ? undefined : point.tree,
     },
-    ...(point === undefined ? {} : { carried: point }),
+    carried: point,
   });
 }
 

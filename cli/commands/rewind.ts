@@ -18,7 +18,7 @@ export async function rewindRun({ args, flags }: Invocation): Promise<number> {
     if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
     const by = readUser();
     const proof = await prove(client, run, { what: 'rewind', by, about: step });
-    const order = { step, by, ...(proof === undefined ? {} : { proof }) };
+    const order = { step, by, proof };
     const { steps, together = [] } = await client.rewind(run, order);
     if (flags['json'] === true) printJson({ run, step, again: steps, together });
     else {

@@ -42,7 +42,7 @@ export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
     }
     return question;
   });
-  if (flags['json'] === true) printJson({ run, sent: true, ...(to === '' ? {} : { to }) });
+  if (flags['json'] === true) printJson({ run, sent: true, to: to === '' ? undefined : to });
   else
     printText(
       `Run ${run} will read${to === '' ? '' : `, as answer to ${to}`}: ${toLine(message, 60)}.`,

@@ -36,20 +36,20 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
   const staged = await readStaged(settings, run, view);
   if (flags['json'] === true) {
     const { v: _v, seq: _seq, type: _type, ...result } = view.finished ?? {};
+    const row = toRow(run, events, '');
     printJson({
-      ...toRow(run, events, ''),
+      ...row,
       plan: view.steps,
-      ...(trouble === undefined ? {} : { status: toTroubledStatus(trouble), trouble }),
-      ...(now === undefined ? {} : { view: now }),
-      ...(view.finished === undefined ? {} : { result }),
-      ...(staged === undefined ? {} : { staged }),
+      status: trouble === undefined ? row.status : toTroubledStatus(trouble),
+      trouble,
+      view: now,
+      result: view.finished === undefined ? undefined : result,
+      staged,
       // The oldest by itself as well, for scripts that know of one.
-      ...(view.approvals.length === 0
-        ? {}
-        : { approval: view.approvals[0], approvals: view.approvals }),
-      ...(view.question === undefined
-        ? {}
-        : { question: view.question, questions: view.questions }),
+      approval: view.approvals.length === 0 ? undefined : view.approvals[0],
+      approvals: view.approvals.length === 0 ? undefined : view.approvals,
+      question: view.question,
+      questions: view.question === undefined ? undefined : view.questions,
       ...files,
     });
     return 0;
@@ -65,7 +65,8 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
     printText(`  answer: agent approve|deny ${run} ${approval.request}`);
   }
   if (staged !== undefined) printText(renderStage(staged));
-  for (const [name, file] of Object.entries(files)) printText(`${name.padEnd(9)} ${file}`);
+  for (const [name, file] of Object.entries(files))
+    if (file !== undefined) printText(`${name.padEnd(9)} ${file}`);
   return 0;
 }
 
@@ -82,10 +83,7 @@ async function askRun(settings: Settings, run: string): Promise<Present> {
     const trouble = await client.findTrouble(run);
     // A run whose workflow fails has no word of its own.
     const now = trouble?.what === 'workflow' ? undefined : await client.view(run, askWithinMs);
-    return {
-      ...(now === undefined ? {} : { now }),
-      ...(trouble === undefined ? {} : { trouble }),
-    };
+    return { now, trouble };
   });
 }
 
@@ -120,14 +118,15 @@ function toFiles(
   { folders }: Settings,
   run: string,
   { finished }: WatchView,
-): Record<string, string> {
+): Readonly<Record<'log' | 'report', string | undefined>> {
   const report = finished?.report;
   const log = toRunLog(folders.root, run);
   return {
-    ...(existsSync(log) ? { log } : {}),
-    ...(report !== undefined && isRef(report)
-      ? { report: createBlobStore(folders.blobs).pathOf(report) }
-      : {}),
+    log: existsSync(log) ? log : undefined,
+    report:
+      report !== undefined && isRef(report)
+        ? createBlobStore(folders.blobs).pathOf(report)
+        : undefined,
   };
 }
 

@@ -19,7 +19,9 @@ export async function undoRun({ args, flags }: Invocation): Promise<number> {
     );
   }
   const { undone, kept, merged, left } = await askSnapshots({
-    ...{ what: 'undo', run, ...(await toRange(trail)) },
+    what: 'undo',
+    run,
+    ...(await toRange(trail)),
   });
   if (flags['json'] === true) printJson({ run, undone, kept, merged, left });
   else {

@@ -90,8 +90,14 @@ async function takeTurn(room: Room, place: Awaited<ReturnType<typeof openPlace>>
     const { args } = await room.blobs.getJson<{ args: Record<string, unknown>[] }>(segment);
     acted.push(
       await performAction(place.dependencies, {
-        ...{ run: 'r', step: 's1', seq: index + 1, call: id, tool, args: args[at] ?? {} },
-        ...{ workspace: place.workspace, signal: new AbortController().signal },
+        run: 'r',
+        step: 's1',
+        seq: index + 1,
+        call: id,
+        tool,
+        args: args[at] ?? {},
+        workspace: place.workspace,
+        signal: new AbortController().signal,
       }),
     );
   }

@@ -30,9 +30,18 @@ async function append(root: string, from: number, count: number): Promise<void> 
   const log = createAuditLog(toStateFolders(root).audit, noon);
   for (let n = from; n < from + count; n++) {
     await log.append({
-      ...{ kind: 'decision', time: noon().toISOString(), run: 'r', step: 's1', action: n },
-      ...{ tool: 'run_command', digest: 'd', policy: 'p', preview: `command ${n}` },
-      ...{ verdict: 'deny', rule: 'commands.unlisted', effect: 'pure' },
+      kind: 'decision',
+      time: noon().toISOString(),
+      run: 'r',
+      step: 's1',
+      action: n,
+      tool: 'run_command',
+      digest: 'd',
+      policy: 'p',
+      preview: `command ${n}`,
+      verdict: 'deny',
+      rule: 'commands.unlisted',
+      effect: 'pure',
     });
   }
   await log.close();

@@ -18,9 +18,18 @@ import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { createFolder } from './folder.ts';
 
 const toOutcome = (run: string, observation: string): AuditEntry => ({
-  ...{ kind: 'outcome', time: '2026-03-01T00:00:00Z', run, step: 's1', tool: 'read_file' },
-  ...{ digest: '3'.repeat(64), verdict: 'allow', rule: 'x', policy: '4'.repeat(64) },
-  ...{ effect: 'pure', preview: 'x', observation },
+  kind: 'outcome',
+  time: '2026-03-01T00:00:00Z',
+  run,
+  step: 's1',
+  tool: 'read_file',
+  digest: '3'.repeat(64),
+  verdict: 'allow',
+  rule: 'x',
+  policy: '4'.repeat(64),
+  effect: 'pure',
+  preview: 'x',
+  observation,
 });
 
 const toPayload = (value: unknown) => ({
@@ -60,7 +69,11 @@ const createState = async (t: TestContext) => {
   const out = join(outer, 'a.agent-export.tgz');
   const write = () =>
     exportRun({
-      ...{ root, run: 'a', out, versions: { agent: '1.2.3' }, tools: '[]' },
+      root,
+      run: 'a',
+      out,
+      versions: { agent: '1.2.3' },
+      tools: '[]',
       policy: { sha256: '5'.repeat(64), files: { tools: 't', network: 'n', paths: 'p' } },
     });
   return { outer, root, out, write, blobs, named: [part, transcript, observation], other };

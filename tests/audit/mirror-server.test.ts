@@ -137,8 +137,17 @@ test('a mirror goes on when the server was killed during its long poll', async (
     const server = spawn(
       cli,
       [
-        ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
-        ...['--db-filename', join(root, 'temporal.db'), '--log-level', 'never'],
+        'server',
+        'start-dev',
+        '--headless',
+        '--ip',
+        '127.0.0.1',
+        '--port',
+        String(port),
+        '--db-filename',
+        join(root, 'temporal.db'),
+        '--log-level',
+        'never',
       ],
       { stdio: 'ignore' },
     );
@@ -218,9 +227,12 @@ test('a reset is mirrored with a link, and the copied events are those of its ba
   const { end } = startMirror(t, address, root);
   await waitFor(() => countLines(file) >= 6);
   const answer = (await service.resetWorkflowExecution({
-    ...{ namespace, workflowExecution: { workflowId, runId: base } },
+    namespace,
+    workflowExecution: { workflowId, runId: base },
     // The type asks for a Long; a number is encoded alike.
-    ...{ workflowTaskFinishEventId: 4 as never, reason: 'again', requestId: workflowId },
+    workflowTaskFinishEventId: 4 as never,
+    reason: 'again',
+    requestId: workflowId,
   })) as unknown as { readonly runId: string };
   const reset = answer.runId;
   await waitFor(async () => (await readAll(file)).some(({ kind }) => kind === 'link'));

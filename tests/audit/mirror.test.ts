@@ -33,7 +33,7 @@ const mirror = async (file: string, answers: readonly Answer[], latest?: string)
     version: '1.2.3',
     sdk: '4.5.6',
     readServerVersion: () => Promise.resolve('7.8.9'),
-    ...(latest === undefined ? {} : { latest }),
+    latest,
     anchors: createAnchors(dirname(file)),
   });
   const ended = mirroring.then(
@@ -299,7 +299,7 @@ test('a reset is followed with a link, and what it copied is not written again',
   const executions = await readExecutions(file, (event) => event);
   assert.deepEqual(
     [...(executions.get('e2') ?? [])],
-    [...[...reset, signalled(4), completed(5)].map((event, at) => [at + 1, event])],
+    [...reset, signalled(4), completed(5)].map((event, at) => [at + 1, event]),
   );
   const current: unknown[] = [];
   for await (const event of readCurrentHistory(file)) current.push(event);

@@ -184,10 +184,7 @@ suite('records of an encrypted history', () => {
       assert.deepEqual(decodePayloads({ payloads: [payload] }), [{ plan: ref }]);
       assert.deepEqual(findRefs(line), [ref]);
       const hidden = { message: 'Encoded failure', encodedAttributes: attributes };
-      assert.equal(
-        decodeFailure({ message: 'Activity failed', cause: hidden as object }),
-        'no such file',
-      );
+      assert.equal(decodeFailure({ message: 'Activity failed', cause: hidden }), 'no such file');
     });
     assert.throws(() => findRefs(line), /no keys are set/);
     assert.deepEqual(findOpenRefs(line), []);

@@ -46,7 +46,7 @@ export const playService = (answers: readonly Answer[], signal: AbortSignal): Pl
     async listWorkflowExecutions() {
       const executions = this.listed.map((of) => {
         const [workflowId, runId] = typeof of === 'string' ? [of] : of;
-        return { execution: { workflowId, ...(runId === undefined ? {} : { runId }) } };
+        return { execution: { workflowId, runId } };
       });
       return { executions, nextPageToken: new Uint8Array() };
     },

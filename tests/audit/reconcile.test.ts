@@ -61,7 +61,10 @@ const reconcile = async (
 
 test('a mirror that is what Temporal has, over all executions, has no findings', async (t) => {
   assert.deepEqual(await reconcile(t, whole, server), {
-    ...{ executions: 2, compared: 7, findings: [], notes: [] },
+    executions: 2,
+    compared: 7,
+    findings: [],
+    notes: [],
   });
 });
 

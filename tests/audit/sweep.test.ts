@@ -42,8 +42,17 @@ async function createState(t: TestContext) {
   const act = async (run: string, time: string, observation: string): Promise<void> => {
     const log = createAuditLog(folders.audit, () => new Date(time), anchors);
     await log.append({
-      ...{ kind: 'outcome', time, run, step: 's1', tool: 'read_file', digest: '3'.repeat(64) },
-      ...{ verdict: 'allow', rule: 'x', policy: '4'.repeat(64), effect: 'pure', preview: 'x' },
+      kind: 'outcome',
+      time,
+      run,
+      step: 's1',
+      tool: 'read_file',
+      digest: '3'.repeat(64),
+      verdict: 'allow',
+      rule: 'x',
+      policy: '4'.repeat(64),
+      effect: 'pure',
+      preview: 'x',
       observation,
     });
     await log.close();

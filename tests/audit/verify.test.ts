@@ -59,14 +59,18 @@ const createState = async (root: string) => {
 test('a state folder as it was written has no findings', async (t) => {
   const root = await createFolder(t);
   await createState(root);
-  assert.deepEqual(await verifyState(root), {
-    ...{ files: 5, records: 10, findings: [], notes: [] },
-  });
+  assert.deepEqual(await verifyState(root), { files: 5, records: 10, findings: [], notes: [] });
   assert.deepEqual(await verifyState(root, { run: 'a' }), {
-    ...{ files: 4, records: 9, findings: [], notes: [] },
+    files: 4,
+    records: 9,
+    findings: [],
+    notes: [],
   });
   assert.deepEqual(await verifyState(join(root, 'none')), {
-    ...{ files: 0, records: 0, findings: [], notes: [] },
+    files: 0,
+    records: 0,
+    findings: [],
+    notes: [],
   });
 });
 

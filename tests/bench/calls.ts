@@ -49,8 +49,15 @@ async function openRoom(root: string, files: number) {
   const act = async (tool: string, args: Record<string, unknown>): Promise<void> => {
     seq += 1;
     const acted = await performAction(dependencies, {
-      ...{ run: 'bench', step: 's1', seq, call: `c${seq}`, tool, args, workspace, signal },
-      ...(tree === undefined ? {} : { tree }),
+      run: 'bench',
+      step: 's1',
+      seq,
+      call: `c${seq}`,
+      tool,
+      args,
+      workspace,
+      signal,
+      tree,
     });
     if (!acted.ok) throw new Error(acted.text);
     ({ tree } = acted);
@@ -64,9 +71,14 @@ async function openRoom(root: string, files: number) {
     runBare: () =>
       timeOf(() =>
         runCommandLine(parseCommand(command), {
-          ...{ root: workspace, sandbox: dependencies.sandbox, timeoutMs: 60_000, signal },
-          ...{ maxOutputBytes: 1_000_000, spillDir: dependencies.spillDir },
-          ...{ guard: openGuard, authorize: () => undefined },
+          root: workspace,
+          sandbox: dependencies.sandbox,
+          timeoutMs: 60_000,
+          signal,
+          maxOutputBytes: 1_000_000,
+          spillDir: dependencies.spillDir,
+          guard: openGuard,
+          authorize: () => undefined,
         }),
       ),
     capture: () => timeOf(() => others.capture()),
@@ -82,8 +94,11 @@ export async function measureCalls(): Promise<Row[]> {
     const [inLarge, inSmall] = await inTurn(times, [large.write, small.write]);
     const rows: Row[] = [
       {
-        ...{ name: 'write_file among 100k files / among 1k', ours: inLarge, baseline: inSmall },
-        ...{ unit: 'ms', limit: 1.5 },
+        name: 'write_file among 100k files / among 1k',
+        ours: inLarge,
+        baseline: inSmall,
+        unit: 'ms',
+        limit: 1.5,
       },
     ];
     for (const [name, room] of [
@@ -92,8 +107,11 @@ export async function measureCalls(): Promise<Row[]> {
     ] as const) {
       const [call, bare, capture] = await inTurn(times, [room.run, room.runBare, room.capture]);
       rows.push({
-        ...{ name: `run_command among ${name} files / bare command + one capture`, ours: call },
-        ...{ baseline: bare + capture, unit: 'ms', limit: 1.3 },
+        name: `run_command among ${name} files / bare command + one capture`,
+        ours: call,
+        baseline: bare + capture,
+        unit: 'ms',
+        limit: 1.3,
         note: `command ${bare.toFixed(1)} ms, capture ${capture.toFixed(1)} ms`,
       });
     }

@@ -37,12 +37,20 @@ export const startThrough =
     mkdirSync(inbox, { recursive: true, mode: 0o700 });
     writeFileSync(join(inbox, workflowId), '');
     const input: RunInput = {
-      ...{ run, workspace, queues, goal: 'measure', limits: {}, approve: 'ask', by: 'bench' },
+      run,
+      workspace,
+      queues,
+      goal: 'measure',
+      limits: {},
+      approve: 'ask',
+      by: 'bench',
       models: { planner: choice, executor: choice, reviewer: choice },
       started: new Date().toISOString(),
     };
     return await client.workflow.start<typeof agentRun>(workflowType, {
-      ...{ workflowId, taskQueue: queues.run, args: [toOrdered(key, input)] },
+      workflowId,
+      taskQueue: queues.run,
+      args: [toOrdered(key, input)],
     });
   };
 

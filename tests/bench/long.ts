@@ -42,12 +42,16 @@ export async function measureLong(address: string): Promise<Row[]> {
     first ??= { ms, rss };
     rows.push(
       {
-        ...{ name: `one call up to the ${mark}th / up to the ${marks[0]}th`, ours: ms },
-        ...{ baseline: first.ms, unit: 'ms' },
+        name: `one call up to the ${mark}th / up to the ${marks[0]}th`,
+        ours: ms,
+        baseline: first.ms,
+        unit: 'ms',
       },
       {
-        ...{ name: `memory of the worker at ${mark} calls / at ${marks[0]}`, ours: rss },
-        ...{ baseline: first.rss, unit: 'MB' },
+        name: `memory of the worker at ${mark} calls / at ${marks[0]}`,
+        ours: rss,
+        baseline: first.rss,
+        unit: 'MB',
       },
     );
   }

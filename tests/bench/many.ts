@@ -77,9 +77,12 @@ async function measureThroughput(address: string): Promise<Row[]> {
   model.stop();
   return [
     {
-      ...{ name: `activities of ${atOnce} runs at once / of ${atOnce} bare workflows` },
-      ...{ ours: median(ours), baseline: median(bare), unit: 'per second' },
-      ...{ limit: 0.7, direction: 'at least' },
+      name: `activities of ${atOnce} runs at once / of ${atOnce} bare workflows`,
+      ours: median(ours),
+      baseline: median(bare),
+      unit: 'per second',
+      limit: 0.7,
+      direction: 'at least',
     },
   ];
 }
@@ -124,8 +127,11 @@ async function measureWaiting(machine: Machine, address: string): Promise<Row[]>
   await model.close();
   return [
     {
-      ...{ name: 'memory of the worker for each run that waits for approval / 1.5 MB' },
-      ...{ ours: (full - idle) / count, baseline: 1.5, unit: 'MB', limit: 1 },
+      name: 'memory of the worker for each run that waits for approval / 1.5 MB',
+      ours: (full - idle) / count,
+      baseline: 1.5,
+      unit: 'MB',
+      limit: 1,
       note: `${count} runs, ${idle.toFixed(0)} MB idle, ${full.toFixed(0)} MB then`,
     },
   ];

@@ -37,10 +37,7 @@ const shortStory = tellStory({
     if (turn >= turns) return { finish: { summary: 'Read.' } };
     return {
       call: [
-        {
-          name: 'read_file',
-          args: { path: 'lines.txt', startLine: turn + 1, endLine: turn + 1 },
-        },
+        { name: 'read_file', args: { path: 'lines.txt', startLine: turn + 1, endLine: turn + 1 } },
       ],
     };
   },

@@ -28,18 +28,14 @@ export async function measureOutput(): Promise<Row[]> {
     const outcome = await runCommandLine(
       { kind: 'plain', pipelines: [{ when: 'first', cwd: '.', commands: [command] }] },
       {
-        ...{
-          root,
-          sandbox,
-          timeoutMs: 120_000,
-          maxOutputBytes: 1_000_000,
-          spillDir: join(root, 'spill'),
-        },
-        ...{
-          signal: new AbortController().signal,
-          guard: { isHidden: () => false, isProtected: () => false },
-          authorize: () => undefined,
-        },
+        root,
+        sandbox,
+        timeoutMs: 120_000,
+        maxOutputBytes: 1_000_000,
+        spillDir: join(root, 'spill'),
+        signal: new AbortController().signal,
+        guard: { isHidden: () => false, isProtected: () => false },
+        authorize: () => undefined,
       },
     );
     if (outcome.exitCode !== 0)

@@ -56,8 +56,11 @@ export async function measureRecovery(): Promise<Row[]> {
   const rounded = found.map((ms) => Math.round(ms)).toSorted((a, b) => a - b);
   return [
     {
-      ...{ name: 'kill -9 of the worker to the command running again, p95 / heartbeat time-out' },
-      ...{ ours: p95(found), baseline: heartbeatTimeoutMs, unit: 'ms', limit: 0.2 },
+      name: 'kill -9 of the worker to the command running again, p95 / heartbeat time-out',
+      ours: p95(found),
+      baseline: heartbeatTimeoutMs,
+      unit: 'ms',
+      limit: 0.2,
       note: `${found.length} kills, median ${median(found).toFixed(0)} ms, ${rounded[0]} to ${rounded.at(-1)} ms`,
     },
   ];

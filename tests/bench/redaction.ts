@@ -66,8 +66,12 @@ export function measureRedaction(): Promise<Row[]> {
   });
   return Promise.resolve(
     rows.map(([name, ours]) => ({
-      ...{ name: `${name}, MB a second / ${wantedSpeed}`, ours, baseline: wantedSpeed, unit: 'MB' },
-      ...{ limit: 1, direction: 'at least' },
+      name: `${name}, MB a second / ${wantedSpeed}`,
+      ours,
+      baseline: wantedSpeed,
+      unit: 'MB',
+      limit: 1,
+      direction: 'at least',
     })),
   );
 }

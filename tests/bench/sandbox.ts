@@ -39,9 +39,15 @@ export async function measureSandbox(): Promise<Row[]> {
     const run = (workspace: string, readOnly: boolean) => () =>
       timeOf(() =>
         runCommandLine(parseCommand('true'), {
-          ...{ root: workspace, sandbox, guard, readOnly, timeoutMs: 60_000 },
-          ...{ maxOutputBytes: 1_000_000, spillDir: join(root, 'spill') },
-          ...{ signal: new AbortController().signal, authorize: () => undefined },
+          root: workspace,
+          sandbox,
+          guard,
+          readOnly,
+          timeoutMs: 60_000,
+          maxOutputBytes: 1_000_000,
+          spillDir: join(root, 'spill'),
+          signal: new AbortController().signal,
+          authorize: () => undefined,
         }),
       );
     const [bare, inFew, inMany, writing] = await inTurn(times, [
@@ -51,15 +57,22 @@ export async function measureSandbox(): Promise<Row[]> {
       run(many, false),
     ]);
     const toRow = (name: string, ours: number): Row => ({
-      ...{ name, ours, baseline: bare, unit: 'ms', limit: (bare + budgetMs) / bare },
+      name,
+      ours,
+      baseline: bare,
+      unit: 'ms',
+      limit: (bare + budgetMs) / bare,
       note: `${(ours - bare).toFixed(1)} ms above`,
     });
     return [
       toRow('sandboxed true / bare spawn', inFew),
       toRow('sandboxed true among 100k files / bare spawn', inMany),
       {
-        ...{ name: 'the same, allowed to write / bare spawn', ours: writing, baseline: bare },
-        ...{ unit: 'ms', note: `${(writing - bare).toFixed(1)} ms above: a look at every folder` },
+        name: 'the same, allowed to write / bare spawn',
+        ours: writing,
+        baseline: bare,
+        unit: 'ms',
+        note: `${(writing - bare).toFixed(1)} ms above: a look at every folder`,
       },
     ];
   } finally {

@@ -41,18 +41,25 @@ async function measureForest(root: string, files: number): Promise<Row[]> {
     const what = `${files} files, ${changed === 0 ? 'none' : 'one'} changed`;
     rows.push(
       {
-        ...{ name: `capture of ${what} / git status`, ours: capture, baseline: status },
-        ...{ unit: 'ms', limit: 2 },
+        name: `capture of ${what} / git status`,
+        ours: capture,
+        baseline: status,
+        unit: 'ms',
+        limit: 2,
       },
       {
-        ...{ name: `  (git add -A + write-tree of ${what} / git status)` },
-        ...{ ours: plain, baseline: status, unit: 'ms' },
+        name: `  (git add -A + write-tree of ${what} / git status)`,
+        ours: plain,
+        baseline: status,
+        unit: 'ms',
       },
     );
     if (changed === 0)
       rows.push({
-        ...{ name: `  (first capture of ${files} files / git status)` },
-        ...{ ours: cold, baseline: status, unit: 'ms' },
+        name: `  (first capture of ${files} files / git status)`,
+        ours: cold,
+        baseline: status,
+        unit: 'ms',
       });
   }
   return rows;

@@ -107,9 +107,7 @@ async function timeServer(): Promise<number> {
       '--db-filename',
       join(folder, 'db'),
     ],
-    {
-      stdio: 'ignore',
-    },
+    { stdio: 'ignore' },
   );
   while (!(await isServing(`127.0.0.1:${port}`, 'default')))
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -26,9 +26,7 @@ export async function startModel(count: number): Promise<{ baseUrl: string; stop
   const child = spawn(
     process.execPath,
     [fileURLToPath(new URL('model.ts', import.meta.url)), String(count)],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
+    { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
   return { baseUrl: line, stop: () => child.kill() };

@@ -25,7 +25,9 @@ function toOptions(): WorldOptions {
 
 /** At the first merge, the second, the last. */
 const whileMerging = (name: string): Fault => ({
-  ...{ name, where: 'activities/tools/lanes.ts', occasions: 3 },
+  name,
+  where: 'activities/tools/lanes.ts',
+  occasions: 3,
   strike: (world, id, occasion) =>
     within(world, toOptions(), async (own) => {
       await own.learn('lanes');
@@ -38,7 +40,9 @@ const whileMerging = (name: string): Fault => ({
 
 /** Once; twice in a row; and with a death in the work before it. */
 const whilePromoting = (name: string): Fault => ({
-  ...{ name, where: 'activities/tools/promote.ts', occasions: 3 },
+  name,
+  where: 'activities/tools/promote.ts',
+  occasions: 3,
   strike: (world, id, occasion) =>
     within(world, toOptions(), async (own) => {
       await own.learn('staged');

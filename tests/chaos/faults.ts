@@ -48,7 +48,9 @@ const starting: readonly string[] = [
 const beginning: readonly string[] = ['cli.connected', 'cli.announced', 'cli.started'];
 
 const whileWorking = (name: string, where: string, passes: readonly number[]): Fault => ({
-  ...{ name, where, occasions: passes.length },
+  name,
+  where,
+  occasions: passes.length,
   async strike(world, id, occasion) {
     world.arm(name, passes[occasion]);
     const run = world.begin(id);
@@ -58,7 +60,9 @@ const whileWorking = (name: string, where: string, passes: readonly number[]): F
 });
 
 const whileMending = (name: string, where: string): Fault => ({
-  ...{ name, where: `${where}, after exit.after`, occasions: 3 },
+  name,
+  where: `${where}, after exit.after`,
+  occasions: 3,
   async strike(world, id, occasion) {
     world.arm('exit.after', occasion * 3 + 1);
     world.arm(name);
@@ -72,7 +76,9 @@ const whileMending = (name: string, where: string): Fault => ({
 
 /** Early: the start that the run itself asks for. Later: the start after the loss of a stack with the run in it. */
 const whileStarting = (name: string): Fault => ({
-  ...{ name, where: 'workers/supervisor.ts', occasions: 3 },
+  name,
+  where: 'workers/supervisor.ts',
+  occasions: 3,
   async strike(world, id, occasion) {
     if (occasion === 0) await world.machine.run('down');
     else world.arm('exit.after', occasion * 3);
@@ -90,7 +96,9 @@ const whileStarting = (name: string): Fault => ({
 
 /** `agent down` in the middle of a run, and its supervisor dies of it. */
 const whileStopping: Fault = {
-  ...{ name: 'supervisor.parts-stopped', where: 'workers/supervisor.ts', occasions: 3 },
+  name: 'supervisor.parts-stopped',
+  where: 'workers/supervisor.ts',
+  occasions: 3,
   async strike(world, id, occasion) {
     const run = world.begin(id);
     await run.progress(occasion * 3 + 1);
@@ -104,7 +112,9 @@ const whileStopping: Fault = {
 
 /** Early: alone. In the middle: with the stack down. Late: with the worker dying in the first action as well. */
 const whileBeginning = (name: string): Fault => ({
-  ...{ name, where: 'cli/commands/run.ts', occasions: 3 },
+  name,
+  where: 'cli/commands/run.ts',
+  occasions: 3,
   async strike(world, id, occasion) {
     if (occasion === 1) await world.machine.run('down');
     if (occasion === 2) world.arm('exit.after');

@@ -43,8 +43,10 @@ export function parseFlags(words: readonly string[]): Flags {
     points: everything || points,
     faults: everything || faults,
     random: all || random,
-    ...(minutes === undefined ? {} : { minutes }),
-    ...{ seed, only, all },
+    minutes,
+    seed,
+    only,
+    all,
   };
 }
 

@@ -4,7 +4,9 @@ import { secondsAfter, waitForHit } from './world.ts';
 
 /** Alone; with a death in the work before it; and twice. */
 const whileHeld = (name: string): Fault => ({
-  ...{ name, where: 'activities/tools/hold.ts', occasions: 3 },
+  name,
+  where: 'activities/tools/hold.ts',
+  occasions: 3,
   async strike(world, id, occasion) {
     await world.learn('held');
     if (occasion === 1) world.arm('exit.after');
@@ -20,6 +22,11 @@ const whileHeld = (name: string): Fault => ({
 });
 
 export const whileHeldBack: readonly Fault[] = [
-  ...['held-ref.before', 'held-ref.after', 'parked-ref.before'],
-  ...['applied-ref.before', 'applied-ref.after', 'applied.after', 'withheld.after'],
+  'held-ref.before',
+  'held-ref.after',
+  'parked-ref.before',
+  'applied-ref.before',
+  'applied-ref.after',
+  'applied.after',
+  'withheld.after',
 ].map(whileHeld);

@@ -45,7 +45,11 @@ export async function tryRandom(
 ): Promise<void> {
   const started = Date.now();
   const tally: RandomTally = {
-    ...{ seed, minutes: 0, tried: 0, survived: 0, slowest: 0 },
+    seed,
+    minutes: 0,
+    tried: 0,
+    survived: 0,
+    slowest: 0,
     kills: new Map(),
   };
   session.tally.random = tally;

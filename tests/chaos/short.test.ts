@@ -31,16 +31,8 @@ const cases: readonly Case[] = [
     fault: 'exit.after',
     occasion: 1,
   },
-  {
-    name: 'a call that was committed is not run again',
-    fault: 'post-ref.after',
-    occasion: 2,
-  },
-  {
-    name: 'a call that was logged is not logged again',
-    fault: 'completion.before',
-    occasion: 1,
-  },
+  { name: 'a call that was committed is not run again', fault: 'post-ref.after', occasion: 2 },
+  { name: 'a call that was logged is not logged again', fault: 'completion.before', occasion: 1 },
   {
     name: 'an audit entry that was written half is repaired',
     fault: 'audit.half-written',

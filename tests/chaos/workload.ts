@@ -101,7 +101,12 @@ const held = manySteps({
 });
 
 const scripts: Readonly<Record<Workload, PureScript>> = {
-  ...{ quick, slow, stubborn, lanes, staged, held },
+  quick,
+  slow,
+  stubborn,
+  lanes,
+  staged,
+  held,
   cut: (request, seen) =>
     seen === 0 ? { ...quick(request, seen), cut: 'stream' } : quick(request, seen),
 };

@@ -83,10 +83,7 @@ export async function createWorld(
 ): Promise<World> {
   let model = await startModelServer(script);
   const points = mkdtempSync(join(tmpdir(), 'chaos-points-'));
-  const bare = createMachine({
-    ...{ OPENAI_BASE_URL: model.baseUrl, AGENT_FAILPOINTS: points },
-    ...env,
-  });
+  const bare = createMachine({ OPENAI_BASE_URL: model.baseUrl, AGENT_FAILPOINTS: points, ...env });
   const terminals: Started[] = [];
   let isLeft = false;
   const machine: Machine = {
@@ -241,7 +238,11 @@ function createRunning(
   };
 
   return {
-    ...{ id, workspace, started, finish, check },
+    id,
+    workspace,
+    started,
+    finish,
+    check,
     progress: (calls) => waitForCalls(started, calls),
     async recovery(from) {
       const events = await waitForMirror(machine, id);

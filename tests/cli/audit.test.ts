@@ -54,8 +54,11 @@ test('an export is verified by its file alone, and a changed one exits 1', async
   assert.deepEqual(
     manifest.files.map(({ path }) => path),
     [
-      ...['policies/network.yaml', 'policies/paths.yaml', 'policies/tools.yaml'],
-      ...['run-kept.jsonl', 'tools.json'],
+      'policies/network.yaml',
+      'policies/paths.yaml',
+      'policies/tools.yaml',
+      'run-kept.jsonl',
+      'tools.json',
     ],
   );
   const elsewhere = { XDG_CONFIG_HOME: join(place.root, 'elsewhere') };

@@ -11,8 +11,15 @@ const toDetails = (
   args: ApprovalDetails['args'],
   more: Partial<ApprovalDetails> = {},
 ): ApprovalDetails => ({
-  ...{ v: 1, tool, args, workspace: '/shop', verdict: 'ask', rule: 'x.y', reason: 'Because.' },
-  ...{ effect: 'workspace', risk: { level: 'low', why: 'inside the sandbox' } },
+  v: 1,
+  tool,
+  args,
+  workspace: '/shop',
+  verdict: 'ask',
+  rule: 'x.y',
+  reason: 'Because.',
+  effect: 'workspace',
+  risk: { level: 'low', why: 'inside the sandbox' },
   ...more,
 });
 

@@ -143,9 +143,14 @@ const phases: [string, RunEventBody[], string][] = [
     [
       started,
       {
-        ...{ type: 'budget', near: [{ name: 'usd', used: 0.004, limit: 0.005 }] },
+        type: 'budget',
+        near: [{ name: 'usd', used: 0.004, limit: 0.005 }],
         usage: {
-          ...{ steps: 1, toolCalls: 1, inputTokens: 900, outputTokens: 100, workMs: 1 },
+          steps: 1,
+          toolCalls: 1,
+          inputTokens: 900,
+          outputTokens: 100,
+          workMs: 1,
           usd: 0.004,
         },
       },
@@ -170,14 +175,22 @@ test('a run with a standing order never waits for the watcher', () => {
 });
 
 const finishedCall = (of: number): RunEventBody => ({
-  ...{ type: 'tool.finished', step: 's1', call: of, tool: 'search', preview: 'x' },
-  ...{ ok: true, ms: 1 },
+  type: 'tool.finished',
+  step: 's1',
+  call: of,
+  tool: 'search',
+  preview: 'x',
+  ok: true,
+  ms: 1,
 });
 
 test('each lane’s approval waits until it is answered, whatever the others do', () => {
   const other = { ...asked, step: 's2', call: 2, request: 'a2' } as RunEventBody;
   const answered: RunEventBody = {
-    ...{ type: 'approval.answered', request: 'a1', answer: 'approve', by: 'ada' },
+    type: 'approval.answered',
+    request: 'a1',
+    answer: 'approve',
+    by: 'ada',
   };
   const waiting = (...bodies: RunEventBody[]): string[] =>
     toEvents([started, plan, asked, other, ...bodies])
@@ -203,7 +216,10 @@ test('the plan is ticked as steps are accepted', () => {
 });
 
 const ask = (request: string, of: string): RunEventBody => ({
-  ...{ type: 'input.requested', step: of, request, question: `Which one in ${of}?` },
+  type: 'input.requested',
+  step: of,
+  request,
+  question: `Which one in ${of}?`,
 });
 
 test('a question stays until it is answered or its step goes on, whatever else is done and said', () => {

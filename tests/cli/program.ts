@@ -45,10 +45,10 @@ export async function createPlace(): Promise<Place> {
   const root = await mkdtemp(join(tmpdir(), 'agent-cli-'));
   const state = join(root, 'state');
   const cli = process.env['AGENT_TEMPORAL_CLI'];
-  const env = {
+  const env: Record<string, string> = {
     AGENT_STATE_DIR: state,
     XDG_CONFIG_HOME: join(root, 'config'),
-    ...(cli === undefined ? {} : { AGENT_TEMPORAL_CLI: cli }),
   };
+  if (cli !== undefined) env['AGENT_TEMPORAL_CLI'] = cli;
   return { root, state, env, remove: () => rm(root, { recursive: true, force: true }) };
 }

@@ -4,8 +4,13 @@ import { renderEntry } from '../../cli/commands/audit-tail.ts';
 import { renderMeter, renderUsd, renderUse } from '../../cli/render-use.ts';
 
 const usage = {
-  ...{ steps: 2, toolCalls: 8, inputTokens: 1_900, outputTokens: 100, workMs: 90_000 },
-  ...{ outputBytes: 2_048, modelCalls: 9 },
+  steps: 2,
+  toolCalls: 8,
+  inputTokens: 1_900,
+  outputTokens: 100,
+  workMs: 90_000,
+  outputBytes: 2_048,
+  modelCalls: 9,
   tools: { search: { calls: 3, workMs: 1_000, outputBytes: 50 } },
 };
 const limits = { steps: 5, toolCalls: 10, tokens: 3_000_000, minutes: 120, outputBytes: 4_000 };

@@ -80,8 +80,16 @@ test('keys of the command are missed in a stack that encrypts nothing', () => {
 test('a checkout that went on under the same version is a note, never a refusal', () => {
   const stack: StackFile = {
     v: 1,
-    ...{ pid: 1, startTime: '', version: readVersion(), commit: '0'.repeat(40) },
-    ...{ temporal: '', namespace: 'default', webUi: '', control: '', queue: '', host: '' },
+    pid: 1,
+    startTime: '',
+    version: readVersion(),
+    commit: '0'.repeat(40),
+    temporal: '',
+    namespace: 'default',
+    webUi: '',
+    control: '',
+    queue: '',
+    host: '',
     environment: toEnvironment(byDefault),
   };
   const told = tellDifferences(byDefault, stack, [], true);

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { findTrouble } from '../../cli/trouble.ts';
 
 const event = (eventType: string, attributes: object) => ({
-  ...{ eventId: '5', eventTime: '2026-11-28T00:00:00Z', eventType },
+  eventId: '5',
+  eventTime: '2026-11-28T00:00:00Z',
+  eventType,
   workflowTaskEventAttributes: attributes,
 });
 const failed = event('EVENT_TYPE_WORKFLOW_TASK_FAILED', {
@@ -40,6 +42,8 @@ for (const [name, described, last, expected] of [
 
 test('the error of a task is named with its cause', () =>
   assert.deepEqual(findTrouble({ pendingWorkflowTask: { attempt: 4 } }, [failed]), {
-    ...{ what: 'workflow', name: 'NON_DETERMINISTIC_ERROR', attempt: 4 },
+    what: 'workflow',
+    name: 'NON_DETERMINISTIC_ERROR',
+    attempt: 4,
     error: 'Nondeterminism error',
   }));

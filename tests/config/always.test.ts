@@ -25,7 +25,9 @@ const file = join(root, 'config', 'always.yaml');
 const shipped = await readShipped();
 const propose = (command: string) => {
   const proposal = proposeGrants(shipped, {
-    ...{ tool: 'run_command', args: { command }, workspace: root },
+    tool: 'run_command',
+    args: { command },
+    workspace: root,
   });
   assert.ok(proposal.ok);
   return proposal.grants;

@@ -228,7 +228,9 @@ suite('a regular file', () => {
   test('may be as large as is allowed, and not a byte larger', () => {
     assert.equal(readWorkspaceFile(write('x'.repeat(10)), ['.agent', 'a.yaml'], 10).state, 'read');
     assert.deepEqual(readWorkspaceFile(write('x'.repeat(11)), ['.agent', 'a.yaml'], 10), {
-      ...{ state: 'refused', reason: 'it has 11 bytes', expected: 'at most 10' },
+      state: 'refused',
+      reason: 'it has 11 bytes',
+      expected: 'at most 10',
     });
   });
   test('in a folder nobody may enter is refused', { skip: process.getuid?.() === 0 }, () => {

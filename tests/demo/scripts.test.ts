@@ -157,9 +157,7 @@ suite('ready scripts', () => {
 
   test('many steps have turns of their own, found by the id in the prompt of dev-agent', () => {
     const script = manySteps({ s1: [{ text: 'one' }], s2: [{ text: 'two' }, { text: 'three' }] });
-    const { steps } = toAnswer(script(ask('planner', 'Plan'), 0)).json as {
-      steps: FullStep[];
-    };
+    const { steps } = toAnswer(script(ask('planner', 'Plan'), 0)).json as { steps: FullStep[] };
     assert.deepEqual(
       steps.map(({ id, dependsOn }) => [id, dependsOn]),
       [

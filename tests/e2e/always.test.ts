@@ -68,11 +68,7 @@ suite('approve --always', () => {
       rules: known,
       sha256,
       previous,
-    } = JSON.parse(added.stdout) as {
-      rules: { id: string }[];
-      sha256: string;
-      previous: string;
-    };
+    } = JSON.parse(added.stdout) as { rules: { id: string }[]; sha256: string; previous: string };
     assert.deepEqual(
       known.map(({ id }) => id),
       ['always-1'],

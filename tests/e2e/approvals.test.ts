@@ -102,7 +102,9 @@ suite('approvals from the command line', () => {
     assert.equal(bad.code, 2);
     assert.match(bad.stderr, /write_file cannot be called so/);
     const person = createMachine({
-      ...{ AGENT_STATE_DIR: machine.state, EDITOR: editor, VISUAL: '' },
+      AGENT_STATE_DIR: machine.state,
+      EDITOR: editor,
+      VISUAL: '',
       XDG_CONFIG_HOME: join(machine.root, 'config'),
     });
     const { code, stdout, stderr } = await person.run('approve', 'edited', '--edit');
@@ -137,7 +139,9 @@ suite('approvals from the command line', () => {
 
   const edit = async (editor: string) => {
     const person = createMachine({
-      ...{ AGENT_STATE_DIR: machine.state, EDITOR: editor, VISUAL: '' },
+      AGENT_STATE_DIR: machine.state,
+      EDITOR: editor,
+      VISUAL: '',
       XDG_CONFIG_HOME: join(machine.root, 'config'),
     });
     const ended = await person.run('approve', 'unchanged', '--edit');
@@ -163,7 +167,14 @@ suite('approvals from the command line', () => {
     workspace = join(machine.root, 'auto');
     await mkdir(workspace);
     const { code, stderr } = await machine.run(
-      ...['run', '--approve', 'auto', '--id', 'auto', '-C', workspace, 'Go'],
+      'run',
+      '--approve',
+      'auto',
+      '--id',
+      'auto',
+      '-C',
+      workspace,
+      'Go',
     );
     assert.equal(code, 0, stderr);
     assert.equal(await written(), 'Be kind.\n');

@@ -28,7 +28,7 @@ const looking: PureScript = (request, seen) => {
       return {
         call: [{ name: 'search', args: { pattern: `look-${turn}` } }],
         usage: { inputTokens: 10_000, outputTokens: 100 },
-        ...(told.includes('Look slowly') ? { delayMs: 500 } : {}),
+        delayMs: told.includes('Look slowly') ? 500 : undefined,
       };
     },
   })(request, seen);
@@ -69,7 +69,14 @@ suite('budgets from the command line', () => {
     ...flags: readonly string[]
   ): Promise<Ended & { readonly events: readonly RunEvent[] }> => {
     const started = machine.start(
-      ...['run', '--json', '--id', id, '-C', await makeWorkspace(id), ...flags, goal],
+      'run',
+      '--json',
+      '--id',
+      id,
+      '-C',
+      await makeWorkspace(id),
+      ...flags,
+      goal,
     );
     return { ...(await started.ended), events: started.events };
   };
@@ -98,7 +105,14 @@ suite('budgets from the command line', () => {
     const again = await machine.run(...command.split(' '), '--id', 'calls-2');
     assert.equal(again.code, 4, again.stderr);
     const enough = await machine.run(
-      ...['fork', 'calls', '--step', 's1', '--max-tool-calls', '50', '--id', 'calls-3'],
+      'fork',
+      'calls',
+      '--step',
+      's1',
+      '--max-tool-calls',
+      '50',
+      '--id',
+      'calls-3',
     );
     assert.equal(enough.code, 0, enough.stderr);
     assert.match(enough.stdout, /All of it is seen\./);
@@ -136,9 +150,7 @@ suite('budgets from the command line', () => {
 
   test('the limit of one tool, put in force while the run goes on, ends it', async () => {
     const workspace = await makeWorkspace('tool');
-    const started = machine.start(
-      ...['run', '--json', '--id', 'tool', '-C', workspace, 'Look slowly'],
-    );
+    const started = machine.start('run', '--json', '--id', 'tool', '-C', workspace, 'Look slowly');
     await started.waitFor(({ type }) => type === 'tool.finished');
     const tools = await readFile(join(policies, 'tools.yaml'), 'utf8');
     await writeFile(

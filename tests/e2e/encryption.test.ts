@@ -193,7 +193,12 @@ suite('with no keys named', () => {
     const file = join(machine.root, 'config', 'dev-agent', 'keys', 'payload-keys');
     assert.match(readFileSync(file, 'utf8'), /^k-[0-9a-f]{8} \S{44}\n$/);
     for (const args of [
-      ...[['show'], ['logs'], ['replay'], ['diff'], ['audit', 'reconcile'], ['policies', 'replay']],
+      ['show'],
+      ['logs'],
+      ['replay'],
+      ['diff'],
+      ['audit', 'reconcile'],
+      ['policies', 'replay'],
     ].map((words) => [...words, 'own'])) {
       const { code, stdout, stderr } = await machine.run(...args);
       assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`);

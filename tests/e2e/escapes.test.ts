@@ -108,8 +108,11 @@ const megabytes = (count: number): string => String(count * 1_048_576);
 /** The shipped limits, smaller, so that they are met within seconds. */
 function tighten(tools: string): string {
   const smaller: Readonly<Record<string, string>> = {
-    ...{ memory_bytes: megabytes(400), growth_bytes: megabytes(64), file_bytes: megabytes(32) },
-    ...{ tmp_bytes: megabytes(32), processes: '128' },
+    memory_bytes: megabytes(400),
+    growth_bytes: megabytes(64),
+    file_bytes: megabytes(32),
+    tmp_bytes: megabytes(32),
+    processes: '128',
   };
   return Object.entries(smaller).reduce(
     (text, [name, value]) =>
@@ -137,10 +140,7 @@ suite('a run whose commands try everything', () => {
     const attempts = toAttempts(out);
     const calls = attempts.map(({ program, timeoutSeconds }) => ({
       name: 'run_command',
-      args: {
-        argv: ['node', '-e', attempt(program)],
-        ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
-      },
+      args: { argv: ['node', '-e', attempt(program)], timeoutSeconds },
     }));
     const last = { name: 'run_command', args: { argv: ['node', '-p', '"still here"'] } };
     const tools = readFileSync(new URL('../../policies/tools.yaml', import.meta.url), 'utf8');

@@ -25,7 +25,9 @@ suite('a message', () => {
     );
     approvers = join(keys, 'approvers.pem');
     machine = createMachine({
-      ...{ OPENAI_BASE_URL: model.baseUrl, AGENT_SECRETS: 'PIN', PIN: 'hunter2-9' },
+      OPENAI_BASE_URL: model.baseUrl,
+      AGENT_SECRETS: 'PIN',
+      PIN: 'hunter2-9',
       AGENT_APPROVERS: approvers,
     });
     own = ensureSigningKey(join(machine.root, 'config', 'dev-agent', 'keys', 'operator.pem')).pem;

@@ -32,7 +32,8 @@ const isRoot = process.getuid?.() === 0;
 /** The rogue in a process of its own; a method of it by its name. */
 function startRogue(address: string) {
   const child = spawn(process.execPath, [toPath('../setup/rogue.ts'), address], {
-    ...(isRoot ? { uid: 65534, gid: 65534 } : {}),
+    uid: isRoot ? 65534 : undefined,
+    gid: isRoot ? 65534 : undefined,
     cwd: '/',
     env: {},
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -106,7 +107,10 @@ suite('another user of the machine', () => {
 
   const start = async (input: Partial<RunInput>, id = `run-${input.run}`): Promise<RunResult> =>
     (await rogue.ask('start', {
-      ...{ type: 'agentRun', workflowId: id, queue: queues.run, args: [input] },
+      type: 'agentRun',
+      workflowId: id,
+      queue: queues.run,
+      args: [input],
     })) as RunResult;
   const isRefused = async (input: Partial<RunInput>, id?: string): Promise<void> => {
     const asked = model.requests.length;
@@ -150,12 +154,20 @@ suite('another user of the machine', () => {
 
   test('cannot have a folder deleted by a promotion', async () => {
     const request = {
-      ...{ run: copied.run, by: 'policy', goal: copied.goal, target: workspace, stage: foreign },
-      ...{ base: '0'.repeat(40), tree: '0'.repeat(40), mode: 'patch' },
+      run: copied.run,
+      by: 'policy',
+      goal: copied.goal,
+      target: workspace,
+      stage: foreign,
+      base: '0'.repeat(40),
+      tree: '0'.repeat(40),
+      mode: 'patch',
     };
     for (const order of [undefined, copied.order])
       await rogue.ask('start', {
-        ...{ type: 'promotion', workflowId: `run-${copied.run}.promotion`, queue: queues.run },
+        type: 'promotion',
+        workflowId: `run-${copied.run}.promotion`,
+        queue: queues.run,
         args: [{ queues: copied.queues, request, order }],
       });
     assert.ok(existsSync(join(foreign, 'private.txt')));
@@ -197,13 +209,21 @@ suite('another user of the machine', () => {
       RunInput,
     ];
     const request: PromoteRequest = {
-      ...{ run, by: 'ann', goal, target: foreign, stage, mode: 'patch' },
-      ...{ base: '0'.repeat(40), tree: '0'.repeat(40) },
+      run,
+      by: 'ann',
+      goal,
+      target: foreign,
+      stage,
+      mode: 'patch',
+      base: '0'.repeat(40),
+      tree: '0'.repeat(40),
     };
     const input = { queues: own, request };
     const order = signOrder(key, toSignedPromotion(input, randomUUID()));
     const ended = await rogue.ask('start', {
-      ...{ type: 'promotion', workflowId: `run-${run}.promotion`, queue: queues.run },
+      type: 'promotion',
+      workflowId: `run-${run}.promotion`,
+      queue: queues.run,
       args: [{ ...input, order }],
     });
     assert.match(JSON.stringify(ended), /announced for another folder/);

@@ -51,8 +51,9 @@ suite('steps at once, from the command line', () => {
     const tools = join(policies, 'tools.yaml');
     writeFileSync(tools, readFileSync(tools, 'utf8').replace(...threeLanes));
     machine = createMachine({
-      ...{ OPENAI_BASE_URL: model.baseUrl },
-      ...{ AGENT_POLICIES_DIR: policies, AGENT_FAILPOINTS: points },
+      OPENAI_BASE_URL: model.baseUrl,
+      AGENT_POLICIES_DIR: policies,
+      AGENT_FAILPOINTS: points,
     });
   });
   after(async () => {

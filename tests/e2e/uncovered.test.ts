@@ -88,7 +88,13 @@ suite('data that git ignores', () => {
     writeFileSync(data, 'mine');
     truncateSync(data, 70 * 1024 * 1024);
     const started = await machine.run(
-      ...['run', '--id', 'large', '-C', workspace, '--detach', 'Make it small'],
+      'run',
+      '--id',
+      'large',
+      '-C',
+      workspace,
+      '--detach',
+      'Make it small',
     );
     assert.equal(started.code, 0, started.stderr);
     const run = machine.start('logs', 'large', '-f', '--json');

@@ -49,7 +49,10 @@ async function withServer<T>(
 const startUnreadable = (run: string): Promise<unknown> =>
   withServer((connection, { namespace, queue }) =>
     connection.workflowService.startWorkflowExecution({
-      ...{ namespace, workflowId: `run-${run}`, requestId: randomUUID(), identity: 'test' },
+      namespace,
+      workflowId: `run-${run}`,
+      requestId: randomUUID(),
+      identity: 'test',
       workflowType: { name: 'agentRun' },
       taskQueue: { name: `${queue}-run` },
       input: {
@@ -61,13 +64,13 @@ const startUnreadable = (run: string): Promise<unknown> =>
 const resetToStart = (run: string): Promise<unknown> =>
   withServer(async ({ workflowService }, { namespace }) => {
     const execution = { workflowId: `run-${run}` };
-    const { history } = await workflowService.getWorkflowExecutionHistory({
-      namespace,
-      execution,
-    });
+    const { history } = await workflowService.getWorkflowExecutionHistory({ namespace, execution });
     const done = history?.events?.find((each) => each.workflowTaskCompletedEventAttributes);
     return await workflowService.resetWorkflowExecution({
-      ...{ namespace, requestId: randomUUID(), reason: 'a test', workflowExecution: execution },
+      namespace,
+      requestId: randomUUID(),
+      reason: 'a test',
+      workflowExecution: execution,
       workflowTaskFinishEventId: done?.eventId ?? null,
     });
   });

@@ -50,7 +50,7 @@ export async function startModelServer(
 
   const wire = await startWire({
     models: options.models ?? ['scripted'],
-    ...(options.port === undefined ? {} : { port: options.port }),
+    port: options.port,
     admit: (incoming) => admit(incoming, options),
     answer: async (request, { headers }) => {
       const seen: SeenRequest = { ...request, role: findRole(request), headers };
@@ -110,19 +110,18 @@ function toContent(turn: Turn): NormalAnswer {
       retryAfterMs,
       retryAfterSeconds,
     } = turn;
-    throw new WireError(status, message, {
-      ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
-      ...(retryAfterMs === undefined ? {} : { 'retry-after-ms': String(retryAfterMs) }),
-    });
+    const headers: Record<string, string> = {};
+    if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
+    if (retryAfterMs !== undefined) headers['retry-after-ms'] = String(retryAfterMs);
+    throw new WireError(status, message, headers);
   }
   const answer = toAnswer(turn);
   const id = turn.wrongIds === 'empty' ? '' : 'call_same';
   return {
     ...answer,
-    ...(turn.usage === undefined ? {} : { usage: turn.usage }),
-    ...(turn.stopped === undefined ? {} : { stopped: turn.stopped }),
-    ...(turn.wrongIds === undefined || answer.calls === undefined
-      ? {}
-      : { calls: answer.calls.map((call) => ({ ...call, id })) }),
+    usage: turn.usage === undefined ? answer.usage : turn.usage,
+    stopped: turn.stopped ?? answer.stopped,
+    calls:
+      turn.wrongIds === undefined ? answer.calls : answer.calls?.map((call) => ({ ...call, id })),
   };
 }

@@ -88,7 +88,7 @@ export function toAnswer(turn: Turn): NormalAnswer {
   if ('review' in turn) return { json: { notes: '', ...turn.review } };
   if ('json' in turn) return { json: turn.json };
   if ('call' in turn) {
-    return { calls: turn.call, ...(turn.text === undefined ? {} : { text: turn.text }) };
+    return { calls: turn.call, text: turn.text };
   }
   if ('finish' in turn) {
     return { calls: [{ name: 'finish_step', args: { evidence: 'Scripted.', ...turn.finish } }] };

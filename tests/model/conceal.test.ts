@@ -20,9 +20,7 @@ test('every way of writing the secret is masked, wherever the pieces are cut', (
   );
   const text = fc.array(
     fc.oneof(form, fc.string({ maxLength: 6 }), fc.constant(secret.slice(0, 9))),
-    {
-      maxLength: 6,
-    },
+    { maxLength: 6 },
   );
   fc.assert(
     fc.property(text, fc.array(fc.integer({ min: 0, max: 80 })), (parts, cuts) => {

@@ -4,9 +4,20 @@ import type { Observation } from '../../activities/contract.ts';
 import { findUnmet } from '../../activities/model/ledger.ts';
 
 const call = (seq: number, more: Partial<Observation> = {}): Observation => ({
-  ...{ v: 1, seq, step: 's1', call: 'c', tool: 'run_command', preview: 'npm test' },
-  ...{ verdict: 'allow', rule: 'commands.npm', ok: true, ms: 1, text: '', changed: [] },
-  ...{ time: '2026-01-01T00:00:00Z', ...more },
+  v: 1,
+  seq,
+  step: 's1',
+  call: 'c',
+  tool: 'run_command',
+  preview: 'npm test',
+  verdict: 'allow',
+  rule: 'commands.npm',
+  ok: true,
+  ms: 1,
+  text: '',
+  changed: [],
+  time: '2026-01-01T00:00:00Z',
+  ...more,
 });
 const record = [call(1), call(2, { ok: false }), call(3, { verdict: 'deny' })];
 const requirements = [{ id: 'r1', text: 'It works.' }];

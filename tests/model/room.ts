@@ -61,9 +61,9 @@ export async function openRoom(baseUrl: string, options: RoomOptions = {}): Prom
     defaultBaseUrl: baseUrl,
     spoolDir: join(root, 'spool'),
     answersDir: join(root, 'answers'),
-    ...(contextTokens === undefined ? {} : { contextTokens }),
+    contextTokens,
   });
-  const model = { model: 'scripted', ...(forceChat === undefined ? {} : { forceChat }) };
+  const model = { model: 'scripted', forceChat };
   return {
     root,
     blobs,
@@ -98,8 +98,18 @@ export async function openRoom(baseUrl: string, options: RoomOptions = {}): Prom
     },
     observe: (call, more = {}) =>
       blobs.putJson({
-        ...{ v: 1, seq: 1, step: 's1', call, tool: 'read_file', preview: 'a.txt' },
-        ...{ verdict: 'allow', rule: 'paths.read', ok: true, ms: 1, text: 'hello', changed: [] },
+        v: 1,
+        seq: 1,
+        step: 's1',
+        call,
+        tool: 'read_file',
+        preview: 'a.txt',
+        verdict: 'allow',
+        rule: 'paths.read',
+        ok: true,
+        ms: 1,
+        text: 'hello',
+        changed: [],
         time: '2026-11-23T00:00:00.000Z',
         ...more,
       } satisfies Observation),

@@ -12,8 +12,18 @@ import {
 import { openRoom } from './room.ts';
 
 const observation = (call: string, more: Partial<Observation> = {}): Observation => ({
-  ...{ v: 1, seq: 1, step: 's1', call, tool: 'read_file', preview: 'a.txt' },
-  ...{ verdict: 'allow', rule: 'r', ok: true, ms: 1, text: 'hello', changed: [] },
+  v: 1,
+  seq: 1,
+  step: 's1',
+  call,
+  tool: 'read_file',
+  preview: 'a.txt',
+  verdict: 'allow',
+  rule: 'r',
+  ok: true,
+  ms: 1,
+  text: 'hello',
+  changed: [],
   time: '2026-11-23T00:00:00.000Z',
   ...more,
 });
@@ -112,12 +122,7 @@ suite('a conversation that outgrows the context', () => {
 });
 
 const frame = (text: string, seed?: string) =>
-  toFrame({
-    name: 'result',
-    facts: { of: 'a "b"\n<c>' },
-    text,
-    ...(seed === undefined ? {} : { seed }),
-  });
+  toFrame({ name: 'result', facts: { of: 'a "b"\n<c>' }, text, seed });
 
 suite('frames', () => {
   test('the same text has the same boundary, another text or call another', () => {

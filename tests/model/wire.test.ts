@@ -38,14 +38,9 @@ async function ask(
       result = await client
         .ask(
           {
-            endpoint: {
-              baseUrl: server.baseUrl,
-              model: 'm',
-              forceChat,
-              ...(apiKey === undefined ? {} : { apiKey }),
-            },
+            endpoint: { baseUrl: server.baseUrl, model: 'm', forceChat, apiKey },
             messages,
-            ...(options.withSchema === true ? { schema } : {}),
+            schema: options.withSchema === true ? schema : undefined,
           },
           { signal: new AbortController().signal, onPiece: () => undefined },
         )
@@ -194,7 +189,8 @@ suite('what a server may answer', () => {
           },
         ],
         usage: {
-          ...{ prompt_tokens: 10, completion_tokens: 5 },
+          prompt_tokens: 10,
+          completion_tokens: 5,
           prompt_tokens_details: { cached_tokens: 8 },
         },
       }),
@@ -211,7 +207,9 @@ suite('what a server may answer', () => {
           status: 'completed',
           output: [{ type: 'message', content: [{ type: 'output_text', text: 'Hi.' }] }],
           usage: {
-            ...{ input_tokens: 10, output_tokens: 5, total_tokens: 15 },
+            input_tokens: 10,
+            output_tokens: 5,
+            total_tokens: 15,
             input_tokens_details: { cached_tokens: 4 },
           },
         }),

@@ -6,6 +6,7 @@ import { decide, limitsOf } from '../../policies/decide.ts';
 import { decideUrl } from '../../policies/network.ts';
 import { decidePath } from '../../policies/paths.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
+import { toJson } from '../setup/json.ts';
 
 const policy = await readShipped();
 
@@ -163,7 +164,7 @@ test('the final place of a link is judged relative to the root only', () => {
 });
 
 test('limits are those of the file', () => {
-  assert.deepEqual(limitsOf(policy), {
+  assert.deepEqual(toJson(limitsOf(policy)), {
     steps: 50,
     toolCalls: 500,
     tokens: 3_000_000,

@@ -22,17 +22,22 @@ const shipped = await readShipped();
 const asksForMcp: Policy = (() => {
   const parsed = parsePolicy({
     tools: 'version: 1\ntools: { ask: ["mcp__*", read_blob], allow: [write_file, run_command] }\n',
-    ...{ network: 'version: 1\n', paths: 'version: 1\nwrite: { allow: ["**"] }\n' },
+    network: 'version: 1\n',
+    paths: 'version: 1\nwrite: { allow: ["**"] }\n',
   });
   assert.ok(parsed.ok);
   return parsed.policy;
 })();
 
 const command = (text: string, more: Action['args'] = {}): Action => ({
-  ...{ tool: 'run_command', args: { command: text, ...more }, workspace },
+  tool: 'run_command',
+  args: { command: text, ...more },
+  workspace,
 });
 const write = (path: string, content = ''): Action => ({
-  ...{ tool: 'write_file', args: { path, content }, workspace },
+  tool: 'write_file',
+  args: { path, content },
+  workspace,
 });
 const call = (args: Action['args']): Action => ({ tool: 'mcp__docs__get', args, workspace });
 const name = (proposed: readonly Omit<Grant, 'id' | 'by' | 'time'>[]): Grant[] =>

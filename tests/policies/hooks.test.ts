@@ -22,12 +22,18 @@ test('a hook has a name and a command, and what it leaves out is usual', () => {
     ok: true,
     hooks: [
       {
-        ...{ name: 'test', command: { command: 'npm test' } },
-        ...{ when: 'at-end', timeoutSeconds: 300, required: true },
+        name: 'test',
+        command: { command: 'npm test' },
+        when: 'at-end',
+        timeoutSeconds: 300,
+        required: true,
       },
       {
-        ...{ name: 'lint', command: { argv: ['npm', 'run', 'lint'] } },
-        ...{ when: 'after-step', timeoutSeconds: 9, required: false },
+        name: 'lint',
+        command: { argv: ['npm', 'run', 'lint'] },
+        when: 'after-step',
+        timeoutSeconds: 9,
+        required: false,
       },
     ],
   });

@@ -6,6 +6,7 @@ import type { UntrustedRules } from '../../policies/schema.ts';
 import { stepUp, toUntrusted } from '../../policies/untrusted.ts';
 import type { Untrusted } from '../../policies/untrusted.ts';
 import { readShipped, workspace } from './cases.ts';
+import { toJson } from '../setup/json.ts';
 
 const shipped = await readShipped();
 const trusting = {
@@ -84,8 +85,9 @@ test('what was asked about or denied anyway keeps its rule', () => {
 test('text without an attempt is remembered only where any text counts', () => {
   const any = { ...shipped, untrusted: { seen: 'any', askFor: 'changes' } } as const;
   assert.equal(toUntrusted(shipped, 'search x', []), undefined);
-  assert.deepEqual(toUntrusted(any, 'search x', []), { source: 'search x', kinds: [] });
-  assert.deepEqual(toUntrusted(shipped, 'search x', [{ kind: 'role', at: 2 }]), {
-    ...{ source: 'search x', kinds: ['role'] },
+  assert.deepEqual(toJson(toUntrusted(any, 'search x', [])), { source: 'search x', kinds: [] });
+  assert.deepEqual(toJson(toUntrusted(shipped, 'search x', [{ kind: 'role', at: 2 }])), {
+    source: 'search x',
+    kinds: ['role'],
   });
 });

@@ -145,7 +145,10 @@ export async function startAgent(
   });
   const key = ensureSigningKey(join(root, 'keys', 'operator.pem'));
   const workspaceSide = createWorkspaceActivities({
-    ...{ blobs, audit, sandbox, approvers: () => [key] },
+    blobs,
+    audit,
+    sandbox,
+    approvers: () => [key],
     policy: () => Promise.resolve(bundle),
     transactions: createTransactions(createLeases(folders.leases), folders.snapshots),
     copiesDir: folders.copies,
@@ -157,9 +160,12 @@ export async function startAgent(
   });
   const toCommon = (host: string) => {
     const announced = announcedOnly({
-      ...{ service: native.workflowService, namespace: 'default', codecs: [] },
+      service: native.workflowService,
+      namespace: 'default',
+      codecs: [],
       queues: toQueues(prefix, host),
-      ...{ approvers: () => [key], approversFile: 'operator.pub' },
+      approvers: () => [key],
+      approversFile: 'operator.pub',
       ledger: createOrderLedger(folders.orders),
       audit: () => Promise.resolve(audit),
       places: { copies: folders.copies },
@@ -175,7 +181,9 @@ export async function startAgent(
   const there = options.otherHost === undefined ? here : toCommon(options.otherHost);
   const workers = await Promise.all([
     Worker.create({
-      ...{ ...there, taskQueue: queues.run, workflowBundle: { codePath } },
+      ...there,
+      taskQueue: queues.run,
+      workflowBundle: { codePath },
       activities: createMessageActivities({
         approvers: () => [key],
         audit: () => Promise.resolve(audit),
@@ -196,7 +204,13 @@ export async function startAgent(
     const run = overrides.run ?? `t${process.pid}-${names++}`;
     const choice = { model: 'scripted' };
     const input: RunInput = {
-      ...{ run, goal, workspace, queues, limits: {}, approve: 'ask', by: 'tester' },
+      run,
+      goal,
+      workspace,
+      queues,
+      limits: {},
+      approve: 'ask',
+      by: 'tester',
       models: { planner: choice, executor: choice, reviewer: choice },
       started: new Date().toISOString(),
       ...overrides,
@@ -211,7 +225,12 @@ export async function startAgent(
   };
 
   return {
-    ...{ client, model, workspace, folders, blobs, start },
+    client,
+    model,
+    workspace,
+    folders,
+    blobs,
+    start,
     run: async (goal, overrides) => await (await start(goal, overrides)).result(),
     async answer(handle, answer) {
       const signature = signAnswer(key, { run: handle.workflowId.replace(/^run-/, ''), ...answer });

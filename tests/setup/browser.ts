@@ -22,8 +22,14 @@ export interface Browser {
 }
 
 const flags = [
-  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ];
 
 /** `names` are resolved to 127.0.0.1, as a rebinding attacker has it. */
@@ -34,7 +40,8 @@ export async function startBrowser(names: readonly string[] = []): Promise<Brows
     chromium ?? '',
     [
       ...flags,
-      ...[`--user-data-dir=${profile}`, '--remote-debugging-port=0'],
+      `--user-data-dir=${profile}`,
+      '--remote-debugging-port=0',
       ...(rules === '' ? [] : [`--host-resolver-rules=${rules}`]),
       'about:blank',
     ],
@@ -72,7 +79,9 @@ export async function startBrowser(names: readonly string[] = []): Promise<Brows
     });
   const evaluate = async (expression: string): Promise<unknown> => {
     const answer = (await call('Runtime.evaluate', {
-      ...{ expression, awaitPromise: true, returnByValue: true },
+      expression,
+      awaitPromise: true,
+      returnByValue: true,
     })) as { result?: { value?: unknown } } | undefined;
     return answer?.result?.value;
   };

@@ -47,18 +47,21 @@ export interface Machine {
 export function createMachine(env: Readonly<Record<string, string>> = {}): Machine {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'agent-cli-')));
   const state = join(root, 'state');
-  const { PATH = '', HOME = '', AGENT_TEMPORAL_CLI = '', XDG_CACHE_HOME } = process.env;
+  const {
+    PATH = '',
+    HOME = '',
+    AGENT_TEMPORAL_CLI = '',
+    XDG_CACHE_HOME = join(HOME, '.cache'),
+  } = process.env;
   const environment = {
-    ...{
-      PATH,
-      HOME,
-      AGENT_TEMPORAL_CLI,
-      AGENT_STATE_DIR: state,
-      XDG_CONFIG_HOME: join(root, 'config'),
-      NO_COLOR: '1',
-      AGENT_SANDBOX: existsSync('/usr/bin/bwrap') ? 'auto' : 'none',
-    },
-    ...(XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME }),
+    PATH,
+    HOME,
+    AGENT_TEMPORAL_CLI,
+    AGENT_STATE_DIR: state,
+    XDG_CONFIG_HOME: join(root, 'config'),
+    NO_COLOR: '1',
+    AGENT_SANDBOX: existsSync('/usr/bin/bwrap') ? 'auto' : 'none',
+    XDG_CACHE_HOME,
     ...env,
   };
 
@@ -108,7 +111,11 @@ export function createMachine(env: Readonly<Record<string, string>> = {}): Machi
   const run = (...args: readonly string[]): Promise<Ended> => start(...args).ended;
 
   return {
-    ...{ root, state, start, run, env: environment },
+    root,
+    state,
+    start,
+    run,
+    env: environment,
     async pidOf(name) {
       const { stdout } = await run('ps', '--json');
       const { parts } = JSON.parse(stdout) as { parts: readonly StackPart[] };

@@ -34,14 +34,14 @@ const kinds: Readonly<
   cancel: { place: 1, toSigned: ([by]) => ({ what: 'cancel', by: toText(by) }) },
   policyChanged: {
     place: 2,
-    toSigned: ([about, by]) => ({
-      ...{ what: 'policyChanged', by: toText(by), about: toText(about) },
-    }),
+    toSigned: ([about, by]) => ({ what: 'policyChanged', by: toText(by), about: toText(about) }),
   },
   say: {
     place: 3,
     toSigned: ([text, by, to]) => ({
-      ...{ what: 'say', by: toText(by), about: hashOf(JSON.stringify([text, to ?? null])) },
+      what: 'say',
+      by: toText(by),
+      about: hashOf(JSON.stringify([text, to ?? null])),
     }),
   },
 };
@@ -59,8 +59,11 @@ export function signingMessages(
 ): WorkflowClientInterceptor {
   const prove = (workflowId: string, signed: Signed): Proof =>
     signMessage(key, {
-      ...{ run: workflowId.replace(/^run-/, ''), order: orders.get(workflowId) ?? '' },
-      ...{ ...signed, nonce: randomUUID(), sent: Date.now() },
+      run: workflowId.replace(/^run-/, ''),
+      order: orders.get(workflowId) ?? '',
+      ...signed,
+      nonce: randomUUID(),
+      sent: Date.now(),
     });
   return {
     async signal(input, next) {

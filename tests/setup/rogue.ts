@@ -41,16 +41,19 @@ export async function createRogue(address: string): Promise<Rogue> {
   const native = await NativeConnection.connect({ address });
   const { workflow } = new Client({ connection });
   const worker = await Worker.create({
-    ...{ connection: native, taskQueue: ownQueue },
+    connection: native,
+    taskQueue: ownQueue,
     workflowsPath: fileURLToPath(new URL('rogue-workflows.ts', import.meta.url)),
     shutdownGraceTime: '0s',
   });
   const running = worker.run();
   const begin = async ({ type, workflowId, queue, args, cron }: Start) =>
     await workflow.start(type, {
-      ...{ workflowId, taskQueue: queue, args: [...args] },
+      workflowId,
+      taskQueue: queue,
+      args: [...args],
       workflowIdConflictPolicy: 'TERMINATE_EXISTING',
-      ...(cron === undefined ? {} : { cronSchedule: cron }),
+      cronSchedule: cron,
     });
   return {
     async start(attack) {

@@ -15,11 +15,7 @@ export interface TestTemporal {
 /** The one server of a test run: in memory, with the poll rates of the local stack. */
 export async function startTemporal(): Promise<TestTemporal> {
   const { cacheDir, temporalCli } = readSettings({ cwd: '/' });
-  const search = {
-    cacheDir,
-    path: process.env['PATH'] ?? '',
-    ...(temporalCli === undefined ? {} : { temporalCli }),
-  };
+  const search = { cacheDir, path: process.env['PATH'] ?? '', temporalCli };
   const cli = findTemporalCli(search) ?? (await fetchTemporalCli(search, console.log));
   const port = await findFreePort();
   const settings = [
@@ -32,8 +28,15 @@ export async function startTemporal(): Promise<TestTemporal> {
   const server = spawn(
     cli,
     [
-      ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
-      ...['--log-level', 'error'],
+      'server',
+      'start-dev',
+      '--headless',
+      '--ip',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--log-level',
+      'error',
       ...settings.flatMap((setting) => ['--dynamic-config-value', setting]),
       ...Object.entries(searchAttributes).flatMap(([name, type]) => [
         '--search-attribute',

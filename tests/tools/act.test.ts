@@ -23,6 +23,7 @@ import { parsePolicy } from '../../policies/parse.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { shippedDir } from '../policies/cases.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
+import { toJson } from '../setup/json.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-act-')));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -47,14 +48,22 @@ function createRoom() {
   after(() => audit.close());
   /** A worker of its own, with a policy of its own. */
   const worker = (policy: Policy, sha256: string): ActDependencies => ({
-    ...{ audit, spillDir: join(state, 'spill'), blobs: createBlobStore(join(state, 'blobs')) },
+    audit,
+    spillDir: join(state, 'spill'),
+    blobs: createBlobStore(join(state, 'blobs')),
     policy: () => Promise.resolve({ policy, sha256 }),
     sandbox: { kind: 'unavailable', reason: 'None is needed here.', fix: 'Nothing to do.' },
     approvers: () => [],
     transactions: createTransactions(createLeases(join(state, 'leases')), join(state, 'snapshots')),
   });
   const order = (attempt: number): ActOrder => ({
-    ...{ run: 'r', step: 's1', seq: 1, call: 'c1', tool: 'write_file', workspace, attempt },
+    run: 'r',
+    step: 's1',
+    seq: 1,
+    call: 'c1',
+    tool: 'write_file',
+    workspace,
+    attempt,
     args: { path: 'notes.txt', content: 'written' },
     signal: new AbortController().signal,
   });
@@ -81,7 +90,7 @@ test('a committed call is what its retry reports, whatever the policy says by th
   assert.equal(first.verdict, 'allow');
   const { text: _, ...result } = first;
   const { text, ...repeated } = again;
-  assert.deepEqual(repeated, result);
+  assert.deepEqual(repeated, toJson(result));
   assert.equal(text, first.head);
   assert.equal(readFileSync(file, 'utf8'), 'written');
   assert.deepEqual(await lines(), [
@@ -117,7 +126,7 @@ test('what tries to give orders is marked in result and record by kind and place
   const acted = await performAction(dependencies, reading);
   const suspicious = [{ kind: 'override', at: acted.text.indexOf('Ignore') }];
   assert.deepEqual(acted.suspicious, suspicious);
-  assert.deepEqual(acted.untrusted, { source: 'read_file README.md', kinds: ['override'] });
+  assert.deepEqual(toJson(acted.untrusted), { source: 'read_file README.md', kinds: ['override'] });
   const stored = await dependencies.blobs.getJson<Observation>(acted.observation ?? '');
   assert.deepEqual(stored.suspicious, suspicious);
   assert.deepEqual(await lines(), [['outcome', 'allow', 'p', suspicious]]);

@@ -106,7 +106,10 @@ export async function createWorld({ network }: { readonly network?: object } = {
     spillDir: join(folders.root, 'spill'),
   };
   const values: Record<string, string> = {
-    ...{ WS: workspace, OUT: out, PORT: String(port), UDP: String(port) },
+    WS: workspace,
+    OUT: out,
+    PORT: String(port),
+    UDP: String(port),
   };
   const fill = <T>(value: T): T =>
     JSON.parse(
@@ -115,7 +118,10 @@ export async function createWorld({ network }: { readonly network?: object } = {
       ),
     ) as T;
   return {
-    ...{ workspace, out, fill, connections: () => connections },
+    workspace,
+    out,
+    fill,
+    connections: () => connections,
     sandboxed: dependencies.sandbox.kind === 'bubblewrap',
     async prepare({ setup = [], race }) {
       const servers: Server[] = [];
@@ -129,7 +135,10 @@ export async function createWorld({ network }: { readonly network?: object } = {
     async call(tool, args) {
       const started = performance.now();
       const { verdict, ok, text } = await invokeTool(dependencies, {
-        ...{ run: 'attack', tool, args, workspace },
+        run: 'attack',
+        tool,
+        args,
+        workspace,
       });
       return { verdict, ok, text, ms: performance.now() - started };
     },

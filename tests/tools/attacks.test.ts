@@ -48,8 +48,12 @@ const files = [
 /** For a call that names no limit of its own; generous, since other tests run beside this one. */
 const usualMs = 60_000;
 const opTools: Readonly<Record<string, string>> = {
-  ...{ read: 'read_file', write: 'write_file', list: 'list_files', delete: 'delete_file' },
-  ...{ edit: 'edit_file', search: 'search' },
+  read: 'read_file',
+  write: 'write_file',
+  list: 'list_files',
+  delete: 'delete_file',
+  edit: 'edit_file',
+  search: 'search',
 };
 
 const readCases = (file: string): Case[] =>
@@ -120,8 +124,8 @@ const toCommandCall = ({
   'run_command',
   {
     ...rest,
-    ...(shell === undefined ? {} : { command: shell }),
-    ...(timeout_ms === undefined ? {} : { timeoutSeconds: Number(timeout_ms) / 1000 }),
+    command: shell ?? rest['command'],
+    timeoutSeconds: timeout_ms === undefined ? rest['timeoutSeconds'] : Number(timeout_ms) / 1000,
   },
 ];
 

@@ -19,7 +19,8 @@ suite('what is long is looked through in a thread', () => {
     assert.equal(suspicion?.kind, 'override');
     const args = { content: long('correct-horse-battery'), path: 'a' };
     assert.deepEqual(await checks.redactArguments(args), {
-      ...{ content: long('[secret:PASS]'), path: 'a' },
+      content: long('[secret:PASS]'),
+      path: 'a',
     });
   });
 
@@ -68,7 +69,9 @@ suite('what is not done by the deadline', () => {
     assert.equal(await checks.findInjection(long('')), undefined);
     assert.equal(await checks.redactArguments({ content: long('') }), undefined);
     const decision = await checks.decide(policy, {
-      ...{ tool: 'run_command', args: { command: `ls ${'a '.repeat(6_000)}` }, workspace },
+      tool: 'run_command',
+      args: { command: `ls ${'a '.repeat(6_000)}` },
+      workspace,
     });
     assert.equal(decision.verdict, 'deny');
     assert.equal(decision.rule, 'policy.deadline');

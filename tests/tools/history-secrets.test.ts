@@ -22,10 +22,13 @@ test('git log -p and git show print no value of a .env that history holds', asyn
   const redactor = createRedactor();
   const blobs = createBlobStore(join(folder, 'blobs'), redactor);
   const activities = createWorkspaceActivities({
-    ...{ ...dependencies, redactor, blobs },
+    ...dependencies,
+    redactor,
+    blobs,
     isRunOpen: () => Promise.resolve(true),
     hooks: () => ({ hooks: [] }),
-    ...{ copiesDir: join(folder, 'copies'), stagedDir: join(folder, 'staged') },
+    copiesDir: join(folder, 'copies'),
+    stagedDir: join(folder, 'staged'),
     offLimits: () => undefined,
   });
   const commands = ['git log -p', 'git show HEAD~1'];
@@ -34,7 +37,10 @@ test('git log -p and git show print no value of a .env that history holds', asyn
     const result: ActResult = await new MockActivityEnvironment({ attempt: 1 }).run(
       (request: ActRequest) => activities.act(request),
       {
-        ...{ run: 'r', step: 's1', seq: index + 1, workspace },
+        run: 'r',
+        step: 's1',
+        seq: index + 1,
+        workspace,
         call: { id: `c${index}`, tool: 'run_command', preview: command, segment, index },
       },
     );

@@ -41,7 +41,9 @@ export async function makeRequest(base: Policy, input: NetworkInput): Promise<Ne
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const proxy = createProxy({
-    ...{ policy, resolve, log: () => Promise.resolve() },
+    policy,
+    resolve,
+    log: () => Promise.resolve(),
     async dial(address) {
       dialled.push(address);
       const socket = connect(port, '127.0.0.1');

@@ -71,7 +71,10 @@ async function createRoom(files: Files, repository = false): Promise<Room> {
   const { transactions } = dependencies;
   after(() => dependencies.audit.close());
   return {
-    ...{ target, state, dependencies, git },
+    target,
+    state,
+    dependencies,
+    git,
     async stage(changed, removed = []) {
       const stage = join(state, 'staged', 'r1', 'copy');
       const place = { run: 'r1', workspace: stage, stagedFrom: target };

@@ -21,7 +21,8 @@ function strike(room: ProtectedRoom, failpoint: string, ...args: string[]): void
     writeFileSync(join(folder, failpoint), '0');
     const worker = fileURLToPath(new URL('protected-worker.ts', import.meta.url));
     const ended = spawnSync(process.execPath, [worker, room.folder, command, ...args], {
-      ...{ env: { ...process.env, AGENT_FAILPOINTS: folder }, encoding: 'utf8' },
+      env: { ...process.env, AGENT_FAILPOINTS: folder },
+      encoding: 'utf8',
     });
     assert.equal(ended.signal, 'SIGKILL', `${failpoint} was not passed: ${ended.stderr}`);
     assert.ok(existsSync(join(folder, `${failpoint}.hit`)));
@@ -66,8 +67,12 @@ suite('a worker that dies while a change is held back', () => {
       }));
 
   for (const failpoint of [
-    ...['applied-ref.before', 'applied-ref.after', 'applied.after'],
-    ...['settle.before', 'post-ref.before', 'post-ref.after'],
+    'applied-ref.before',
+    'applied-ref.after',
+    'applied.after',
+    'settle.before',
+    'post-ref.before',
+    'post-ref.after',
   ])
     for (const answer of ['approve', 'deny'] as const)
       test(`at ${failpoint}, after "${answer}": the next one ends it, without running it again`, () =>

@@ -32,10 +32,15 @@ for (const { why, path, rule } of cases)
     git(room.workspace, 'config', 'core.hooksPath', 'hooks');
     const write = (approval?: Approval) =>
       performAction(room.dependencies, {
-        ...{ run: 'r', step: 's1', seq: 1, call: 'c1', tool: 'write_file' },
-        ...{ workspace: room.workspace, args: { path, content: 'x\n' } },
+        run: 'r',
+        step: 's1',
+        seq: 1,
+        call: 'c1',
+        tool: 'write_file',
+        workspace: room.workspace,
+        args: { path, content: 'x\n' },
         signal: new AbortController().signal,
-        ...(approval === undefined ? {} : { approval }),
+        approval,
       });
     const acted = await write();
     assert.equal(acted.verdict, rule === undefined ? 'allow' : 'ask', acted.rule);

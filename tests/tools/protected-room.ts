@@ -123,7 +123,8 @@ export async function createProtectedRoom({
   const audit = createAuditLog(folders.audit);
   const blobs = createBlobStore(folders.blobs);
   const create = async (): Promise<ActDependencies> => ({
-    ...{ blobs, audit },
+    blobs,
+    audit,
     policy: (at) =>
       Promise.resolve(tightenOrLock(policy === undefined ? shipped : policy(shipped), at)),
     sandbox: sandbox ?? (await (probed as Promise<Sandbox>)),
@@ -137,9 +138,16 @@ export async function createProtectedRoom({
   const approvals = new Map<number, Approval>();
   const again: ProtectedRoom['again'] = async (command, seq, more = {}) => ({
     ...(await performAction(dependencies, {
-      ...{ run: 'r', step: 's1', seq, call: `c${seq}`, tool: 'run_command', workspace },
-      ...{ args: { command }, signal: new AbortController().signal, ...more },
-      ...(approvals.has(seq) ? { approval: approvals.get(seq) as Approval } : {}),
+      run: 'r',
+      step: 's1',
+      seq,
+      call: `c${seq}`,
+      tool: 'run_command',
+      workspace,
+      args: { command },
+      signal: new AbortController().signal,
+      ...more,
+      approval: approvals.get(seq),
     })),
     seq,
   });
@@ -148,7 +156,11 @@ export async function createProtectedRoom({
     return { ...said, signature: signAnswer(key, { ...said, run: 'r' }) };
   };
   return {
-    ...{ folder: base, workspace, write, again, approve },
+    folder: base,
+    workspace,
+    write,
+    again,
+    approve,
     get dependencies() {
       return dependencies;
     },

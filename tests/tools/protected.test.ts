@@ -85,7 +85,9 @@ async function attack(given: Case, answer: 'approve' | 'deny'): Promise<void> {
     const command = setUp(room, given);
     if (given.first !== undefined) assert.equal((await room.run('node first.cjs')).ok, true);
     const watched = [
-      ...[...(given.asks ?? []), ...(given.denied ?? []), ...(given.withheld ?? [])],
+      ...(given.asks ?? []),
+      ...(given.denied ?? []),
+      ...(given.withheld ?? []),
       ...(given.unchanged ?? []),
     ];
     const before = lookAt(room, watched);

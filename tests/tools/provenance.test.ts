@@ -50,7 +50,9 @@ async function createProject(t: TestContext, { committed = true } = {}) {
   const head = (await readHead(root)) ?? '';
   const see = (tool: string, args: Action['args'], text = '', changed: string[] = []) =>
     findOutside({
-      ...{ run, head, policy: networked },
+      run,
+      head,
+      policy: networked,
       action: { tool, args, workspace: root },
       outcome: { text, changed },
     });

@@ -23,7 +23,10 @@ const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-transactions-'))
 after(() => rmSync(root, { recursive: true, force: true }));
 
 const inside: Decision = {
-  ...{ verdict: 'allow', rule: 'tools.test', reason: 'A test.', effect: 'workspace' },
+  verdict: 'allow',
+  rule: 'tools.test',
+  reason: 'A test.',
+  effect: 'workspace',
 };
 const beyond: Decision = { ...inside, effect: 'external' };
 
@@ -50,9 +53,16 @@ function createRoom(): Room {
   const next = (): Transactions =>
     createTransactions(createLeases(join(state, 'leases')), join(state, 'snapshots'));
   return {
-    ...{ workspace, attempts, next, transactions: next() },
+    workspace,
+    attempts,
+    next,
+    transactions: next(),
     order: (seq, more = {}) => ({
-      ...{ workspace, run: 'r', seq, digest: `d${seq}`, decision: inside },
+      workspace,
+      run: 'r',
+      seq,
+      digest: `d${seq}`,
+      decision: inside,
       signal: new AbortController().signal,
       isTakenBack: () => false,
       begin: (attempt) => {
@@ -151,7 +161,8 @@ test('the store tells of a call before it is decided of again, and takes it back
   assert.equal(await transactions.recall(order(1)), undefined);
   await transactions.transact(order(1), append, settle);
   assert.deepEqual(await next().recall(order(1)), {
-    ...{ state: 'committed', result: { said: 'appended' } },
+    state: 'committed',
+    result: { said: 'appended' },
   });
   const cut = async (): Promise<never> => {
     await append();

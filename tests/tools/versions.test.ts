@@ -44,7 +44,9 @@ function createRoom() {
   after(() => audit.close());
   const key = ensureSigningKey(join(state, 'key.pem'));
   const worker = (): ActDependencies => ({
-    ...{ audit, spillDir: join(state, 'spill'), blobs: createBlobStore(join(state, 'blobs')) },
+    audit,
+    spillDir: join(state, 'spill'),
+    blobs: createBlobStore(join(state, 'blobs')),
     policy: () => Promise.resolve({ policy, sha256: 'p' }),
     sandbox: { kind: 'unavailable', reason: 'None is needed here.', fix: 'Nothing to do.' },
     approvers: () => [key],
@@ -60,8 +62,14 @@ function createRoom() {
   ): Promise<Acted> => {
     if (approved === undefined) seq += 1;
     const acted = await performAction(dependencies, {
-      ...{ run: 'r', step: 's1', call: `c${seq}`, tool, args, workspace, seq },
-      ...(previous === undefined ? {} : { previous }),
+      run: 'r',
+      step: 's1',
+      call: `c${seq}`,
+      tool,
+      args,
+      workspace,
+      seq,
+      previous,
       ...approved,
       signal: new AbortController().signal,
     });
@@ -71,13 +79,12 @@ function createRoom() {
   const approve = (asked: Acted): { approval: Approval; against?: string; seq: number } => {
     const words = { request: 'a1', digest: asked.digest, answer: 'approve', by: 'p' } as const;
     const signature = signAnswer(key, { run: 'r', ...words });
-    return {
-      ...{ approval: { ...words, signature }, seq },
-      ...(asked.against === undefined ? {} : { against: asked.against }),
-    };
+    return { approval: { ...words, signature }, seq, against: asked.against };
   };
   return {
-    ...{ act, approve, workspace },
+    act,
+    approve,
+    workspace,
     blobs: () => dependencies.blobs,
     put: (path: string, text: string) => writeFileSync(join(workspace, path), text),
     text: (path: string) => readFileSync(join(workspace, path), 'utf8'),

@@ -59,7 +59,7 @@ const send = (port: number, { method = 'POST', path, headers = {} }: Attack): Pr
 
 const startPath = '/api/v1/namespaces/default/workflows/planted';
 const paths = [startPath, '/codec/decode', '/status', '/down', '/v1/responses', '/v1/models'];
-const attacks: readonly Attack[] = paths.flatMap((path) => [
+const attacks: readonly Attack[] = paths.flatMap((path): Attack[] => [
   { path },
   { path, method: 'GET' },
   { path, headers: { 'content-type': 'text/plain', origin: 'http://evil.example' } },
@@ -132,9 +132,20 @@ suite('a running stack', { skip: obstacle ?? false }, () => {
     const addresses = [...portsOf(stack).map((port) => `127.0.0.1:${port}`), '127.0.0.1:7233'];
     for (const address of addresses) {
       const said = await asNobody(temporalCli, [
-        ...['workflow', 'start', '--address', address, '--command-timeout', '3s'],
-        ...['--type', 'agentRun', '--task-queue', 'dev-agent-run', '--workflow-id', 'planted'],
-        ...['--input', '{"run":"planted","goal":"x","workspace":"/root"}'],
+        'workflow',
+        'start',
+        '--address',
+        address,
+        '--command-timeout',
+        '3s',
+        '--type',
+        'agentRun',
+        '--task-queue',
+        'dev-agent-run',
+        '--workflow-id',
+        'planted',
+        '--input',
+        '{"run":"planted","goal":"x","workspace":"/root"}',
       ]);
       assert.doesNotMatch(said, /Running execution/, `${address}: ${said}`);
     }

@@ -19,7 +19,7 @@ const toEvents = (workflowId: string, types: readonly string[]): RecordedEvent[]
   types.map((eventType, index) => ({
     eventId: String(index + 1),
     eventType: `EVENT_TYPE_${eventType}`,
-    ...(index === 0 ? { workflowExecutionStartedEventAttributes: { workflowId } } : {}),
+    workflowExecutionStartedEventAttributes: index === 0 ? { workflowId } : undefined,
   }));
 
 const first = toEvents('run-a', [

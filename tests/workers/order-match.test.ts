@@ -9,7 +9,10 @@ import { input as told } from '../audit/told-history.ts';
 const nonce = randomUUID();
 const input: RunInput = {
   ...told,
-  ...{ run: 'r1', goal: 'ship it', workspace: '/state/staged/r1/copy', stagedFrom: '/project' },
+  run: 'r1',
+  goal: 'ship it',
+  workspace: '/state/staged/r1/copy',
+  stagedFrom: '/project',
   models: { planner: { model: 'p' }, executor: { model: 'e' }, reviewer: { model: 'r' } },
   approve: 'auto',
 };

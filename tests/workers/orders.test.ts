@@ -39,7 +39,10 @@ async function ask(
   const events = [{ workflowExecutionStartedEventAttributes: start }];
   const create = announcedOnly({
     service: { getWorkflowExecutionHistory: () => Promise.resolve({ history: { events } }) },
-    ...{ namespace: 'default', queues, codecs: [], approversFile: 'operator.pub' },
+    namespace: 'default',
+    queues,
+    codecs: [],
+    approversFile: 'operator.pub',
     approvers: () => [key],
     ledger: createOrderLedger(join(root, randomUUID())),
     audit: () => Promise.resolve(audit),
@@ -47,7 +50,9 @@ async function ask(
   });
   const info = {
     workflowExecution: { workflowId: toWorkflowId(input.run), runId: randomUUID() },
-    ...{ workflowType, activityType: 'closeRun', taskQueue },
+    workflowType,
+    activityType: 'closeRun',
+    taskQueue,
   };
   const { inbound } = create({ info } as Context);
   const { run, workspace } = input;

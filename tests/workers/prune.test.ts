@@ -79,14 +79,10 @@ async function createState(t: TestContext) {
   const size = (): number => Number(/size: (\d+)/.exec(git('count-objects', '-v'))?.[1]);
   const prune = (endedDaysAgo: number | undefined, grace?: number) =>
     pruneSnapshots({
-      ...{
-        root: folders.root,
-        days: 30,
-        closed: new Map(
-          endedDaysAgo === undefined ? [] : [['a', Date.now() - endedDaysAgo * dayMs]],
-        ),
-      },
-      ...(grace === undefined ? {} : { graceMs: grace }),
+      root: folders.root,
+      days: 30,
+      closed: new Map(endedDaysAgo === undefined ? [] : [['a', Date.now() - endedDaysAgo * dayMs]]),
+      graceMs: grace,
     });
   return { folders, workspace, open, snapshots, trees, store, git, age, size, prune, write };
 }

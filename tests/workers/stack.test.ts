@@ -215,8 +215,12 @@ test('a stack of another version is replaced when it is idle', { timeout: 120_00
     age(stack);
     const connection = await connectTemporal({ address: stack.temporal });
     await connection.workflowService.startWorkflowExecution({
-      ...{ namespace: 'default', workflowId: 'run-old', requestId: 'old', identity: 'test' },
-      ...{ workflowType: { name: 'agentRun' }, taskQueue: { name: 'nobody' } },
+      namespace: 'default',
+      workflowId: 'run-old',
+      requestId: 'old',
+      identity: 'test',
+      workflowType: { name: 'agentRun' },
+      taskQueue: { name: 'nobody' },
     });
     const client = new Client({ connection });
     // The visibility store follows a moment later.

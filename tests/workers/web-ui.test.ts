@@ -49,7 +49,9 @@ before(async () => {
   await once(temporal, 'listening');
   port = await findFreePort();
   door = createWebUi({
-    ...{ port, key: 'the-key', token: 't0ken' },
+    port,
+    key: 'the-key',
+    token: 't0ken',
     upstream: () => ({ host: '127.0.0.1', port: (temporal.address() as AddressInfo).port }),
     codec: createCodecAnswers(createPayloadCodec({ keys })),
   });
@@ -119,8 +121,11 @@ const foreign: readonly (readonly [string, () => Question])[] = [
     () => ({
       method: 'POST',
       headers: {
-        ...{ cookie, 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate' },
-        ...{ 'sec-fetch-dest': 'document', 'content-type': 'text/plain' },
+        cookie,
+        'sec-fetch-site': 'same-site',
+        'sec-fetch-mode': 'navigate',
+        'sec-fetch-dest': 'document',
+        'content-type': 'text/plain',
       },
     }),
   ],

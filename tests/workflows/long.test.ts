@@ -24,10 +24,7 @@ const callsOf = (step: string, turn: number): ScriptedCall[] => {
     { name: 'read_file', args: { path: 'lines.txt', startLine: line + 1, endLine: line + 1 } },
     turn % 5 === 0
       ? { name: 'run_command', args: { command: `echo ${step}-${turn} >> log` } }
-      : {
-          name: 'write_file',
-          args: { path: `${step}/more-${turn}.txt`, content: `${turn}\n` },
-        },
+      : { name: 'write_file', args: { path: `${step}/more-${turn}.txt`, content: `${turn}\n` } },
   ];
 };
 const perTurn = callsOf('s1', 0).length;

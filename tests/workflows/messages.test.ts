@@ -89,7 +89,8 @@ suite('messages to a run', () => {
   test('unsigned and forged ones have no effect, are written down, and do not stop the run', async () => {
     const handle = await begin();
     const forged = {
-      ...{ nonce: randomUUID(), sent: Date.now() },
+      nonce: randomUUID(),
+      sent: Date.now(),
       signature: { key: '0'.repeat(16), value: 'AAAA' },
     };
     for (const proof of [undefined, forged, { ...forged, signature: 1 }, 'x', null])

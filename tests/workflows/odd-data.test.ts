@@ -14,8 +14,17 @@ import { startAgent } from '../setup/agent.ts';
 import type { TestAgent } from '../setup/agent.ts';
 
 const state = {
-  ...{ round: 0, steps: [], planNotes: [], achieved: [], actions: 0, asks: 0, questions: 0 },
-  ...{ said: [], thought: '', denials: 0, repeat: { key: '', count: 0 } },
+  round: 0,
+  steps: [],
+  planNotes: [],
+  achieved: [],
+  actions: 0,
+  asks: 0,
+  questions: 0,
+  said: [],
+  thought: '',
+  denials: 0,
+  repeat: { key: '', count: 0 },
   usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
 };
 
@@ -31,12 +40,19 @@ suite('odd data', () => {
     const { taskQueue } = await known.describe();
     await known.terminate();
     const handle = await agent.client.workflow.start(workflowType, {
-      ...{ workflowId: toWorkflowId(name), taskQueue, args },
+      workflowId: toWorkflowId(name),
+      taskQueue,
+      args,
     });
     return await handle.result().catch((error: unknown) => error);
   };
   const input = {
-    ...{ run: 'odd', goal: 'g', workspace: '/nowhere', by: 'b', approve: 'ask', limits: {} },
+    run: 'odd',
+    goal: 'g',
+    workspace: '/nowhere',
+    by: 'b',
+    approve: 'ask',
+    limits: {},
     queues: { model: 'm', workspace: 'w' },
     models: { planner: { model: 'a' }, executor: { model: 'a' }, reviewer: { model: 'a' } },
   };

@@ -42,7 +42,9 @@ async function resetTo(
   const { events } = await base.fetchHistory();
   const done = (events ?? []).filter((each) => each.workflowTaskCompletedEventAttributes);
   await client.workflowService.resetWorkflowExecution({
-    ...{ namespace: 'default', requestId: randomUUID(), reason: 'a test' },
+    namespace: 'default',
+    requestId: randomUUID(),
+    reason: 'a test',
     workflowExecution: { workflowId, runId: runId ?? (await base.describe()).runId },
     workflowTaskFinishEventId: done.at(place)?.eventId ?? null,
   });
@@ -107,11 +109,7 @@ suite('somebody who reaches Temporal’s port', () => {
       .filter((line) => line.includes('"kind":"refusal"'));
 
   const attacks: readonly [name: string, make: () => Partial<RunInput>, why: RegExp][] = [
-    [
-      'a run nobody signed',
-      () => ({ order: undefined as never }),
-      /the operator has not signed it/,
-    ],
+    ['a run nobody signed', () => ({ order: undefined }), /the operator has not signed it/],
     ['another folder', () => ({ workspace: foreign() }), /does not fit what it says/],
     ['another goal', () => ({ goal: 'take everything' }), /does not fit/],
     [
@@ -135,10 +133,7 @@ suite('somebody who reaches Temporal’s port', () => {
     [
       'a signature by a key nobody knows',
       () => ({
-        order: {
-          nonce: randomUUID(),
-          signature: { key: '0123456789abcdef', value: 'AAAA' },
-        },
+        order: { nonce: randomUUID(), signature: { key: '0123456789abcdef', value: 'AAAA' } },
       }),
       /not one of an approver.*operator\.pub.*AGENT_APPROVERS/,
     ],
@@ -250,8 +245,14 @@ suite('somebody who reaches Temporal’s port', () => {
     const doomed = join(dirname(agent.workspace), 'doomed');
     mkdirSync(doomed);
     const request = {
-      ...{ run: copied.run, by: 'policy', goal: copied.goal, target: agent.workspace },
-      ...{ stage: doomed, base: '0'.repeat(40), tree: '0'.repeat(40), mode: 'patch' },
+      run: copied.run,
+      by: 'policy',
+      goal: copied.goal,
+      target: agent.workspace,
+      stage: doomed,
+      base: '0'.repeat(40),
+      tree: '0'.repeat(40),
+      mode: 'patch',
     };
     const attack = {
       type: 'promotion',

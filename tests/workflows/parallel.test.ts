@@ -110,10 +110,7 @@ suite('independent steps at once', () => {
   });
 
   test('a lane that waits for an approval leaves the others alone; what is accepted is not done before it is merged', async () => {
-    await begin({
-      s1: [writeFileOf('AGENTS.md', 'Be kind.\n')],
-      s2: [writeFileOf('b.txt', 'b')],
-    });
+    await begin({ s1: [writeFileOf('AGENTS.md', 'Be kind.\n')], s2: [writeFileOf('b.txt', 'b')] });
     const handle = await agent.start('Work in lanes');
     const view = await waitUntil(
       handle,

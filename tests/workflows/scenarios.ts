@@ -116,12 +116,10 @@ export function toOptions({ files, tools }: Scenario): TestAgentOptions {
 export const toInput = (
   { input, staged }: Scenario,
   { folders, workspace }: TestAgent,
-): Partial<RunInput> => ({
-  ...input,
-  ...(staged === undefined
-    ? {}
-    : { workspace: join(folders.staged, 'run', 'workspace'), stagedFrom: workspace }),
-});
+): Partial<RunInput> =>
+  staged === undefined
+    ? { ...input }
+    : { ...input, workspace: join(folders.staged, 'run', 'workspace'), stagedFrom: workspace };
 
 /** Takes the lease of the workspace as another worker would: the call under way cannot commit any more. */
 async function takeOverLease({ folders }: TestAgent): Promise<void> {
@@ -675,10 +673,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'rewind-into-merged-lanes',
     script: lanesStory(
-      {
-        s1: [runOf('echo a >> a.log')],
-        s2: [runOf('echo b >> b.log')],
-      },
+      { s1: [runOf('echo a >> a.log')], s2: [runOf('echo b >> b.log')] },
       { ask: 'Go on?' },
     ),
     tools: threeLanes,

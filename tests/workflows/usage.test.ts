@@ -13,7 +13,11 @@ import type { Counts } from '../../workflows/usage.ts';
 import { countAction, countModel, findPrice } from '../../workflows/usage.ts';
 
 const nothing = (): Counts => ({
-  ...{ steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
+  steps: 0,
+  toolCalls: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  workMs: 0,
 });
 const million = 1_000_000;
 
@@ -131,8 +135,14 @@ suite('counting', () => {
 suite('meters', () => {
   const limits = { steps: 5, toolCalls: 10, tokens: 1_000, minutes: 2 };
   const usage = {
-    ...{ steps: 1, toolCalls: 8, inputTokens: 700, outputTokens: 300, workMs: 90_000 },
-    ...{ outputBytes: 64, modelCalls: 3, usd: 0.004 },
+    steps: 1,
+    toolCalls: 8,
+    inputTokens: 700,
+    outputTokens: 300,
+    workMs: 90_000,
+    outputBytes: 64,
+    modelCalls: 3,
+    usd: 0.004,
     tools: { search: { calls: 3, workMs: 60_000, outputBytes: 50 } },
   };
 

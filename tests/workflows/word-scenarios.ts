@@ -142,7 +142,10 @@ const untested = (waived: string, verdict = 'accept'): PureScript => {
     if (request.role === 'planner') return { json: plan };
     const told = request.messages.some(({ text }) => text.includes('problem-1'));
     const entries = ['r1', ...(told ? ['problem-1'] : [])].map((id) => ({
-      ...{ id, met: false, evidence: [], waived },
+      id,
+      met: false,
+      evidence: [],
+      waived,
     }));
     const isAgain = request.messages.some(({ text }) => text.includes('By your own list'));
     const whole = {

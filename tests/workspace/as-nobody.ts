@@ -58,7 +58,9 @@ async function opened() {
   const { left } = await fresh.restore(tree);
   const status = execFileSync('git', ['status', '--porcelain'], { cwd: workspace });
   return {
-    ...{ uncovered: uncovered.toSorted(), left, status: status.toString() },
+    uncovered: uncovered.toSorted(),
+    left,
+    status: status.toString(),
     modes: ['src', '.git'].map((path) => (statSync(at(path)).mode & 0o700).toString(8)),
     same: await fresh.isSame((await fresh.capture()).tree, tree),
   };

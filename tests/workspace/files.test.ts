@@ -80,7 +80,10 @@ test('writing makes folders, keeps permissions, and says what changed', (t) => {
   const { root } = makePlace(t);
   const made = writeText(root, 'docs/guide/intro.md', '# hi\n', options);
   assert.deepEqual(made, {
-    ...{ path: 'docs/guide/intro.md', bytes: 5, before: null, after: sha256('# hi\n') },
+    path: 'docs/guide/intro.md',
+    bytes: 5,
+    before: null,
+    after: sha256('# hi\n'),
   });
   const file = join(root, 'docs/guide/intro.md');
   chmodSync(file, 0o755);

@@ -58,9 +58,15 @@ export async function makeShell(place: Place, choice?: Sandbox): Promise<Shell> 
   const sandbox = choice ?? (await findSandbox(place));
   const run = async (line: string | CommandLine, options: Partial<CommandOptions> = {}) => {
     const outcome = await runCommandLine(typeof line === 'string' ? parseCommand(line) : line, {
-      ...{ root: place.root, sandbox, timeoutMs: 60_000, maxOutputBytes: 1_000_000 },
-      ...{ signal: new AbortController().signal, spillDir: join(place.state, 'spill') },
-      ...{ authorize: anything, guard: openGuard, ...options },
+      root: place.root,
+      sandbox,
+      timeoutMs: 60_000,
+      maxOutputBytes: 1_000_000,
+      signal: new AbortController().signal,
+      spillDir: join(place.state, 'spill'),
+      authorize: anything,
+      guard: openGuard,
+      ...options,
     });
     return { ...outcome, text: outcome.head + outcome.tail };
   };

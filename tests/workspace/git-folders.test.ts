@@ -47,7 +47,9 @@ function createRoom(store = join(root, `s${(folders += 1)}`), folder?: string): 
       { cwd: workspace, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
     ).trim();
   return {
-    ...{ workspace, git, snapshots: openSnapshots(store, workspace, 'test') },
+    workspace,
+    git,
+    snapshots: openSnapshots(store, workspace, 'test'),
     plant(path) {
       git('init', '-q', path);
       writeFileSync(join(workspace, path, 'file'), path);

@@ -23,7 +23,9 @@ import type { Place } from './fixture.ts';
 function plantTraps({ root }: Place): (...args: string[]) => string {
   const git = (...args: string[]): string =>
     execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-      ...{ cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
   git('init', '-q', '-b', 'main');
   writeFileSync(join(root, 'a.txt'), 'one\n');
@@ -80,10 +82,22 @@ function plantTraps({ root }: Place): (...args: string[]) => string {
 }
 
 const expected = [
-  ...['alias.st', 'core.editor', 'core.fsmonitor', 'core.hookspath', 'core.pager'],
-  ...['core.sshcommand', 'credential.https://example.com.helper', 'diff.external'],
-  ...['diff.trap.command', 'filter.trap.clean', 'filter.trap.smudge', 'gpg.program'],
-  ...['include.path', 'merge.trap.driver', 'protocol.ext.allow', 'remote.origin.uploadpack'],
+  'alias.st',
+  'core.editor',
+  'core.fsmonitor',
+  'core.hookspath',
+  'core.pager',
+  'core.sshcommand',
+  'credential.https://example.com.helper',
+  'diff.external',
+  'diff.trap.command',
+  'filter.trap.clean',
+  'filter.trap.smudge',
+  'gpg.program',
+  'include.path',
+  'merge.trap.driver',
+  'protocol.ext.allow',
+  'remote.origin.uploadpack',
   'url.ext::sh.insteadof',
 ];
 

@@ -15,7 +15,9 @@ function createRoom(name: string) {
   mkdirSync(root);
   const git = (...args: readonly string[]): string =>
     execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
-      ...{ cwd: root, encoding: 'utf8' as const, stdio: ['ignore', 'pipe', 'ignore'] },
+      cwd: root,
+      encoding: 'utf8' as const,
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
   const write = (path: string, content: string): void => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
@@ -53,8 +55,12 @@ suite('secrets of .env files that git holds are known', () => {
     const read = createHistoryReader(join(base, 'reader-all'));
     const values = toValues(await read(root));
     assert.deepEqual(values, [
-      ...['fifth-value-5', 'first-value-1', 'fourth-value-4'],
-      ...['second-value-2', 'sixth-value-6', 'third-value-3'],
+      'fifth-value-5',
+      'first-value-1',
+      'fourth-value-4',
+      'second-value-2',
+      'sixth-value-6',
+      'third-value-3',
     ]);
     const redactor = createRedactor();
     redactor.add(await createHistoryReader(join(base, 'reader-all'))(root));

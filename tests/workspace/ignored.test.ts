@@ -59,15 +59,30 @@ test('what git ignores is apart, and what it tracks is not, whatever the rules s
   room.write({ '.git/info/exclude': 'scratch/\n' });
   const before = await room.capture();
   room.write({
-    ...{ 'src/a.ts': 'two\n', 'tracked.log': 'two\n', 'keep.log': 'x', 'scratch/y': 'x' },
-    ...{ 'dist/a/b.js': 'x', 'a.log': 'x', 'packages/a/out': 'x', out: 'x' },
-    ...{ ':(top)b.log': 'x', '-c.log': 'x', 'new\nline.log': 'x', 'ü.log': 'x' },
+    'src/a.ts': 'two\n',
+    'tracked.log': 'two\n',
+    'keep.log': 'x',
+    'scratch/y': 'x',
+    'dist/a/b.js': 'x',
+    'a.log': 'x',
+    'packages/a/out': 'x',
+    out: 'x',
+    ':(top)b.log': 'x',
+    '-c.log': 'x',
+    'new\nline.log': 'x',
+    'ü.log': 'x',
   });
   assert.deepEqual(await sort(room, before), {
     changes: ['keep.log', 'out', 'src/a.ts', 'tracked.log'],
     ignored: [
-      ...['-c.log', ':(top)b.log', 'a.log', 'dist/a/b.js', 'new\nline.log'],
-      ...['packages/a/out', 'scratch/y', 'ü.log'],
+      '-c.log',
+      ':(top)b.log',
+      'a.log',
+      'dist/a/b.js',
+      'new\nline.log',
+      'packages/a/out',
+      'scratch/y',
+      'ü.log',
     ],
   });
 });
@@ -132,8 +147,12 @@ test('a diff has source before tests before what tools write, without what is le
   const room = openRoom({ 'kind.txt': 'a file\n', 'old.ts': 'line\n'.repeat(20) }, false);
   const before = await room.capture();
   room.write({
-    ...{ 'a/package-lock.json': '{}\n', 'tests/a.test.ts': 'test\n', 'z.ts': 'source\n' },
-    ...{ 'x\ndiff --git a/z.ts b/z.ts\n': 'odd\n', 'a.pyc': 'cache\n', 'dist/b.js': 'built\n' },
+    'a/package-lock.json': '{}\n',
+    'tests/a.test.ts': 'test\n',
+    'z.ts': 'source\n',
+    'x\ndiff --git a/z.ts b/z.ts\n': 'odd\n',
+    'a.pyc': 'cache\n',
+    'dist/b.js': 'built\n',
     'new.ts': `${'line\n'.repeat(20)}more\n`,
   });
   rmSync(join(room.workspace, 'old.ts'));
@@ -144,7 +163,8 @@ test('a diff has source before tests before what tools write, without what is le
   const diff = await room.snapshots.renderDiff(before, tree, ignored);
   const heads = diff.split('\n').filter((line) => line.startsWith('diff --git'));
   assert.deepEqual(heads, [
-    ...['diff --git a/kind.txt b/kind.txt', 'diff --git a/kind.txt b/kind.txt'],
+    'diff --git a/kind.txt b/kind.txt',
+    'diff --git a/kind.txt b/kind.txt',
     'diff --git a/old.ts b/new.ts',
     String.raw`diff --git "a/x\ndiff --git a/z.ts b/z.ts\n" "b/x\ndiff --git a/z.ts b/z.ts\n"`,
     'diff --git a/z.ts b/z.ts',

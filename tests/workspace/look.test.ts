@@ -42,8 +42,13 @@ const makeSearch = async (place: Place) => {
   const sandbox = await findSandbox(place);
   return (pattern: string, options: Partial<SearchOptions> = {}) =>
     searchFiles({
-      ...{ root: place.root, path: '.', pattern, hidden: [], sandbox },
-      ...{ signal: new AbortController().signal, ...options },
+      root: place.root,
+      path: '.',
+      pattern,
+      hidden: [],
+      sandbox,
+      signal: new AbortController().signal,
+      ...options,
     });
 };
 
@@ -87,7 +92,7 @@ test('content the policy hides is not found, whatever the glob asks for', async 
   const search = await makeSearch(place);
   const hidden = ['**/.env*/**', 'secret/**', 'keys.pem'];
   for (const glob of [undefined, '**/.env*', '.env', '**']) {
-    const text = await search('needle', { hidden, ...(glob === undefined ? {} : { glob }) });
+    const text = await search('needle', { hidden, glob });
     assert.doesNotMatch(text, /\.env|\.ENV|secret|(?<!src\/)keys/, glob);
   }
   assert.match(await search('needle', { hidden }), /src\/env\.ts[^]*src\/keys\.pem/);

@@ -27,7 +27,9 @@ function createRoom() {
   mkdirSync(workspace, { mode: 0o755 });
   const open = () => openSnapshots(join(root, `s${rooms}`), workspace, 'test');
   return {
-    ...{ workspace, open, snapshots: open() },
+    workspace,
+    open,
+    snapshots: open(),
     write: (path: string, mode = 0o644, content = path): void => {
       const file = join(workspace, path);
       mkdirSync(dirname(file), { recursive: true });

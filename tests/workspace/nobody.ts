@@ -20,7 +20,8 @@ export function runAsNobody(test: TestContext, name: string): unknown {
   const said = execFileSync(process.execPath, [script, name, folder], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], HOME: folder },
-    ...(process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : {}),
+    uid: process.getuid?.() === 0 ? nobody : undefined,
+    gid: process.getuid?.() === 0 ? nobody : undefined,
   });
   return JSON.parse(said);
 }

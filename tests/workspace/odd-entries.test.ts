@@ -35,7 +35,9 @@ function createRoom() {
   for (const folder of place) mkdirSync(folder, { recursive: true });
   writeFileSync(join(workspace, 'a.txt'), 'one\n');
   return {
-    ...{ workspace, store, place: { root: workspace, out, state } },
+    workspace,
+    store,
+    place: { root: workspace, out, state },
     snapshots: openSnapshots(store, workspace, 'test'),
     bash: (text: string) => execFileSync('bash', ['-c', text], { cwd: workspace }),
   };
@@ -58,7 +60,11 @@ test('a path longer than the system opens does not keep a workspace from anythin
   const sandbox = await findSandbox(place);
   const search = (pattern: string): Promise<string> =>
     searchFiles({
-      ...{ root: workspace, path: '.', pattern, hidden: [], sandbox },
+      root: workspace,
+      path: '.',
+      pattern,
+      hidden: [],
+      sandbox,
       signal: new AbortController().signal,
     });
   assert.match(await search('two'), /a\.txt:1:two/);
@@ -102,8 +108,11 @@ test('folders that cannot be read or entered are hidden from commands of a user 
 
 test('going back opens the folders that a command of a user who is not root closed', (t) => {
   assert.deepEqual(runAsNobody(t, 'opened'), {
-    ...{ uncovered: ['.git', 'src'], left: [], status: '?? src/\n' },
-    ...{ modes: ['700', '700'], same: true },
+    uncovered: ['.git', 'src'],
+    left: [],
+    status: '?? src/\n',
+    modes: ['700', '700'],
+    same: true,
   });
 });
 

@@ -42,7 +42,9 @@ test('a person’s lines stay where undo takes the run’s lines out around them
     lines([2, 'by the run'], [15, 'by a person']),
   ]);
   assert.deepEqual(done, {
-    ...{ undone: [], merged: ['a.txt'], kept: [] },
+    undone: [],
+    merged: ['a.txt'],
+    kept: [],
     text: lines([15, 'by a person']),
   });
 });

@@ -32,14 +32,19 @@ test('paths that lead out are refused and nothing of outside is read or made', (
   symlinkSync(join(out, 'new'), join(root, 'dangling'));
   symlinkSync('/dev/zero', join(root, 'zero'));
   const paths = [
-    ...['../out/secret.txt', `${out}/secret.txt`, 'src/../../out/secret.txt', '/etc/passwd'],
-    ...[`${root}-evil/secret.txt`, 'link.txt', 'd/secret.txt', 'src/upper/secret.txt', 'zero'],
-    ...[
-      '/proc/self/environ',
-      `/proc/self/root${out}/secret.txt`,
-      '..',
-      `${root}/../out/secret.txt`,
-    ],
+    '../out/secret.txt',
+    `${out}/secret.txt`,
+    'src/../../out/secret.txt',
+    '/etc/passwd',
+    `${root}-evil/secret.txt`,
+    'link.txt',
+    'd/secret.txt',
+    'src/upper/secret.txt',
+    'zero',
+    '/proc/self/environ',
+    `/proc/self/root${out}/secret.txt`,
+    '..',
+    `${root}/../out/secret.txt`,
   ];
   for (const path of paths) {
     assert.throws(() => readText(root, path, options), refusedAs('outside'), path);

@@ -4,8 +4,17 @@ import { PathRefused } from '../walk.ts';
 
 /** What git looks at in a folder to tell whether it is a repository, or reads there if it is. */
 const ofGit = new Set([
-  ...['HEAD', 'commondir', 'config', 'config.worktree', 'hooks', 'index', 'info', 'modules'],
-  ...['objects', 'refs', 'worktrees'],
+  'HEAD',
+  'commondir',
+  'config',
+  'config.worktree',
+  'hooks',
+  'index',
+  'info',
+  'modules',
+  'objects',
+  'refs',
+  'worktrees',
 ]);
 
 /**

@@ -119,7 +119,9 @@ async function captureGitFolder(shadow: Shadow, path: BytePath, memory: Memory):
   const { tree, empty, held } = scan;
   const uncovered = scan.uncovered.filter((at) => !gitFolderCoverage.isExcluded(at));
   const whole = addParts(shadow.objects, {
-    ...{ files: tree, empty, nested: new Map() },
+    files: tree,
+    empty,
+    nested: new Map(),
     uncovered: identifyAll(view.folder, uncovered),
   });
   await keepObjects(shadow, path);

@@ -138,8 +138,5 @@ export async function putBack(
   );
   const paths = rest.map(({ path }) => path);
   const modes = takeModes(parts.modes, old.modes, paths);
-  return addParts(objects, {
-    ...{ ...parts, files: files ?? emptyTree, nested, empty },
-    ...(modes && { modes }),
-  });
+  return addParts(objects, { ...parts, files: files ?? emptyTree, nested, empty, modes });
 }

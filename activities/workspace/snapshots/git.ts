@@ -86,7 +86,7 @@ function toEnvironment(
     GIT_DIR: repository,
     GIT_WORK_TREE: folder,
     GIT_INDEX_FILE: join(repository, index),
-    ...(objects === undefined ? {} : { GIT_OBJECT_DIRECTORY: objects }),
+    GIT_OBJECT_DIRECTORY: objects,
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_ATTR_NOSYSTEM: '1',

@@ -16,8 +16,20 @@ import type { Shadow } from './shadow.ts';
 
 /** In a folder that is no repository: left behind by tools, and nobody's work. */
 const usualRules = [
-  ...['*.pyc', '*.pyo', '*.swp', '*~', '.DS_Store', 'Thumbs.db', '.coverage', '*.tsbuildinfo'],
-  ...['.nyc_output/', '.cache/', '.eggs/', '*.egg-info/', '.ipynb_checkpoints/', 'npm-debug.log*'],
+  '*.pyc',
+  '*.pyo',
+  '*.swp',
+  '*~',
+  '.DS_Store',
+  'Thumbs.db',
+  '.coverage',
+  '*.tsbuildinfo',
+  '.nyc_output/',
+  '.cache/',
+  '.eggs/',
+  '*.egg-info/',
+  '.ipynb_checkpoints/',
+  'npm-debug.log*',
 ];
 
 export interface SortedPaths {
@@ -156,7 +168,8 @@ async function checkIgnored(
   const input = changes.map(({ path }) => `./${path}\0`).join('');
   const args = ['check-ignore', '-z', '--no-index', '--stdin'];
   const output = await git(view, ['-c', `core.excludesFile=${join(folder, 'exclude')}`, ...args], {
-    ...{ input, accept: [0, 1] },
+    input,
+    accept: [0, 1],
   });
   return new Set(splitNul(output).map((path) => path.slice(2)));
 }

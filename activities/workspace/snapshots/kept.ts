@@ -215,9 +215,7 @@ const isFolder = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** Not there, or out of reach. */
-const passable = new Set([
-  ...['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG', 'ELOOP', 'EIO', 'ESTALE'],
-]);
+const passable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG', 'ELOOP', 'EIO', 'ESTALE']);
 
 /** Nothing where git, clearing up in the background, has taken the folder away. */
 function none(error: unknown): [] {

@@ -86,10 +86,13 @@ export async function mergeSnapshots(
   const empty = [...new Set([...we.empty, ...they.empty])].filter((path) => !gone(path)).toSorted();
   const { modes } = mergeModes({ base: from.modes, ours: we.modes, theirs: they.modes });
   const tree = addParts(objects, {
-    ...{ files: files.tree, empty, nested, uncovered: we.uncovered },
-    ...(modes && { modes }),
-    ...(git === undefined ? {} : { git }),
-    ...(we.pointer === undefined ? {} : { pointer: we.pointer }),
+    files: files.tree,
+    empty,
+    nested,
+    uncovered: we.uncovered,
+    modes,
+    git,
+    pointer: we.pointer,
   });
   await objects.flush();
   return { ok: true, tree, left };
@@ -131,11 +134,7 @@ async function withCoverOf(
 async function withGitOf({ objects }: Shadow, { base, theirs }: ThreeTrees): Promise<string> {
   const { git: _git, pointer: _pointer, ...parts } = await readParts(objects, theirs);
   const { git, pointer } = await readParts(objects, base);
-  const tree = addParts(objects, {
-    ...parts,
-    ...(git === undefined ? {} : { git }),
-    ...(pointer === undefined ? {} : { pointer }),
-  });
+  const tree = addParts(objects, { ...parts, git, pointer });
   await objects.flush();
   return tree;
 }

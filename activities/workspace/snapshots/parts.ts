@@ -88,8 +88,8 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
   if (files === undefined) throw new Error(`${tree} is not a snapshot of a workspace.`);
   return {
     files,
-    ...(git === undefined ? {} : { git }),
-    ...(pointer === undefined ? {} : { pointer }),
+    git,
+    pointer,
     empty:
       empty === undefined ? [] : (await objects.read(empty)).toString('latin1').split(separator),
     nested: new Map(
@@ -101,15 +101,14 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
           ]),
     ),
     uncovered: new Map(uncovered === undefined ? [] : await readPairs(objects, uncovered)),
-    ...(modes === undefined
-      ? {}
-      : {
-          modes: new Map(
+    modes:
+      modes === undefined
+        ? undefined
+        : new Map(
             (await readPairs(objects, modes)).map(([path, mode]) => [
               path,
               Number.parseInt(mode, 8),
             ]),
           ),
-        }),
   };
 }

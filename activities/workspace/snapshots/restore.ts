@@ -43,7 +43,9 @@ export async function restoreWorkspace(shadow: Shadow, target: string): Promise<
     ({ tree: current } = await captureWorkspace(shadow));
   if (current === target) return { incomplete: [], left: [] };
   const restoring: Restoring = {
-    ...{ ...shadow, incomplete: [], left: new Set() },
+    ...shadow,
+    incomplete: [],
+    left: new Set(),
     existed: await readUncovered(objects, target),
   };
   await restoreRepository(
@@ -241,7 +243,9 @@ async function restoreFiles(
   for (const path of target.empty) makeFolder(shadow, { view, at }, path);
   if (target.modes === undefined) return;
   restoreModes(view.folder, {
-    ...{ current: current.modes, target: target.modes, written: free },
+    current: current.modes,
+    target: target.modes,
+    written: free,
     mustStay: (path) => findUncovered(shadow.existed, joinPath(at, path)) !== undefined,
   });
 }

@@ -130,7 +130,10 @@ export async function scanFolder(
       ? ''
       : git(view, ['diff-files', '-z', '--name-only', '--no-renames', '--ignore-submodules=all']),
     git(view, [
-      ...['ls-files', '-z', '--others', '--directory'],
+      'ls-files',
+      '-z',
+      '--others',
+      '--directory',
       ...coverage.patterns.flatMap((pattern) => ['-x', pattern]),
     ]),
   ]);
@@ -175,11 +178,14 @@ async function addToIndex(git: Git, view: View, paths: readonly BytePath[]): Pro
   const args = [
     ...(many ? ['-c', 'core.fsync=none'] : []),
     ...(bytes > uncompressedBytes ? ['-c', 'core.looseCompression=0'] : []),
-    ...['update-index', '-z', '--add', '--remove', '--replace', '--stdin'],
+    'update-index',
+    '-z',
+    '--add',
+    '--remove',
+    '--replace',
+    '--stdin',
   ];
-  await git(view, args, {
-    input: paths.map((path) => `${path}\0`).join(''),
-  });
+  await git(view, args, { input: paths.map((path) => `${path}\0`).join('') });
   if (many) await run('sync', ['-f', view.repository]);
 }
 

@@ -164,7 +164,7 @@ export function openSnapshots(
   const repository = join(root, `${family?.name ?? name}.git`);
   const prefix = `index-${name}`;
   const { origin } = family ?? {};
-  const place = { repository, prefix, workspace, ...(origin === undefined ? {} : { origin }) };
+  const place = { repository, prefix, workspace, origin };
   return openShadow(place, mark);
 }
 
@@ -182,7 +182,11 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
   };
   const shadow: Shadow = {
     ...place,
-    ...{ git, objects, keepAside, memories: new Map(), allowance: createAllowance() },
+    git,
+    objects,
+    keepAside,
+    memories: new Map(),
+    allowance: createAllowance(),
   };
   // Not the workspace itself, which may be gone.
   const stored = { repository, index: `${prefix}-none`, folder: repository };
@@ -214,7 +218,10 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
     const lines = [
       `tree ${tree}`,
       ...(parent === undefined ? [] : [`parent ${parent}`]),
-      ...[`author ${who}`, `committer ${who}`, '', message],
+      `author ${who}`,
+      `committer ${who}`,
+      '',
+      message,
     ];
     const id = objects.add('commit', Buffer.from(lines.join('\n')));
     await objects.flush();

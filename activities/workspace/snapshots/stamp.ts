@@ -63,7 +63,8 @@ export function stampFolder(
 function readEntries(folder: string, at: BytePath) {
   try {
     const entries = readdirSync(at === '' ? folder : toFile(folder, at), {
-      ...{ withFileTypes: true, encoding: 'buffer' },
+      withFileTypes: true,
+      encoding: 'buffer',
     });
     return entries.map((entry) => ({
       name: entry.name.toString('latin1'),

@@ -77,10 +77,13 @@ async function undoParts(undoing: Undoing, at: BytePath, three: Three<Parts>): P
     if (!filled && !isNewIn(path, three)) empty.push(path);
   }
   return {
-    ...{ files, empty: empty.toSorted(), nested, uncovered },
-    ...(git.tree === undefined ? {} : { git: git.tree }),
-    ...(current.pointer === undefined ? {} : { pointer: current.pointer }),
-    ...(modes && { modes }),
+    files,
+    empty: empty.toSorted(),
+    nested,
+    uncovered,
+    git: git.tree,
+    pointer: current.pointer,
+    modes,
   };
 }
 
@@ -192,10 +195,10 @@ async function undoGitFolder(
   shadow: Shadow,
   { before, after, current }: Three<Parts>,
 ): Promise<{ readonly tree?: string; readonly kept: boolean }> {
-  const keep = { ...(current.git === undefined ? {} : { tree: current.git }), kept: false };
+  const keep = { tree: current.git, kept: false };
   if (await isSameGit(shadow, before.git, after.git)) return keep;
   if (!(await isSameGit(shadow, after.git, current.git))) return { ...keep, kept: true };
-  return { ...(before.git === undefined ? {} : { tree: before.git }), kept: false };
+  return { tree: before.git, kept: false };
 }
 
 /** A repository that was there all the time is taken back path by path, one that came or went as a whole. */

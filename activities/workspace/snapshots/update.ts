@@ -71,7 +71,7 @@ async function updatePath(
   const uncovered = new Map(parts.uncovered);
   uncovered.delete(path);
   const modes = parts.modes && updateModes(parts.modes, root, [path]);
-  return addParts(objects, { ...parts, files, empty, uncovered, ...(modes && { modes }) });
+  return addParts(objects, { ...parts, files, empty, uncovered, modes });
 }
 
 /** Deleting the last file of a folder leaves the folder; nothing else in it is covered. */

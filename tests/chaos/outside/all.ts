@@ -10,6 +10,13 @@ import { workspaceDeleted } from './workspace-deleted.ts';
 
 export const toOutside = ({ modelAwayMs }: { readonly modelAwayMs: number }): Fault[] => [
   ...kills,
-  ...[twoWorkers, zombieChild, diskFullState, diskFullWorkspace, workspaceDeleted],
-  ...[toModelAway(modelAwayMs), cutStream, sleep, clockJump],
+  twoWorkers,
+  zombieChild,
+  diskFullState,
+  diskFullWorkspace,
+  workspaceDeleted,
+  toModelAway(modelAwayMs),
+  cutStream,
+  sleep,
+  clockJump,
 ];

@@ -11,7 +11,8 @@ const preload = new URL('./clock.ts', import.meta.url).href;
  * begins a new file and must not go back. Temporal's own clock cannot be changed without that of the whole machine.
  */
 export const clockJump: Fault = {
-  ...{ name: 'clock-jump', where: 'Node processes: an hour on, an hour back, a day on' },
+  name: 'clock-jump',
+  where: 'Node processes: an hour on, an hour back, a day on',
   occasions: 3,
   async strike(world, id, occasion) {
     const folder = mkdtempSync(join(tmpdir(), 'chaos-clock-'));

@@ -66,7 +66,10 @@ async function fillFor(folder: string, run: Running): Promise<number> {
 
 /** Record, snapshots, leases and Temporal's database cannot grow. */
 export const diskFullState: Fault = {
-  ...{ name: 'disk-full-state', where: 'state folder, for 6 s', occasions: 3, ...findProblem() },
+  name: 'disk-full-state',
+  where: 'state folder, for 6 s',
+  occasions: 3,
+  ...findProblem(),
   async strike(world, id, occasion) {
     const options: WorldOptions = {
       before: ({ state }) => mount(state, 96),
@@ -82,7 +85,10 @@ export const diskFullState: Fault = {
 
 /** The model is told, and tries again until there is room. */
 export const diskFullWorkspace: Fault = {
-  ...{ name: 'disk-full-workspace', where: 'workspace, for 6 s', occasions: 1, ...findProblem() },
+  name: 'disk-full-workspace',
+  where: 'workspace, for 6 s',
+  occasions: 1,
+  ...findProblem(),
   async strike(world, id) {
     return await within(world, {}, async (own) => {
       await own.learn('stubborn');

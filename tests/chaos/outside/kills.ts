@@ -10,7 +10,9 @@ const killing = (
   where: string,
   end: (world: World, run: Running) => Promise<void> | void,
 ): Fault => ({
-  ...{ name, where, occasions: 3 },
+  name,
+  where,
+  occasions: 3,
   async strike(world, id, occasion) {
     const run = world.begin(id);
     await run.progress(callsAt(occasion));

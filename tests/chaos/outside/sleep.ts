@@ -6,7 +6,9 @@ const sleepMs = 15_000;
 
 /** A laptop that is closed and opened: every process stands still for longer than a heartbeat may stay out. */
 export const sleep: Fault = {
-  ...{ name: 'sleep', where: 'SIGSTOP of all processes for 15 s', occasions: 3 },
+  name: 'sleep',
+  where: 'SIGSTOP of all processes for 15 s',
+  occasions: 3,
   async strike(world, id, occasion) {
     const run = world.begin(id);
     await run.progress(occasion * 3 + 1);

@@ -22,7 +22,8 @@ async function startSecondWorker(world: World): Promise<ChildProcess> {
   );
   delete env['NODE_CHANNEL_FD'];
   const child = spawn(process.execPath, [program], {
-    ...{ cwd: world.machine.state, env },
+    cwd: world.machine.state,
+    env,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   await once(child, 'message');
@@ -43,7 +44,9 @@ async function endWorker(child: ChildProcess): Promise<void> {
 
 /** Both take tasks of the same run; then one of them is killed. */
 export const twoWorkers: Fault = {
-  ...{ name: 'two-workers', where: 'a second worker, then SIGKILL of one', occasions: 3 },
+  name: 'two-workers',
+  where: 'a second worker, then SIGKILL of one',
+  occasions: 3,
   async strike(world, id, occasion) {
     const second = await startSecondWorker(world);
     try {
@@ -74,7 +77,9 @@ const readTicks = (workspace: string): number => {
  * then the first wakes up, and must not commit.
  */
 export const zombieChild: Fault = {
-  ...{ name: 'zombie-child', where: 'SIGSTOP of the worker for 12 s in a command', occasions: 1 },
+  name: 'zombie-child',
+  where: 'SIGSTOP of the worker for 12 s in a command',
+  occasions: 1,
   async strike(world, id) {
     await world.learn('slow');
     const run = world.begin(id, 'slow');

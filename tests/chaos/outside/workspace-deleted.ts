@@ -7,7 +7,9 @@ import type { Fault } from '../fault.ts';
 
 /** The folder vanishes between two calls, or under a running command: the run ends, says why, and touches nothing else. */
 export const workspaceDeleted: Fault = {
-  ...{ name: 'workspace-deleted', where: 'rm -rf of the workspace in mid-run', occasions: 2 },
+  name: 'workspace-deleted',
+  where: 'rm -rf of the workspace in mid-run',
+  occasions: 2,
   async strike(world, id, occasion) {
     const home = join(world.machine.root, `${id}-home`);
     mkdirSync(home);

@@ -158,7 +158,11 @@ test('the same holds for an operator who is not root', { skip: process.getuid?.(
   const { status, stdout } = spawnSync(
     'setpriv',
     [
-      ...['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '--test'],
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      process.execPath,
+      '--test',
       fileURLToPath(import.meta.url),
     ],
     {

@@ -176,15 +176,18 @@ suite('an index', () => {
 
 suite('other files', () => {
   for (const path of [
-    ...[
-      'commondir.d',
-      'config.d/x',
-      'hooks/pre-commit',
-      'info/attributes',
-      'remotes/origin',
-      'branches/x',
-    ],
-    ...['objects', 'refs', 'x', 'fsmonitor--daemon.ipc', 'rebase-merge/unknown', 'info/c/config'],
+    'commondir.d',
+    'config.d/x',
+    'hooks/pre-commit',
+    'info/attributes',
+    'remotes/origin',
+    'branches/x',
+    'objects',
+    'refs',
+    'x',
+    'fsmonitor--daemon.ipc',
+    'rebase-merge/unknown',
+    'info/c/config',
   ])
     test(`git does not make ${path} of its own accord`, () =>
       assert.equal(shapeOf(path), undefined));

@@ -47,7 +47,9 @@ test('a repository is sound after a death at any point of the way', async (conte
   writeFileSync(join(place.out, '.gitconfig'), '[user]\n\tname = o\n\temail = o@o\n');
   const sh = (text: string, cwd: string) => {
     const { status, stdout, stderr } = spawnSync('/bin/sh', ['-ec', text], {
-      ...{ cwd, env, encoding: 'utf8' },
+      cwd,
+      env,
+      encoding: 'utf8',
     });
     return { status, stdout, stderr };
   };
@@ -60,7 +62,8 @@ test('a repository is sound after a death at any point of the way', async (conte
     writeFileSync(join(points, 'take-over'), String(passes));
     const program = toWorker(root, folder);
     const worker = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-      ...{ env, encoding: 'utf8' },
+      env,
+      encoding: 'utf8',
     });
     isCut = existsSync(join(points, 'take-over.hit'));
     if (isCut) sh('rm take-over.hit', points);
