@@ -50,6 +50,12 @@ function readMode(stat: Stats): number | undefined {
   return bits === toPlain(stat.isDirectory(), (bits & 0o100) !== 0) ? undefined : bits;
 }
 
+/** A path without a mode of its own is plain. */
+function put(modes: Map<BytePath, number>, path: BytePath, mode: number | undefined): void {
+  if (mode === undefined) modes.delete(path);
+  else modes.set(path, mode);
+}
+
 const recentMs = 2_000;
 
 /** So many at a time, for everything else in this process. */
@@ -75,10 +81,9 @@ export async function lookAtModes(
   folders.add('');
   const look = (path: BytePath): Stats | undefined => {
     const stat = lookAt(toFile(view.folder, path));
-    const mode = stat === undefined || stat === 'unreachable' ? undefined : readMode(stat);
-    if (mode === undefined) modes.delete(path);
-    else modes.set(path, mode);
-    return stat === 'unreachable' ? undefined : stat;
+    const found = stat === 'unreachable' ? undefined : stat;
+    put(modes, path, found && readMode(found));
+    return found;
   };
   const lookAtFile = (path: BytePath): void => {
     const stat = look(path);
@@ -111,9 +116,7 @@ export function updateModes(modes: Modes, root: string, paths: readonly BytePath
   const updated = new Map(modes);
   for (const path of paths) {
     const stat = lookAt(toFile(root, path));
-    const mode = stat === undefined || stat === 'unreachable' ? undefined : readMode(stat);
-    if (mode === undefined) updated.delete(path);
-    else updated.set(path, mode);
+    put(updated, path, stat === undefined || stat === 'unreachable' ? undefined : readMode(stat));
   }
   return updated;
 }
@@ -139,8 +142,7 @@ export function mergeModes({ base, ours, theirs }: ThreeModes): {
   for (const path of new Set([...base.keys(), ...theirs.keys()])) {
     const [was, is] = [base.get(path), theirs.get(path)];
     if (was === is || ours.get(path) !== was) continue;
-    if (is === undefined) merged.delete(path);
-    else merged.set(path, is);
+    put(merged, path, is);
     changed.push(path);
   }
   return { modes: merged, changed };
@@ -154,11 +156,7 @@ export function takeModes(
 ): Modes | undefined {
   if (modes === undefined || from === undefined) return modes;
   const taken = new Map(modes);
-  for (const path of paths) {
-    const mode = from.get(path);
-    if (mode === undefined) taken.delete(path);
-    else taken.set(path, mode);
-  }
+  for (const path of paths) put(taken, path, from.get(path));
   return taken;
 }
 
@@ -181,9 +179,10 @@ export function restoreModes(root: string, { current, target, written, mustStay 
     const known = plainFolders.get(folder);
     if (known !== undefined) return known;
     const stat = lookAt(toFile(root, folder));
-    const is = stat !== undefined && stat !== 'unreachable' && stat.isDirectory();
-    plainFolders.set(folder, is && isBelowFolders(folder));
-    return is && isBelowFolders(folder);
+    const isPlain =
+      stat !== undefined && stat !== 'unreachable' && stat.isDirectory() && isBelowFolders(folder);
+    plainFolders.set(folder, isPlain);
+    return isPlain;
   };
   for (const path of [...paths].toSorted((a, b) => (a < b ? 1 : -1))) {
     if (!isBelowFolders(path) || mustStay(path)) continue;
