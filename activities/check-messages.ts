@@ -1,10 +1,10 @@
 /** Whether messages to a run are an approver's. Workflow code has no keys, and is replayed. */
 import { Context } from '@temporalio/activity';
-import { findTextProblem } from '../audit/answer-signature.ts';
-import type { Approvers } from '../audit/approvers.ts';
-import { createFewTimes } from '../audit/few-times.ts';
-import type { AuditLog } from '../audit/log.ts';
-import { toMessageText } from '../audit/order-signature.ts';
+import { findTextProblem } from '../audit/record/keys/answer-signature.ts';
+import type { Approvers } from '../audit/record/keys/approvers.ts';
+import { createFewTimes } from '../audit/record/few-times.ts';
+import type { AuditLog } from '../audit/record/log.ts';
+import { toMessageText } from '../audit/record/keys/order-signature.ts';
 import type { MessageActivities, SentMessage } from './messages.ts';
 
 export interface MessageDependencies {

@@ -3,11 +3,11 @@
  * Whatever can grow (prompts, transcripts, arguments, outputs) travels as a `Ref` into the blob store, so that
  * history stays flat however long the conversation gets (docs/architecture.md, "Messages by reference").
  */
-import type { Signature } from '../audit/answer-signature.ts';
+import type { Signature } from '../audit/record/keys/answer-signature.ts';
 import type { Decision, Effect, Limits, Meter, Prices, Verdict } from '../policies/action.ts';
-import type { Suspicion } from '../policies/injection.ts';
+import type { Suspicion } from '../policies/untrusted/injection.ts';
 import type { Risk } from '../policies/risk.ts';
-import type { Untrusted } from '../policies/untrusted.ts';
+import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import type { HooksInForce } from './hooks.ts';
 import type { InspectionActivities } from './inspection.ts';
 import type { PromotionActivities } from './promotion.ts';

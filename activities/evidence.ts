@@ -1,4 +1,4 @@
-import type { BlobStore } from '../audit/blobs.ts';
+import type { BlobStore } from '../audit/record/blobs.ts';
 import type { Observation, Ref } from './contract.ts';
 
 /** Observations after `until` (all if absent), oldest first. They are chained by the worker that acted: the executor can add to them, never change them. */

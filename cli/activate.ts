@@ -1,6 +1,6 @@
 /** Puts the operator's policy in force, and tells the runs that wait. */
-import { createAuditLog } from '../audit/log.ts';
-import type { AuditEntry } from '../audit/log.ts';
+import { createAuditLog } from '../audit/record/log.ts';
+import type { AuditEntry } from '../audit/record/log.ts';
 import type { Settings } from '../config/environment.ts';
 import { PolicyError } from '../config/policies.ts';
 import { putInForce } from '../config/policy-in-force.ts';

@@ -3,19 +3,19 @@ import { realpathSync } from 'node:fs';
 import type { ApprovalDetails } from '../activities/contract.ts';
 import type { Settings } from '../config/environment.ts';
 import { readForceRecord } from '../config/policy-in-force.ts';
-import { isLiftable } from '../policies/always.ts';
-import type { Grant, ProposedGrant } from '../policies/grants.ts';
-import { proposeGrants } from '../policies/propose.ts';
+import { isLiftable } from '../policies/grants/always.ts';
+import type { Grant, ProposedGrant } from '../policies/grants/grants.ts';
+import { proposeGrants } from '../policies/grants/propose.ts';
 import type { ApprovalRequest } from '../workflows/contract.ts';
 import { judgeAgain } from './activate.ts';
 import type { RunClient } from './client.ts';
-import { readDetails } from './details.ts';
+import { readDetails } from './render/details.ts';
 import { CliError, usageError } from './errors.ts';
 import { readBundle } from './policy.ts';
 import { addRules, isShownWhole, renderRules } from './rules.ts';
 import { readUser } from './session.ts';
 import { toSigned } from './signing.ts';
-import type { Style } from './style.ts';
+import type { Style } from './render/style.ts';
 
 /** The request a person answers, and how they said so. */
 export interface AlwaysOrder {

@@ -11,12 +11,12 @@ import {
 import type { Connection, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, rootCause, SearchAttributeType } from '@temporalio/common';
 import type { PayloadCodec, SignalDefinition } from '@temporalio/common';
-import { toHistoryJson } from '../audit/history-json.ts';
-import type { HistoryEventJson } from '../audit/history-json.ts';
-import { readPages } from '../audit/origin.ts';
-import { createPayloadCodec } from '../audit/payload-codec.ts';
-import { readPayloadKeys } from '../audit/payload-keys.ts';
-import { abortWith } from '../audit/polls.ts';
+import { toHistoryJson } from '../audit/mirror/history-json.ts';
+import type { HistoryEventJson } from '../audit/mirror/history-json.ts';
+import { readPages } from '../audit/verify/origin.ts';
+import { createPayloadCodec } from '../audit/record/keys/payload-codec.ts';
+import { readPayloadKeys } from '../audit/record/keys/payload-keys.ts';
+import { abortWith } from '../audit/mirror/polls.ts';
 import { connectTemporal } from '../client/connection.ts';
 import type { Settings } from '../config/environment.ts';
 import type {
@@ -43,8 +43,8 @@ import type { RunState } from '../workflows/state.ts';
 import { CliError, takenId, usageError } from './errors.ts';
 import type { HistoryPage } from './history.ts';
 import { readRedactor } from './secrets.ts';
-import { findTrouble, isTaskFailing } from './trouble.ts';
-import type { Trouble } from './trouble.ts';
+import { findTrouble, isTaskFailing } from './render/trouble.ts';
+import type { Trouble } from './render/trouble.ts';
 
 /** One line of `agent list`, from search attributes and memo only. */
 export interface RunRow {

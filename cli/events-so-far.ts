@@ -1,4 +1,4 @@
-import type { RunEvent } from '../audit/events.ts';
+import type { RunEvent } from '../audit/events/events.ts';
 import type { Settings } from '../config/environment.ts';
 import type { RunClient } from './client.ts';
 import { readLoggedEvents } from './run-log.ts';

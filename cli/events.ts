@@ -1,6 +1,6 @@
-import { toHistoryJson } from '../audit/history-json.ts';
-import type { RunEvent } from '../audit/events.ts';
-import { createProjection } from '../audit/events.ts';
+import { toHistoryJson } from '../audit/mirror/history-json.ts';
+import type { RunEvent } from '../audit/events/events.ts';
+import { createProjection } from '../audit/events/events.ts';
 import type { RunClient } from './client.ts';
 import { isAway } from './client.ts';
 import { followHistory } from './history.ts';

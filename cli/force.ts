@@ -1,6 +1,6 @@
 /** `agent cancel --force`: the last resort for a run that cannot end by itself, whatever is broken. */
 import { setTimeout } from 'node:timers/promises';
-import { createOrderLedger } from '../audit/order-ledger.ts';
+import { createOrderLedger } from '../audit/record/keys/order-ledger.ts';
 import { readSettings } from '../config/environment.ts';
 import type { Settings } from '../config/environment.ts';
 import type { EndAnswer } from '../workers/end-run.ts';
@@ -8,7 +8,7 @@ import type { Invocation } from './arguments.ts';
 import { runProject } from './child.ts';
 import { stripControls, toLine } from './clean.ts';
 import { CliError } from './errors.ts';
-import { printJson, printText } from './output.ts';
+import { printJson, printText } from './render/output.ts';
 import { readLoggedEvents } from './run-log.ts';
 import {
   connectFor,

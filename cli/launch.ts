@@ -1,8 +1,8 @@
 /** Starting a run: the stack, the model server, the announcement to the mirror, and the view of it. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { failpoint } from '../audit/failpoint.ts';
-import { toSent } from '../audit/payload-codec.ts';
+import { failpoint } from '../audit/record/failpoint.ts';
+import { toSent } from '../audit/record/keys/payload-codec.ts';
 import type { Settings } from '../config/environment.ts';
 import { readSettings } from '../config/environment.ts';
 import { toWebUi } from '../config/stack.ts';
@@ -13,7 +13,7 @@ import { toLine } from './clean.ts';
 import type { RunClient } from './client.ts';
 import { usageError } from './errors.ts';
 import { requireModelServer } from './model-server.ts';
-import { printJson, printText } from './output.ts';
+import { printJson, printText } from './render/output.ts';
 import { parseFolder, textOf } from './run-options.ts';
 import { printProgress, readUser, toCluster } from './session.ts';
 import { readRedactor, readSecrets } from './secrets.ts';

@@ -1,12 +1,16 @@
 /** What commands say to a run counts there only with the operator's signature. */
 import { randomUUID } from 'node:crypto';
 import type { MessageKind, Proof } from '../activities/messages.ts';
-import { ensureOperatorKey, followApprovers, toPublicFile } from '../audit/approvers.ts';
-import { hashOf } from '../audit/blobs.ts';
-import { signMessage } from '../audit/order-signature.ts';
-import { toSent } from '../audit/payload-codec.ts';
-import { toKeyFile } from '../audit/signing-key.ts';
-import type { SigningKey } from '../audit/signing-key.ts';
+import {
+  ensureOperatorKey,
+  followApprovers,
+  toPublicFile,
+} from '../audit/record/keys/approvers.ts';
+import { hashOf } from '../audit/record/blobs.ts';
+import { signMessage } from '../audit/record/keys/order-signature.ts';
+import { toSent } from '../audit/record/keys/payload-codec.ts';
+import { toKeyFile } from '../audit/record/keys/signing-key.ts';
+import type { SigningKey } from '../audit/record/keys/signing-key.ts';
 import { readSettings } from '../config/environment.ts';
 import type { RunClient } from './client.ts';
 import { CliError, usageError } from './errors.ts';

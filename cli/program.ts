@@ -30,7 +30,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     const execute = await chosen.command.load();
     return await execute(invocation);
   } catch (error) {
-    const { reportError } = await import('./report.ts');
+    const { reportError } = await import('./render/report.ts');
     const json = argv.includes('--json') && chosen?.command.streams !== true;
     return await reportError(error, json);
   }

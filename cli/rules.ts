@@ -1,19 +1,19 @@
 /** What a person allowed always: shown before it is written, written and put in force as one, and taken back. */
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { releaseLock, waitForLock } from '../audit/lock.ts';
+import { releaseLock, waitForLock } from '../audit/record/lock.ts';
 import { nameGrants, writeAlways } from '../config/always.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Activation } from '../config/policy-in-force.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
-import type { Grant, Granted, ProposedGrant } from '../policies/grants.ts';
+import type { Grant, Granted, ProposedGrant } from '../policies/grants/grants.ts';
 import { activatePolicy } from './activate.ts';
 import { showControls } from './clean.ts';
 import { usageError } from './errors.ts';
 import { readBundle } from './policy.ts';
 import { readStack } from './stack.ts';
 import { withPolicyOf } from './stack-settings.ts';
-import type { Style } from './style.ts';
+import type { Style } from './render/style.ts';
 
 const patienceMs = 10_000;
 

@@ -1,8 +1,8 @@
 import type { Settings } from '../config/environment.ts';
-import { createRedactor } from '../policies/redaction.ts';
-import type { Redactor } from '../policies/redaction.ts';
-import { pickSecrets } from '../policies/secret-values.ts';
-import type { SecretValue } from '../policies/secret-values.ts';
+import { createRedactor } from '../policies/secrets/redaction.ts';
+import type { Redactor } from '../policies/secrets/redaction.ts';
+import { pickSecrets } from '../policies/secrets/values.ts';
+import type { SecretValue } from '../policies/secrets/values.ts';
 
 /** The secrets in the terminal's environment and in the settings. */
 export const readSecrets = (

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { signAnswer } from '../audit/answer-signature.ts';
-import { ensureOperatorKey } from '../audit/approvers.ts';
-import { signOrder, toSignedPromotion, toSignedRun } from '../audit/order-signature.ts';
-import { toKeyFile } from '../audit/signing-key.ts';
+import { signAnswer } from '../audit/record/keys/answer-signature.ts';
+import { ensureOperatorKey } from '../audit/record/keys/approvers.ts';
+import { signOrder, toSignedPromotion, toSignedRun } from '../audit/record/keys/order-signature.ts';
+import { toKeyFile } from '../audit/record/keys/signing-key.ts';
 import type { ApprovalAnswer, PromotionInput, RunInput } from '../workflows/contract.ts';
 import type { RunState } from '../workflows/state.ts';
 

@@ -1,5 +1,5 @@
 import type { SnapshotAnswer, SnapshotOrder } from '../workers/snapshots.ts';
-import type { Trail } from '../audit/trail.ts';
+import type { Trail } from '../audit/events/trail.ts';
 import { runProject } from './child.ts';
 import { stripControls } from './clean.ts';
 import { CliError } from './errors.ts';

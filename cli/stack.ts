@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ChildProcess } from 'node:child_process';
-import { ensurePayloadKeys } from '../audit/payload-keys.ts';
+import { ensurePayloadKeys } from '../audit/record/keys/payload-keys.ts';
 import { toEnvironment } from '../config/environment.ts';
 import { endProcess, isRunning } from '../config/process.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import { readVersion } from '../config/version.ts';
 import type { Settings } from '../config/environment.ts';
-import type { SecretValue } from '../policies/secret-values.ts';
+import type { SecretValue } from '../policies/secrets/values.ts';
 import type { StackFile, StackStart, StackStatus } from '../config/stack.ts';
 import { askControl } from './control.ts';
 import { readStackFile } from './stack-file.ts';
@@ -186,7 +186,7 @@ function spawnSupervisor(settings: Settings): Spawned {
   const fd = openSync(crashLog, 'w', 0o600);
   const child = spawn(
     process.execPath,
-    [fileURLToPath(new URL('../workers/supervisor.ts', import.meta.url))],
+    [fileURLToPath(new URL('../workers/stack/supervisor.ts', import.meta.url))],
     {
       // Its own session: closing the terminal or pressing Ctrl-C does not reach it.
       detached: true,

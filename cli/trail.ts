@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Trail, TrailStep } from '../audit/trail.ts';
+import type { Trail, TrailStep } from '../audit/events/trail.ts';
 import type { Settings } from '../config/environment.ts';
 import { toRunLog } from '../config/folders.ts';
 import { usageError } from './errors.ts';
@@ -9,7 +9,7 @@ import { toUnknownRun } from './session.ts';
 export async function readRunTrail(settings: Settings, run: string): Promise<Trail> {
   const file = toRunLog(settings.folders.root, run);
   if (!existsSync(file)) throw await toUnknownRun(settings, run);
-  const { readTrail } = await import('../audit/trail.ts');
+  const { readTrail } = await import('../audit/events/trail.ts');
   const trail = await readTrail(file);
   if (trail?.base !== undefined) return trail;
   throw usageError(

@@ -1,19 +1,19 @@
-import type { RunEvent } from '../audit/events.ts';
-import { failpoint } from '../audit/failpoint.ts';
+import type { RunEvent } from '../audit/events/events.ts';
+import { failpoint } from '../audit/record/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import type { RunClient } from './client.ts';
-import { tellAllWhole } from './details.ts';
+import { tellAllWhole } from './render/details.ts';
 import { CliError } from './errors.ts';
 import { followEvents } from './events.ts';
-import { isForeground } from './keyboard.ts';
-import { printJson, printText } from './output.ts';
-import { renderEvent, renderSummary } from './render.ts';
+import { isForeground } from './terminal/keyboard.ts';
+import { printJson, printText } from './render/output.ts';
+import { renderEvent, renderSummary } from './render/render.ts';
 import { printProgress, toCluster, toUnknownRun } from './session.ts';
 import { ensureStack, readStack } from './stack.ts';
-import { createStyle } from './style.ts';
-import { renderTrouble } from './trouble.ts';
-import type { WatchView } from './watch-view.ts';
-import { emptyView, foldEvent } from './watch-view.ts';
+import { createStyle } from './render/style.ts';
+import { renderTrouble } from './render/trouble.ts';
+import type { WatchView } from './render/watch-view.ts';
+import { emptyView, foldEvent } from './render/watch-view.ts';
 
 export interface Watch {
   readonly client: RunClient;

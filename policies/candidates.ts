@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Decision } from './action.ts';
 import { decide } from './decide.ts';
-import { matchesGlob, toGlob } from './glob.ts';
-import { decideUrl } from './network.ts';
+import { matchesGlob, toGlob } from './paths/glob.ts';
+import { decideUrl } from './network/network.ts';
 import { parsePolicy } from './parse.ts';
 import type { Policy } from './schema.ts';
 import { parseYaml } from './yaml.ts';

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { Action, Decision } from './action.ts';
 import { checkPolicyText, withNetwork } from './candidates.ts';
 import { decide } from './decide.ts';
-import { decideLinked } from './links.ts';
-import { decideUrl } from './network.ts';
+import { decideLinked } from './paths/links.ts';
+import { decideUrl } from './network/network.ts';
 import type { Policy } from './schema.ts';
 import { strictest } from './strictest.ts';
 

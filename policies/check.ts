@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { Decision, Verdict } from './action.ts';
 import { decideCase } from './cases.ts';
 import { decide } from './decide.ts';
-import { matchesGlob } from './glob.ts';
-import { findFailures } from './grant-examples.ts';
-import { decideUrl } from './network.ts';
-import { decidePath } from './paths.ts';
+import { matchesGlob } from './paths/glob.ts';
+import { findFailures } from './grants/examples.ts';
+import { decideUrl } from './network/network.ts';
+import { decidePath } from './paths/paths.ts';
 import type { CommandRule, Policy, Rule } from './schema.ts';
 
 /** What `policies check` prints for one line. */

@@ -1,10 +1,10 @@
 import type { Effect, Verdict } from './action.ts';
-import { toGlob } from './glob.ts';
-import { toHostPattern } from './hosts.ts';
+import { toGlob } from './paths/glob.ts';
+import { toHostPattern } from './network/hosts.ts';
 import { usualLimits } from './limits.ts';
 import type { SandboxLimits } from './limits.ts';
-import { splitList, toOperands, toOptions } from './notation.ts';
-import type { Option } from './notation.ts';
+import { splitList, toOperands, toOptions } from './commands/notation.ts';
+import type { Option } from './commands/notation.ts';
 import type {
   CommandFile,
   CommandRule,

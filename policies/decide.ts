@@ -1,17 +1,17 @@
 import type { Action, Decision, Limits } from './action.ts';
-import type { CommandLine } from './command.ts';
+import type { CommandLine } from './commands/command.ts';
 import { argsProblem, isKnownTool } from './calls.ts';
 import type { ToolName } from './calls.ts';
-import { decideParts, judgePlain } from './commands.ts';
-import type { Part } from './commands.ts';
-import { matchesGlob } from './glob.ts';
-import { liftCall, liftParts } from './grants.ts';
-import { hasNetwork } from './network.ts';
-import { atRoot, decideWritten, locate } from './paths.ts';
-import type { PathOp } from './paths.ts';
+import { decideParts, judgePlain } from './commands/commands.ts';
+import type { Part } from './commands/commands.ts';
+import { matchesGlob } from './paths/glob.ts';
+import { liftCall, liftParts } from './grants/grants.ts';
+import { hasNetwork } from './network/network.ts';
+import { atRoot, decideWritten, locate } from './paths/paths.ts';
+import type { PathOp } from './paths/paths.ts';
 import type { Policy, ToolRule } from './schema.ts';
-import { judgeScript } from './script.ts';
-import { toCommandLine } from './shell.ts';
+import { judgeScript } from './commands/script.ts';
+import { toCommandLine } from './commands/shell.ts';
 import { strictest } from './strictest.ts';
 
 /** The run's ceilings. The workflow counts and enforces them; a zero is enforced here. */

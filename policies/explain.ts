@@ -1,9 +1,9 @@
 import type { Decision, Verdict } from './action.ts';
-import { prepareArgv } from './commands.ts';
-import type { Part } from './commands.ts';
+import { prepareArgv } from './commands/commands.ts';
+import type { Part } from './commands/commands.ts';
 import { decide, judgeLine } from './decide.ts';
 import type { Policy } from './schema.ts';
-import { CommandError, toCommandLine } from './shell.ts';
+import { CommandError, toCommandLine } from './commands/shell.ts';
 
 /** A part of a command line, numbered from 1, and what was decided of it alone. */
 export interface ExplainedPart {

@@ -1,4 +1,4 @@
-import { parseGrants } from './always.ts';
+import { parseGrants } from './grants/always.ts';
 import { compileBudgets } from './budgets.ts';
 import {
   compileWorkspace,

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import type { Effect, Prices, ToolLimits, Verdict } from './action.ts';
-import { GlobError, toGlob } from './glob.ts';
-import type { Glob } from './glob.ts';
-import { toHostPattern } from './hosts.ts';
+import { GlobError, toGlob } from './paths/glob.ts';
+import type { Glob } from './paths/glob.ts';
+import { toHostPattern } from './network/hosts.ts';
 import { hooksSchema } from './hooks.ts';
 import type { Hook } from './hooks.ts';
-import type { HostPattern } from './hosts.ts';
-import type { Grant } from './grants.ts';
+import type { HostPattern } from './network/hosts.ts';
+import type { Grant } from './grants/grants.ts';
 import type { SandboxLimits } from './limits.ts';
-import { splitList, toOperands, toOptions } from './notation.ts';
-import type { Operands, Option } from './notation.ts';
+import { splitList, toOperands, toOptions } from './commands/notation.ts';
+import type { Operands, Option } from './commands/notation.ts';
 
 /** What every rule has. `id` is stable: `paths.write.deny[2]`, `commands.git.push`. */
 export interface Rule {

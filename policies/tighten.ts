@@ -7,8 +7,8 @@ import type { z } from 'zod';
 import type { Verdict } from './action.ts';
 import { tightenBudgets } from './budgets.ts';
 import { toHostRules, toPathRules, toToolRules, toVariables } from './compile.ts';
-import { toGlob } from './glob.ts';
-import { toOperands } from './notation.ts';
+import { toGlob } from './paths/glob.ts';
+import { toOperands } from './commands/notation.ts';
 import { listKeys, readSection } from './section.ts';
 import type { Report } from './compile.ts';
 import {

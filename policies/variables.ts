@@ -1,5 +1,5 @@
 import type { Decision } from './action.ts';
-import { matchesGlob } from './glob.ts';
+import { matchesGlob } from './paths/glob.ts';
 import type { Policy } from './schema.ts';
 
 const rule = 'shell.variables';

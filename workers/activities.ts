@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
 import type { MessageDependencies } from '../activities/check-messages.ts';
 import type { MessageActivities } from '../activities/messages.ts';
-import type { createWorkspaceActivities } from '../activities/tools/workspace-activities.ts';
-import { createBlobStore } from '../audit/blobs.ts';
-import type { AuditLog } from '../audit/log.ts';
+import type { createWorkspaceActivities } from '../activities/act/workspace-activities.ts';
+import { createBlobStore } from '../audit/record/blobs.ts';
+import type { AuditLog } from '../audit/record/log.ts';
 import type { Settings } from '../config/environment.ts';
-import type { Redactor } from '../policies/redaction.ts';
+import type { Redactor } from '../policies/secrets/redaction.ts';
 import type { Log } from './logger.ts';
 import type { OpenPolicy } from './policy.ts';
 
@@ -38,7 +38,7 @@ export function createAudit(
 ): () => Promise<AuditLog> {
   let opened: Promise<AuditLog> | undefined;
   const open = async (): Promise<AuditLog> => {
-    const { createAuditLog } = await import('../audit/log.ts');
+    const { createAuditLog } = await import('../audit/record/log.ts');
     return createAuditLog(folders.audit, undefined, undefined, redactor);
   };
   return () => (opened ??= open());
@@ -79,13 +79,13 @@ export async function readWorkspaceDependencies(
     { createOffLimits },
   ] = await Promise.all([
     import('../config/policies.ts'),
-    import('../activities/workspace/sandbox.ts'),
-    import('../activities/tools/transactions.ts'),
-    import('../activities/workspace/lease.ts'),
-    import('../activities/workspace/git/guard.ts'),
-    import('../policies/network.ts'),
+    import('../activities/sandbox/sandbox.ts'),
+    import('../activities/act/transactions.ts'),
+    import('../activities/files/lease.ts'),
+    import('../activities/sandbox/git/guard.ts'),
+    import('../policies/network/network.ts'),
     import('../config/hooks.ts'),
-    import('../audit/approvers.ts'),
+    import('../audit/record/keys/approvers.ts'),
     import('../config/off-limits.ts'),
   ]);
   const { folders } = settings;
@@ -129,7 +129,7 @@ export async function createWorkspaceSide(
   },
 ): Promise<WorkspaceActivities> {
   const { createWorkspaceActivities: create } =
-    await import('../activities/tools/workspace-activities.ts');
+    await import('../activities/act/workspace-activities.ts');
   const dependencies = await readWorkspaceDependencies(settings, given, given.openPolicy);
   return create({ ...dependencies, isRunOpen: given.isRunOpen });
 }

@@ -1,4 +1,4 @@
-import { KeyFileError } from '../audit/payload-keys.ts';
+import { KeyFileError } from '../audit/record/keys/payload-keys.ts';
 import { ConfigError } from '../config/environment.ts';
 import { PolicyError } from '../config/policies.ts';
 

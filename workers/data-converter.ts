@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
-import { createPayloadCodec } from '../audit/payload-codec.ts';
-import { findPayloadKeys } from '../audit/payload-keys.ts';
+import { createPayloadCodec } from '../audit/record/keys/payload-codec.ts';
+import { findPayloadKeys } from '../audit/record/keys/payload-keys.ts';
 import type { Settings } from '../config/environment.ts';
-import type { Mask } from '../policies/redaction.ts';
+import type { Mask } from '../policies/secrets/redaction.ts';
 
 /** In the bundle of workflow code as well, where histories are encrypted. */
 export const failureConverterPath = fileURLToPath(new URL('failure-converter.ts', import.meta.url));

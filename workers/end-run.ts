@@ -1,10 +1,10 @@
 /** Process entry: puts away what a run held that was ended by force. Needs no server and no worker. */
 import { text } from 'node:stream/consumers';
-import { removeLanes } from '../activities/tools/lanes.ts';
-import { createTransactions } from '../activities/tools/transactions.ts';
-import { createLeases } from '../activities/workspace/lease.ts';
-import { createBlobStore } from '../audit/blobs.ts';
-import { createAuditLog } from '../audit/log.ts';
+import { removeLanes } from '../activities/act/lanes.ts';
+import { createTransactions } from '../activities/act/transactions.ts';
+import { createLeases } from '../activities/files/lease.ts';
+import { createBlobStore } from '../audit/record/blobs.ts';
+import { createAuditLog } from '../audit/record/log.ts';
 import { readSettings } from '../config/environment.ts';
 
 export interface EndOrder {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { readExecutions } from '../audit/executions.ts';
+import { readExecutions } from '../audit/verify/executions.ts';
 
 /** One execution of a workflow as it was recorded. */
 export interface RecordedHistory {

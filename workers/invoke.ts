@@ -43,7 +43,7 @@ const parseOrder = (input: string): Order => {
 };
 
 async function printTools(): Promise<void> {
-  const { catalogue, toParameters } = await import('../activities/tools/catalogue.ts');
+  const { catalogue, toParameters } = await import('../tools/catalogue.ts');
   const tools = catalogue.map((tool) => ({
     name: tool.name,
     description: tool.description,
@@ -56,9 +56,9 @@ async function invoke({ secrets, ...order }: Order): Promise<number> {
   const settings = readSettings();
   prepareStateFolder(settings.folders.root);
   const [{ invokeTool }, { createDotenvReader }, { createHistoryReader }] = await Promise.all([
-    import('../activities/tools/act.ts'),
-    import('../activities/workspace/dotenv.ts'),
-    import('../activities/workspace/history-secrets.ts'),
+    import('../activities/act/act.ts'),
+    import('../activities/files/dotenv.ts'),
+    import('../activities/files/history-secrets.ts'),
   ]);
   const { createAudit, readWorkspaceDependencies } = await import('./activities.ts');
   const { openPolicyByHand } = await import('./policy.ts');

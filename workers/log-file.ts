@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
-import { createRedactionStream } from '../policies/redaction-stream.ts';
-import { formRedactor } from '../policies/redaction.ts';
-import type { Redactor } from '../policies/redaction.ts';
+import { createRedactionStream } from '../policies/secrets/redaction-stream.ts';
+import { formRedactor } from '../policies/secrets/redaction.ts';
+import type { Redactor } from '../policies/secrets/redaction.ts';
 
 /** A log with a limit: when it is full it becomes `<path>.1` and a new one begins, so two files are the most there is. */
 export interface LogFile {

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
-import { formRedactor } from '../policies/redaction.ts';
-import type { Mask } from '../policies/redaction.ts';
+import { formRedactor } from '../policies/secrets/redaction.ts';
+import type { Mask } from '../policies/secrets/redaction.ts';
 import type { Logger as SdkLogger, LogLevel } from '@temporalio/worker';
 
 /** Facts first, then a constant sentence. */

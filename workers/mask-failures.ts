@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { redactValue } from '../policies/redaction.ts';
-import type { Redactor } from '../policies/redaction.ts';
+import { redactValue } from '../policies/secrets/redaction.ts';
+import type { Redactor } from '../policies/secrets/redaction.ts';
 
 /** Takes secrets out of what activities throw, before Temporal writes it into history: messages, stacks and details. */
 export const maskFailures =

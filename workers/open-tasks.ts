@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { isAlive, thisProcess } from '../audit/lock.ts';
+import { isAlive, thisProcess } from '../audit/record/lock.ts';
 
 /**
  * Tasks that workers of this machine are at, so that the next worker can give a dead one's back at once instead of waiting

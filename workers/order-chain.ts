@@ -2,7 +2,7 @@
  * Whether an execution may go on with what others of its chain began. Whoever reaches Temporal may reset a run that was
  * terminated or timed out; what a worker saw of it last tells how it ended (docs/decisions/0023).
  */
-import type { OrderLedger } from '../audit/order-ledger.ts';
+import type { OrderLedger } from '../audit/record/keys/order-ledger.ts';
 import { isNotFound } from './open-runs.ts';
 import type { StartAttributes, StartService } from './orders.ts';
 

@@ -10,8 +10,12 @@ import type {
 } from '../activities/contract.ts';
 import type { MessagesRequest } from '../activities/messages.ts';
 import type { PromoteRequest } from '../activities/promotion.ts';
-import { toCanonical } from '../audit/canonical.ts';
-import type { SignedOrder, SignedPromotion, SignedRun } from '../audit/order-signature.ts';
+import { toCanonical } from '../audit/record/canonical.ts';
+import type {
+  SignedOrder,
+  SignedPromotion,
+  SignedRun,
+} from '../audit/record/keys/order-signature.ts';
 
 /** A run's order, and what else its activities are held against. */
 export interface Announced {

@@ -6,22 +6,22 @@
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { findTextProblem } from '../audit/answer-signature.ts';
-import { isApprover } from '../audit/approvers.ts';
-import type { Approvers } from '../audit/approvers.ts';
-import type { AuditLog } from '../audit/log.ts';
-import type { OrderLedger } from '../audit/order-ledger.ts';
+import { findTextProblem } from '../audit/record/keys/answer-signature.ts';
+import { isApprover } from '../audit/record/keys/approvers.ts';
+import type { Approvers } from '../audit/record/keys/approvers.ts';
+import type { AuditLog } from '../audit/record/log.ts';
+import type { OrderLedger } from '../audit/record/keys/order-ledger.ts';
 import {
   noncePattern,
   toOrderText,
   toSignedPromotion,
   toSignedRun,
-} from '../audit/order-signature.ts';
-import type { SignedOrder } from '../audit/order-signature.ts';
+} from '../audit/record/keys/order-signature.ts';
+import type { SignedOrder } from '../audit/record/keys/order-signature.ts';
 import { runIdPattern } from '../config/run-id.ts';
 import type { PromotionInput, RunInput } from '../workflows/contract.ts';
 import { promotionType, toPromotionId, toWorkflowId, workflowType } from '../workflows/contract.ts';
-import { createFewTimes } from '../audit/few-times.ts';
+import { createFewTimes } from '../audit/record/few-times.ts';
 import { findEndBefore, readEvent } from './order-chain.ts';
 import { findMismatch } from './order-match.ts';
 import type { Announced, Places } from './order-match.ts';

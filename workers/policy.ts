@@ -1,4 +1,4 @@
-import type { AuditLog } from '../audit/log.ts';
+import type { AuditLog } from '../audit/record/log.ts';
 import type { Settings } from '../config/environment.ts';
 import type { PolicyBundle } from '../config/policies.ts';
 import type { Log } from './logger.ts';

@@ -5,8 +5,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { SandboxFiles } from '../activities/workspace/bubblewrap.ts';
-import { probeSandbox } from '../activities/workspace/sandbox.ts';
+import type { SandboxFiles } from '../activities/sandbox/bubblewrap.ts';
+import { probeSandbox } from '../activities/sandbox/sandbox.ts';
 
 /** What bounds the number of a command's processes. The kernel's limit per user does not hold for root. */
 const boundOf = ({ controlGroups }: SandboxFiles): string => {

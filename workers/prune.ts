@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { byHand, createLeases } from '../activities/workspace/lease.ts';
-import { pruneStores } from '../activities/workspace/snapshots/prune.ts';
-import type { NamedSnapshots } from '../activities/workspace/snapshots/prune.ts';
-import { toStoreName } from '../activities/workspace/snapshots/snapshots.ts';
-import { graceMs } from '../audit/sweep.ts';
-import { readTrail } from '../audit/trail.ts';
+import { byHand, createLeases } from '../activities/files/lease.ts';
+import { pruneStores } from '../activities/snapshots/prune.ts';
+import type { NamedSnapshots } from '../activities/snapshots/prune.ts';
+import { toStoreName } from '../activities/snapshots/snapshots.ts';
+import { graceMs } from '../audit/record/sweep.ts';
+import { readTrail } from '../audit/events/trail.ts';
 import { toRunLog, toStateFolders } from '../config/folders.ts';
 
 const dayMs = 86_400_000;

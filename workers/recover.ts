@@ -1,6 +1,6 @@
 import type { NativeConnection } from '@temporalio/worker';
-import { createLeases } from '../activities/workspace/lease.ts';
-import { failpoint } from '../audit/failpoint.ts';
+import { createLeases } from '../activities/files/lease.ts';
+import { failpoint } from '../audit/record/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
 import { resetStickyQueues } from './open-runs.ts';
 import { takeLeftTasks } from './open-tasks.ts';

@@ -6,7 +6,7 @@
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Runtime, Worker } from '@temporalio/worker';
 import { readSettings } from '../config/environment.ts';
-import { formRedactor } from '../policies/redaction.ts';
+import { formRedactor } from '../policies/secrets/redaction.ts';
 import { readBundle } from './bundle.ts';
 import { createDataConverter } from './data-converter.ts';
 import { HistoryError, readHistories, toPrefixes } from './histories.ts';

@@ -1,7 +1,7 @@
-import { createRedactor } from '../policies/redaction.ts';
-import type { Redactor } from '../policies/redaction.ts';
-import { pickSecrets } from '../policies/secret-values.ts';
-import type { SecretValue } from '../policies/secret-values.ts';
+import { createRedactor } from '../policies/secrets/redaction.ts';
+import type { Redactor } from '../policies/secrets/redaction.ts';
+import { pickSecrets } from '../policies/secrets/values.ts';
+import type { SecretValue } from '../policies/secrets/values.ts';
 
 /** What this process knows of secrets, in memory only, and takes out of everything it writes. */
 export interface Secrets {

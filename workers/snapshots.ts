@@ -1,14 +1,14 @@
 /** Process entry: answers one question about a workspace's snapshots, read from stdin, or takes a run's changes back. */
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { forgetPromotion, recallPromotion } from '../activities/tools/promote.ts';
-import type { Kept } from '../activities/tools/promote.ts';
-import { createTransactions } from '../activities/tools/transactions.ts';
-import { WorkspaceBusy, byHand, createLeases } from '../activities/workspace/lease.ts';
-import { findGitProblem } from '../activities/workspace/snapshots/git.ts';
-import type { FileChange, Touched } from '../activities/workspace/snapshots/snapshots.ts';
-import { isAlive } from '../audit/lock.ts';
-import { readTrail } from '../audit/trail.ts';
+import { forgetPromotion, recallPromotion } from '../activities/act/promote.ts';
+import type { Kept } from '../activities/act/promote.ts';
+import { createTransactions } from '../activities/act/transactions.ts';
+import { WorkspaceBusy, byHand, createLeases } from '../activities/files/lease.ts';
+import { findGitProblem } from '../activities/snapshots/git.ts';
+import type { FileChange, Touched } from '../activities/snapshots/snapshots.ts';
+import { isAlive } from '../audit/record/lock.ts';
+import { readTrail } from '../audit/events/trail.ts';
 import { readSettings } from '../config/environment.ts';
 import { toRunLog } from '../config/folders.ts';
 

@@ -1,5 +1,5 @@
 import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
-import type { Untrusted } from '../policies/untrusted.ts';
+import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
 import { enter } from './show.ts';
 import type { Run } from './state.ts';

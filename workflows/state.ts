@@ -1,7 +1,7 @@
 import type { PlannedStep, Ref, SnapshotId } from '../activities/contract.ts';
 import type { HooksInForce } from '../activities/hooks.ts';
 import type { Limits, Prices } from '../policies/action.ts';
-import type { Untrusted } from '../policies/untrusted.ts';
+import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import type { Activities } from './activities.ts';
 import { proxyRunActivities } from './activities.ts';
 import type {

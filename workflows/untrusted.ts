@@ -1,5 +1,5 @@
 import type { ActResult, Approval } from '../activities/contract.ts';
-import type { Untrusted } from '../policies/untrusted.ts';
+import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import type { Run, StepRecord } from './state.ts';
 
 /** The untrusted text an action of the step is judged by: what its conversation holds, or what every conversation begins with. */
@@ -30,5 +30,5 @@ export function noteUntrusted(
     step.untrusted = untrusted;
 }
 
-/** The rule of decisions that are asked about for what was read: see policies/untrusted.ts. */
+/** The rule of decisions that are asked about for what was read: see policies/untrusted/untrusted.ts. */
 const steppedUp = 'untrusted.stepped-up';

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failpoint } from '../../audit/failpoint.ts';
-import { formRedactor } from '../../policies/redaction.ts';
-import type { Mask } from '../../policies/redaction.ts';
+import { failpoint } from '../../audit/record/failpoint.ts';
+import { formRedactor } from '../../policies/secrets/redaction.ts';
+import type { Mask } from '../../policies/secrets/redaction.ts';
 
 /** Finished answers, stored before the activity completes: a crash in between neither pays for nor changes an answer. */
 export interface Answers {

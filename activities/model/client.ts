@@ -15,8 +15,8 @@ import { estimateTokens, toUniqueIds, withoutThinking } from './conversation.ts'
 import { ModelFailure, toAddress, toModelFailure } from './failures.ts';
 import type { Protocol } from './protocol.ts';
 import { createProtocols } from './protocol.ts';
-import { formRedactor } from '../../policies/redaction.ts';
-import type { Mask } from '../../policies/redaction.ts';
+import { formRedactor } from '../../policies/secrets/redaction.ts';
+import type { Mask } from '../../policies/secrets/redaction.ts';
 import { askResponses } from './responses.ts';
 import { fetchPatiently } from './transport.ts';
 

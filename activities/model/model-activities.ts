@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
-import type { BlobStore } from '../../audit/blobs.ts';
-import { formRedactor } from '../../policies/redaction.ts';
-import type { Redactor } from '../../policies/redaction.ts';
+import type { BlobStore } from '../../audit/record/blobs.ts';
+import { formRedactor } from '../../policies/secrets/redaction.ts';
+import type { Redactor } from '../../policies/secrets/redaction.ts';
 import type { ModelActivities, ModelOutcome } from '../contract.ts';
 import { createAnswers } from './answers.ts';
 import { createModelClient } from './client.ts';

@@ -1,4 +1,4 @@
-import type { BlobStore } from '../../audit/blobs.ts';
+import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { ModelChoice, ModelOutcome } from '../contract.ts';
 import type { ModelAsk, ModelReply } from './conversation.ts';
 import type { Checked } from './outcome.ts';

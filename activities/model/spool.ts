@@ -1,8 +1,8 @@
 import { appendFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRedactionStream } from '../../policies/redaction-stream.ts';
-import { formRedactor } from '../../policies/redaction.ts';
-import type { Redactor } from '../../policies/redaction.ts';
+import { createRedactionStream } from '../../policies/secrets/redaction-stream.ts';
+import { formRedactor } from '../../policies/secrets/redaction.ts';
+import type { Redactor } from '../../policies/secrets/redaction.ts';
 
 export interface Spool {
   readonly add: (text: string) => void;

@@ -1,4 +1,4 @@
-import { catalogue, parseArguments, toParameters, toPreview } from '../tools/catalogue.ts';
+import { catalogue, parseArguments, toParameters, toPreview } from '../../tools/catalogue.ts';
 import type { Call, Observation, ThinkAnswer, ThinkRequest } from '../contract.ts';
 import type { Message, ModelReply, ToolSpec } from './conversation.ts';
 import type { Checked } from './outcome.ts';

@@ -1,4 +1,4 @@
-import type { BlobStore } from '../../audit/blobs.ts';
+import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { Observation, Ref } from '../contract.ts';
 import type { Message, ReplyCall } from './conversation.ts';
 import { estimateTokens } from './conversation.ts';

@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import type { Decision } from '../../policies/action.ts';
-import { isAddress } from '../../policies/addresses.ts';
-import { withoutDot } from '../../policies/hosts.ts';
-import { decideUrl } from '../../policies/network.ts';
+import { isAddress } from '../../policies/network/addresses.ts';
+import { withoutDot } from '../../policies/network/hosts.ts';
+import { decideUrl } from '../../policies/network/network.ts';
 import type { Policy } from '../../policies/schema.ts';
 
 /** All addresses of a host name; rejects or is empty where it has none. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { KeyFileError, readPayloadKeys } from '../../audit/payload-keys.ts';
-import { verifyState } from '../../audit/verify.ts';
+import { KeyFileError, readPayloadKeys } from '../../audit/record/keys/payload-keys.ts';
+import { verifyState } from '../../audit/verify/verify.ts';
 import type { Settings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import { readForceRecord } from '../../config/policy-in-force.ts';

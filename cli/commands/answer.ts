@@ -1,18 +1,18 @@
-import { createBlobStore } from '../../audit/blobs.ts';
+import { createBlobStore } from '../../audit/record/blobs.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { ApprovalAnswer, ApprovalRequest } from '../../workflows/contract.ts';
 import type { AlwaysOrder } from '../always.ts';
-import { isYes } from '../approval.ts';
+import { isYes } from '../terminal/approval.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import type { RunClient } from '../client.ts';
-import { readDetails } from '../details.ts';
-import { editArgs, parseArgs } from '../edit.ts';
+import { readDetails } from '../render/details.ts';
+import { editArgs, parseArgs } from '../terminal/edit.ts';
 import { CliError, usageError } from '../errors.ts';
-import { createKeyboard, isForeground } from '../keyboard.ts';
-import { printJson, printText } from '../output.ts';
-import { ask } from '../question.ts';
+import { createKeyboard, isForeground } from '../terminal/keyboard.ts';
+import { printJson, printText } from '../render/output.ts';
+import { ask } from '../terminal/question.ts';
 import { textOf } from '../run-options.ts';
 import { readRedactor } from '../secrets.ts';
 import {
@@ -24,7 +24,7 @@ import {
   withClient,
 } from '../session.ts';
 import { toSigned } from '../signing.ts';
-import { createStyle } from '../style.ts';
+import { createStyle } from '../render/style.ts';
 
 const viewWithinMs = 15_000;
 

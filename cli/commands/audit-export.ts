@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { exportRun } from '../../audit/export.ts';
+import { exportRun } from '../../audit/export/export.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
@@ -9,7 +9,7 @@ import type { PolicyBundle } from '../../config/policies.ts';
 import { readVersion } from '../../config/version.ts';
 import type { Invocation } from '../arguments.ts';
 import { runProject } from '../child.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { textOf } from '../run-options.ts';
 import { parseRun, printProgress, toUnknownRun } from '../session.ts';
 

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import type { Discrepancy } from '../../audit/reconcile.ts';
-import { reconcileRun } from '../../audit/reconcile.ts';
+import type { Discrepancy } from '../../audit/verify/reconcile.ts';
+import { reconcileRun } from '../../audit/verify/reconcile.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
 
 const said = {

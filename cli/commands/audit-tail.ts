@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { AuditEntry } from '../../audit/log.ts';
-import { readDays } from '../../audit/log.ts';
+import type { AuditEntry } from '../../audit/record/log.ts';
+import { readDays } from '../../audit/record/log.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { parseCount, textOf } from '../run-options.ts';
 import { parseRun, printProgress } from '../session.ts';
 import { createTail } from '../tail.ts';

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { readSigningKey, toKeyFile } from '../../audit/signing-key.ts';
-import { verifyState } from '../../audit/verify.ts';
-import type { Finding } from '../../audit/verify.ts';
+import { readSigningKey, toKeyFile } from '../../audit/record/keys/signing-key.ts';
+import { verifyState } from '../../audit/verify/verify.ts';
+import type { Finding } from '../../audit/verify/verify.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { parseRun, toUnknownRun } from '../session.ts';
 
 /** `agent audit verify`: recomputes every hash of the record. Exit 1 when something is not as it was written. */
@@ -40,7 +40,7 @@ const toText = (mark: string, { file, line, what }: Finding): string =>
 /** An export needs nothing but itself: no state folder, no server. */
 async function verifyFile(file: string, flags: Invocation['flags']): Promise<number> {
   if (!existsSync(file)) throw usageError(`There is no file ${file}. Make one: agent audit export`);
-  const { verifyExport } = await import('../../audit/import.ts');
+  const { verifyExport } = await import('../../audit/export/import.ts');
   const { manifest, key, findings } = await verifyExport(file, tmpdir());
   const sound = findings.length === 0;
   const own = readSigningKey(toKeyFile())?.id === key;

@@ -1,7 +1,7 @@
 import { describeSettings, readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText, renderTable } from '../output.ts';
+import { printJson, printText, renderTable } from '../render/output.ts';
 import { parseFolder, textOf } from '../run-options.ts';
 import { printProgress } from '../session.ts';
 

@@ -5,7 +5,7 @@ import type { Invocation } from '../arguments.ts';
 import type { RunClient } from '../client.ts';
 import { CliError, usageError } from '../errors.ts';
 import { prove } from '../messages.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import {
   connectFor,
   parseRun,

@@ -1,8 +1,8 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText } from '../output.ts';
-import { renderIgnored } from '../render.ts';
+import { printJson, printText } from '../render/output.ts';
+import { renderIgnored } from '../render/render.ts';
 import { textOf } from '../run-options.ts';
 import { parseRun, printProgress } from '../session.ts';
 import { askSnapshots } from '../snapshots.ts';

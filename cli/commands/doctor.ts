@@ -8,7 +8,7 @@ import { checkAudit, checkEncryption, checkPolicies } from '../checks/record.ts'
 import { checkSandbox } from '../checks/sandbox.ts';
 import { checkModelServer, checkTemporal } from '../checks/services.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { parseFolder, textOf } from '../run-options.ts';
 
 /** `agent doctor`: looks at everything a run needs and changes nothing. Exit 1 when something would fail. */

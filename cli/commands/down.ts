@@ -1,6 +1,6 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { stopStack as endStack } from '../stack.ts';
 
 /** `agent down`: stops every part of the local stack. Open runs go on at the next start. */

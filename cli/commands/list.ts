@@ -2,10 +2,10 @@ import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import type { RunClient, RunRow } from '../client.ts';
-import { printJson, printText, renderTable } from '../output.ts';
-import { renderAge } from '../render.ts';
+import { printJson, printText, renderTable } from '../render/output.ts';
+import { renderAge } from '../render/render.ts';
 import { connectRunning, printProgress, withClient } from '../session.ts';
-import { toTroubledStatus } from '../trouble.ts';
+import { toTroubledStatus } from '../render/trouble.ts';
 
 const usual = 50;
 const most = 10_000;

@@ -1,15 +1,15 @@
-import type { RunEvent } from '../../audit/events.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import type { RunClient } from '../client.ts';
-import { tellAllWhole } from '../details.ts';
+import { tellAllWhole } from '../render/details.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
-import { printJson, printText } from '../output.ts';
-import { renderEvent } from '../render.ts';
+import { printJson, printText } from '../render/output.ts';
+import { renderEvent } from '../render/render.ts';
 import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
-import type { Style } from '../style.ts';
-import { createStyle } from '../style.ts';
+import type { Style } from '../render/style.ts';
+import { createStyle } from '../render/style.ts';
 
 /** `agent logs`: what happened so far; with `-f` what happens, until the run ends. */
 export async function printLogs({ args, flags }: Invocation): Promise<number> {

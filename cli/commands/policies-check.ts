@@ -8,7 +8,7 @@ import type { Policy } from '../../policies/schema.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls, toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../policy.ts';
 import { parseFolder, textOf } from '../run-options.ts';
 import { printProgress } from '../session.ts';

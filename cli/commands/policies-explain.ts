@@ -4,11 +4,11 @@ import { explainCommand } from '../../policies/explain.ts';
 import type { ExplainedPart, Explanation } from '../../policies/explain.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../policy.ts';
 import { parseFolder, textOf } from '../run-options.ts';
-import { createStyle } from '../style.ts';
-import type { Style } from '../style.ts';
+import { createStyle } from '../render/style.ts';
+import type { Style } from '../render/style.ts';
 
 /** `agent policies explain`: the parse of a command, the rule for each part, and the one that decides. Exit 0. */
 export async function explainPolicies({ args, flags }: Invocation): Promise<number> {

@@ -1,7 +1,7 @@
 import { readSettings } from '../../config/environment.ts';
 import { judgeAgain } from '../activate.ts';
 import type { Invocation } from '../arguments.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { forgetRule } from '../rules.ts';
 import { readUser } from '../session.ts';
 

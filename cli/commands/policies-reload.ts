@@ -2,7 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import { activatePolicy, judgeAgain } from '../activate.ts';
 import type { Invocation } from '../arguments.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { readUser } from '../session.ts';
 
 /**

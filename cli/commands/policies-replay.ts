@@ -2,18 +2,18 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { PastDecision } from '../../audit/decisions.ts';
+import type { PastDecision } from '../../audit/events/decisions.ts';
 import type { Settings } from '../../config/environment.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Decision } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
 import type { Policy } from '../../policies/schema.ts';
-import { stepUp } from '../../policies/untrusted.ts';
+import { stepUp } from '../../policies/untrusted/untrusted.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../policy.ts';
 import { runIdPattern } from '../run-id.ts';
 import { parseFolder, textOf } from '../run-options.ts';
@@ -94,9 +94,9 @@ async function readPast({ folders }: Settings, typed: string): Promise<readonly 
 
 async function readLog(file: string, blobsDir: string): Promise<readonly PastDecision[]> {
   const [{ createBlobStore }, { verifyChain }, { readDecisions }] = await Promise.all([
-    import('../../audit/blobs.ts'),
-    import('../../audit/chain.ts'),
-    import('../../audit/decisions.ts'),
+    import('../../audit/record/blobs.ts'),
+    import('../../audit/record/chain.ts'),
+    import('../../audit/events/decisions.ts'),
   ]);
   const found = await readDecisions(file, createBlobStore(blobsDir));
   if (found === undefined) throw usageError(`${file} holds no start of a run.`);
@@ -108,7 +108,7 @@ async function readLog(file: string, blobsDir: string): Promise<readonly PastDec
 }
 
 async function readExported(file: string): Promise<readonly PastDecision[]> {
-  const { readExport } = await import('../../audit/export.ts');
+  const { readExport } = await import('../../audit/export/export.ts');
   const temp = await mkdtemp(join(tmpdir(), 'dev-agent-replay-'));
   try {
     const folder = join(temp, 'bundle');

@@ -2,7 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import { testPolicy } from '../../policies/check.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../policy.ts';
 
 /** `agent policies test`: runs the examples the rules carry. Exit 1 when one does not come out as its rule says. */

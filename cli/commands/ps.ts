@@ -3,8 +3,8 @@ import { toWebUi } from '../../config/stack.ts';
 import type { StackStatus } from '../../config/stack.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import { printJson, printText, renderTable } from '../output.ts';
-import { renderAge } from '../render.ts';
+import { printJson, printText, renderTable } from '../render/output.ts';
+import { renderAge } from '../render/render.ts';
 import { readStack, stackStatus } from '../stack.ts';
 
 /** `agent ps`: the parts of the local stack. Exit 1 when one is not up. */

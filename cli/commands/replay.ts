@@ -6,7 +6,7 @@ import type { Invocation } from '../arguments.ts';
 import { runProject } from '../child.ts';
 import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { runIdPattern } from '../run-id.ts';
 
 /** `agent replay`: runs recorded histories through the workflow code of today. Exit 1 when one no longer fits. */

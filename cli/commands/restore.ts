@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
-import { asStored } from '../../policies/redaction.ts';
-import type { Trail } from '../../audit/trail.ts';
+import { asStored } from '../../policies/secrets/redaction.ts';
+import type { Trail } from '../../audit/events/trail.ts';
 import type { Invocation } from '../arguments.ts';
 import { CliError, usageError } from '../errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
@@ -76,8 +76,8 @@ function toFile(root: string, typed: string): string {
 /** A bundle of `agent audit export`: verified, its blobs put beside those that are here. */
 async function readBundle(root: string, file: string): Promise<Trail> {
   const [{ readExport }, { createBlobStore, hashOf }] = await Promise.all([
-    import('../../audit/export.ts'),
-    import('../../audit/blobs.ts'),
+    import('../../audit/export/export.ts'),
+    import('../../audit/record/blobs.ts'),
   ]);
   const temp = await mkdtemp(join(tmpdir(), 'dev-agent-restore-'));
   const folder = join(temp, 'bundle');
@@ -102,8 +102,8 @@ const blobPath = (sha256: string): string => `sha256/${sha256.slice(0, 2)}/${sha
 
 async function readVerified(file: string): Promise<Trail> {
   const [{ verifyChain }, { readTrail }] = await Promise.all([
-    import('../../audit/chain.ts'),
-    import('../../audit/trail.ts'),
+    import('../../audit/record/chain.ts'),
+    import('../../audit/events/trail.ts'),
   ]);
   const trail = await readTrail(file);
   if (trail === undefined) throw usageError(`${file} holds no start of a run.`);

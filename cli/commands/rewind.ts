@@ -2,7 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { usageError } from '../errors.ts';
 import { prove } from '../messages.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { textOf } from '../run-options.ts';
 import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
 

@@ -7,11 +7,11 @@ import type { RunClient } from '../client.ts';
 import { CliError, usageError } from '../errors.ts';
 import { readEventsSoFar } from '../events-so-far.ts';
 import { checkLength, sayTo } from '../messages.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { textOf } from '../run-options.ts';
 import { readRedactor } from '../secrets.ts';
 import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
-import { emptyView, foldEvent } from '../watch-view.ts';
+import { emptyView, foldEvent } from '../render/watch-view.ts';
 
 const askWithinMs = 3_000;
 const endWithinMs = 30_000;

@@ -17,7 +17,7 @@ export async function runTemporalCli({ args }: Invocation): Promise<number> {
     );
   }
   const stack = await ensureStack(settings, { onProgress: printProgress });
-  const shell = fileURLToPath(new URL('../../workers/temporal-shell.ts', import.meta.url));
+  const shell = fileURLToPath(new URL('../../workers/stack/temporal-shell.ts', import.meta.url));
   const child = spawn(process.execPath, [shell, ...args], {
     env: { ...process.env, ...toTemporalEnvironment(stack) },
     stdio: 'inherit',

@@ -4,7 +4,7 @@ import type { Invocation } from '../arguments.ts';
 import { runProject } from '../child.ts';
 import { stripControls } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
-import { printText } from '../output.ts';
+import { printText } from '../render/output.ts';
 import { parseFolder, textOf } from '../run-options.ts';
 import { printProgress } from '../session.ts';
 import { readSecrets } from '../secrets.ts';

@@ -2,7 +2,7 @@ import type { Invocation } from '../arguments.ts';
 import { runProject } from '../child.ts';
 import { stripControls } from '../clean.ts';
 import { CliError } from '../errors.ts';
-import { printJson, printText, renderTable } from '../output.ts';
+import { printJson, printText, renderTable } from '../render/output.ts';
 
 interface ListedTool {
   readonly name: string;

@@ -2,12 +2,12 @@ import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { parseRun } from '../session.ts';
 import { askSnapshots, findPromotion } from '../snapshots.ts';
 import { readRunTrail } from '../trail.ts';
 import type { Left } from '../../workers/snapshots.ts';
-import type { Trail } from '../../audit/trail.ts';
+import type { Trail } from '../../audit/events/trail.ts';
 
 /** `agent undo`: takes a run's changes back; files that were changed since stay and are named. */
 export async function undoRun({ args, flags }: Invocation): Promise<number> {

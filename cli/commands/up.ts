@@ -2,7 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import { renderExposure, toWebUi } from '../../config/stack.ts';
 import type { Invocation } from '../arguments.ts';
 import { usageError } from '../errors.ts';
-import { printJson, printText } from '../output.ts';
+import { printJson, printText } from '../render/output.ts';
 import { printProgress } from '../session.ts';
 import { ensureStack } from '../stack.ts';
 

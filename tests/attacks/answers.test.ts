@@ -11,11 +11,11 @@ import {
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { performAction } from '../../activities/tools/act.ts';
-import type { Acted, ActDependencies } from '../../activities/tools/act.ts';
-import { createTransactions } from '../../activities/tools/transactions.ts';
-import { createLeases } from '../../activities/workspace/lease.ts';
-import { createAuditLog } from '../../audit/log.ts';
+import { performAction } from '../../activities/act/act.ts';
+import type { Acted, ActDependencies } from '../../activities/act/act.ts';
+import { createTransactions } from '../../activities/act/transactions.ts';
+import { createLeases } from '../../activities/files/lease.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { sendJson, startRawServer } from '../model/raw-server.ts';

@@ -6,12 +6,12 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 
-import { createAnchors } from '../../audit/anchors.ts';
-import { ChainError, openChain } from '../../audit/chain.ts';
-import { createAuditLog } from '../../audit/log.ts';
-import { toKeyFile } from '../../audit/signing-key.ts';
-import { verifyState } from '../../audit/verify.ts';
-import { toWitnessFolder } from '../../audit/witness.ts';
+import { createAnchors } from '../../audit/record/anchors/anchors.ts';
+import { ChainError, openChain } from '../../audit/record/chain.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
+import { toKeyFile } from '../../audit/record/keys/signing-key.ts';
+import { verifyState } from '../../audit/verify/verify.ts';
+import { toWitnessFolder } from '../../audit/record/anchors/witness.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { createFolder } from './folder.ts';
 

@@ -3,9 +3,9 @@ import { writeSync } from 'node:fs';
 
 import { dirname } from 'node:path';
 
-import { createAnchors } from '../../audit/anchors.ts';
-import { openChain } from '../../audit/chain.ts';
-import { createAuditLog } from '../../audit/log.ts';
+import { createAnchors } from '../../audit/record/anchors/anchors.ts';
+import { openChain } from '../../audit/record/chain.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
 
 const [what, path = '', name = '', count = '0', identity = 'test'] = process.argv.slice(2);
 

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { followApprovers, isApprover } from '../../audit/approvers.ts';
-import { ensureSigningKey } from '../../audit/signing-key.ts';
+import { followApprovers, isApprover } from '../../audit/record/keys/approvers.ts';
+import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'agent-approvers-'));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { assert as check, jsonValue, property } from 'fast-check';
 
-import { isCanonical, toCanonical } from '../../audit/canonical.ts';
+import { isCanonical, toCanonical } from '../../audit/record/canonical.ts';
 
 for (const [value, text] of [
   [

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 
-import { ChainError, ChainLockedError, openChain, verifyChain } from '../../audit/chain.ts';
-import { hashOf } from '../../audit/blobs.ts';
+import { ChainError, ChainLockedError, openChain, verifyChain } from '../../audit/record/chain.ts';
+import { hashOf } from '../../audit/record/blobs.ts';
 import { createFolder, readAll } from './folder.ts';
 
 const appender = join(import.meta.dirname, 'appender.ts');

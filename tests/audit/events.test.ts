@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { openChain } from '../../audit/chain.ts';
-import { createProjection, readRunEvents } from '../../audit/events.ts';
-import type { RunEvent } from '../../audit/events.ts';
-import type { HistoryEventJson } from '../../audit/history-json.ts';
+import { openChain } from '../../audit/record/chain.ts';
+import { createProjection, readRunEvents } from '../../audit/events/events.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
+import type { HistoryEventJson } from '../../audit/mirror/history-json.ts';
 import { createFolder } from './folder.ts';
 import { actRequest, actResult, approval, input, tellHistory, toAnswer } from './told-history.ts';
 

@@ -5,15 +5,15 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { create, list } from 'tar';
 
-import { createAnchors } from '../../audit/anchors.ts';
-import { createBlobStore } from '../../audit/blobs.ts';
-import { openChain } from '../../audit/chain.ts';
-import { ExportError, exportRun, readExport } from '../../audit/export.ts';
-import { verifyExport } from '../../audit/import.ts';
-import { createAuditLog } from '../../audit/log.ts';
-import type { AuditEntry } from '../../audit/log.ts';
-import { seal } from '../../audit/seal.ts';
-import { ensureSigningKey, toKeyFile } from '../../audit/signing-key.ts';
+import { createAnchors } from '../../audit/record/anchors/anchors.ts';
+import { createBlobStore } from '../../audit/record/blobs.ts';
+import { openChain } from '../../audit/record/chain.ts';
+import { ExportError, exportRun, readExport } from '../../audit/export/export.ts';
+import { verifyExport } from '../../audit/export/import.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
+import type { AuditEntry } from '../../audit/record/log.ts';
+import { seal } from '../../audit/record/keys/seal.ts';
+import { ensureSigningKey, toKeyFile } from '../../audit/record/keys/signing-key.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { createFolder } from './folder.ts';
 

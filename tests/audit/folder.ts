@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-import { readChain } from '../../audit/chain.ts';
-import type { ChainRecord } from '../../audit/chain.ts';
+import { readChain } from '../../audit/record/chain.ts';
+import type { ChainRecord } from '../../audit/record/chain.ts';
 
 // Logs are anchored with a key beside the configuration: not that of whoever runs the tests.
 const config = mkdtempSync(join(tmpdir(), 'dev-agent-config-'));

@@ -5,10 +5,10 @@ import { appendFile, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { ChainError, verifyChain } from '../../audit/chain.ts';
-import { createAuditLog } from '../../audit/log.ts';
-import type { AuditEntry } from '../../audit/log.ts';
-import { verifyState } from '../../audit/verify.ts';
+import { ChainError, verifyChain } from '../../audit/record/chain.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
+import type { AuditEntry } from '../../audit/record/log.ts';
+import { verifyState } from '../../audit/verify/verify.ts';
 import { createFolder, readAll } from './folder.ts';
 
 const toEntry = (by: string): AuditEntry => ({

@@ -7,9 +7,9 @@ import { setTimeout } from 'node:timers/promises';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 
-import { createAnchors } from '../../audit/anchors.ts';
-import { mirrorAll } from '../../audit/mirror-all.ts';
-import { abortWith, limitPolls } from '../../audit/polls.ts';
+import { createAnchors } from '../../audit/record/anchors/anchors.ts';
+import { mirrorAll } from '../../audit/mirror/mirror-all.ts';
+import { abortWith, limitPolls } from '../../audit/mirror/polls.ts';
 import { createFolder, readAll } from './folder.ts';
 import { playService, toEvent, toServerError, toStart } from './played-service.ts';
 import type { Answer, PlayedService } from './played-service.ts';

@@ -4,8 +4,8 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
-import { findTextProblem } from '../../audit/answer-signature.ts';
-import { createOrderLedger } from '../../audit/order-ledger.ts';
+import { findTextProblem } from '../../audit/record/keys/answer-signature.ts';
+import { createOrderLedger } from '../../audit/record/keys/order-ledger.ts';
 import {
   noncePattern,
   signMessage,
@@ -14,10 +14,10 @@ import {
   toOrderText,
   toSignedPromotion,
   toSignedRun,
-} from '../../audit/order-signature.ts';
-import { toSent } from '../../audit/payload-codec.ts';
-import { ensureSigningKey } from '../../audit/signing-key.ts';
-import { createRedactor } from '../../policies/redaction.ts';
+} from '../../audit/record/keys/order-signature.ts';
+import { toSent } from '../../audit/record/keys/payload-codec.ts';
+import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
+import { createRedactor } from '../../policies/secrets/redaction.ts';
 import type { PromotionInput, RunInput } from '../../workflows/contract.ts';
 import { input as told } from './told-history.ts';
 

@@ -6,11 +6,15 @@ import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
-import { decodeFailure, decodePayloads } from '../../audit/history-json.ts';
-import { createPayloadCodec } from '../../audit/payload-codec.ts';
-import { ensurePayloadKeys, findPayloadKeys, readPayloadKeys } from '../../audit/payload-keys.ts';
+import { decodeFailure, decodePayloads } from '../../audit/mirror/history-json.ts';
+import { createPayloadCodec } from '../../audit/record/keys/payload-codec.ts';
+import {
+  ensurePayloadKeys,
+  findPayloadKeys,
+  readPayloadKeys,
+} from '../../audit/record/keys/payload-keys.ts';
 import type { Settings } from '../../config/environment.ts';
-import { findOpenRefs, findRefs } from '../../audit/refs.ts';
+import { findOpenRefs, findRefs } from '../../audit/record/refs.ts';
 import { samples } from '../policies/secrets.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'agent-keys-'));

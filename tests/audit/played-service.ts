@@ -1,7 +1,7 @@
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 
-import type { HistoryEventJson } from '../../audit/history-json.ts';
-import type { ListService } from '../../audit/mirror-all.ts';
+import type { HistoryEventJson } from '../../audit/mirror/history-json.ts';
+import type { ListService } from '../../audit/mirror/mirror-all.ts';
 
 type Request = Parameters<ListService['getWorkflowExecutionHistory']>[0];
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 
-import { openChain } from '../../audit/chain.ts';
-import type { HistoryEventJson } from '../../audit/history-json.ts';
-import { reconcileRun } from '../../audit/reconcile.ts';
+import { openChain } from '../../audit/record/chain.ts';
+import type { HistoryEventJson } from '../../audit/mirror/history-json.ts';
+import { reconcileRun } from '../../audit/verify/reconcile.ts';
 import { createFolder } from './folder.ts';
 import { toEvent, toStart } from './played-service.ts';
 

@@ -9,12 +9,12 @@ import type { TestContext } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { pruneAnswers } from '../../activities/model/answers.ts';
 import { pruneSpool } from '../../activities/model/spool.ts';
-import { createAnchors } from '../../audit/anchors.ts';
-import { createBlobStore } from '../../audit/blobs.ts';
-import { openChain } from '../../audit/chain.ts';
-import { createAuditLog } from '../../audit/log.ts';
-import { SweepError, sweepBlobs } from '../../audit/sweep.ts';
-import { verifyState } from '../../audit/verify.ts';
+import { createAnchors } from '../../audit/record/anchors/anchors.ts';
+import { createBlobStore } from '../../audit/record/blobs.ts';
+import { openChain } from '../../audit/record/chain.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
+import { SweepError, sweepBlobs } from '../../audit/record/sweep.ts';
+import { verifyState } from '../../audit/verify/verify.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { createFolder } from './folder.ts';
 
@@ -135,7 +135,7 @@ test('killed in its middle, it leaves everything verifiable, and the next one en
   const orphans: string[] = [];
   for (let index = 0; index < 250; index++) orphans.push(await put(`orphan ${index}`));
   const left = (): number => orphans.filter(has).length;
-  const module = import.meta.resolve('../../audit/sweep.ts');
+  const module = import.meta.resolve('../../audit/record/sweep.ts');
   // It rests after every hundred: killed there, it has done a part.
   const code = `import { sweepBlobs } from '${module}'; await sweepBlobs({ root: ${JSON.stringify(root)}, restMs: 2000 });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' });

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { ChainError, openChain, verifyChain } from '../../audit/chain.ts';
+import { ChainError, openChain, verifyChain } from '../../audit/record/chain.ts';
 import { createFolder } from './folder.ts';
 
 // What a chain alone cannot see: an editor who rehashes every line after the edit, and whole lines cut off the end.

@@ -1,5 +1,5 @@
 import type { ActRequest, ActResult, Call, PlannedStep } from '../../activities/contract.ts';
-import type { HistoryEventJson } from '../../audit/history-json.ts';
+import type { HistoryEventJson } from '../../audit/mirror/history-json.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 
 const toPayloads = (...values: readonly unknown[]): object => ({

@@ -3,10 +3,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import type { HistoryEventJson } from '../../audit/history-json.ts';
-import { attributesOf } from '../../audit/history-json.ts';
-import { readTrail } from '../../audit/trail.ts';
-import type { Trail } from '../../audit/trail.ts';
+import type { HistoryEventJson } from '../../audit/mirror/history-json.ts';
+import { attributesOf } from '../../audit/mirror/history-json.ts';
+import { readTrail } from '../../audit/events/trail.ts';
+import type { Trail } from '../../audit/events/trail.ts';
 import { createFolder } from './folder.ts';
 
 async function readHistory(name: string): Promise<HistoryEventJson[]> {

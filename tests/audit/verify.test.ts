@@ -3,11 +3,11 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 
-import { createAnchors } from '../../audit/anchors.ts';
-import { createBlobStore } from '../../audit/blobs.ts';
-import { openChain } from '../../audit/chain.ts';
-import { createAuditLog } from '../../audit/log.ts';
-import { verifyState } from '../../audit/verify.ts';
+import { createAnchors } from '../../audit/record/anchors/anchors.ts';
+import { createBlobStore } from '../../audit/record/blobs.ts';
+import { openChain } from '../../audit/record/chain.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
+import { verifyState } from '../../audit/verify/verify.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { createFolder } from './folder.ts';
 

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { toGenesis, toLine } from '../../audit/line.ts';
-import { verifyState } from '../../audit/verify.ts';
+import { toGenesis, toLine } from '../../audit/record/line.ts';
+import { verifyState } from '../../audit/verify/verify.ts';
 import { pair } from './measure.ts';
 import type { Row } from './measure.ts';
 

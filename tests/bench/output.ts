@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { probeSandbox } from '../../activities/workspace/sandbox.ts';
-import { runCommandLine } from '../../activities/workspace/shell.ts';
+import { probeSandbox } from '../../activities/sandbox/sandbox.ts';
+import { runCommandLine } from '../../activities/sandbox/shell.ts';
 import { pair } from './measure.ts';
 import type { Row } from './measure.ts';
 

@@ -1,10 +1,10 @@
 /** What the policy costs: judging a parsed line, and a line as the model wrote it. */
 import { readFileSync } from 'node:fs';
-import { decideParts } from '../../policies/commands.ts';
+import { decideParts } from '../../policies/commands/commands.ts';
 import { decide, judgeLine } from '../../policies/decide.ts';
 import { parsePolicy } from '../../policies/parse.ts';
 import type { Policy } from '../../policies/schema.ts';
-import { parseCommand } from '../../policies/shell.ts';
+import { parseCommand } from '../../policies/commands/shell.ts';
 import { median } from './measure.ts';
 import type { Row } from './measure.ts';
 

@@ -1,9 +1,9 @@
 /** Taking secrets out of what commands print and models read. */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { createRedactionStream } from '../../policies/redaction-stream.ts';
-import type { Redactor } from '../../policies/redaction.ts';
-import { createRedactor } from '../../policies/redaction.ts';
+import { createRedactionStream } from '../../policies/secrets/redaction-stream.ts';
+import type { Redactor } from '../../policies/secrets/redaction.ts';
+import { createRedactor } from '../../policies/secrets/redaction.ts';
 import { median } from './measure.ts';
 import type { Row } from './measure.ts';
 

@@ -2,7 +2,7 @@
 import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSnapshots } from '../../activities/workspace/snapshots/snapshots.ts';
+import { openSnapshots } from '../../activities/snapshots/snapshots.ts';
 import { git, pathOf, plantForest } from './forest.ts';
 import { inTurn, timeOf } from './measure.ts';
 import type { Row } from './measure.ts';

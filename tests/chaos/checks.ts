@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { readChain } from '../../audit/chain.ts';
-import type { ChainRecord } from '../../audit/chain.ts';
+import { readChain } from '../../audit/record/chain.ts';
+import type { ChainRecord } from '../../audit/record/chain.ts';
 import type { Machine } from '../setup/cli.ts';
 
 const patienceMs = 30_000;

@@ -26,7 +26,7 @@ function toOptions(): WorldOptions {
 /** At the first merge, the second, the last. */
 const whileMerging = (name: string): Fault => ({
   name,
-  where: 'activities/tools/lanes.ts',
+  where: 'activities/act/lanes.ts',
   occasions: 3,
   strike: (world, id, occasion) =>
     within(world, toOptions(), async (own) => {
@@ -41,7 +41,7 @@ const whileMerging = (name: string): Fault => ({
 /** Once; twice in a row; and with a death in the work before it. */
 const whilePromoting = (name: string): Fault => ({
   name,
-  where: 'activities/tools/promote.ts',
+  where: 'activities/act/promote.ts',
   occasions: 3,
   strike: (world, id, occasion) =>
     within(world, toOptions(), async (own) => {

@@ -12,18 +12,18 @@ const working: readonly (readonly [
   ...names: string[],
 ])[] = [
   ['activities/model/answers.ts', [0, 4, 8], 'answer.before', 'answer.after'],
-  ['activities/tools/act.ts', [0, 4, 8], 'decide.before', 'decide.after'],
-  ['activities/tools/act.ts', [0, 4, 8], 'intent.after', 'exit.after'],
-  ['activities/tools/act.ts', [0, 4, 8], 'blob.before', 'blob.after', 'completion.before'],
-  ['activities/tools/transactions.ts', [0, 4, 8], 'lease.before', 'lease.after'],
-  ['activities/tools/transactions.ts', [0, 4, 8], 'pre-ref.before', 'pre-ref.after'],
-  ['activities/tools/transactions.ts', [0, 4, 8], 'capture.before', 'settle.before'],
-  ['activities/tools/transactions.ts', [0, 4, 8], 'post-ref.before', 'post-ref.after'],
-  ['activities/workspace/start.ts', [0, 3, 5], 'spawn.after'],
-  ['activities/workspace/git/private-copy.ts', [0, 1, 2], 'take-over'],
-  ['audit/writer.ts', [0, 8, 16], 'audit.half-written', 'audit.written', 'audit.synced'],
-  ['audit/writer.ts', [0, 8, 16], 'mirror.half-written', 'mirror.written', 'mirror.synced'],
-  ['audit/mirror.ts', [0, 8, 16], 'mirror.fetched'],
+  ['activities/act/act.ts', [0, 4, 8], 'decide.before', 'decide.after'],
+  ['activities/act/act.ts', [0, 4, 8], 'intent.after', 'exit.after'],
+  ['activities/act/act.ts', [0, 4, 8], 'blob.before', 'blob.after', 'completion.before'],
+  ['activities/act/transactions.ts', [0, 4, 8], 'lease.before', 'lease.after'],
+  ['activities/act/transactions.ts', [0, 4, 8], 'pre-ref.before', 'pre-ref.after'],
+  ['activities/act/transactions.ts', [0, 4, 8], 'capture.before', 'settle.before'],
+  ['activities/act/transactions.ts', [0, 4, 8], 'post-ref.before', 'post-ref.after'],
+  ['activities/sandbox/start.ts', [0, 3, 5], 'spawn.after'],
+  ['activities/sandbox/git/private-copy.ts', [0, 1, 2], 'take-over'],
+  ['audit/record/writer.ts', [0, 8, 16], 'audit.half-written', 'audit.written', 'audit.synced'],
+  ['audit/record/writer.ts', [0, 8, 16], 'mirror.half-written', 'mirror.written', 'mirror.synced'],
+  ['audit/mirror/mirror.ts', [0, 8, 16], 'mirror.fetched'],
   ['cli/watch.ts', [0, 6, 12], 'cli.watching'],
 ];
 
@@ -31,8 +31,8 @@ const working: readonly (readonly [
 const mending: readonly (readonly [where: string, name: string])[] = [
   ['workers/recover.ts', 'recover.taken'],
   ['workers/recover.ts', 'recover.given-back'],
-  ['workers/part.ts', 'supervisor.part-ended'],
-  ['workers/part.ts', 'supervisor.part-restarted'],
+  ['workers/stack/part.ts', 'supervisor.part-ended'],
+  ['workers/stack/part.ts', 'supervisor.part-restarted'],
 ];
 
 /** Passed once in each start of the stack. */
@@ -77,7 +77,7 @@ const whileMending = (name: string, where: string): Fault => ({
 /** Early: the start that the run itself asks for. Later: the start after the loss of a stack with the run in it. */
 const whileStarting = (name: string): Fault => ({
   name,
-  where: 'workers/supervisor.ts',
+  where: 'workers/stack/supervisor.ts',
   occasions: 3,
   async strike(world, id, occasion) {
     if (occasion === 0) await world.machine.run('down');
@@ -97,7 +97,7 @@ const whileStarting = (name: string): Fault => ({
 /** `agent down` in the middle of a run, and its supervisor dies of it. */
 const whileStopping: Fault = {
   name: 'supervisor.parts-stopped',
-  where: 'workers/supervisor.ts',
+  where: 'workers/stack/supervisor.ts',
   occasions: 3,
   async strike(world, id, occasion) {
     const run = world.begin(id);

@@ -5,7 +5,7 @@ import { secondsAfter, waitForHit } from './world.ts';
 /** Alone; with a death in the work before it; and twice. */
 const whileHeld = (name: string): Fault => ({
   name,
-  where: 'activities/tools/hold.ts',
+  where: 'activities/act/hold.ts',
   occasions: 3,
   async strike(world, id, occasion) {
     await world.learn('held');

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { RunEvent } from '../../audit/events.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
 import { readStartTime } from '../../config/process.ts';
 import type { StackFile, StackPart } from '../../config/stack.ts';
 import { startModelServer } from '../model-server/server.ts';

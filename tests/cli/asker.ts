@@ -1,8 +1,8 @@
 /** Asks questions on the terminal, as the live view does, each when a file says so, and prints the answers. */
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { createKeyboard } from '../../cli/keyboard.ts';
-import { ask } from '../../cli/question.ts';
+import { createKeyboard } from '../../cli/terminal/keyboard.ts';
+import { ask } from '../../cli/terminal/question.ts';
 
 const [file = ''] = process.argv.slice(2);
 const keyboard = createKeyboard();

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApprovalDetails } from '../../activities/contract.ts';
 import { showControls } from '../../cli/clean.ts';
-import { renderDetails } from '../../cli/details.ts';
-import { plainStyle } from '../../cli/style.ts';
-import { wrapLine } from '../../cli/width.ts';
+import { renderDetails } from '../../cli/render/details.ts';
+import { plainStyle } from '../../cli/render/style.ts';
+import { wrapLine } from '../../cli/render/width.ts';
 
 const toDetails = (
   tool: string,

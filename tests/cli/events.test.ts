@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunEvent, RunEventBody } from '../../audit/run-event.ts';
+import type { RunEvent, RunEventBody } from '../../audit/events/run-event.ts';
 import { chooseQuestion } from '../../cli/commands/say.ts';
-import { renderEvent } from '../../cli/render.ts';
-import { renderBudget, renderLive } from '../../cli/render-live.ts';
-import { plainStyle } from '../../cli/style.ts';
-import { emptyView, foldEvent } from '../../cli/watch-view.ts';
+import { renderEvent } from '../../cli/render/render.ts';
+import { renderBudget, renderLive } from '../../cli/render/render-live.ts';
+import { plainStyle } from '../../cli/render/style.ts';
+import { emptyView, foldEvent } from '../../cli/render/watch-view.ts';
 
 const toEvents = (bodies: readonly RunEventBody[]): RunEvent[] =>
   bodies.map((body, index) => ({

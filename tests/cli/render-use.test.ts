@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { renderEntry } from '../../cli/commands/audit-tail.ts';
-import { renderMeter, renderUsd, renderUse } from '../../cli/render-use.ts';
+import { renderMeter, renderUsd, renderUse } from '../../cli/render/render-use.ts';
 
 const usage = {
   steps: 2,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderAge, renderCount } from '../../cli/render.ts';
+import { renderAge, renderCount } from '../../cli/render/render.ts';
 
 for (const [ms, text] of [
   [0, '0s'],

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import { createKeyboard } from '../../cli/keyboard.ts';
-import { createKeyReader } from '../../cli/keys.ts';
-import { askLine, parseReply } from '../../cli/prompt.ts';
-import { createScreen } from '../../cli/screen.ts';
+import { createKeyboard } from '../../cli/terminal/keyboard.ts';
+import { createKeyReader } from '../../cli/terminal/keys.ts';
+import { askLine, parseReply } from '../../cli/terminal/prompt.ts';
+import { createScreen } from '../../cli/render/screen.ts';
 import { createSpoolReader } from '../../cli/spool.ts';
-import { createStyle } from '../../cli/style.ts';
-import { fitLine } from '../../cli/width.ts';
+import { createStyle } from '../../cli/render/style.ts';
+import { fitLine } from '../../cli/render/width.ts';
 
 for (const [text, expected] of [
   ['y', { answer: 'approve' }],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { RunEvent } from '../../audit/run-event.ts';
+import type { RunEvent } from '../../audit/events/run-event.ts';
 import { oneStep } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { Ended, Place } from './program.ts';

@@ -16,7 +16,7 @@ import { readSettings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import { followPolicy, putInForce } from '../../config/policy-in-force.ts';
 import { decide } from '../../policies/decide.ts';
-import { proposeGrants } from '../../policies/propose.ts';
+import { proposeGrants } from '../../policies/grants/propose.ts';
 import { readShipped, shippedDir } from '../policies/cases.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'always-')));

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { removeLeftBlobs } from '../../audit/blobs.ts';
+import { removeLeftBlobs } from '../../audit/record/blobs.ts';
 import { removeLeftTemps, toTempName } from '../../config/temporary.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'dev-agent-temporary-'));

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { listFiles } from '../../activities/workspace/list.ts';
+import { listFiles } from '../../activities/files/list.ts';
 import {
   countExtensions,
   countTopFolders,

@@ -15,7 +15,7 @@ import type { Observation } from '../../activities/contract.ts';
 import { toReviewPrompt } from '../../activities/model/review-prompt.ts';
 import { thinkSystem, toStepPrompt } from '../../activities/model/think-prompt.ts';
 import { toToolMessages } from '../../activities/model/transcript.ts';
-import { listFiles } from '../../activities/workspace/list.ts';
+import { listFiles } from '../../activities/files/list.ts';
 
 const run = promisify(execFile);
 const goal = 'Describe this workspace';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { RunEvent } from '../../audit/events.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
 import { countTurns, tellStory } from '../model-server/scripts.ts';
 import type { PureScript } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';

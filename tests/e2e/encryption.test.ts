@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import type { RunEvent } from '../../audit/events.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
 import type { StackFile } from '../../config/stack.ts';
 import { callsInTurn } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import type { RunEvent } from '../../audit/events.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
 import { oneStep } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 

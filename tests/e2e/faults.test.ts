@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import type { RunEvent } from '../../audit/events.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
 import type { RunResult } from '../../workflows/contract.ts';
 import { happy, withFaults } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';

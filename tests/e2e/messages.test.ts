@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { ensureSigningKey } from '../../audit/signing-key.ts';
+import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
 import { pauseRun } from '../../workflows/contract.ts';
 import { callsInTurn, manySteps } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';

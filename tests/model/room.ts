@@ -12,8 +12,8 @@ import type {
   ThinkRequest,
 } from '../../activities/contract.ts';
 import { createModelActivities } from '../../activities/model/model-activities.ts';
-import { createBlobStore } from '../../audit/blobs.ts';
-import type { BlobStore } from '../../audit/blobs.ts';
+import { createBlobStore } from '../../audit/record/blobs.ts';
+import type { BlobStore } from '../../audit/record/blobs.ts';
 
 export interface Room {
   readonly root: string;

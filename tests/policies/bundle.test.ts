@@ -7,7 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import { checkCase, CheckError, testPolicy } from '../../policies/check.ts';
-import { prepareArgv } from '../../policies/commands.ts';
+import { prepareArgv } from '../../policies/commands/commands.ts';
 import { parsePolicy } from '../../policies/parse.ts';
 import { readShipped, shippedDir } from './cases.ts';
 

@@ -3,8 +3,8 @@ import { suite, test } from 'node:test';
 import type { Action, Decision, Effect, Verdict } from '../../policies/action.ts';
 import { withNetwork } from '../../policies/candidates.ts';
 import { decide, limitsOf } from '../../policies/decide.ts';
-import { decideUrl } from '../../policies/network.ts';
-import { decidePath } from '../../policies/paths.ts';
+import { decideUrl } from '../../policies/network/network.ts';
+import { decidePath } from '../../policies/paths/paths.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
 import { toJson } from '../setup/json.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import * as fc from 'fast-check';
-import { createDenial } from '../../policies/denied.ts';
-import { decidePath } from '../../policies/paths.ts';
+import { createDenial } from '../../policies/paths/denied.ts';
+import { decidePath } from '../../policies/paths/paths.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { readShipped } from './cases.ts';
 

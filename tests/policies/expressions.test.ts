@@ -4,8 +4,8 @@ import { globSync, readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { parseSync, Visitor } from 'oxc-parser';
 import { analyse } from 'scslre';
-import { injectionPatterns } from '../../policies/injection-patterns.ts';
-import { secretFormats } from '../../policies/secret-formats.ts';
+import { injectionPatterns } from '../../policies/untrusted/patterns.ts';
+import { secretFormats } from '../../policies/secrets/formats.ts';
 
 const root = new URL('../../', import.meta.url);
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { isPrintingAwk, isPrintingSed } from '../../policies/filters.ts';
+import { isPrintingAwk, isPrintingSed } from '../../policies/commands/filters.ts';
 
 suite('sed scripts that only print', () => {
   const harmless = [

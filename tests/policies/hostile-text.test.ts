@@ -1,8 +1,8 @@
 /** Texts made of the patterns' own pieces: beginnings without an end, near misses, nested quotes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { injectionPatterns } from '../../policies/injection-patterns.ts';
-import { secretFormats } from '../../policies/secret-formats.ts';
+import { injectionPatterns } from '../../policies/untrusted/patterns.ts';
+import { secretFormats } from '../../policies/secrets/formats.ts';
 import { findSlow } from '../hostile/run.ts';
 import type { HostileText, Task } from '../hostile/run.ts';
 import { readCases } from './cases.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
-import { findInjection } from '../../policies/injection.ts';
-import { injectionPatterns } from '../../policies/injection-patterns.ts';
+import { findInjection } from '../../policies/untrusted/injection.ts';
+import { injectionPatterns } from '../../policies/untrusted/patterns.ts';
 import { readCases } from './cases.ts';
 
 interface InjectionCase {
@@ -66,7 +66,7 @@ test('the code, manuals and dependencies of this repository are hardly ever susp
     .filter(
       (file) =>
         ![
-          'policies/injection-patterns.ts',
+          'policies/untrusted/patterns.ts',
           'activities/model/think.ts',
           'docs/operations.md',
         ].includes(file),

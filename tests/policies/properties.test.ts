@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Verdict } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
-import { matchesGlob, toGlob } from '../../policies/glob.ts';
-import { locate } from '../../policies/paths.ts';
-import { parseCommand } from '../../policies/shell.ts';
+import { matchesGlob, toGlob } from '../../policies/paths/glob.ts';
+import { locate } from '../../policies/paths/paths.ts';
+import { parseCommand } from '../../policies/commands/shell.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
 
 const policy = await readShipped();

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import { countPlaceholders, createRedactor, formRedactor } from '../../policies/redaction.ts';
-import { createRedactionStream } from '../../policies/redaction-stream.ts';
-import { isSecretName, pickSecrets } from '../../policies/secret-values.ts';
+import {
+  countPlaceholders,
+  createRedactor,
+  formRedactor,
+} from '../../policies/secrets/redaction.ts';
+import { createRedactionStream } from '../../policies/secrets/redaction-stream.ts';
+import { isSecretName, pickSecrets } from '../../policies/secrets/values.ts';
 import { hexNoise, noise, privateKey, samples } from './secrets.ts';
 
 const mask = (text: string): string => formRedactor.mask(text);

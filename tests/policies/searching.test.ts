@@ -6,11 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import type { CommandLine, Pipeline, Redirect, SimpleCommand } from '../../policies/command.ts';
+import type {
+  CommandLine,
+  Pipeline,
+  Redirect,
+  SimpleCommand,
+} from '../../policies/commands/command.ts';
 import { decide } from '../../policies/decide.ts';
-import type { Option } from '../../policies/notation.ts';
+import type { Option } from '../../policies/commands/notation.ts';
 import type { CommandRule } from '../../policies/schema.ts';
-import { parseCommand } from '../../policies/shell.ts';
+import { parseCommand } from '../../policies/commands/shell.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
 
 const policy = await readShipped();

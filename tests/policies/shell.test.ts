@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import type { CommandLine, Pipeline } from '../../policies/command.ts';
-import { CommandError, parseCommand, toCommandLine } from '../../policies/shell.ts';
+import type { CommandLine, Pipeline } from '../../policies/commands/command.ts';
+import { CommandError, parseCommand, toCommandLine } from '../../policies/commands/shell.ts';
 import { toJson } from '../setup/json.ts';
 
 const pipelinesOf = (line: CommandLine): readonly Pipeline[] => {

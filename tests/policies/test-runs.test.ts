@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { toCommandLine } from '../../policies/shell.ts';
-import { isTestRun } from '../../policies/test-runs.ts';
+import { toCommandLine } from '../../policies/commands/shell.ts';
+import { isTestRun } from '../../policies/commands/test-runs.ts';
 
 for (const [command, expected] of [
   ['npm test', true],

@@ -12,7 +12,7 @@ import {
 import type { Verdict } from '../../policies/action.ts';
 import { testPolicy } from '../../policies/check.ts';
 import { decide, limitsOf } from '../../policies/decide.ts';
-import { decideUrl } from '../../policies/network.ts';
+import { decideUrl } from '../../policies/network/network.ts';
 import { applyPreset } from '../../policies/presets.ts';
 import type { Policy } from '../../policies/schema.ts';
 import { tighten } from '../../policies/tighten.ts';

@@ -3,8 +3,8 @@ import { suite, test } from 'node:test';
 import type { Action } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
 import type { UntrustedRules } from '../../policies/schema.ts';
-import { stepUp, toUntrusted } from '../../policies/untrusted.ts';
-import type { Untrusted } from '../../policies/untrusted.ts';
+import { stepUp, toUntrusted } from '../../policies/untrusted/untrusted.ts';
+import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
 import { readShipped, workspace } from './cases.ts';
 import { toJson } from '../setup/json.ts';
 

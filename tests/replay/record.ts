@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { toHistoryJson } from '../../audit/history-json.ts';
+import { toHistoryJson } from '../../audit/mirror/history-json.ts';
 import type { TestAgent, RunHandle } from '../setup/agent.ts';
 import { startAgent } from '../setup/agent.ts';
 import { startTemporal } from '../setup/temporal.ts';

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
-import type { RunEvent } from '../../audit/events.ts';
-import { createPayloadCodec } from '../../audit/payload-codec.ts';
-import { readPayloadKeys } from '../../audit/payload-keys.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
+import { createPayloadCodec } from '../../audit/record/keys/payload-codec.ts';
+import { readPayloadKeys } from '../../audit/record/keys/payload-keys.ts';
 import type { StackPart } from '../../config/stack.ts';
 
 /** Path of the program. */

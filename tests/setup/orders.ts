@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { MessageKind, Proof } from '../../activities/messages.ts';
-import { signAnswer } from '../../audit/answer-signature.ts';
-import { hashOf } from '../../audit/blobs.ts';
-import { signMessage, signOrder, toSignedRun } from '../../audit/order-signature.ts';
-import type { SigningKey } from '../../audit/signing-key.ts';
+import { signAnswer } from '../../audit/record/keys/answer-signature.ts';
+import { hashOf } from '../../audit/record/blobs.ts';
+import { signMessage, signOrder, toSignedRun } from '../../audit/record/keys/order-signature.ts';
+import type { SigningKey } from '../../audit/record/keys/signing-key.ts';
 import { toStandingBy } from '../../workflows/contract.ts';
 import type { RewindOrder, RunInput } from '../../workflows/contract.ts';
 

@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import {
-  catalogue,
-  parseArguments,
-  toParameters,
-  toPreview,
-} from '../../activities/tools/catalogue.ts';
+import { catalogue, parseArguments, toParameters, toPreview } from '../../tools/catalogue.ts';
 
 suite('parseArguments', () => {
   const good = [

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { ControlError, createControl } from '../../workers/control.ts';
+import { ControlError, createControl } from '../../workers/stack/control.ts';
 import { createServer } from 'node:net';
 
 const findPort = async (): Promise<number> => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { suite, test } from 'node:test';
-import { toSignedPromotion, toSignedRun } from '../../audit/order-signature.ts';
+import { toSignedPromotion, toSignedRun } from '../../audit/record/keys/order-signature.ts';
 import type { PromotionInput, RunInput } from '../../workflows/contract.ts';
 import { findMismatch } from '../../workers/order-match.ts';
 import { input as told } from '../audit/told-history.ts';

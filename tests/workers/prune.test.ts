@@ -12,10 +12,10 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { byHand, createLeases } from '../../activities/workspace/lease.ts';
-import { openSnapshots } from '../../activities/workspace/snapshots/snapshots.ts';
-import { createAnchors } from '../../audit/anchors.ts';
-import { openChain } from '../../audit/chain.ts';
+import { byHand, createLeases } from '../../activities/files/lease.ts';
+import { openSnapshots } from '../../activities/snapshots/snapshots.ts';
+import { createAnchors } from '../../audit/record/anchors/anchors.ts';
+import { openChain } from '../../audit/record/chain.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { pruneSnapshots } from '../../workers/prune.ts';
 import { createFolder } from '../audit/folder.ts';

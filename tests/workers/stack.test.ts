@@ -15,8 +15,8 @@ import type { ProcessId } from '../../config/process.ts';
 import { readVersion } from '../../config/version.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { StackFile, StackPart } from '../../config/stack.ts';
-import { claimFolder } from '../../workers/claim.ts';
-import { isServing } from '../../workers/serving.ts';
+import { claimFolder } from '../../workers/stack/claim.ts';
+import { isServing } from '../../workers/stack/serving.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'agent-stack-'));
 const opened: Settings[] = [];

@@ -6,9 +6,9 @@ import { createServer, request } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { createPayloadCodec } from '../../audit/payload-codec.ts';
-import { createCodecAnswers } from '../../workers/codec.ts';
-import { createWebUi } from '../../workers/web-ui.ts';
+import { createPayloadCodec } from '../../audit/record/keys/payload-codec.ts';
+import { createCodecAnswers } from '../../workers/stack/codec.ts';
+import { createWebUi } from '../../workers/stack/web-ui.ts';
 import { findFreePort } from '../setup/time-skipping.ts';
 
 const key = randomBytes(32);

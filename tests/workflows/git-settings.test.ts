@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { readChain } from '../../audit/chain.ts';
-import { renderEvent } from '../../cli/render.ts';
-import { plainStyle } from '../../cli/style.ts';
+import { readChain } from '../../audit/record/chain.ts';
+import { renderEvent } from '../../cli/render/render.ts';
+import { plainStyle } from '../../cli/render/style.ts';
 import { callsInTurn } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 

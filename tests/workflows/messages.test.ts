@@ -8,8 +8,8 @@ import { setTimeout } from 'node:timers/promises';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
 import type { Proof } from '../../activities/messages.ts';
-import { signMessage } from '../../audit/order-signature.ts';
-import { ensureSigningKey } from '../../audit/signing-key.ts';
+import { signMessage } from '../../audit/record/keys/order-signature.ts';
+import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import {
   cancelRun,

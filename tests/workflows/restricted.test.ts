@@ -1,8 +1,8 @@
 /** A machine that cannot confine commands: file tools do the work, and everybody is told. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { renderEvent } from '../../cli/render.ts';
-import { plainStyle } from '../../cli/style.ts';
+import { renderEvent } from '../../cli/render/render.ts';
+import { plainStyle } from '../../cli/render/style.ts';
 import { oneStep } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 

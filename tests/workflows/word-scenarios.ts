@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { releaseLock, waitForLock } from '../../audit/lock.ts';
+import { releaseLock, waitForLock } from '../../audit/record/lock.ts';
 import { pauseRun, resumeRun, runView, sayToRun } from '../../workflows/contract.ts';
 import type { RunPhase } from '../../workflows/contract.ts';
 import { callsInTurn, countTurns, findStepId, tellStory } from '../model-server/scripts.ts';

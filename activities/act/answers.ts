@@ -1,0 +1,204 @@
+/** What people said of an action: checked before it counts, and written down either way. */
+import type { Approvers } from '../../audit/record/keys/approvers.ts';
+import { findSignatureProblem } from '../../audit/record/keys/answer-signature.ts';
+import type { BlobStore } from '../../audit/record/blobs.ts';
+import { hashOf } from '../../audit/record/blobs.ts';
+import { toCanonical } from '../../audit/record/canonical.ts';
+import type { AuditLog } from '../../audit/record/log.ts';
+import type { Action } from '../../policies/action.ts';
+import { formRedactor, redactValue } from '../../policies/secrets/redaction.ts';
+import type { Redactor } from '../../policies/secrets/redaction.ts';
+import type { Approval, Settlement } from '../contract.ts';
+import { toShown } from './versions.ts';
+
+/** Where an answer counts. */
+export interface Answered {
+  readonly run: string;
+  readonly step: string;
+  readonly action?: number;
+  /** From 1; more when Temporal hands the action out again. */
+  readonly attempt?: number;
+}
+
+export interface AnswerDependencies {
+  readonly audit: AuditLog;
+  readonly approvers: Approvers;
+}
+
+interface HearDependencies extends AnswerDependencies {
+  readonly blobs: BlobStore;
+  readonly redactor?: Redactor;
+}
+
+/** What was said of an action, as far as it counts, and the action that came of it. */
+export interface Heard {
+  readonly action: Action;
+  readonly digest: string;
+  readonly approval?: Approval;
+  readonly settled?: Settlement;
+  /** To what the action has changed and is held back. */
+  readonly change?: Approval;
+  /** Why an answer does not count, as a sentence. */
+  readonly refused?: string;
+  /** For the model, in front of what the tool returns. */
+  readonly note?: string;
+}
+
+/** An attempt after the first: what the log has already is not written again. */
+const again = 2;
+
+const alreadyRun =
+  'The command has run already, so its arguments cannot be edited. Approve its change or deny it.';
+
+interface Said extends Answered {
+  readonly seq?: number;
+  readonly approval?: Approval;
+  readonly settled?: Settlement;
+  readonly change?: Approval;
+  /** Version of the file that was shown with the action. */
+  readonly against?: string;
+}
+
+/** Checks what people said of an action, puts their arguments in place of the model's, and writes it down. */
+export async function hearAnswers(
+  dependencies: HearDependencies,
+  { seq, approval, settled, against, change, ...said }: Said,
+  asked: Action,
+): Promise<Heard> {
+  const answered: Answered = { ...said, action: seq };
+  let heard: Heard = { action: asked, digest: hashOf(toCanonical(asked)) };
+  if (approval !== undefined) {
+    // With an answer to what it led to, it was heard before.
+    const first = change === undefined ? answered : { ...answered, attempt: again };
+    const refused = await hearApproval(dependencies, first, approval);
+    if (refused !== undefined) return { ...heard, refused };
+    // Given for the action together with the version that was shown; from here on it is about the action.
+    const isShown = approval.digest === toShown(heard.digest, against);
+    const about = isShown ? { ...approval, digest: heard.digest } : approval;
+    heard = await takeApproval(dependencies, heard, about);
+  }
+  if (change !== undefined) {
+    const refused = await hearApproval(dependencies, answered, change);
+    if (refused !== undefined) return { ...heard, refused };
+    // Its arguments are done with: what else a person wants of the files is another action.
+    if (change.edited !== undefined) return { ...heard, refused: alreadyRun };
+    return { ...heard, change };
+  }
+  if (settled === undefined) return heard;
+  const refused = await hearSettlement(dependencies, answered, settled, heard.digest);
+  return refused === undefined ? { ...heard, settled } : { ...heard, refused };
+}
+
+const longestNote = 2_000;
+
+/** An approval is about exactly what was shown; what a person wrote instead is approved by being written. */
+async function takeApproval(
+  { blobs, redactor = formRedactor }: HearDependencies,
+  heard: Heard,
+  approval: Approval,
+): Promise<Heard> {
+  const { edited, answer, digest } = approval;
+  if (edited === undefined || answer !== 'approve' || digest !== heard.digest)
+    return { ...heard, approval };
+  const args = redactValue(redactor, await blobs.getJson<Action['args']>(edited));
+  const action = { ...heard.action, args };
+  const changed = hashOf(toCanonical(action));
+  const shown = JSON.stringify(args).slice(0, longestNote);
+  return {
+    action,
+    digest: changed,
+    approval: { ...approval, digest: changed },
+    note: `${approval.by} changed the arguments before approving. What follows is the result of: ${shown}\n\n`,
+  };
+}
+
+/** Why an approval does not count, as a sentence; undefined when it does. */
+export function findApprovalProblem(
+  approvers: Approvers,
+  run: string,
+  { request, digest, answer, by, edited, standing, order = '', signature }: Approval,
+): string | undefined {
+  const words = { request, digest, edited };
+  const signed = { run, answer, by, ...(standing ? { order } : words) };
+  return toSentence(`The answer to ${request} by ${by}`, approvers, signed, signature);
+}
+
+const toSentence = (
+  what: string,
+  approvers: Approvers,
+  ...signed: readonly [
+    signable: Parameters<typeof findSignatureProblem>[1],
+    signature: Parameters<typeof findSignatureProblem>[2],
+  ]
+): string | undefined => {
+  const problem = findSignatureProblem(approvers(), ...signed);
+  return problem === undefined
+    ? undefined
+    : `${what} does not count: ${problem}. Answer with agent approve or deny, as a user whose key is among AGENT_APPROVERS.`;
+};
+
+/** Notes an approval in the audit log. Returns why it does not count, if it does not. */
+export async function hearApproval(
+  { audit, approvers }: AnswerDependencies,
+  answered: Answered,
+  approval: Approval,
+): Promise<string | undefined> {
+  const refused = findApprovalProblem(approvers, answered.run, approval);
+  const { request, digest, answer, by, reason, edited, signature } = approval;
+  if (await isNew(audit, 'approval', answered, request))
+    await audit.append({
+      kind: 'approval',
+      time: new Date().toISOString(),
+      run: answered.run,
+      step: answered.step,
+      digest,
+      request,
+      answer,
+      by,
+      reason,
+      edited,
+      key: signature?.key,
+      refused,
+    });
+  return refused;
+}
+
+/** The same for a person's word on an outcome that a crash left unknown; `digest` is of the action it is about. */
+export async function hearSettlement(
+  { audit, approvers }: AnswerDependencies,
+  answered: Answered,
+  settled: Settlement,
+  digest: string,
+): Promise<string | undefined> {
+  const { run, step, action } = answered;
+  const { request, what, by, reason, signature } = settled;
+  const refused = toSentence(
+    `The answer to ${request} by ${by}`,
+    approvers,
+    { run, request, digest, answer: what === 'happened' ? 'approve' : 'deny', by },
+    signature,
+  );
+  if (await isNew(audit, 'settlement', answered, request))
+    await audit.append({
+      kind: 'settlement',
+      time: new Date().toISOString(),
+      run,
+      step,
+      digest,
+      request,
+      what,
+      by,
+      action,
+      reason,
+      key: signature?.key,
+      refused,
+    });
+  return refused;
+}
+
+const isNew = async (
+  audit: AuditLog,
+  kind: 'approval' | 'settlement',
+  { run, attempt = 1 }: Answered,
+  request: string,
+): Promise<boolean> => attempt === 1 || !(await audit.has({ kind, run, request }));

@@ -1,0 +1,167 @@
+/** The gate: what code can tell of work that is said to be done, before any model is asked. */
+import { realpathSync } from 'node:fs';
+import type { BlobStore } from '../../audit/record/blobs.ts';
+import type { InspectRequest, InspectResult } from '../inspection.ts';
+import type { Observation } from '../contract.ts';
+import { readEvidence } from '../evidence.ts';
+import { mayWaive } from '../waivers.ts';
+import { readText } from '../files/files.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { FileChange, Snapshots } from '../snapshots/snapshots.ts';
+import { PathRefused } from '../files/walk.ts';
+import { findWeakened } from '../files/test-changes.ts';
+import type { Transactions } from './transactions.ts';
+
+const longestDiff = 24_000;
+const mostManifestBytes = 256 * 1024;
+
+export interface InspectDependencies {
+  readonly blobs: BlobStore;
+  readonly transactions: Transactions;
+  readonly sandbox: Sandbox;
+}
+
+interface Judged {
+  /** Against the work. */
+  readonly problems: readonly string[];
+  /** For the reviewer to weigh. */
+  readonly remarks: readonly string[];
+}
+
+export async function inspectWork(
+  { blobs, transactions, sandbox }: InspectDependencies,
+  { run, workspace, base, evidence: head, claims, goal = '' }: InspectRequest,
+): Promise<InspectResult> {
+  const root = realpathSync(workspace);
+  const evidence = await readEvidence(blobs, head);
+  return await transactions.exclusive(root, run, async ({ snapshots, know }) => {
+    const { tree } = await snapshots.capture();
+    know(tree);
+    const { changes, ignored } = await snapshots.sortChanges(base, tree);
+    const changed = changes.map(({ path }) => path);
+    const diff = changed.length === 0 ? '' : await snapshots.renderDiff(base, tree, ignored);
+    const judged = [
+      judgeTests(diff, claims),
+      await judgeChecks({ snapshots, evidence, tree, root, changed, sandbox }),
+    ];
+    const problems = judged.flatMap((each) => each.problems);
+    const remarks = judged.flatMap((each) => each.remarks);
+    const shown = diff.length > longestDiff ? `${diff.slice(0, longestDiff)}\n[…]` : diff;
+    const text = [...problems, ...remarks, ...tellIgnored(ignored), '', shown].join('\n').trim();
+    return {
+      problems,
+      findings: await blobs.put(text),
+      mayBeWaived: mayWaive(goal) ? true : undefined,
+    };
+  });
+}
+
+const mostIgnored = 10;
+
+/** What is left out of the diff is not left unsaid. */
+function tellIgnored(ignored: readonly FileChange[]): string[] {
+  if (ignored.length === 0) return [];
+  const names = ignored.slice(0, mostIgnored).map(({ path }) => path);
+  const more = ignored.length > names.length ? ', …' : '';
+  return [
+    `Changed as well, not shown, since git ignored it before the run: ${names.join(', ')}${more} (${ignored.length}).`,
+  ];
+}
+
+/** A test may be weakened for a reason: whoever does it says so, and the reviewer judges the reason. */
+function judgeTests(diff: string, claims: readonly string[]): Judged {
+  const weakened = findWeakened(diff);
+  const said = claims.join('\n');
+  const isSaid = (path: string): boolean => said.includes(path.slice(path.lastIndexOf('/') + 1));
+  return {
+    problems: weakened
+      .filter(({ path }) => !isSaid(path))
+      .map(
+        ({ path, what }) =>
+          `${path} ${what}, and nobody said so. Restore it, or name the file and the reason when the step is finished.`,
+      ),
+    remarks: weakened
+      .filter(({ path }) => isSaid(path))
+      .map(({ path, what }) => `${path} ${what}; the executor names it. Is the reason good?`),
+  };
+}
+
+interface Work {
+  readonly snapshots: Snapshots;
+  readonly evidence: readonly Observation[];
+  readonly tree: string;
+  readonly root: string;
+  readonly changed: readonly string[];
+  readonly sandbox: Sandbox;
+}
+
+const isProse = (path: string): boolean => /\.(?:md|txt|rst|adoc)$|(?:^|\/)LICENSE$/i.test(path);
+
+const remark = (text: string): Judged => ({ problems: [], remarks: [text] });
+const problem = (text: string): Judged => ({ problems: [text], remarks: [] });
+
+/** Tests must have run, and passed, on what the workspace holds now: an edit after them makes them worth nothing. */
+async function judgeChecks(work: Work): Promise<Judged> {
+  const { evidence, changed, root, sandbox } = work;
+  if (changed.every(isProse)) return { problems: [], remarks: [] };
+  const known = findTestCommand(root);
+  const runs = evidence.filter(({ test }) => test === true);
+  const last = runs.findLast(({ hook }) => hook === undefined);
+  if (runs.length === 0 && known === undefined)
+    return remark('No test command is known in this workspace; nothing was checked by one.');
+  if (sandbox.kind === 'unavailable')
+    return remark('Commands cannot be run on this machine, so no test was run.');
+  if (last?.verdict === 'deny')
+    return remark(`The tests were not run: ${last.preview} was refused by ${last.rule}.`);
+  if (last !== undefined && !last.ok && (await isCurrent(work, last)))
+    return problem(`The tests fail: ${last.preview} ended with ${last.exitCode ?? 'an error'}.`);
+  for (const green of runs.filter(({ ok }) => ok).toReversed())
+    if (await isCurrent(work, green))
+      return remark(`After the last edit, on the same files: ${green.preview} passed.`);
+  const name = known ?? last?.preview ?? 'the tests';
+  return problem(
+    runs.length === 0
+      ? `Files were changed and no test was run. Run ${name}, alone and without a pipe, so that its exit code counts.`
+      : `Files were changed after the last passing test run. Run ${name} again, as the last thing that is done.`,
+  );
+}
+
+/** Whether it ran on what is there now; what only other test runs and hooks left behind is no edit. */
+async function isCurrent({ snapshots, evidence, tree }: Work, of: Observation): Promise<boolean> {
+  if (of.tree === undefined) return false;
+  if ((await snapshots.compare(of.tree, tree)).length === 0) return true;
+  const later = evidence.slice(evidence.indexOf(of) + 1);
+  let before = of.tree;
+  for (const { tree: after, test, hook } of later) {
+    const isEdit = after !== undefined && after !== before && test !== true && hook === undefined;
+    if (isEdit && (await snapshots.compare(before, after)).length > 0) return false;
+    before = after ?? before;
+  }
+  return (await snapshots.compare(before, tree)).length === 0;
+}
+
+const manifests: readonly [file: string, fits: RegExp, command: string][] = [
+  ['package.json', /"test"\s*:\s*"(?!echo \\"Error: no test specified)/, 'npm test'],
+  ['Makefile', /^test:/m, 'make test'],
+  ['pyproject.toml', /^\[tool\.pytest/m, 'pytest'],
+  ['pytest.ini', /^/, 'pytest'],
+  ['Cargo.toml', /^/, 'cargo test'],
+  ['go.mod', /^/, 'go test ./...'],
+];
+
+/** How the workspace itself says that it is tested. */
+function findTestCommand(root: string): string | undefined {
+  const read = (file: string): string | undefined => {
+    try {
+      return readText(root, file, { maxBytes: mostManifestBytes, authorize: () => undefined });
+    } catch (error) {
+      if (error instanceof PathRefused) return undefined;
+      throw error;
+    }
+  };
+  const found = manifests.find(([file, fits]) => {
+    const text = read(file);
+    return text !== undefined && fits.test(text);
+  });
+  return found?.[2];
+}

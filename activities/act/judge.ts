@@ -1,0 +1,100 @@
+import type { Action, Decision } from '../../policies/action.ts';
+import { countPlaceholders } from '../../policies/secrets/redaction.ts';
+import { toCommandLine } from '../../policies/commands/shell.ts';
+import type { Approval, Settlement } from '../contract.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Outcome } from './carry-out.ts';
+
+export interface Judged {
+  readonly action: Action;
+  readonly digest: string;
+  readonly sandbox: Sandbox;
+  readonly approval?: Approval;
+}
+
+/** What the policy says, on this machine and with a person's answer. */
+export const judge = (
+  decision: Decision,
+  { action, digest, sandbox, approval }: Judged,
+): Decision => {
+  const here = judgePlaceholders(judgeCommand(decision, action, sandbox), action);
+  return approval === undefined ? here : applyApproval(here, approval, digest);
+};
+
+/**
+ * Without a sandbox there are no commands, whatever the policy says; where the operator switched it off, nothing keeps a
+ * script in the workspace, so it counts as reaching beyond.
+ */
+function judgeCommand(decision: Decision, action: Action, sandbox: Sandbox): Decision {
+  if (action.tool !== 'run_command' || decision.verdict === 'deny') return decision;
+  switch (sandbox.kind) {
+    case 'bubblewrap':
+      return decision;
+    case 'none': {
+      const script = toCommandLine(action.args, action.workspace).kind !== 'plain';
+      return script ? { ...decision, effect: 'external' } : decision;
+    }
+    case 'unavailable':
+      return {
+        ...decision,
+        verdict: 'deny',
+        rule: 'sandbox.unavailable',
+        reason: `Commands cannot be run here: ${sandbox.reason} Use the file tools. (${sandbox.fix})`,
+      };
+  }
+}
+
+/** What stands for a secret is no argument for a program: it would be taken for the secret itself. */
+function judgePlaceholders(decision: Decision, { tool, args }: Action): Decision {
+  if (tool !== 'run_command' || decision.verdict === 'deny') return decision;
+  const [placeholder] = countPlaceholders(JSON.stringify(args)).keys();
+  if (placeholder === undefined) return decision;
+  return {
+    ...decision,
+    verdict: 'deny',
+    rule: 'secrets.placeholder',
+    reason: `No command gets a secret: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the person to run this.`,
+  };
+}
+
+/** An approval counts for exactly the action it was given for; it can lift an `ask`, never a `deny`. */
+function applyApproval(
+  decision: Decision,
+  { digest: approved, answer, by, reason }: Approval,
+  digest: string,
+): Decision {
+  if (decision.verdict !== 'ask' || approved !== digest) return decision;
+  const why = reason === undefined || reason === '' ? '' : `: ${reason}`;
+  return answer === 'approve'
+    ? { ...decision, verdict: 'allow', reason: `Approved by ${by}${why}` }
+    : { ...decision, verdict: 'deny', reason: `Denied by ${by}${why}` };
+}
+
+const toOutcome = (ok: boolean, text: string): Outcome => ({
+  ok,
+  text,
+  bytes: Buffer.byteLength(text),
+  changed: [],
+});
+
+export const refusal = ({ rule, reason }: Decision): Outcome =>
+  toOutcome(false, `Refused (${rule}): ${reason}`);
+
+export const stopped: Outcome = toOutcome(
+  false,
+  'Stopped: the run was cancelled. What the call had changed was taken back.',
+);
+
+/** The observation in place of one that a crash swallowed. */
+export function toSettled({ what, by, reason }: Settlement): Outcome {
+  const why = reason === undefined || reason === '' ? '' : ` (${reason})`;
+  return what === 'happened'
+    ? toOutcome(
+        true,
+        `The worker was stopped while this ran; its output is lost. ${by} says that it happened${why}. Do not run it again; look at its effects if you need to.`,
+      )
+    : toOutcome(
+        false,
+        `The worker was stopped while this ran. ${by} says that it did not happen${why}. The workspace is as it was before; run it again if it is still needed.`,
+      );
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { BlobStore } from '../../audit/record/blobs.ts';
+import type { Observation, Ref } from '../contract.ts';
+import type { Suspicion } from '../../policies/untrusted/injection.ts';
+import { asStored } from '../../policies/secrets/redaction.ts';
+import { isForeign } from '../../policies/untrusted/untrusted.ts';
+import { capText } from '../sandbox/output.ts';
+import { toWithheld } from './checks.ts';
+import type { Checks } from './checks.ts';
+import type { Outcome } from './carry-out.ts';
+
+/** What is known of an observation beside the outcome. */
+type About = Omit<
+  Observation,
+  'v' | 'ok' | 'exitCode' | 'seen' | 'text' | 'whole' | 'changed' | 'suspicious'
+>;
+
+/** Stores what the model will read of an outcome. Returns it with its ref, and where it tries to give orders. */
+export async function storeObservation(
+  { blobs, checks }: { readonly blobs: BlobStore; readonly checks: Checks },
+  outcome: Outcome,
+  about: About,
+): Promise<{
+  readonly ref: Ref;
+  readonly text: string;
+  /** See ActResult. */
+  readonly output: string;
+  readonly suspicious: readonly Suspicion[];
+}> {
+  const { ok, exitCode, changed, seen } = outcome;
+  const shown = await toShown(outcome, blobs);
+  const found =
+    about.verdict === 'allow' && isForeign(about.tool)
+      ? await checks.findInjection(shown.text)
+      : [];
+  const suspicious = found ?? [];
+  const text = found === undefined ? toWithheld(shown.text) : shown.text;
+  const stored: Observation = {
+    v: 1,
+    ...about,
+    ok,
+    changed,
+    text,
+    exitCode,
+    seen,
+    suspicious: suspicious.length === 0 ? undefined : suspicious,
+    whole: shown.whole,
+  };
+  const output = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return { ref: await blobs.putJson(stored), text, output, suspicious };
+}
+
+/** What the model sees of an outcome, and where all of it is. */
+async function toShown(
+  { text, whole }: Outcome,
+  blobs: BlobStore,
+): Promise<{ text: string; whole?: string }> {
+  if (whole !== undefined) return { text, whole };
+  const short = capText(text);
+  if (short === text) return { text };
+  const ref = await blobs.put(text, asStored);
+  return { text: capText(text, undefined, ref), whole: ref };
+}

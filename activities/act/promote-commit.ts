@@ -1,0 +1,158 @@
+/** The commit of `agent promote --commit`: made by the folder's own git, in the sandbox, as a command of a run would be. */
+import { execFile } from 'node:child_process';
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Variable } from '../../policies/commands/command.ts';
+import type { PromoteRequest } from '../promotion.ts';
+import { SandboxUnavailable, runCommandLine } from '../sandbox/shell.ts';
+import { markName } from '../snapshots/git.ts';
+import type { ActDependencies } from './act.ts';
+import { guardOf } from './carry-out.ts';
+import type { Held } from './transactions.ts';
+
+/** There can be no commit of just this change. The message says why, and what to do. */
+export class CommitRefused extends Error {
+  override readonly name = 'CommitRefused';
+}
+
+export interface Committer {
+  /** Before anything changes. @throws CommitRefused where a commit would take in somebody else's work. */
+  check(changed: readonly string[]): Promise<void>;
+  /** Commits what of these paths git has not; returns the commit's id, none when there is nothing to commit. */
+  commit(changed: readonly string[]): Promise<string | undefined>;
+}
+
+const timeoutMs = 120_000;
+const mostOutputBytes = 16 * 1024 * 1024;
+const mostNamed = 20;
+
+/** Nothing of the folder's settings starts a program. */
+const quiet = [
+  '-c',
+  'core.hooksPath=/dev/null',
+  '-c',
+  'core.fsmonitor=false',
+  '-c',
+  'core.editor=false',
+  '-c',
+  'commit.gpgSign=false',
+  '-c',
+  'core.quotePath=false',
+  '-c',
+  'gc.auto=0',
+];
+
+export function createCommitter(
+  dependencies: ActDependencies,
+  request: PromoteRequest,
+  held: Held,
+  signal: AbortSignal,
+): Committer {
+  const { target, run, goal } = request;
+  const git = async (
+    args: readonly string[],
+    input = '',
+    variables: readonly Variable[] = [],
+  ): Promise<string> => {
+    const { policy } = await dependencies.policy(target);
+    const argv = ['git', ...quiet, ...args];
+    const command = { argv, variables, redirects: [{ kind: 'text' as const, text: input }] };
+    const { exitCode, head, tail, bytes } = await runCommandLine(
+      { kind: 'plain', pipelines: [{ when: 'first', cwd: '.', commands: [command] }] },
+      {
+        root: target,
+        sandbox: dependencies.sandbox,
+        signal,
+        timeoutMs,
+        maxOutputBytes: mostOutputBytes,
+        spillDir: dependencies.spillDir,
+        limits: policy.sandbox,
+        guard: guardOf(policy),
+        authorize: () => undefined,
+        marks: { [markName]: held.mark },
+        beforeStart: () => held.check(),
+      },
+    ).catch((error: unknown) => {
+      if (!(error instanceof SandboxUnavailable)) throw error;
+      throw new CommitRefused(
+        `A commit is made in the sandbox, and there is none: ${error.message}`,
+      );
+    });
+    const output = `${head}${tail}`;
+    if (exitCode === 0 && Buffer.byteLength(output) === bytes) return output;
+    throw new CommitRefused(
+      `git ${args[0] ?? ''} failed (${exitCode}): ${output.trim().slice(0, 400)}`,
+    );
+  };
+  /** Paths that differ from the last commit, by git's own account: what it ignores is none of them. */
+  const findUncommitted = async (): Promise<Set<string>> => {
+    const status = await git(['status', '--porcelain', '-z', '--no-renames', '-uall']);
+    return new Set(status.split('\0').map((entry) => entry.slice(3)));
+  };
+  return {
+    async check(changed) {
+      requireRepository(target);
+      const uncommitted = await findUncommitted();
+      const mixed = changed.filter((path) => uncommitted.has(path));
+      if (mixed.length === 0) return;
+      throw new CommitRefused(
+        `These have changes that are not committed: ${mixed.slice(0, mostNamed).join(', ')}. Commit or stash them first, or leave out --commit.`,
+      );
+    },
+    async commit(changed) {
+      const uncommitted = await findUncommitted();
+      const paths = changed.filter((path) => uncommitted.has(path));
+      if (paths.length === 0) return undefined;
+      const input = paths.join('\0');
+      const fromInput = ['--pathspec-from-file=-', '--pathspec-file-nul'];
+      const literal = [{ name: 'GIT_LITERAL_PATHSPECS', value: '1' }];
+      await git(['add', '--all', ...fromInput], input, literal);
+      const message = toMessage(goal, run);
+      await git(
+        ['commit', '--quiet', '--no-verify', '--only', '-m', message, ...fromInput],
+        input,
+        [...literal, ...(await readIdentity(target))],
+      );
+      return (await git(['rev-parse', 'HEAD'])).trim();
+    },
+  };
+}
+
+function requireRepository(target: string): void {
+  if (lstatSync(join(target, '.git'), { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new CommitRefused(
+    `${target} has no git folder of its own, so nothing can be committed there. Leave out --commit.`,
+  );
+}
+
+const longestSubject = 72;
+
+/** The goal as message, its first line as subject, and the run as trailer. */
+function toMessage(goal: string, run: string): string {
+  const [first = '', ...rest] = goal.trim().split('\n');
+  const short = first.length <= longestSubject;
+  const subject = short ? first : `${first.slice(0, longestSubject - 1)}…`;
+  const body = (short ? rest.join('\n') : goal).trim();
+  return [subject, body, `Dev-Agent-Run: ${run}`].filter((part) => part !== '').join('\n\n');
+}
+
+const execute = promisify(execFile);
+
+/** Who commits: whom git would name in that folder for the operator. Reading settings starts nothing. */
+async function readIdentity(target: string): Promise<Variable[]> {
+  const read = async (key: string, otherwise: string): Promise<string> => {
+    try {
+      const { stdout } = await execute('git', ['config', '--get', key], { cwd: target });
+      return stdout.trim() || otherwise;
+    } catch {
+      return otherwise;
+    }
+  };
+  const name = await read('user.name', 'dev-agent');
+  const email = await read('user.email', 'dev-agent@localhost');
+  return ['AUTHOR', 'COMMITTER'].flatMap((who) => [
+    { name: `GIT_${who}_NAME`, value: name },
+    { name: `GIT_${who}_EMAIL`, value: email },
+  ]);
+}

@@ -1,0 +1,137 @@
+/** How a protected change is told: to the person who is asked about it, and to the model whose command made it. */
+import { isUtf8 } from 'node:buffer';
+import { OMIT_HEADERS, createTwoFilesPatch } from 'diff';
+import type { BlobStore } from '../../audit/record/blobs.ts';
+import type { Action, Decision } from '../../policies/action.ts';
+import { decidePath } from '../../policies/paths/paths.ts';
+import { toRisk } from '../../policies/risk.ts';
+import type { Policy } from '../../policies/schema.ts';
+import type { Approval, ApprovalDetails, ChangedFile, Ref } from '../contract.ts';
+import { sha256Of } from '../files/regular.ts';
+import type { FileEntry } from '../snapshots/difference.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
+import type { Ended } from './call-notes.ts';
+import type { ProtectedChange } from './screen.ts';
+
+/** Longest file whose lines are shown, in bytes; of a longer one its size and sha256 are. */
+const longestShown = 262_144;
+const mostNamed = 20;
+
+/** The decision on a command whose change is held back: the first rule that asks, and every path. */
+export function toDecision(
+  asked: readonly ProtectedChange[],
+  effect: Decision['effect'],
+): Decision {
+  const [first] = asked;
+  const more =
+    asked.length > 1 ? ` So do ${asked.length - 1} more: ${nameAll(asked.slice(1))}.` : '';
+  return {
+    verdict: 'ask',
+    rule: first?.rule ?? 'paths',
+    effect,
+    reason: `The command has run, and its change is held back: ${first?.reason ?? ''}.${more}`,
+  };
+}
+
+const nameAll = (changes: readonly { readonly path: string }[]): string => {
+  const named = changes.slice(0, mostNamed).map(({ path }) => JSON.stringify(path));
+  const left = changes.length - named.length;
+  return `${named.join(', ')}${left > 0 ? ` and ${left} others` : ''}`;
+};
+
+/** What the person sees: the call, every file with what it was and is, and the difference of those they may read. */
+export async function storeChange(
+  { blobs, policy, snapshots }: { blobs: BlobStore; policy: Policy; snapshots: Snapshots },
+  action: Action,
+  decision: Decision,
+  asked: readonly ProtectedChange[],
+): Promise<Ref> {
+  const { tool, args, workspace } = action;
+  const { verdict, rule, reason, effect } = decision;
+  const changes: ChangedFile[] = [];
+  const hunks: string[] = [];
+  for (const { path, before, after, ...change } of asked) {
+    const [old, fresh] = [await read(snapshots, before), await read(snapshots, after)];
+    const kind = before === undefined ? 'added' : after === undefined ? 'deleted' : 'changed';
+    changes.push({
+      path,
+      kind,
+      rule: change.rule,
+      mode: fresh === undefined ? undefined : (after?.mode ?? ''),
+      bytes: fresh?.length,
+      sha256: fresh === undefined ? undefined : sha256Of(fresh),
+    });
+    const mayRead = decidePath(policy, 'read', path).verdict === 'allow';
+    if (mayRead && isShown(old) && isShown(fresh)) hunks.push(toPatch(path, old, fresh));
+  }
+  return await blobs.putJson({
+    v: 1,
+    tool,
+    args,
+    workspace,
+    verdict,
+    rule,
+    reason,
+    effect,
+    risk: toRisk(decision),
+    changes,
+    diff: hunks.length === 0 ? undefined : hunks.join(''),
+  } satisfies ApprovalDetails);
+}
+
+const read = async (
+  snapshots: Snapshots,
+  entry: FileEntry | undefined,
+): Promise<Buffer | undefined> =>
+  entry === undefined ? undefined : await snapshots.content(entry);
+
+const isShown = (bytes: Buffer | undefined): boolean =>
+  bytes === undefined || (bytes.length <= longestShown && isUtf8(bytes) && !bytes.includes(0));
+
+const toPatch = (path: string, before: Buffer | undefined, after: Buffer | undefined): string => {
+  const [old, fresh] = [before?.toString('utf8') ?? '', after?.toString('utf8') ?? ''];
+  return createTwoFilesPatch(path, path, old, fresh, undefined, undefined, {
+    context: 3,
+    headerOptions: OMIT_HEADERS,
+  }).replace(/^/, `--- ${path}\n`);
+};
+
+/** What the model reads behind the command's output; empty where nothing protected was put back or asked about. */
+export function renderEnded({ screened, conflict, answer }: Ended, approval?: Approval): string {
+  if (conflict !== undefined)
+    return `\n[dev-agent: nothing of this command was applied. While it waited for an answer, others changed the same files: ${conflict.slice(0, mostNamed).join(', ')}. Run it again.]\n`;
+  if (screened === undefined) return '';
+  const lines = renderRefusals(screened.denied);
+  if (screened.state === 'asks') {
+    const who = approval?.by ?? 'A person';
+    const why = approval?.reason ? ` (${approval.reason})` : '';
+    lines.push(
+      answer === 'approve'
+        ? `${who} approved the change of ${nameAll(screened.asked)}${why}.`
+        : `${who} denied the change of ${nameAll(screened.asked)}${why}: reverted.`,
+    );
+  }
+  const isLess = screened.denied.length > 0 || answer === 'deny';
+  const kept = isLess ? ' Everything else the command did was kept.' : '';
+  return `\n[dev-agent: ${lines.join('\n')}${kept}]\n`;
+}
+
+/** The same outside of runs. */
+export const renderWithheld = (denied: readonly ProtectedChange[]): string =>
+  `\n[dev-agent: ${renderRefusals(denied).join('\n')}]\n`;
+
+function renderRefusals(denied: readonly ProtectedChange[]): string[] {
+  const lines = denied.slice(0, mostNamed).map(toRefusal);
+  const left = denied.length - lines.length;
+  return left > 0 ? [...lines, `… and ${left} more.`] : lines;
+}
+
+const toRefusal = ({ path, rule, reason, covered }: ProtectedChange): string => {
+  const asking =
+    'No question could be asked about it, since no snapshot covers it: write it with write_file.';
+  return `${path} was reverted (${rule}): ${reason}.${covered ? '' : ` ${asking}`}`;
+};
+
+/** False where something of the command was put back or not applied: its outcome is not what it seems. */
+export const isWhole = ({ screened, conflict, answer }: Ended): boolean =>
+  conflict === undefined && (screened?.denied.length ?? 0) === 0 && answer !== 'deny';

@@ -1,0 +1,107 @@
+/** Where the text of a result comes from: from the project as it was committed when the run began, or from outside of it. */
+import { existsSync } from 'node:fs';
+import { join, normalize } from 'node:path';
+import type { Action } from '../../policies/action.ts';
+import { hasNetwork } from '../../policies/network/network.ts';
+import type { Policy } from '../../policies/schema.ts';
+import { toCommandLine } from '../../policies/commands/shell.ts';
+import type { Outside } from '../../policies/untrusted/untrusted.ts';
+import { listTracked } from '../files/tracked.ts';
+import type { Outcome } from './carry-out.ts';
+
+export interface Read {
+  readonly run: string;
+  /** Commit the workspace was at when the run began, empty for none; undefined where nobody looked. */
+  readonly head: string | undefined;
+  readonly action: Action;
+  readonly policy: Policy;
+  readonly outcome: Pick<Outcome, 'text' | 'changed'>;
+}
+
+/** Files that runs wrote themselves, as far as this process knows: reading them again brings nothing new. */
+const written = new Map<string, Set<string>>();
+const mostRuns = 64;
+
+/** Words of a command that may name a file; more are not looked at. */
+const mostWords = 200;
+
+/**
+ * Whether a result brought text from outside: the network, or files that were not in the commit the run began from. Of a command's
+ * output nobody can say what it shows; it counts as the files it names.
+ */
+export async function findOutside(read: Read): Promise<Outside | undefined> {
+  const { run, action, policy, outcome } = read;
+  if (outcome.changed.length > 0) noteWritten(run, outcome.changed);
+  if (usesNetwork(policy, action)) return 'network';
+  if (action.tool.startsWith('mcp__')) return 'mcp';
+  const paths = toPaths(action, outcome.text);
+  return read.head !== undefined && (await hasOutside(read, paths)) ? 'file' : undefined;
+}
+
+function noteWritten(run: string, paths: readonly string[]): void {
+  const own = written.get(run) ?? new Set();
+  for (const path of paths) own.add(path);
+  written.delete(run);
+  written.set(run, own);
+  for (const oldest of written.keys()) {
+    if (written.size <= mostRuns) break;
+    written.delete(oldest);
+  }
+}
+
+function usesNetwork(policy: Policy, { tool, args, workspace }: Action): boolean {
+  if (tool !== 'run_command') return false;
+  const line = toCommandLine(args, workspace);
+  return (
+    line.kind === 'plain' &&
+    line.pipelines.some(({ commands }) => commands.some(({ argv }) => hasNetwork(policy, argv)))
+  );
+}
+
+/** Paths below the workspace of files whose text a result shows. */
+function toPaths({ tool, args, workspace }: Action, text: string): string[] {
+  switch (tool) {
+    case 'read_file':
+      return [normalize(String(args['path']))];
+    case 'search': {
+      const paths = text.split('\n').map((line) => /^(.+?):\d+:/.exec(line)?.[1] ?? '');
+      return [...new Set(paths)].filter((path) => path !== '').map(normalize);
+    }
+    case 'run_command':
+      return toNamed(toCommandLine(args, workspace), workspace);
+    default:
+      return [];
+  }
+}
+
+/** Words that name something in the workspace. A script has no parse here: what stands between spaces and quotes is a word. */
+function toNamed(line: ReturnType<typeof toCommandLine>, workspace: string): string[] {
+  const words =
+    line.kind === 'shell'
+      ? line.text.split(/[\s"'`;|&<>()=]+/).map((word) => join(line.cwd, word))
+      : line.pipelines.flatMap(({ cwd, commands }) =>
+          commands
+            .flatMap(({ argv, redirects }) => [
+              ...argv.slice(1),
+              ...redirects.flatMap((each) => (each.kind === 'input' ? [each.path] : [])),
+            ])
+            .map((word) => (word.startsWith('/') ? word : join(cwd, word))),
+        );
+  return words
+    .slice(0, mostWords)
+    .map((word) => (word.startsWith(`${workspace}/`) ? word.slice(workspace.length + 1) : word))
+    .map((word) => normalize(word).replace(/\/$/, ''))
+    .filter((word) => word !== '.' && !word.startsWith('/') && existsSync(join(workspace, word)));
+}
+
+async function hasOutside(
+  { run, head = '', action: { workspace } }: Read,
+  paths: readonly string[],
+): Promise<boolean> {
+  const own = written.get(run);
+  const unknown = paths.filter((path) => own?.has(path) !== true);
+  if (unknown.length === 0) return false;
+  if (head === '') return true;
+  const tracked = await listTracked(workspace, head);
+  return unknown.some((path) => !tracked.has(path));
+}

@@ -1,0 +1,300 @@
+/**
+ * The check of what a command changed, before any of it counts: what a rule denies is put back, what a rule asks about is
+ * held back until a person has seen exactly that difference.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hashOf } from '../../audit/record/blobs.ts';
+import { toCanonical } from '../../audit/record/canonical.ts';
+import type { Action, Decision } from '../../policies/action.ts';
+import { createChangeJudge, isBelow } from '../../policies/paths/changes.ts';
+import type { JudgeChange } from '../../policies/paths/changes.ts';
+import { decide } from '../../policies/decide.ts';
+import { locate } from '../../policies/paths/paths.ts';
+import type { Policy } from '../../policies/schema.ts';
+import { toCommandLine } from '../../policies/commands/shell.ts';
+import { rulesThatAsk } from '../../policies/strictest.ts';
+import { sha256Of } from '../files/regular.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { findNewSights, lookAtSights, lookOpened, toMark } from '../sandbox/sights.ts';
+import type { Sights } from '../sandbox/sights.ts';
+import { toText } from '../snapshots/byte-path.ts';
+import type { Difference, FileEntry } from '../snapshots/difference.ts';
+import { dependencyFolders } from '../snapshots/scan.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
+import { guardOf } from './carry-out.ts';
+
+/** A changed file that a rule protects. */
+export interface ProtectedChange {
+  readonly path: string;
+  readonly rule: string;
+  /** A sentence. */
+  readonly reason: string;
+  /** False for what no snapshot holds, such as a file in a folder marked as a cache. */
+  readonly covered: boolean;
+  readonly before?: FileEntry;
+  readonly after?: FileEntry;
+}
+
+/** What a call changed, with the snapshots around it. */
+export interface Change {
+  readonly pre: string;
+  readonly post: string;
+  readonly snapshots: Snapshots;
+  readonly sights: Sights;
+  /** What had been taken away when the call was held back; then nothing new on disk is the call's. */
+  readonly removed?: readonly ProtectedChange[];
+}
+
+/** Nothing protected changed; or something did, and `rest` is the change without it. */
+export type Screened =
+  | { readonly state: 'clean' }
+  | (Withheld & { readonly state: 'denied' })
+  | (Withheld & {
+      readonly state: 'asks';
+      /** Of exactly what is asked about: paths, modes, content before and after, and the action that made it. */
+      readonly digest: string;
+      /** The change with what is asked about. */
+      readonly whole: string;
+      readonly asked: readonly ProtectedChange[];
+    });
+
+interface Withheld {
+  readonly rest: string;
+  readonly denied: readonly ProtectedChange[];
+  /** To be taken away by name: new, and in no snapshot. */
+  readonly remove: readonly string[];
+}
+
+export interface Screen {
+  look(): Promise<Sights>;
+  /** To be called when the command has ended: what it made unreadable for its owner is looked at, too. */
+  open(sights: Sights): Promise<void>;
+  judge(change: Change): Promise<Screened>;
+  /** Where there are no snapshots: takes away what is new and protected, and says what that was. */
+  clear(sights: Sights): Promise<readonly ProtectedChange[]>;
+}
+
+interface ScreenOptions {
+  readonly policy: Policy;
+  readonly action: Action;
+  /** sha256 of the action. */
+  readonly digest: string;
+  readonly sandbox: Sandbox;
+  /** False outside of runs: nothing that is there could be put back. */
+  readonly hasSnapshots: boolean;
+}
+
+const fetched: ReadonlySet<string> = new Set(dependencyFolders);
+
+/** For commands: a file tool names its path, so it is judged beforehand. */
+export function createScreen(options: ScreenOptions): Screen {
+  const { policy, action, digest, sandbox, hasSnapshots } = options;
+  const guard = guardOf(policy);
+  const { workspace } = action;
+  const toJudge = (sights: Sights): JudgeChange =>
+    createChangeJudge(policy, { ...sights, fetched });
+  return {
+    look: () => lookAtSights(workspace, guard, hasSnapshots),
+    async open({ closed }) {
+      await lookOpened(workspace, guard, closed);
+    },
+    async clear(sights) {
+      const found = await findNew(sights, () => Promise.resolve(false));
+      removeUncovered(
+        workspace,
+        found.map(({ path }) => path),
+      );
+      return found;
+    },
+    async judge({ pre, post, snapshots, sights, removed }) {
+      const judgeChange = toJudge(sights);
+      const isAgreed = createAgreement(policy, action);
+      const isForeign = createForeign(sandbox, workspace, sights);
+      const differences = await snapshots.difference(pre, post);
+      const denied: Found[] = [];
+      const asked: Found[] = [];
+      for (const difference of differences) {
+        const path = toText(difference.path);
+        const decision = judgeDifference(judgeChange, path, difference);
+        if (decision === undefined) continue;
+        const whose = decision.verdict === 'deny' ? isForeign(path) : 'the command';
+        if (whose === 'somebody else' || isAgreed(decision, path)) continue;
+        const told =
+          whose === 'unknown'
+            ? { ...decision, reason: `${decision.reason} ${replaced}` }
+            : decision;
+        const found = { ...toProtected(path, told, true), difference };
+        if (decision.verdict === 'deny' && whose === 'the command') denied.push(found);
+        else asked.push(found);
+      }
+      const isInSnapshot = async (path: string): Promise<boolean> =>
+        ((await snapshots.find(post, path)) ?? (await snapshots.find(pre, path))) !== undefined;
+      const uncovered = removed ?? (await findNew(sights, isInSnapshot));
+      if (denied.length + asked.length + uncovered.length === 0) return { state: 'clean' };
+      const withheld = {
+        denied: [...denied.map(toChange), ...uncovered],
+        remove: uncovered.map(({ path }) => path),
+      };
+      const whole = await without(snapshots, { tree: post, before: pre }, denied);
+      if (asked.length === 0) return { state: 'denied', rest: whole, ...withheld };
+      return {
+        state: 'asks',
+        whole,
+        ...withheld,
+        rest: await without(snapshots, { tree: whole, before: pre }, asked),
+        asked: asked.map(toChange),
+        digest: await toDigest(snapshots, digest, asked.map(toChange)),
+      };
+    },
+  };
+
+  async function findNew(
+    sights: Sights,
+    isInSnapshot: (path: string) => Promise<boolean>,
+  ): Promise<ProtectedChange[]> {
+    const judgeChange = toJudge(sights);
+    const found: ProtectedChange[] = [];
+    for (const path of await findNewSights(workspace, guard, sights, hasSnapshots)) {
+      if (await isInSnapshot(path)) continue;
+      const decision = judgeChange({ names: path.split('/'), operation: 'write' });
+      if (decision !== undefined) found.push(toProtected(path, decision, false));
+    }
+    return found;
+  }
+}
+
+const replaced =
+  'No command could change it, but it was replaced from outside while one ran: it may be your own work.';
+
+type Found = ProtectedChange & { readonly difference: Difference };
+
+const toChange = ({ difference: { before, after }, ...change }: Found): ProtectedChange => ({
+  ...change,
+  before,
+  after,
+});
+
+const toProtected = (
+  path: string,
+  { rule, reason }: Decision,
+  covered: boolean,
+): ProtectedChange => ({ path, rule, reason, covered });
+
+function judgeDifference(
+  judgeChange: JudgeChange,
+  path: string,
+  { after }: Difference,
+): Decision | undefined {
+  return judgeChange({
+    names: path.split('/'),
+    operation: after === undefined ? 'delete' : 'write',
+  });
+}
+
+const without = async (
+  snapshots: Snapshots,
+  { tree, before }: { readonly tree: string; readonly before: string },
+  found: readonly Found[],
+): Promise<string> =>
+  found.length === 0
+    ? tree
+    : await snapshots.putBack(
+        tree,
+        before,
+        found.map(({ difference }) => difference),
+      );
+
+/**
+ * Whose work a change is that a rule denies. What was there when the command began was covered by a read-only mount: where the
+ * very file or folder still stands, the command cannot have changed it; where it was replaced from outside, nobody can tell.
+ */
+const createForeign =
+  (sandbox: Sandbox, root: string, { guarded }: Sights) =>
+  (path: string): 'the command' | 'somebody else' | 'unknown' => {
+    if (sandbox.kind !== 'bubblewrap') return 'the command';
+    const top = Object.keys(guarded).find((each) => isBelow(path, each));
+    const mark = top === undefined ? '' : (guarded[top] ?? '');
+    if (top === undefined || mark === '') return 'the command';
+    return toMark(join(root, top)) === mark ? 'somebody else' : 'unknown';
+  };
+
+/**
+ * What a person agreed to with the command itself, once or always: changes of paths that stand in its words, where the rule
+ * is the one that asked about them.
+ */
+function createAgreement(
+  policy: Policy,
+  action: Action,
+): (decision: Decision, path: string) => boolean {
+  const rules = new Set(rulesThatAsk(decide({ ...policy, grants: [] }, action)));
+  const named = rules.size === 0 ? [] : listNamed(action);
+  return ({ rule }, path) => rules.has(rule) && named.some((each) => isBelow(path, each));
+}
+
+/** Paths that stand in a line of plain words, and the names they would have in a folder that stands there, too. */
+function listNamed({ args, workspace }: Action): string[] {
+  const line = toCommandLine(args, workspace);
+  if (line.kind !== 'plain') return [];
+  return line.pipelines.flatMap(({ cwd, commands }) =>
+    commands.flatMap(({ argv, redirects }) => {
+      const words = [
+        ...argv.slice(1),
+        ...redirects.flatMap((redirect) => ('path' in redirect ? [redirect.path] : [])),
+      ];
+      const where = { workspace, cwd: cwd === '.' ? [] : cwd.split('/') };
+      const paths = words.flatMap((word) => {
+        const located = locate(word, where);
+        return located.ok && located.names.length > 0 ? [located.names] : [];
+      });
+      const leaves = paths.map((names) => names.at(-1) ?? '');
+      const folders = [where.cwd, ...paths];
+      return [
+        ...paths.map((names) => names.join('/')),
+        ...folders.flatMap((folder) => leaves.map((leaf) => [...folder, leaf].join('/'))),
+      ];
+    }),
+  );
+}
+
+async function toDigest(
+  snapshots: Snapshots,
+  action: string,
+  asked: readonly ProtectedChange[],
+): Promise<string> {
+  const describe = async (entry: FileEntry | undefined): Promise<unknown> =>
+    entry === undefined
+      ? null
+      : { mode: entry.mode, sha256: sha256Of(await snapshots.content(entry)) };
+  const changes: unknown[] = [];
+  for (const { path, rule, before, after } of asked)
+    changes.push({ path, rule, before: await describe(before), after: await describe(after) });
+  return hashOf(toCanonical({ v: 1, kind: 'change', action, changes }));
+}
+
+/**
+ * Protected files that a merge would make of two sides, as neither has them: each side was approved, the mixture was not.
+ */
+export async function findMixed(
+  snapshots: Snapshots,
+  policy: Policy,
+  { ours, theirs, merged }: Readonly<Record<'ours' | 'theirs' | 'merged', string>>,
+): Promise<string[]> {
+  const judgeChange = createChangeJudge(policy, { aliases: [], hooksFolders: [], fetched });
+  const fromOurs = await snapshots.difference(ours, merged);
+  const fromTheirs = new Set((await snapshots.difference(theirs, merged)).map(({ path }) => path));
+  return fromOurs
+    .filter((difference) => {
+      const path = toText(difference.path);
+      return (
+        fromTheirs.has(difference.path) &&
+        judgeDifference(judgeChange, path, difference) !== undefined
+      );
+    })
+    .map(({ path }) => toText(path));
+}
+
+/** Takes away what is new and in no snapshot. To be called when the command's processes are gone. */
+export function removeUncovered(root: string, paths: readonly string[]): void {
+  for (const path of paths) rmSync(join(root, path), { recursive: true, force: true });
+}

@@ -1,0 +1,131 @@
+/**
+ * Which version of each file a run has in mind: what it read or wrote last. Kept in the chain of observations, so it is the
+ * same for every attempt and in every process. A person's edit, or a command's, makes it old: then the file is read again.
+ */
+import type { BlobStore } from '../../audit/record/blobs.ts';
+import { hashOf } from '../../audit/record/blobs.ts';
+import type { Action } from '../../policies/action.ts';
+import type { Observation, Ref } from '../contract.ts';
+import { hashFile } from '../files/files.ts';
+import type { CheckVersion } from '../files/files.ts';
+import { hashRegular } from '../files/regular.ts';
+import { PathRefused, walk } from '../files/walk.ts';
+
+/** By final path; `null` where there was no file. */
+export type Versions = ReadonlyMap<string, string | null>;
+
+/** A file and its content's sha256 as a tool left or found it. */
+export interface Seen {
+  readonly path: string;
+  readonly sha256: string | null;
+}
+
+const mostHeads = 32;
+/** A larger file is not looked at for its version: it takes too long. */
+export const mostHashedBytes = 64 * 1024 * 1024;
+const known = new WeakMap<BlobStore, Map<Ref, Versions>>();
+
+/** What a run knows with `head` as its last observation. Reads only what came since a head it was asked for before. */
+export async function readVersions(blobs: BlobStore, head: Ref | undefined): Promise<Versions> {
+  const heads = known.get(blobs) ?? new Map<Ref, Versions>();
+  known.set(blobs, heads);
+  const seen: Seen[] = [];
+  let at = head;
+  while (at !== undefined && !heads.has(at)) {
+    const observation: Observation = await blobs.getJson<Observation>(at);
+    if (observation.seen !== undefined) seen.push(observation.seen);
+    at = observation.previous;
+  }
+  const versions = new Map(at === undefined ? [] : heads.get(at));
+  for (const { path, sha256 } of seen.toReversed()) versions.set(path, sha256);
+  if (head !== undefined) {
+    heads.delete(head);
+    heads.set(head, versions);
+    const [oldest] = heads.keys();
+    if (heads.size > mostHeads && oldest !== undefined) heads.delete(oldest);
+  }
+  return versions;
+}
+
+/** Refuses to change a file of which the run has another version in mind, or none, or that is not what a person approved. */
+export async function createCheck(
+  blobs: BlobStore,
+  { previous, against }: { readonly previous?: Ref; readonly against?: string },
+): Promise<CheckVersion> {
+  const versions = await readVersions(blobs, previous);
+  return (path, old, operation) => {
+    if (against !== undefined && old.sha256 !== against)
+      throw new PathRefused(
+        'mismatch',
+        `${path} was changed since the change was approved. Nothing was changed now. Read it again with read_file.`,
+      );
+    requireKnown(versions, path, old, operation);
+  };
+}
+
+const requireKnown = (
+  versions: Versions,
+  ...[path, { sha256, bytes }, operation]: Parameters<CheckVersion>
+): void => {
+  const version = versions.get(path);
+  if (version === sha256) return;
+  if (version !== undefined && version !== null)
+    throw new PathRefused(
+      'mismatch',
+      `${path} was changed since you read or wrote it last, by a person or a command. Nothing was changed now. Read it again with read_file, and go on from what it holds.`,
+    );
+  // What an edit replaces it has to know; an empty file has nothing to lose.
+  if (operation === 'edit' || bytes === 0) return;
+  if (bytes > mostHashedBytes)
+    throw new PathRefused(
+      'too-large',
+      `${path} has ${bytes} bytes, and no file tool can look into it. Nothing was changed. Move it aside with a command (mv), or ask the person.`,
+    );
+  throw new PathRefused(
+    'mismatch',
+    `${path} exists, and you have not read it in this run. Nothing was changed. Read it with read_file first${operation === 'write' ? '; to change a part of it use edit_file' : ''}.`,
+  );
+};
+
+const operations: ReadonlyMap<string, Parameters<CheckVersion>[2]> = new Map([
+  ['write_file', 'write'],
+  ['edit_file', 'edit'],
+  ['delete_file', 'delete'],
+]);
+
+/** Why a file's change would be refused, before anything is done; undefined when it would not. */
+export function findProblem(
+  check: CheckVersion,
+  { tool, args, workspace }: Action,
+): string | undefined {
+  const operation = operations.get(tool);
+  if (operation === undefined) return undefined;
+  try {
+    walk(workspace, String(args['path']), false, (place) => {
+      const old = hashRegular(place);
+      if (old !== undefined) check(place.path, old, operation);
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof PathRefused)) throw error;
+    return error.code === 'mismatch' ? error.message : undefined;
+  }
+}
+
+/** sha256 of the file an action is about to change, `null` for none; undefined for an action that names no file. */
+export function findVersion({ tool, args, workspace }: Action): string | null | undefined {
+  if (!operations.has(tool)) return undefined;
+  try {
+    return hashFile(workspace, String(args['path']));
+  } catch (error) {
+    if (error instanceof PathRefused) return null;
+    throw error;
+  }
+}
+
+/**
+ * What an approval is bound to: the action and, where a file's change was shown, the version it was shown against. The action
+ * alone where there is no file yet: then nothing can be lost.
+ */
+export const toShown = (digest: string, version: string | null | undefined): string =>
+  version === undefined || version === null ? digest : hashOf(`${digest} against ${version}`);

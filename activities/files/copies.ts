@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, renameSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { removeTree } from './remove.ts';
+import { joinFamily } from '../snapshots/snapshots.ts';
+
+const run = promisify(execFile);
+
+const unfinished = '.copying-';
+
+/**
+ * Makes a copy of a workspace, with what snapshots leave out, and lets it share the original's snapshots; the caller then
+ * brings it to the one it wants. A folder that is there already is taken as an earlier try. Returns its path, free of links.
+ */
+export async function copyWorkspace(
+  snapshotsDir: string,
+  original: string,
+  copy: string,
+): Promise<string> {
+  mkdirSync(dirname(copy), { recursive: true });
+  if (!existsSync(copy) || readdirSync(copy).length === 0) {
+    removeUnfinished(copy);
+    const temp = mkdtempSync(`${copy}${unfinished}`);
+    // A reflink where the file system has them: a copy that costs next to nothing.
+    if (existsSync(original))
+      await run('cp', ['-a', '--reflink=auto', `${original}/.`, temp], {
+        env: { ...process.env, LC_ALL: 'C' },
+        maxBuffer: mostSaid,
+      }).catch(passOver);
+    renameSync(temp, copy);
+  }
+  const real = realpathSync(copy);
+  mkdirSync(snapshotsDir, { recursive: true, mode: 0o700 });
+  joinFamily(snapshotsDir, real, original);
+  return real;
+}
+
+const mostSaid = 64 * 1024 * 1024;
+
+/** A file that cannot be read or is out of reach does not keep the rest from being copied; a full disk does. */
+function passOver(error: unknown): void {
+  const { code, stderr = '' } = error as { readonly code?: unknown; readonly stderr?: string };
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  if (code !== 1 || lines.length === 0 || !lines.every((line) => passable.test(line))) throw error;
+}
+
+const passable =
+  /: (?:Permission denied|Operation not permitted|File name too long|No such file or directory|Too many levels of symbolic links|Input\/output error|Stale file handle|No such device or address)$/;
+
+/** What a worker that was killed left half copied. Its `cp` may still be at work: each try has a folder of its own. */
+function removeUnfinished(copy: string): void {
+  const [folder, prefix] = [dirname(copy), `${basename(copy)}${unfinished}`];
+  for (const name of readdirSync(folder))
+    if (name.startsWith(prefix)) removeTree(join(folder, name));
+}

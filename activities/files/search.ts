@@ -1,0 +1,111 @@
+import { rgPath } from '@vscode/ripgrep';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { toBubblewrapArguments } from '../sandbox/sandbox.ts';
+import { PathRefused } from './walk.ts';
+import { dirname } from 'node:path';
+
+export interface SearchOptions {
+  /** Absolute, free of links. */
+  readonly root: string;
+  /** Relative, judged and free of links. */
+  readonly path: string;
+  readonly pattern: string;
+  readonly glob?: string;
+  /** Globs of files whose content may not be shown. */
+  readonly hidden: readonly string[];
+  readonly sandbox: Sandbox;
+  readonly signal: AbortSignal;
+}
+
+const mostBytes = 200_000;
+const timeoutMs = 30_000;
+const mostPerFile = 200;
+const mostColumns = 300;
+
+/**
+ * One of the policy's patterns as ripgrep's: there `x/**` leaves out x itself, and a name without a slash is at any depth.
+ */
+function toExclusions(pattern: string): string[] {
+  const anchored = pattern.startsWith('**/') ? pattern : `/${pattern}`;
+  const all = anchored.endsWith('/**') ? [anchored.slice(0, -3), anchored] : [anchored];
+  return all.flatMap((each) => ['--iglob', `!${each}`]);
+}
+
+/**
+ * Searches file contents with ripgrep: `path:line:text` lines. Ignored files are left out, links are not followed.
+ * Runs in a sandbox where there is one. @throws PathRefused for a pattern ripgrep does not understand.
+ */
+export async function searchFiles(options: SearchOptions): Promise<string> {
+  const { root, path, pattern, glob, hidden, sandbox, signal } = options;
+  const args = [
+    '--no-config',
+    '--line-number',
+    '--no-heading',
+    '--color=never',
+    '--hidden',
+    '--sort=path',
+    '--max-count',
+    String(mostPerFile),
+    '--max-columns',
+    String(mostColumns),
+    '--max-columns-preview',
+    '--no-require-git',
+    ...(glob === undefined ? [] : ['--glob', glob]),
+    // Last, and of the kind that ripgrep tries after every --glob: what is excluded cannot be asked for.
+    ...['**/.git/**', ...hidden].flatMap(toExclusions),
+    '--regexp',
+    pattern,
+    '--',
+    path,
+  ];
+  const confined = sandbox.kind === 'bubblewrap';
+  const view = {
+    root,
+    cwd: '.',
+    readOnly: true,
+    protectedPaths: [],
+    hiddenPaths: [],
+    toolchain: [dirname(rgPath)],
+  };
+  const command = confined
+    ? [sandbox.program, ...toBubblewrapArguments(sandbox.files, view), '--', rgPath, ...args]
+    : [rgPath, ...args];
+  const [file = '', ...rest] = command;
+  // Read when first used: it costs a worker's start more than all of this room together.
+  const { execa } = await import('execa');
+  const result = await execa(file, rest, {
+    cwd: root,
+    env: {},
+    extendEnv: false,
+    reject: false,
+    stdin: 'ignore',
+    timeout: timeoutMs,
+    maxBuffer: mostBytes,
+    cancelSignal: signal,
+    forceKillAfterDelay: 500,
+  });
+  signal.throwIfAborted();
+  if (result.timedOut)
+    throw new PathRefused(
+      'too-large',
+      `The search took longer than ${timeoutMs / 1000} s. Give a path or a glob.`,
+    );
+  if (result.isMaxBuffer)
+    return `${result.stdout}\n[more matches left out; give a path, a glob or a narrower pattern]`;
+  // 1: no match. 2 with matches: some files could not be read.
+  if (result.exitCode === 1) return 'No match.';
+  if (result.exitCode === 0 || result.stdout !== '') return result.stdout;
+  const unread = findUnread(result.stderr);
+  if (unread !== undefined) return `No match in what can be read; left out: ${unread}`;
+  throw new PathRefused(
+    'invalid',
+    `ripgrep: ${result.stderr.trim().slice(0, 500) || `exit ${String(result.exitCode)}`}`,
+  );
+}
+
+/** What ripgrep could not look into, when that is all it complains of. */
+function findUnread(stderr: string): string | undefined {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  const isOfSystem = lines.length > 0 && lines.every((line) => /\(os error \d+\)$/.test(line));
+  return isOfSystem ? lines.join('; ').slice(0, 500) : undefined;
+}

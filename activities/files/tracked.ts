@@ -1,0 +1,70 @@
+/** Which files a commit of the workspace's repository has: text in them is the operator's project, whatever else is not. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { inertEnvironment } from '../sandbox/git/environment.ts';
+
+const run = promisify(execFile);
+const mostBytes = 268_435_456;
+
+/** Nothing of the repository's or the user's settings starts a program, and nothing is fetched, were it missing here. */
+const settings = ['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'safe.directory=*'];
+
+async function askGit(root: string, args: readonly string[]): Promise<Buffer> {
+  const options = settings.flatMap((setting) => ['-c', setting]);
+  const { stdout } = await run('git', ['-C', root, ...options, ...args], {
+    encoding: 'buffer',
+    maxBuffer: mostBytes,
+    env: {
+      ...inertEnvironment(),
+      GIT_OPTIONAL_LOCKS: '0',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_ALLOW_PROTOCOL: 'none',
+      GIT_NO_LAZY_FETCH: '1',
+    },
+  });
+  return stdout;
+}
+
+/** Id of the commit that is checked out; undefined in a folder without git, or without a commit. */
+export async function readHead(root: string): Promise<string | undefined> {
+  try {
+    const id = (await askGit(root, ['rev-parse', '--verify', '--quiet', 'HEAD'])).toString().trim();
+    return /^[0-9a-f]{40,64}$/.test(id) ? id : undefined;
+  } catch {
+    return undefined; // git's exit code says no, or there is no git at all.
+  }
+}
+
+const known = new Map<string, Promise<ReadonlySet<string>>>();
+const mostKnown = 8;
+
+/** Paths below `root` of all files of a commit, and of the folders above them. Empty when git cannot tell. */
+export function listTracked(root: string, head: string): Promise<ReadonlySet<string>> {
+  const key = `${root}\0${head}`;
+  const found = known.get(key) ?? readTracked(root, head);
+  known.delete(key);
+  known.set(key, found);
+  for (const oldest of known.keys()) {
+    if (known.size <= mostKnown) break;
+    known.delete(oldest);
+  }
+  return found;
+}
+
+async function readTracked(root: string, head: string): Promise<ReadonlySet<string>> {
+  const paths = new Set<string>(['.']);
+  try {
+    // Submodules are listed as themselves: what is in them is not in this commit.
+    const listed = (await askGit(root, ['ls-tree', '-r', '-z', head])).toString('utf8');
+    for (const entry of listed.split('\0')) {
+      const [mode, path] = [entry.slice(0, 6), entry.slice(entry.indexOf('\t') + 1)];
+      if (entry === '' || mode === '160000') continue;
+      for (let at = path; at !== '.' && !paths.has(at); at = parentOf(at)) paths.add(at);
+    }
+  } catch {
+    // Nothing is known to be tracked then.
+  }
+  return paths;
+}
+
+const parentOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), 0)) || '.';

@@ -1,0 +1,38 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { PathRefused } from '../../files/walk.ts';
+
+/** What git looks at in a folder to tell whether it is a repository, or reads there if it is. */
+const ofGit = new Set([
+  'HEAD',
+  'commondir',
+  'config',
+  'config.worktree',
+  'hooks',
+  'index',
+  'info',
+  'modules',
+  'objects',
+  'refs',
+  'worktrees',
+]);
+
+/**
+ * Refuses a file by which a folder would be, or is already, one that git takes for a repository: whoever writes it also says
+ * which programs git starts there. `path` is relative to `root`, links resolved. @throws PathRefused
+ */
+export function refuseGitFolderByFile(root: string, path: string): void {
+  const names = path.split('/');
+  for (const [depth, name] of names.entries()) {
+    if (!ofGit.has(name)) continue;
+    const folder = names.slice(0, depth).join('/');
+    const has = (wanted: string): boolean =>
+      wanted === name ||
+      lstatSync(join(root, folder, wanted), { throwIfNoEntry: false }) !== undefined;
+    if (has('HEAD') && (has('commondir') || (has('objects') && has('refs'))))
+      throw new PathRefused(
+        'policy',
+        `${path} was not written: with it, git would take ${folder === '' ? 'the workspace' : folder} for a repository. Use the git command, as in git init --bare.`,
+      );
+  }
+}

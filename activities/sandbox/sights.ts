@@ -1,0 +1,144 @@
+/** What stands in a workspace under names that a rule protects, beyond what a snapshot says of it. */
+import { accessSync, chmodSync, constants, existsSync, lstatSync, realpathSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { readHooksFolders } from './hooks-folders.ts';
+import { dependencyFolders, workspaceCoverage } from '../snapshots/scan.ts';
+import { surveyorOf } from './survey.ts';
+import type { Guard, Survey } from './survey.ts';
+
+/** Noted before a call begins, so that it outlives a crash. Paths are relative to the workspace. */
+export interface Sights {
+  /** What may not be written, with the mark of what a sandbox covers; empty for a link, which it cannot cover. */
+  readonly guarded: Readonly<Record<string, string>>;
+  /** What may not be changed without a question and may be missing in a snapshot, so that a change could not be taken back. */
+  readonly uncovered: readonly string[];
+  /** Folders that could not be listed. */
+  readonly closed: readonly string[];
+  /** Links among both that lead to another place inside. */
+  readonly aliases: readonly { readonly target: string; readonly as: string }[];
+  /** Folders git takes hooks from, as it is set; `.` for the workspace itself. */
+  readonly hooksFolders: readonly string[];
+}
+
+/** Without snapshots, nothing is covered. */
+export async function lookAtSights(
+  root: string,
+  guard: Guard,
+  hasSnapshots: boolean,
+): Promise<Sights> {
+  const survey = await surveyorOf(root, guard).look();
+  const { guarded, watched, closed } = survey;
+  return {
+    guarded: Object.fromEntries(guarded.map((path) => [path, toMark(join(root, path))])),
+    uncovered: watched.filter((path) => !hasSnapshots || !isSurelyCovered(root, path)),
+    closed,
+    ...(await toPlaces(root, survey)),
+  };
+}
+
+type SightedPlaces = Pick<Sights, 'aliases' | 'hooksFolders'>;
+
+/** What a command makes is seen at its end, what a person makes a little later. */
+const placesAgeMs = 5_000;
+
+/** Where else a file tool would write a protected file, or a program that git starts. */
+export const lookAtPlaces = async (root: string, guard: Guard): Promise<SightedPlaces> =>
+  await toPlaces(root, await surveyorOf(root, guard).look(placesAgeMs));
+
+async function toPlaces(
+  root: string,
+  { guarded, watched, gitFolders }: Survey,
+): Promise<SightedPlaces> {
+  return {
+    aliases: [...guarded, ...watched].flatMap((as) => {
+      const target = toTarget(root, as);
+      return target === undefined ? [] : [{ target, as }];
+    }),
+    hooksFolders: await readHooksFolders(root, gitFolders),
+  };
+}
+
+/** What has come to stand there since, and may be missing in a snapshot. */
+export async function findNewSights(
+  root: string,
+  guard: Guard,
+  before: Sights,
+  hasSnapshots: boolean,
+): Promise<string[]> {
+  const { guarded, watched } = await lookOpened(root, guard, before.closed);
+  const known = new Set([...Object.keys(before.guarded), ...before.uncovered]);
+  return [
+    ...guarded.filter((path) => !known.has(path)),
+    ...watched.filter(
+      (path) => !known.has(path) && (!hasSnapshots || !isSurelyCovered(root, path)),
+    ),
+  ];
+}
+
+/** Folders within folders, each closed. */
+const mostRounds = 40;
+
+/** The workspace with every folder that a command has closed open again to its owner: nothing is to hide there. */
+export async function lookOpened(
+  root: string,
+  guard: Guard,
+  before: readonly string[],
+): Promise<Survey> {
+  const surveyor = surveyorOf(root, guard);
+  const tried = new Set(before);
+  let survey = await surveyor.look();
+  for (let round = 0; round < mostRounds; round += 1) {
+    const fresh = survey.closed.filter((path) => !tried.has(path));
+    if (fresh.length === 0) break;
+    for (const path of fresh) open(join(root, path));
+    for (const path of fresh) tried.add(path);
+    survey = await surveyor.look();
+  }
+  return survey;
+}
+
+function open(folder: string): void {
+  const stat = lstatSync(folder, { throwIfNoEntry: false });
+  if (stat?.isDirectory() !== true || stat.uid !== process.getuid?.()) return;
+  chmodSync(folder, (stat.mode & 0o7777) | 0o700);
+}
+
+/** Which file or folder it is, whatever it is called; empty for none and for a link. */
+export function toMark(path: string): string {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat === undefined || stat.isSymbolicLink() ? '' : `${stat.dev} ${stat.ino}`;
+}
+
+/** Where a link leads, as long as that is another place inside the workspace. */
+function toTarget(root: string, path: string): string | undefined {
+  const file = join(root, path);
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return undefined;
+  try {
+    const target = relative(root, realpathSync(file));
+    const isInside = target !== '' && target !== '..' && !target.startsWith('../');
+    // A link to a folder above itself would make everything there a protected file.
+    return isInside && !`${path}/`.startsWith(`${target}/`) ? target : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** No for whatever a scan may leave out: too large where git ignores it, unreadable, fetched, in a cache, no file at all. */
+function isSurelyCovered(root: string, path: string): boolean {
+  const names = path.split('/');
+  if (names.some((name) => dependencyFolders.includes(name))) return false;
+  const file = join(root, path);
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return true;
+  if (!stat.isSymbolicLink()) {
+    if (!stat.isFile() || stat.size > workspaceCoverage.mostIgnoredBytes) return false;
+    try {
+      accessSync(file, constants.R_OK);
+    } catch {
+      return false;
+    }
+  }
+  for (let at = dirname(path); at !== '.'; at = dirname(at))
+    if (existsSync(join(root, at, 'CACHEDIR.TAG'))) return false;
+  return true;
+}

@@ -1,0 +1,79 @@
+/** What was decided in a run, read back from its log: each action as it was judged, and the verdict on it. */
+import type { ActRequest, ActResult } from '../../activities/contract.ts';
+import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
+import type { RunInput } from '../../workflows/contract.ts';
+import type { BlobStore } from '../record/blobs.ts';
+import { BlobError } from '../record/blobs.ts';
+import { readChain } from '../record/chain.ts';
+import { attributesOf, decodePayloads } from '../mirror/history-json.ts';
+import type { HistoryEventJson } from '../mirror/history-json.ts';
+
+export interface PastDecision extends Pick<ActResult, 'verdict' | 'rule'> {
+  readonly step: string;
+  /** Counts the run's actions from 1. */
+  readonly seq: number;
+  readonly tool: string;
+  /** One line for people. */
+  readonly preview: string;
+  readonly workspace: string;
+  /** sha256 of the bundle that decided. */
+  readonly policy: string;
+  /** What the conversation held that others had written. */
+  readonly untrusted?: Untrusted;
+  /** As the model wrote them; absent when their blob is lost. */
+  readonly args?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Every decision of the log, in its order. What was asked about is there once, as `ask`: the call that follows an approval is
+ * the person's word, not the policy's. Undefined when the file holds no start of a run.
+ */
+export async function readDecisions(
+  file: string,
+  blobs: BlobStore,
+): Promise<{ readonly run: string; readonly decisions: readonly PastDecision[] } | undefined> {
+  let run: string | undefined;
+  const decisions: PastDecision[] = [];
+  const requests = new Map<string, ActRequest>();
+  for await (const record of readChain(file)) {
+    if (record['kind'] !== 'event') continue;
+    const event = record['event'] as HistoryEventJson;
+    const attributes = attributesOf(event);
+    if (event.eventType === 'EVENT_TYPE_WORKFLOW_EXECUTION_STARTED') {
+      requests.clear();
+      const [input] = decodePayloads(attributes['input']);
+      run ??= (input as RunInput | undefined)?.run;
+    }
+    if (event.eventType === 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED') {
+      const { name } = (attributes['activityType'] ?? {}) as { name?: string };
+      const [request] = decodePayloads(attributes['input']);
+      if (name === 'act') requests.set(event.eventId, request as ActRequest);
+    }
+    if (event.eventType !== 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED') continue;
+    const request = requests.get(String(attributes['scheduledEventId']));
+    const [result] = decodePayloads(attributes['result']);
+    if (request === undefined || result === undefined || isAnswered(request)) continue;
+    decisions.push(await toDecision(request, result as ActResult, blobs));
+  }
+  return run === undefined ? undefined : { run, decisions };
+}
+
+const isAnswered = ({ approval, settled }: ActRequest): boolean =>
+  approval !== undefined || settled !== undefined;
+
+async function toDecision(
+  { step, seq, workspace, call, untrusted }: ActRequest,
+  { verdict, rule, policy }: ActResult,
+  blobs: BlobStore,
+): Promise<PastDecision> {
+  const { tool, preview } = call;
+  const known = { step, seq, tool, preview, workspace, verdict, rule, policy, untrusted };
+  try {
+    type Segment = { readonly args: readonly Readonly<Record<string, unknown>>[] };
+    const args = (await blobs.getJson<Segment>(call.segment)).args[call.index];
+    return args === undefined ? known : { ...known, args };
+  } catch (error) {
+    if (error instanceof BlobError) return known;
+    throw error;
+  }
+}

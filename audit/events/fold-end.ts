@@ -1,0 +1,65 @@
+/** Events that tell of a run's end. */
+import type { RunInput, RunResult, RunStatus } from '../../workflows/contract.ts';
+import type { ProjectionState } from './projection-state.ts';
+import { toResume } from './resume.ts';
+import type { RunEventBody } from './run-event.ts';
+
+export const toResult = (
+  state: ProjectionState,
+  status: RunStatus,
+  summary: string,
+): RunResult => ({
+  status,
+  exitCode: status === 'cancelled' ? 130 : 1,
+  summary,
+  usage: { ...state.usage },
+  changes: [],
+});
+
+/** A run that was ended from outside says nothing of its stage. */
+function toStaged(
+  input: RunInput | undefined,
+  { staged, status }: RunResult,
+): Extract<RunEventBody, { type: 'run.finished' }>['staged'] {
+  if (input?.stagedFrom === undefined) return undefined;
+  const told = staged ?? { target: input.stagedFrom, state: 'waiting' };
+  if (told.state === 'promoted') return told;
+  return { ...told, promote: `agent promote ${input.run}${status === 'done' ? '' : ' --force'}` };
+}
+
+export function finish(state: ProjectionState, result: RunResult): RunEventBody[] {
+  state.finished = true;
+  const {
+    status,
+    exitCode,
+    summary,
+    usage,
+    changes,
+    ignored,
+    left,
+    report,
+    limit,
+    hooks,
+    unheard,
+  } = result;
+  const staged = toStaged(state.input, result);
+  const resume = toResume(state.input, status);
+  return [
+    {
+      type: 'run.finished',
+      status,
+      exitCode,
+      summary,
+      usage,
+      changes,
+      ignored,
+      left,
+      report,
+      limit,
+      unheard,
+      resume,
+      hooks,
+      staged,
+    },
+  ];
+}

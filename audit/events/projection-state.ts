@@ -1,0 +1,56 @@
+/** What the fold over a run's history remembers from event to event. */
+import type { Prices } from '../../policies/action.ts';
+import type { RunInput } from '../../workflows/contract.ts';
+import type { Counts } from '../../workflows/usage.ts';
+
+export interface ProjectionState {
+  seq: number;
+  /** Of the first execution. */
+  input: RunInput | undefined;
+  finished: boolean;
+  paused: boolean;
+  round: number;
+  asks: number;
+  /** Actions told of whose end is not. */
+  requested: Set<number>;
+  /** Requests that have their answer. */
+  answered: Set<string>;
+  questions: number;
+  /** Questions that wait for an answer, with the steps that ask. */
+  asking: Map<string, string>;
+  /** What was said and has not been checked yet, by the numbers of the messages. */
+  unchecked: Map<string, { readonly text: string; readonly to: unknown }>;
+  titles: Map<string, string>;
+  attempts: Map<string, number>;
+  /** Steps begun and not reviewed; a thought about any other begins one. */
+  open: Set<string>;
+  /** Steps with a copy that is not merged, and those that began at once with each. */
+  lanes: Set<string>;
+  batches: Map<string, readonly string[]>;
+  usage: Counts;
+  prices: Prices | undefined;
+  /** Activities under way in this execution, by the event that scheduled them. */
+  activities: Map<string, { readonly type: string; readonly request: unknown }>;
+}
+
+export const createState = (): ProjectionState => ({
+  seq: 0,
+  input: undefined,
+  finished: false,
+  paused: false,
+  round: 0,
+  asks: 0,
+  requested: new Set(),
+  answered: new Set(),
+  questions: 0,
+  asking: new Map(),
+  unchecked: new Map(),
+  titles: new Map(),
+  attempts: new Map(),
+  open: new Set(),
+  lanes: new Set(),
+  batches: new Map(),
+  usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
+  prices: undefined,
+  activities: new Map(),
+});

@@ -1,0 +1,22 @@
+import type { RunInput, RunStatus } from '../../workflows/contract.ts';
+
+/** Longer goals are not repeated on a command line. */
+const longestGoal = 1_000;
+
+const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/**
+ * The command that starts another run on what this one left in the workspace (for a staged run: on the folder, anew), for a
+ * POSIX shell. Undefined where there
+ * is nothing to go on with, or the goal is too long to type.
+ */
+export const toResume = (
+  input: Pick<RunInput, 'goal' | 'workspace' | 'stagedFrom'> | undefined,
+  status: RunStatus,
+): string | undefined =>
+  input === undefined || status === 'done' || input.goal.length > longestGoal
+    ? undefined
+    : `agent run ${toFolder(input)} ${quote(input.goal)}`;
+
+const toFolder = ({ workspace, stagedFrom }: Pick<RunInput, 'workspace' | 'stagedFrom'>): string =>
+  stagedFrom === undefined ? `-C ${quote(workspace)}` : `--stage -C ${quote(stagedFrom)}`;

@@ -1,0 +1,105 @@
+/**
+ * Which orders were used, and by what: a file for each in the state folder, kept for good. The first chain of executions that
+ * uses an order has it; none other ever does.
+ */
+import { closeSync, fsyncSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Order } from '../../../activities/contract.ts';
+import { toTempName } from '../../../config/temporary.ts';
+import { readTextIfAny, writeOnce } from '../once.ts';
+import { noncePattern } from './order-signature.ts';
+import type { SignedOrder } from './order-signature.ts';
+import { syncFolder } from '../sync-folder.ts';
+
+export interface UsedOrder {
+  readonly signed: SignedOrder;
+  readonly signature: Order['signature'];
+  /** Run id of the first execution of the chain that has it. */
+  readonly chain: string;
+  /** RFC 3339, when it was used first. */
+  readonly since: string;
+}
+
+export interface OrderLedger {
+  read(nonce: string): UsedOrder | undefined;
+  /** Durable when it returns. Gives back whose the order is: of several that claim at once, one has it. */
+  claim(used: UsedOrder): UsedOrder;
+  /** What an order was for has ended in this execution: no other may go on with it, not even one of the same chain. */
+  end(nonce: string, execution: string): void;
+  /** The execution in which it ended. */
+  readEnd(nonce: string): string | undefined;
+  /** A run was ended from outside: none of its orders, nor `nonce` if no worker has used it yet, is gone on with. */
+  endRun(run: string, nonce?: string): void;
+  /** An execution was found to be the order's. */
+  see(nonce: string, execution: string): void;
+  /** Those that were seen, in the order in which they were seen first. */
+  readSeen(nonce: string): readonly string[];
+  /** The order of a run; the newest, if there were several of the name. */
+  find(run: string): UsedOrder | undefined;
+}
+
+/** In place of the execution in which a run ended, when it was ended from outside. */
+const fromOutside = 'outside';
+
+export function createOrderLedger(folder: string): OrderLedger {
+  const toFile = (nonce: string): string => join(folder, `${nonce}.json`);
+  const toEndFile = (nonce: string): string => join(folder, `${nonce}.ended`);
+  const read = (nonce: string): UsedOrder | undefined => {
+    const text = readTextIfAny(toFile(nonce));
+    return text === undefined ? undefined : (JSON.parse(text) as UsedOrder);
+  };
+  const toSeenFile = (nonce: string): string => join(folder, `${nonce}.seen`);
+  const readSeen = (nonce: string): string[] =>
+    (readTextIfAny(toSeenFile(nonce)) ?? '').split('\n').filter((line) => line !== '');
+  const list = (run: string): UsedOrder[] =>
+    listNonces(folder)
+      .flatMap((nonce) => read(nonce) ?? [])
+      .filter(({ signed }) => signed.kind === 'run' && signed.input.run === run)
+      .toSorted((a, b) => a.since.localeCompare(b.since));
+  return {
+    read,
+    claim(used) {
+      const { nonce } = used.signed;
+      keep(folder, toFile(nonce), JSON.stringify(used));
+      const found = read(nonce);
+      if (found === undefined) throw new Error(`${toFile(nonce)} was made and is gone.`);
+      return found;
+    },
+    end: (nonce, execution) => keep(folder, toEndFile(nonce), execution),
+    readEnd: (nonce) => readTextIfAny(toEndFile(nonce)),
+    endRun(run, nonce = '') {
+      const unused = noncePattern.test(nonce) && read(nonce) === undefined ? [nonce] : [];
+      const used = list(run).map(({ signed }) => signed.nonce);
+      for (const each of [...used, ...unused]) keep(folder, toEndFile(each), fromOutside);
+    },
+    see(nonce, execution) {
+      if (!readSeen(nonce).includes(execution)) addLine(folder, toSeenFile(nonce), execution);
+    },
+    readSeen,
+    find: (run) => list(run).at(-1),
+  };
+}
+
+function keep(folder: string, file: string, text: string): void {
+  if (writeOnce(file, text, join(folder, toTempName()))) syncFolder(folder);
+}
+
+function addLine(folder: string, file: string, line: string): void {
+  const fd = openSync(file, 'a', 0o600);
+  try {
+    writeSync(fd, `${line}\n`);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  syncFolder(folder);
+}
+
+function listNonces(folder: string): string[] {
+  try {
+    return readdirSync(folder).flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}

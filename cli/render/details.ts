@@ -1,0 +1,149 @@
+/** What a person is shown of an action before they answer. */
+import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { RunEvent } from '../../audit/events/run-event.ts';
+import { BlobError, createBlobStore, isRef } from '../../audit/record/blobs.ts';
+import type { Settings } from '../../config/environment.ts';
+import { showControls } from '../clean.ts';
+import type { Style } from './style.ts';
+import { wrapLine } from './width.ts';
+
+/** Undefined where the state folder with the run's blobs is not, as on another machine. */
+export const readDetails = (
+  settings: Settings,
+  ref: string | undefined,
+): Promise<ApprovalDetails | undefined> => readBlob<ApprovalDetails>(settings, ref);
+
+async function readBlob<T>({ folders }: Settings, ref: string | undefined): Promise<T | undefined> {
+  if (ref === undefined || !isRef(ref)) return undefined;
+  try {
+    return await createBlobStore(folders.blobs).getJson<T>(ref);
+  } catch (error) {
+    if (error instanceof BlobError) return undefined;
+    throw error;
+  }
+}
+
+/** The event with what it refers to: the whole action that is asked about, the arguments a person wrote. */
+export async function tellWhole(settings: Settings, event: RunEvent): Promise<RunEvent> {
+  if (event.type === 'approval.requested') {
+    const action = await readDetails(settings, event.details);
+    return action === undefined ? event : { ...event, action };
+  }
+  if (event.type !== 'approval.answered') return event;
+  const args = await readBlob<ApprovalDetails['args']>(settings, event.edited);
+  return args === undefined ? event : { ...event, args };
+}
+
+export const tellAllWhole = (
+  settings: Settings,
+  events: readonly RunEvent[],
+): Promise<RunEvent[]> => Promise.all(events.map((event) => tellWhole(settings, event)));
+
+const indent = '    ';
+
+/**
+ * The whole call, line by line and to its end, with what could hide or reorder text written out. Lines longer than
+ * `columns` go on below; without it they stay as long as they are. Pure.
+ */
+export function renderDetails(
+  details: ApprovalDetails,
+  style: Style,
+  columns = Number.POSITIVE_INFINITY,
+): string[] {
+  const { tool, args, workspace, rule, reason, risk, diff, changes, parts = [] } = details;
+  const cwd = typeof args['cwd'] === 'string' ? args['cwd'] : '.';
+  const rows: [string, string][] = [
+    ['in', cwd === '.' ? workspace : `${workspace}/${cwd}`],
+    ['why', reason],
+    ['rule', rule],
+    ['risk', `${risk.level}: ${risk.why}`],
+  ];
+  const lines: Line[] = [
+    ...renderCall(tool, args, diff, style),
+    ...(changes === undefined ? [] : renderChanges(changes, diff, style)),
+    ...(parts.length < 2 ? [] : parts.map((part) => toPart(part, style))),
+    ...rows.map(([name, text]): Line => ({ text: `${name.padEnd(5)} ${toOne(text)}` })),
+  ];
+  const wrap = (text: string): string[] =>
+    Number.isFinite(columns) ? wrapLine(text, Math.max(20, columns - indent.length)) : [text];
+  return lines.flatMap(({ text, paint = same }) =>
+    wrap(text).map((line) => `${indent}${paint(line)}`),
+  );
+}
+
+interface Line {
+  readonly text: string;
+  readonly paint?: (text: string) => string;
+}
+
+const same = (text: string): string => text;
+
+const toLines = (text: string): string[] => showControls(text).replace(/\n$/, '').split('\n');
+
+/** A line feed is written out as well where one line is expected. */
+const toOne = (text: string): string => showControls(text).replaceAll('\n', '<U+000A>');
+
+function renderCall(
+  tool: string,
+  args: ApprovalDetails['args'],
+  diff: string | undefined,
+  style: Style,
+): Line[] {
+  const { bold } = style;
+  // A change that changes nothing says nothing: then the arguments do.
+  if (tool !== 'run_command' && diff !== undefined && diff.trim() !== '')
+    return [
+      { text: `${tool} ${toOne(String(args['path']))}`, paint: bold },
+      ...renderDiff(diff, style),
+    ];
+  if (tool !== 'run_command') return [{ text: tool, paint: bold }, ...renderArgs(args)];
+  const { command, argv, cwd: _cwd, ...rest } = args;
+  const text = typeof command === 'string' ? command : (argv as string[]).map(quote).join(' ');
+  return [
+    ...toLines(text).map((line, index) => ({
+      text: `${index === 0 ? '$' : ' '} ${line}`,
+      paint: bold,
+    })),
+    ...renderArgs(rest),
+  ];
+}
+
+function renderDiff(diff: string, { dim, green, red }: Style): Line[] {
+  const paintOf = (line: string) =>
+    line.startsWith('+') ? green : line.startsWith('-') ? red : dim;
+  return toLines(diff).map((text) => ({ text, paint: paintOf(text) }));
+}
+
+/** What a command has changed: every file by name and content, then the lines of those that can be shown. */
+const renderChanges = (
+  changes: NonNullable<ApprovalDetails['changes']>,
+  diff: string | undefined,
+  style: Style,
+): Line[] => [
+  { text: 'It has run. Held back until you answer:' },
+  ...changes.map(({ kind, path, rule, mode, bytes, sha256 }) => {
+    const what = mode === '120000' ? 'link, ' : mode === '100755' ? 'program, ' : '';
+    const content = sha256 === undefined ? '' : `, ${what}${bytes} bytes, sha256 ${sha256}`;
+    return { text: `${kind.padEnd(7)} ${toOne(path)} (${rule}${content})`, paint: style.yellow };
+  }),
+  ...(diff === undefined ? [] : renderDiff(diff, style)),
+];
+
+/** Text of several lines as such, everything else as JSON. */
+const renderArgs = (args: Readonly<Record<string, unknown>>): Line[] =>
+  Object.entries(args).flatMap(([name, value]) =>
+    typeof value === 'string' && value.includes('\n')
+      ? [`${toOne(name)}:`, ...toLines(value).map((line) => `  ${line}`)].map((text) => ({ text }))
+      : toLines(`${toOne(name)}: ${JSON.stringify(value, undefined, 2)}`).map((text) => ({ text })),
+  );
+
+const quote = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word);
+
+const toPart = (
+  { verdict, text, rule }: NonNullable<ApprovalDetails['parts']>[number],
+  style: Style,
+): Line => ({
+  text: `${verdict.padEnd(5)} ${toOne(text)} (${rule})`,
+  paint: { allow: style.green, ask: style.yellow, deny: style.red }[verdict],
+});

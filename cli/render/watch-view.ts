@@ -1,0 +1,192 @@
+import type { Meter } from '../../policies/action.ts';
+import type { RunEvent } from '../../audit/events/run-event.ts';
+import { renderArgs } from './render.ts';
+
+export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly type: T }>;
+
+export interface WatchStep {
+  readonly id: string;
+  readonly title: string;
+  /** `merging`: accepted, and still in its copy. */
+  readonly state: 'waiting' | 'running' | 'merging' | 'done';
+  /** Runs beside others, in a copy. */
+  readonly lane?: true;
+}
+
+/** What the live view shows, folded from events only: the same for whoever attaches, whenever. */
+export interface WatchView {
+  readonly started?: EventOf<'run.started'>;
+  readonly round: number;
+  readonly steps: readonly WatchStep[];
+  readonly thought: string;
+  /** The action under way. */
+  readonly acting?: EventOf<'tool.requested'>;
+  readonly waitingFor?: EventOf<'model.waiting'>;
+  readonly paused: boolean;
+  /** Wait for a person's answer, oldest first: lanes ask beside each other. Runs with a standing order never do. */
+  readonly approvals: readonly EventOf<'approval.requested'>[];
+  /** Questions of models that nobody has answered, oldest first; `question` is the first of them. */
+  readonly questions: readonly EventOf<'input.requested'>[];
+  readonly question?: EventOf<'input.requested'>;
+  readonly toolCalls: number;
+  readonly tokens: number;
+  /** What it cost, as far as models have a price. */
+  readonly usd?: number;
+  /** Limits that come to their end. */
+  readonly near?: readonly Meter[];
+  readonly finished?: EventOf<'run.finished'>;
+}
+
+export const emptyView: WatchView = {
+  round: 0,
+  steps: [],
+  thought: '',
+  paused: false,
+  approvals: [],
+  questions: [],
+  toolCalls: 0,
+  tokens: 0,
+};
+
+type Field = 'acting' | 'waitingFor';
+
+const without = (view: WatchView, ...fields: readonly Field[]): WatchView => {
+  const next: { -readonly [K in keyof WatchView]: WatchView[K] } = { ...view };
+  for (const field of fields) delete next[field];
+  return next;
+};
+
+/** The view without the question of a step that goes on; another step's stays. */
+const heard = (view: WatchView, step: string): WatchView =>
+  keepQuestions(view, (question) => question.step !== step);
+
+function keepQuestions(
+  view: WatchView,
+  stays: (question: EventOf<'input.requested'>) => boolean,
+): WatchView {
+  const { question: _, ...rest } = view;
+  const questions = view.questions.filter(stays);
+  const [question] = questions;
+  return { ...rest, questions, question };
+}
+
+const noQuestions = (view: WatchView): WatchView => keepQuestions(view, () => false);
+
+const keepApprovals = (
+  view: WatchView,
+  stays: (approval: EventOf<'approval.requested'>) => boolean,
+): WatchView => ({ ...view, approvals: view.approvals.filter(stays) });
+
+const mark = (view: WatchView, id: string | undefined, state: WatchStep['state']): WatchView => ({
+  ...view,
+  steps: view.steps.map((step) => (step.id === id ? { ...step, state } : step)),
+});
+
+const markStarted = (view: WatchView, { step: id, lane }: EventOf<'step.started'>): WatchView => ({
+  ...view,
+  steps: view.steps.map((step) =>
+    step.id === id
+      ? { id, title: step.title, state: 'running', lane: lane ? lane : undefined }
+      : step,
+  ),
+});
+
+function markReviewed(view: WatchView, { step, verdict }: EventOf<'review'>): WatchView {
+  if (verdict !== 'accept') return mark(view, step, 'waiting');
+  const isLane = view.steps.some(({ id, lane }) => id === step && lane);
+  return mark(view, step, isLane ? 'merging' : 'done');
+}
+
+/** What is carried out is what a person wrote instead. */
+function markEdited(view: WatchView, { request, args }: EventOf<'approval.answered'>): WatchView {
+  const { approvals, acting } = view;
+  const asked = approvals.find((approval) => approval.request === request);
+  if (args === undefined || acting === undefined || acting.call !== asked?.call) return view;
+  return { ...view, acting: { ...acting, preview: renderArgs(args) } };
+}
+
+/** The view after one more event. Pure. */
+export function foldEvent(view: WatchView, event: RunEvent): WatchView {
+  switch (event.type) {
+    case 'run.started':
+      return { ...view, started: event };
+    case 'plan.updated':
+      return {
+        ...noQuestions(without(view, 'waitingFor')),
+        approvals: [],
+        round: event.round,
+        thought: event.approach,
+        steps: event.steps.map(({ id, title }) => ({ id, title, state: 'waiting' })),
+      };
+    case 'step.started':
+      return markStarted(heard(without(view, 'waitingFor'), event.step), event);
+    case 'thought':
+      return {
+        ...heard(without(view, 'waitingFor'), event.step),
+        thought: event.text || view.thought,
+      };
+    case 'tool.requested':
+      return { ...view, acting: event };
+    case 'approval.requested':
+      return view.started?.approve === 'ask' || event.refused !== undefined
+        ? { ...view, approvals: [...view.approvals, event] }
+        : view;
+    case 'approval.answered':
+      return keepApprovals(markEdited(view, event), ({ request }) => request !== event.request);
+    case 'policy.changed': // What waits is judged again, and asked about again if it still has to be.
+      return { ...view, approvals: [] };
+    case 'input.requested':
+      return keepQuestions({ ...view, questions: [...view.questions, event] }, () => true);
+    case 'said':
+      return keepQuestions(view, ({ request }) => request !== event.to);
+    case 'tool.finished':
+      return keepApprovals(
+        view.acting?.call === event.call ? without(view, 'acting') : view,
+        ({ call }) => call !== event.call,
+      );
+    case 'review':
+      return markReviewed(without(view, 'waitingFor'), event);
+    case 'step.merged':
+      return mark(view, event.step, event.conflicts === undefined ? 'done' : 'waiting');
+    case 'budget': {
+      const { toolCalls, inputTokens, outputTokens, usd } = event.usage;
+      return {
+        ...view,
+        toolCalls,
+        tokens: inputTokens + outputTokens,
+        usd: usd ?? view.usd,
+        near: event.near ?? view.near,
+      };
+    }
+    case 'model.waiting':
+      return { ...view, waitingFor: event };
+    case 'run.rewound': {
+      const began = event.together ?? [event.step];
+      const at = view.steps.findIndex(({ id }) => began.includes(id));
+      const steps = view.steps.map((step, index) =>
+        index < at ? step : { ...step, state: 'waiting' as const },
+      );
+      return { ...noQuestions(without(view, 'acting', 'waitingFor')), approvals: [], steps };
+    }
+    case 'run.paused':
+      return { ...view, paused: true };
+    case 'run.resumed':
+      return { ...view, paused: false };
+    case 'run.finished':
+      return {
+        ...noQuestions(without(view, 'acting', 'waitingFor')),
+        approvals: [],
+        finished: event,
+      };
+    case 'nudge':
+    case 'budget.unpriced':
+    case 'run.restricted':
+    case 'git.settings':
+    case 'workspace.uncovered':
+    case 'decision':
+    case 'tool.started':
+    case 'tool.output':
+    case 'workspace.drift':
+      return view;
+  }
+}

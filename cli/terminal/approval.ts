@@ -1,0 +1,191 @@
+/** An approval on the terminal: the whole action first, then y, n, always or edit. */
+import { createBlobStore } from '../../audit/record/blobs.ts';
+import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { ApprovalAnswer } from '../../workflows/contract.ts';
+import type { AlwaysOrder } from '../always.ts';
+import { readDetails, renderDetails } from '../render/details.ts';
+import { editArgs } from './edit.ts';
+import { CliError } from '../errors.ts';
+import type { Keyboard } from './keyboard.ts';
+import { parseReply } from './prompt.ts';
+import type { ApprovalReply, Asking } from './prompt.ts';
+import { ask } from './question.ts';
+import type { Answer, Question } from './question.ts';
+import { readRedactor } from '../secrets.ts';
+import { readUser } from '../session.ts';
+import { toSigned } from '../signing.ts';
+import type { Style } from '../render/style.ts';
+import type { Watch } from '../watch.ts';
+import type { EventOf } from '../render/watch-view.ts';
+
+type Approval = EventOf<'approval.requested'>;
+
+export interface ApprovalTalk {
+  readonly watch: Pick<Watch, 'client' | 'settings' | 'run'>;
+  readonly keyboard: Keyboard;
+  /** Absolute, as the run was started with. */
+  readonly workspace: string;
+  readonly style: Style;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+  /** Told of every question that is asked, so that what happens meanwhile is written above it. */
+  readonly onAsk: (asking: Asking<Answer>) => void;
+}
+
+/** `answered`: somebody's word is on its way. `left`: the person wants to leave. Undefined when someone else was quicker. */
+export type TalkEnd = 'answered' | 'left' | undefined;
+
+export async function talkOver(talk: ApprovalTalk, approval: Approval): Promise<TalkEnd> {
+  const { watch, keyboard, style, signal, say } = talk;
+  const details = await readDetails(watch.settings, approval.details);
+  const isMissing = approval.details !== undefined && details === undefined;
+  if (isMissing)
+    say(
+      `What ${approval.request} is about is not in ${watch.settings.folders.root} of this machine: it can be refused here, and allowed where the run’s state folder is.`,
+    );
+  const columns = keyboard.terminal.output.columns ?? 80;
+  let body = details === undefined ? [] : renderDetails(details, style, columns - 1);
+  while (!signal.aborted) {
+    const answer = await askOnce(talk, toQuestion(approval, body, details, style));
+    if (answer === undefined) return undefined;
+    if (answer.typed.kind === 'left') return 'left';
+    const reply = parseReply(answer.typed.text);
+    const problem = findProblem(reply, answer.whole, isMissing, details);
+    if (reply === undefined || problem !== undefined) {
+      say(problem ?? hintOf(details));
+      // It stays on the screen when it was shown whole.
+      if (answer.whole) body = [];
+      continue;
+    }
+    if (await carryOut(talk, approval, details, reply)) return 'answered';
+    body = [];
+  }
+  return undefined;
+}
+
+function toQuestion(
+  { request }: Approval,
+  body: readonly string[],
+  details: ApprovalDetails | undefined,
+  { bold }: Style,
+): Question {
+  const more = details === undefined ? ' or [n]o' : ', [n]o, [a]lways or [e]dit';
+  return {
+    body,
+    text: bold(`Allow ${request}? [y]es${more}, with a reason if you like: `),
+    early: {
+      key: 'n',
+      hint: 'n refuses',
+      text: bold(`Refuse ${request}? [n]o, with a reason if you like; Enter shows more: `),
+    },
+  };
+}
+
+const hintOf = (details: ApprovalDetails | undefined): string =>
+  details === undefined ? 'Please begin with y or n.' : 'Please begin with y, n, a or e.';
+
+function findProblem(
+  reply: ApprovalReply | undefined,
+  whole: boolean,
+  isMissing: boolean,
+  details: ApprovalDetails | undefined,
+): string | undefined {
+  if (reply === undefined) return hintOf(details);
+  if (reply.answer === 'deny') return undefined;
+  if (isMissing) return 'It can only be refused here: n, with a reason if you like.';
+  if (!whole) return 'It was not shown to its end yet, so it can only be refused: n.';
+  if (reply.answer !== 'approve' && details === undefined) return hintOf(details);
+  return undefined;
+}
+
+async function askOnce(
+  { keyboard, signal, onAsk }: ApprovalTalk,
+  question: Question,
+): Promise<Answer | undefined> {
+  const asking = ask(keyboard, question, signal);
+  onAsk(asking);
+  return await asking.typed;
+}
+
+/** False when nothing was answered and the question stands. */
+async function carryOut(
+  talk: ApprovalTalk,
+  approval: Approval,
+  details: ApprovalDetails | undefined,
+  { answer, reason }: ApprovalReply,
+): Promise<boolean> {
+  const why = reason === undefined ? {} : { reason };
+  try {
+    if (answer === 'always') return await allowAlways(talk, approval, why);
+    if (answer !== 'edit') return await send(talk, approval, { answer, ...why });
+    const edited = details && (await edit(talk, details));
+    return (
+      edited !== undefined && (await send(talk, approval, { answer: 'approve', edited, ...why }))
+    );
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    talk.say(error.message);
+    return false;
+  }
+}
+
+async function send(
+  { watch: { client, run }, signal, say }: ApprovalTalk,
+  { request, digest }: Approval,
+  answer: Pick<ApprovalAnswer, 'answer' | 'reason' | 'edited'>,
+): Promise<boolean> {
+  // Somebody answered while this was written.
+  if (signal.aborted) return false;
+  const signed = await toSigned(run, { request, digest, by: readUser(), ...answer });
+  // Refused when someone else was quicker: then the next event tells what they said.
+  await client.answer(run, signed).catch((error: Error) => say(error.message));
+  return true;
+}
+
+/** The stored arguments a person wrote, as a blob; undefined when they left them. @throws CliError */
+async function edit(
+  { watch: { settings }, keyboard, say }: ApprovalTalk,
+  details: ApprovalDetails,
+): Promise<string | undefined> {
+  const edited = await keyboard.lend(() => editArgs(details));
+  if (edited.kind === 'changed')
+    return await createBlobStore(settings.folders.blobs, readRedactor(settings)).putJson(
+      edited.args,
+    );
+  say(
+    edited.kind === 'emptied'
+      ? 'You emptied the file: nothing was answered.'
+      : 'You left the arguments as they are: y allows exactly that.',
+  );
+  return undefined;
+}
+
+async function allowAlways(
+  talk: ApprovalTalk,
+  approval: Approval,
+  why: { readonly reason?: string },
+): Promise<boolean> {
+  const { approveAlways, renderAlways } = await import('../always.ts');
+  const { watch, workspace, style, say } = talk;
+  const { request: id, kind, digest, details } = approval;
+  const order: AlwaysOrder = {
+    ...watch,
+    ...why,
+    workspace,
+    style,
+    request: { id, digest, kind, details },
+    confirm: async (body) => isYes(await askOnce(talk, { body, text: 'Add this rule? [y/N] ' })),
+  };
+  const done = await approveAlways(order);
+  if (done === undefined) {
+    say('No rule was added, and nothing was answered.');
+    return false;
+  }
+  const lines = renderAlways(order, done);
+  for (const line of [...lines.done, lines.back]) say(line);
+  return true;
+}
+
+/** A plain yes to what was shown whole. */
+export const isYes = (answer: Answer | undefined): boolean =>
+  answer?.typed.kind === 'line' && answer.whole && /^\s*y(es)?\s*$/i.test(answer.typed.text);

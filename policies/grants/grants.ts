@@ -1,0 +1,153 @@
+/**
+ * What a person said to allow always. A grant lifts an `ask` of the operator's policy for exactly one action in one workspace:
+ * never a `deny`, and never an `ask` of a rule it does not name, so nothing a workspace asks for itself and no rule added later.
+ */
+import type { Action, Decision } from '../action.ts';
+import type { Part } from '../commands/commands.ts';
+import { locate } from '../paths/paths.ts';
+import type { Policy } from '../schema.ts';
+import { rulesThatAsk } from '../strictest.ts';
+
+/** The action a grant is about, whole. `cwd` and `path` are relative to the workspace root, `.` for the root itself. */
+export type Granted =
+  /** One command without a shell: these words in this folder, with nothing fed to it and no variable set for it. */
+  | { readonly kind: 'command'; readonly argv: readonly string[]; readonly cwd: string }
+  /** The text of a whole command line. */
+  | { readonly kind: 'text'; readonly text: string; readonly cwd: string }
+  /** A file tool on one path, with any content. */
+  | { readonly kind: 'file'; readonly path: string }
+  /** Any other tool with exactly these arguments. */
+  | { readonly kind: 'call'; readonly args: Action['args'] };
+
+/** A grant before it has a name. */
+export interface ProposedGrant {
+  /** Absolute real path. */
+  readonly workspace: string;
+  readonly tool: string;
+  readonly granted: Granted;
+  /** Ids of the rules whose `ask` it lifts. */
+  readonly lifts: readonly string[];
+  /** Examples: what it allows, and what it leaves as it is. */
+  readonly match: readonly string[];
+  readonly notMatch: readonly string[];
+}
+
+export interface Grant extends ProposedGrant {
+  /** `always-1`; the rule of the decisions it takes. */
+  readonly id: string;
+  readonly by: string;
+  /** RFC 3339. */
+  readonly time: string;
+}
+
+export const fileTools: ReadonlySet<string> = new Set([
+  'read_file',
+  'list_files',
+  'search',
+  'write_file',
+  'edit_file',
+  'delete_file',
+]);
+
+const lift = (decision: Decision, { id, by, lifts }: Grant): Decision => {
+  const { asks: _, ...rest } = decision;
+  const reason = `${by} allowed exactly this always (${id}), though ${lifts.join(' and ')} asks.`;
+  return { ...rest, verdict: 'allow', rule: id, reason };
+};
+
+/** The decision with the first grant that fits and lifts every rule that asks; without one, as it is. */
+function liftBy(
+  { grants }: Policy,
+  decision: Decision,
+  workspace: string,
+  fits: (grant: Grant) => boolean,
+): Decision {
+  const asks = rulesThatAsk(decision);
+  if (asks.length === 0) return decision;
+  const found = grants.find(
+    (grant) =>
+      grant.workspace === workspace &&
+      asks.every((rule) => grant.lifts.includes(rule)) &&
+      fits(grant),
+  );
+  return found === undefined ? decision : lift(decision, found);
+}
+
+/** Parts of a line of plain words, each command that a grant is about allowed. */
+export const liftParts = (policy: Policy, parts: readonly Part[], workspace: string): Part[] =>
+  parts.map((part) => {
+    const { argv = [], bare, cwd } = part;
+    if (bare !== true) return part;
+    const decision = liftBy(
+      policy,
+      part.decision,
+      workspace,
+      ({ granted }) =>
+        granted.kind === 'command' && granted.cwd === cwd && isSame(granted.argv, argv),
+    );
+    return decision === part.decision ? part : { ...part, decision };
+  });
+
+/** The decision on a whole call. */
+export const liftCall = (
+  policy: Policy,
+  { tool, args, workspace }: Action,
+  decision: Decision,
+): Decision =>
+  liftBy(policy, decision, workspace, (grant) => {
+    if (grant.tool !== tool) return false;
+    const { granted } = grant;
+    switch (granted.kind) {
+      case 'command':
+        return false;
+      case 'text':
+        return granted.text === args['command'] && granted.cwd === placeOf(args['cwd'], workspace);
+      case 'file':
+        return granted.path === placeOf(args['path'], workspace);
+      case 'call':
+        return isSame(granted.args, args);
+    }
+  });
+
+/** The decision on a path that a file tool has come to, relative to the workspace root and without links. */
+export const liftPath = (
+  policy: Policy,
+  { tool, workspace }: Pick<Action, 'tool' | 'workspace'>,
+  path: string,
+  decision: Decision,
+): Decision =>
+  liftBy(
+    policy,
+    decision,
+    workspace,
+    ({ tool: its, granted }) =>
+      its === tool && granted.kind === 'file' && granted.path === placeOf(path, workspace),
+  );
+
+/** Relative to the workspace root, `.` for the root; undefined for what is no path in it. */
+export function placeOf(path: unknown, workspace: string): string | undefined {
+  if (path === undefined) return '.';
+  const located = typeof path === 'string' ? locate(path, { workspace, cwd: [] }) : undefined;
+  if (located?.ok !== true) return undefined;
+  return located.names.length === 0 ? '.' : located.names.join('/');
+}
+
+/** Whether two values of JSON are the same, whatever the order of their keys. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) || Array.isArray(b))
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item, index) => isSame(item, b[index]))
+    );
+  if (!isObject(a) || !isObject(b)) return Object.is(a, b);
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && isSame(a[key], b[key]))
+  );
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;

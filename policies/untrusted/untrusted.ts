@@ -1,0 +1,97 @@
+import type { Action, Decision } from '../action.ts';
+import type { Suspicion } from './injection.ts';
+import type { InjectionKind } from './patterns.ts';
+import type { Policy } from '../schema.ts';
+import { toCommandLine } from '../commands/shell.ts';
+
+/** Text from elsewhere that a conversation has in it. */
+export interface Untrusted {
+  /** The call it came with, as people read it: `read_file README.md`. */
+  readonly source: string;
+  /** In which ways it tries to give orders; none where nothing of the kind was seen. */
+  readonly kinds: readonly InjectionKind[];
+  /** Set when it is from outside of the project. */
+  readonly outside?: Outside;
+}
+
+/** What brought text that is not the project's own: the network, an MCP server, a file that was in no commit when the run began. */
+export type Outside = 'network' | 'mcp' | 'file';
+
+/** Tools whose results are the engine's own words. */
+const own = new Set(['write_file', 'edit_file', 'delete_file', 'ask_human', 'finish_step']);
+
+/** True for tools whose results others have written: files, programs, servers. */
+export const isForeign = (tool: string): boolean => !own.has(tool);
+
+/** What is to be remembered of text from a source; undefined for what does not count under the policy. */
+export const toUntrusted = (
+  policy: Policy,
+  source: string,
+  suspicious: readonly Suspicion[],
+  outside?: Outside,
+): Untrusted | undefined => {
+  const kinds = suspicious.map(({ kind }) => kind);
+  const untrusted = { source: source.trim(), kinds, outside };
+  return countsAsUntrusted(policy, untrusted) ? untrusted : undefined;
+};
+
+const countsAsUntrusted = (
+  { untrusted: { seen } }: Policy,
+  { kinds, outside }: Untrusted,
+): boolean => seen === 'any' || kinds.length > 0 || (seen === 'outside' && outside !== undefined);
+
+const steppedUp = 'untrusted.stepped-up';
+
+/** Asks a person about what the policy allows when the model has untrusted text before it: it may be that text that wants it. */
+export function stepUp(
+  decision: Decision,
+  policy: Policy,
+  action: Action,
+  untrusted: Untrusted | undefined,
+): Decision {
+  if (untrusted === undefined || decision.verdict !== 'allow') return decision;
+  if (!countsAsUntrusted(policy, untrusted)) return decision;
+  if (!isAskedFor(policy, decision, action, untrusted)) return decision;
+  return {
+    ...decision,
+    verdict: 'ask',
+    rule: steppedUp,
+    reason: `${decision.rule} allows it, but the conversation holds ${describe(untrusted)}, read by ${untrusted.source.slice(0, 160)}. Is this what you want?`,
+  };
+}
+
+function describe({ kinds, outside }: Untrusted): string {
+  if (kinds.length > 0) return `text that tries to give orders (${kinds.join(', ')})`;
+  if (outside === undefined) return 'text from elsewhere';
+  switch (outside) {
+    case 'network':
+      return 'text from the network';
+    case 'mcp':
+      return 'text from an MCP server';
+    case 'file':
+      return 'text of a file that was not committed when the run began';
+  }
+}
+
+function isAskedFor(
+  { untrusted: { askFor, seen } }: Policy,
+  { effect }: Decision,
+  { tool, args, workspace }: Action,
+  { kinds }: Untrusted,
+): boolean {
+  switch (askFor) {
+    case 'nothing':
+      return false;
+    case 'changes':
+      return effect !== 'pure';
+    case 'reaching':
+      return (
+        effect === 'external' ||
+        effect === 'idempotent' ||
+        // A script stays in the sandbox: it takes more than text from outside to ask about each.
+        ((kinds.length > 0 || seen === 'any') &&
+          tool === 'run_command' &&
+          toCommandLine(args, workspace).kind !== 'plain')
+      );
+  }
+}

@@ -1,0 +1,205 @@
+/** Process entry: starts and supervises the local stack of one state folder until it is told to stop. */
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
+import { join } from 'node:path';
+import { failpoint } from '../../audit/record/failpoint.ts';
+import { createPayloadCodec } from '../../audit/record/keys/payload-codec.ts';
+import { KeyFileError, readPayloadKeys } from '../../audit/record/keys/payload-keys.ts';
+import { readSettings } from '../../config/environment.ts';
+import { clearForceRecord } from '../../config/policy-in-force.ts';
+import { chooseAddresses } from './addresses.ts';
+import { claimFolder } from './claim.ts';
+import { createCodecAnswers } from './codec.ts';
+import { ControlError, createControl } from './control.ts';
+import { createLogFile } from '../log-file.ts';
+import { createSecrets, parseSecrets } from '../secrets.ts';
+import { endOrphans } from './orphans.ts';
+import { ExposureError, choosePlace, findExposure, toUpstream } from './place.ts';
+import { createToken, writePrivate } from '../private-file.ts';
+import { socketNames, watchSockets } from './sockets.ts';
+import { createStack, workerGraceMs } from './stack.ts';
+import { createStartBoard } from './start-board.ts';
+import { createWebUi } from './web-ui.ts';
+import { CliMissingError, fetchTemporalCli, findTemporalCli } from './temporal-cli.ts';
+
+const lookMs = 1_000;
+/** Cleaners of temporary folders count in days. */
+const touchMs = 3_600_000;
+
+const settings = readSettings();
+const { folders } = settings;
+const payloadKeys = readKeys();
+mkdirSync(folders.logs, { recursive: true, mode: 0o700 });
+const claim = claimFolder(folders.root);
+// Another command was quicker: both will use its stack.
+if (claim === undefined) process.exit(0);
+failpoint('supervisor.claimed');
+
+// A new stack begins with the policy folder as it is now.
+clearForceRecord(folders.root);
+
+const { redactor } = createSecrets(process.env);
+const log = createLogFile(join(folders.logs, 'supervisor.log'), undefined, redactor);
+const say = (text: string): void => log.write(`${new Date().toISOString()} ${text}\n`);
+
+const [exposure] = await Promise.all([
+  findExposure(settings),
+  endOrphans(folders.stackFile, workerGraceMs),
+]);
+failpoint('supervisor.orphans-ended');
+const addresses = await chooseAddresses(folders.root);
+let place = choose();
+const board = createStartBoard();
+const stack = createStack(settings, { addresses, place }, redactor);
+const token = createToken();
+
+function readKeys(): ReturnType<typeof readPayloadKeys> | undefined {
+  try {
+    return settings.payloadKeys === undefined ? undefined : readPayloadKeys(settings.payloadKeys);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return process.exit(78);
+  }
+}
+
+function choose(): ReturnType<typeof choosePlace> {
+  try {
+    return choosePlace(folders.root, addresses, exposure);
+  } catch (error) {
+    if (!(error instanceof ExposureError)) throw error;
+    say(error.message);
+    process.stderr.write(`${error.message}\n`);
+    return process.exit(error.exitCode);
+  }
+}
+
+/** For programs that run in a network of their own. */
+function serveSocket(server: Server, path: string): void {
+  rmSync(path, { force: true });
+  createSocketServer((socket) => server.emit('connection', socket))
+    // Its folder was cleaned up this very moment: it is made again with the next look.
+    .on('error', (error) => say(`${path}: ${error.message}`))
+    .listen(path);
+}
+
+const asText = (value: unknown, name: string): string => {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new ControlError(`"${name}" must be text, got ${typeof value}.`);
+};
+
+let stopping = false;
+const stop = async (exitCode: number): Promise<void> => {
+  if (stopping) return;
+  stopping = true;
+  board.set('stopping');
+  say('stopping');
+  await stack.stop();
+  failpoint('supervisor.parts-stopped');
+  for (const file of [folders.stackFile, folders.tokenFile]) rmSync(file, { force: true });
+  claim.release();
+  say('stopped');
+  process.exit(exitCode);
+};
+
+const control = createControl(token, addresses.control, {
+  '/status': () => stack.status(),
+  '/wait': ({ seen }) => board.waitForNews(typeof seen === 'number' ? seen : 0),
+  '/key': ({ baseUrl, apiKey }) => {
+    stack.handKey(asText(baseUrl, 'baseUrl'), asText(apiKey, 'apiKey'));
+    return {};
+  },
+  '/secrets': ({ values }) => {
+    stack.handSecrets(parseSecrets(values));
+    return {};
+  },
+  '/demo': async () => ({ baseUrl: await stack.startDemo() }),
+  '/down': () => {
+    // After the answer has gone out: the caller watches our pid from here on.
+    setImmediate(() => void stop(0));
+    return {};
+  },
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(0));
+process.on('uncaughtException', (error) => {
+  say(`ended by a mistake of ours: ${error.stack ?? error.message}`);
+  void stop(70);
+});
+
+// Whoever deletes the state folder wants its stack gone; whoever deletes or damages stack.json gets it again.
+const look = (): void => {
+  if (stopping) return;
+  if (!existsSync(join(folders.root, 'supervisor.db'))) void stop(0);
+  else if (!existsSync(folders.stackFile)) stack.writeDown();
+};
+setInterval(look, lookMs);
+
+/** Sockets for the Web UI and, from its bridge, for Temporal; they are made again when somebody cleans them up. */
+function keepSockets(webUi: Server): void {
+  if (place.sockets === undefined) return;
+  let watch = watchSockets(place.sockets);
+  serveSocket(webUi, join(place.sockets, socketNames.ui));
+  let looks = 0;
+  const lookAgain = (): void => {
+    // A bridge that starts removes an old socket first: one look is not enough.
+    looks = watch.isDamaged() ? looks + 1 : 0;
+    if (stopping || looks < 2 || !existsSync(folders.root)) return;
+    looks = 0;
+    try {
+      place = choosePlace(folders.root, { ...addresses, sockets: place.sockets ?? '' }, undefined);
+    } catch (error) {
+      return say(`sockets are gone and cannot be made again: ${(error as Error).message}`);
+    }
+    const folder = place.sockets ?? '';
+    say(`sockets are gone: starting Temporal again in ${folder}`);
+    watch = watchSockets(folder);
+    serveSocket(webUi, join(folder, socketNames.ui));
+    void stack.moveTemporal(place);
+  };
+  setInterval(lookAgain, lookMs);
+  setInterval(() => watch.touch(), touchMs);
+}
+
+// The token first: whoever finds stack.json may ask at once.
+writePrivate(folders.tokenFile, token);
+control.listen(addresses.control, '127.0.0.1');
+await once(control, 'listening');
+const webUi = createWebUi({
+  port: addresses.webUi,
+  key: addresses.webKey,
+  token,
+  upstream: () => toUpstream(place),
+  codec: createCodecAnswers(createPayloadCodec({ redactor, keys: payloadKeys })),
+});
+webUi.listen(addresses.webUi, '127.0.0.1');
+keepSockets(webUi);
+failpoint('supervisor.listening');
+stack.start();
+failpoint('supervisor.worker-started');
+say(`started, pid ${process.pid}, Temporal at ${place.address}`);
+
+const search = {
+  cacheDir: settings.cacheDir,
+  path: process.env['PATH'] ?? '',
+  temporalCli: settings.temporalCli,
+};
+try {
+  const cli =
+    findTemporalCli(search) ??
+    (await fetchTemporalCli(search, (line) => {
+      say(line);
+      board.say(line);
+    }));
+  await stack.startTemporal(cli);
+  failpoint('supervisor.temporal-up');
+  if (!stopping) board.set('serving');
+} catch (error) {
+  if (!(error instanceof CliMissingError)) throw error;
+  say(error.message);
+  board.set('failed', { message: error.message, exitCode: error.exitCode });
+  // Long enough for whoever waits to hear why; the next command tries again.
+  setTimeout(() => void stop(error.exitCode), 1_000);
+}

@@ -1,0 +1,50 @@
+/**
+ * Process entry: runs the Temporal CLI against the local stack, in a network of its own where Temporal is behind a socket.
+ * Expects `TEMPORAL_*` of the stack in its environment; arguments are those of the Temporal CLI.
+ */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { toSocketPath } from '../../config/address.ts';
+import { readSettings } from '../../config/environment.ts';
+import { innerPorts, toNear } from './private-network.ts';
+import { socketNames } from './sockets.ts';
+import { findTemporalCli } from './temporal-cli.ts';
+
+const { TEMPORAL_ADDRESS: address = '', TEMPORAL_CODEC_ENDPOINT: codec = '' } = process.env;
+const { cacheDir, temporalCli } = readSettings({ cwd: '/' });
+const cli = findTemporalCli({ cacheDir, path: process.env['PATH'] ?? '', temporalCli });
+if (cli === undefined) {
+  process.stderr.write('The Temporal CLI is not installed. Set AGENT_TEMPORAL_CLI to its path.\n');
+  process.exit(69);
+}
+const args = process.argv.slice(2);
+const socket = toSocketPath(address);
+const [file, line] =
+  socket === undefined
+    ? [cli, args]
+    : toNear(
+        {
+          [innerPorts.temporal]: socket,
+          [new URL(codec).port]: join(dirname(socket), socketNames.ui),
+        },
+        cli,
+        args,
+      );
+const child = spawn(file, line, {
+  stdio: 'inherit',
+  env: {
+    ...process.env,
+    TEMPORAL_ADDRESS:
+      socket === undefined ? process.env['TEMPORAL_ADDRESS'] : `127.0.0.1:${innerPorts.temporal}`,
+  },
+});
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => child.kill('SIGTERM'));
+child.on('error', (error) => {
+  process.stderr.write(`${file}: ${error.message}\n`);
+  process.exit(126);
+});
+child.on('exit', (code, signal) =>
+  process.exit(code ?? 128 + constants.signals[signal ?? 'SIGKILL']),
+);
