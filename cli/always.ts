@@ -7,15 +7,18 @@ import { isLiftable } from '../policies/grants/always.ts';
 import type { Grant, ProposedGrant } from '../policies/grants/grants.ts';
 import { proposeGrants } from '../policies/grants/propose.ts';
 import type { ApprovalRequest } from '../workflows/contract.ts';
-import { judgeAgain } from './activate.ts';
-import type { RunClient } from './client.ts';
+import { judgeAgain } from '../client/policy/activate.ts';
+import type { RunClient } from '../client/run-client.ts';
 import { readDetails } from './render/details.ts';
-import { CliError, usageError } from './errors.ts';
-import { readBundle } from './policy.ts';
+import type { CliError } from './errors.ts';
+import { usageError } from './errors.ts';
+import { readBundle } from '../client/policy/bundle.ts';
 import { addRules, isShownWhole, renderRules } from './rules.ts';
-import { readUser } from './session.ts';
-import { toSigned } from './signing.ts';
+import { readUser } from '../client/connect.ts';
+import { toSigned } from '../client/signing.ts';
 import type { Style } from './render/style.ts';
+import { isInvalid } from '../client/errors.ts';
+import { printProgress } from './render/output.ts';
 
 /** The request a person answers, and how they said so. */
 export interface AlwaysOrder {
@@ -49,7 +52,9 @@ export async function approveAlways(order: AlwaysOrder): Promise<AlwaysDone | un
   const by = readUser();
   const { rules, bundle, before } = await addRules(settings, proposed, by);
   const answered = await answerOnce(order, by);
-  const judged = (await judgeAgain(settings, bundle.sha256, by)).filter((each) => each !== run);
+  const judged = (await judgeAgain(settings, bundle.sha256, by, printProgress)).filter(
+    (each) => each !== run,
+  );
   return { rules, sha256: bundle.sha256, previous: before?.sha256 ?? null, answered, judged };
 }
 
@@ -142,7 +147,7 @@ async function answerOnce(
     await client.answer(run, answer);
     return true;
   } catch (error) {
-    if (error instanceof CliError && error.exitCode === 2) return false;
+    if (isInvalid(error)) return false;
     throw error;
   }
 }

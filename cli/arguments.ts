@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Command, Option } from './commands.ts';
 import { usageError } from './errors.ts';
-import { findNearest } from './nearest.ts';
+import { findNearest } from '../client/nearest.ts';
 
 /** What was typed after the command's name. */
 export interface Invocation {

@@ -1,9 +1,9 @@
 /** A run nobody watches: left as soon as it has its workspace, and not before. */
+import { printProgress } from './render/output.ts';
 import { setTimeout } from 'node:timers/promises';
 import type { RunView } from '../workflows/contract.ts';
-import type { RunClient } from './client.ts';
+import type { RunClient } from '../client/run-client.ts';
 import { CliError } from './errors.ts';
-import { printProgress } from './session.ts';
 
 const beginWithinMs = 15_000;
 const askWithinMs = 3_000;

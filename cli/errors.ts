@@ -1,3 +1,5 @@
+import { ClientError, exitCodes } from '../client/errors.ts';
+
 /** A mistake or state the person at the terminal can do something about: one message, no stack trace. */
 export class CliError extends Error {
   override readonly name = 'CliError';
@@ -13,11 +15,9 @@ export class CliError extends Error {
 /** The command line itself is wrong: exit 2. */
 export const usageError = (message: string): CliError => new CliError(message, 2);
 
-export const takenId = (run: string): CliError =>
-  usageError(`Run "${run}" exists already. Choose another --id, or look at it: agent show ${run}`);
-
-/** An error of another room that carries its own exit code, such as ConfigError of config/. */
-export const toExitCode = (error: unknown): number | undefined => {
+/** Undefined for a bug. An error of another room, such as ConfigError of config/, carries its own exit code. */
+export function toExitCode(error: unknown): number | undefined {
+  if (error instanceof ClientError) return exitCodes[error.kind];
   const code = (error as { exitCode?: unknown } | null)?.exitCode;
   return error instanceof Error && typeof code === 'number' ? code : undefined;
-};
+}

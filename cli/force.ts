@@ -5,20 +5,19 @@ import { readSettings } from '../config/environment.ts';
 import type { Settings } from '../config/environment.ts';
 import type { EndAnswer } from '../workers/end-run.ts';
 import type { Invocation } from './arguments.ts';
-import { runProject } from './child.ts';
+import { runProject } from '../client/child.ts';
 import { stripControls, toLine } from './clean.ts';
 import { CliError } from './errors.ts';
-import { printJson, printText } from './render/output.ts';
-import { readLoggedEvents } from './run-log.ts';
+import { printJson, printProgress, printText } from './render/output.ts';
+import { readLoggedEvents } from '../client/events/run-log.ts';
 import {
   connectFor,
   parseRun,
-  printProgress,
   readRunNames,
   readUser,
   toUnknownRun,
   withClient,
-} from './session.ts';
+} from '../client/connect.ts';
 
 /** The mirror has a long poll open on every run that goes on; one that just starts needs a moment. */
 const closeWithinMs = 15_000;
@@ -29,7 +28,7 @@ export async function endByForce({ args, flags }: Invocation): Promise<number> {
   const settings = readSettings();
   const by = readUser();
   const why = `Ended by force by ${by}`;
-  const client = await connectFor(settings, run);
+  const client = await connectFor(settings, run, printProgress);
   const before = await withClient(client, async () => {
     const found = await client.describe(run);
     if (found === undefined && !readRunNames(settings).includes(run))

@@ -10,16 +10,16 @@ import type { RunInput } from '../workflows/contract.ts';
 import type { RunState } from '../workflows/state.ts';
 import type { Invocation } from './arguments.ts';
 import { toLine } from './clean.ts';
-import type { RunClient } from './client.ts';
+import type { RunClient } from '../client/run-client.ts';
 import { usageError } from './errors.ts';
-import { requireModelServer } from './model-server.ts';
-import { printJson, printText } from './render/output.ts';
+import { requireModelServer } from '../client/model-server.ts';
+import { printJson, printProgress, printText } from './render/output.ts';
 import { parseFolder, textOf } from './run-options.ts';
-import { printProgress, readUser, toCluster } from './session.ts';
-import { readRedactor, readSecrets } from './secrets.ts';
-import { toOrderedRun } from './signing.ts';
-import { findElsewhere } from './stack-settings.ts';
-import { ensureStack, handKey, handSecrets, readStack, startDemo } from './stack.ts';
+import { readUser, toCluster } from '../client/connect.ts';
+import { readRedactor, readSecrets } from '../client/secrets.ts';
+import { toOrderedRun } from '../client/signing.ts';
+import { findElsewhere } from '../client/stack/settings.ts';
+import { ensureStack, handKey, handSecrets, readStack, startDemo } from '../client/stack/stack.ts';
 
 /** What a command says of the run it starts; the rest is the same for all. */
 export type Launch = Pick<RunInput, 'run' | 'goal' | 'workspace' | 'limits' | 'approve'> &
@@ -112,7 +112,7 @@ interface Place {
 
 /** Everything a run needs before it can start; what does not depend on each other is done at the same time. */
 async function prepare(settings: Settings, demo: boolean): Promise<Place> {
-  const loading = import('./client.ts');
+  const loading = import('../client/run-client.ts');
   // Loaded late for its price: it brings Temporal's workflow package.
   const contract = import('../workflows/contract.ts');
   const cluster = toCluster(settings);

@@ -1,3 +1,4 @@
+import { printProgress } from './render/output.ts';
 import { join } from 'node:path';
 import { toWorkflowId } from '../workflows/contract.ts';
 import { talkOver } from './terminal/approval.ts';
@@ -5,21 +6,21 @@ import type { ApprovalTalk, TalkEnd } from './terminal/approval.ts';
 import { showControls } from './clean.ts';
 import { createKeyboard } from './terminal/keyboard.ts';
 import { pastedBreak } from './terminal/keys.ts';
-import { CliError } from './errors.ts';
-import { sayTo } from './messages.ts';
+
+import { sayTo } from '../client/messages.ts';
 import type { Asking } from './terminal/prompt.ts';
 import { ask } from './terminal/question.ts';
 import type { Answer } from './terminal/question.ts';
 import { renderEvent } from './render/render.ts';
 import { renderLive } from './render/render-live.ts';
 import { createScreen } from './render/screen.ts';
-import { printProgress } from './session.ts';
-import { createSpoolReader } from './spool.ts';
+import { createSpoolReader } from '../client/events/spool.ts';
 import { createStyle } from './render/style.ts';
 import type { Viewer, Watch } from './watch.ts';
-import type { EventOf, WatchView } from './render/watch-view.ts';
-import { emptyView } from './render/watch-view.ts';
+import type { EventOf, WatchView } from '../client/events/watch-view.ts';
+import { emptyView } from '../client/events/watch-view.ts';
 import { wrapLine } from './render/width.ts';
+import { isInvalid } from '../client/errors.ts';
 
 const redrawMs = 150;
 
@@ -143,10 +144,10 @@ async function answerQuestion(
     const words = answer.typed.text.replaceAll(pastedBreak, '\n').trim();
     if (words !== '') {
       try {
-        await sayTo(watch, words, request);
+        await sayTo({ ...watch, onProgress: printProgress }, words, request);
         return 'answered';
       } catch (error) {
-        if (!(error instanceof CliError) || error.exitCode !== 2) throw error;
+        if (!isInvalid(error)) throw error;
         say(error.message);
       }
     } else say('Please say something; Ctrl-C leaves the run waiting.');

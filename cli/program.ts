@@ -1,7 +1,7 @@
 import type { Command } from './commands.ts';
 import { commands } from './commands.ts';
 import { usageError } from './errors.ts';
-import { findNearest } from './nearest.ts';
+import { findNearest } from '../client/nearest.ts';
 
 /** Runs the command line `argv` and returns the exit code. Never throws: every error becomes a message and a code. */
 export async function runProgram(argv: readonly string[]): Promise<number> {

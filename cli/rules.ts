@@ -7,12 +7,12 @@ import type { Settings } from '../config/environment.ts';
 import type { Activation } from '../config/policy-in-force.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
 import type { Grant, Granted, ProposedGrant } from '../policies/grants/grants.ts';
-import { activatePolicy } from './activate.ts';
+import { activatePolicy } from '../client/policy/activate.ts';
 import { showControls } from './clean.ts';
 import { usageError } from './errors.ts';
-import { readBundle } from './policy.ts';
-import { readStack } from './stack.ts';
-import { withPolicyOf } from './stack-settings.ts';
+import { readBundle } from '../client/policy/bundle.ts';
+import { readStack } from '../client/stack/stack.ts';
+import { withPolicyOf } from '../client/stack/settings.ts';
 import type { Style } from './render/style.ts';
 
 const patienceMs = 10_000;

@@ -5,7 +5,7 @@ import type { Limits } from '../policies/action.ts';
 import type { ApprovalMode } from '../workflows/contract.ts';
 import type { Invocation } from './arguments.ts';
 import { usageError } from './errors.ts';
-import { createRunId, runIdPattern } from './run-id.ts';
+import { createRunId, runIdPattern } from '../client/run-id.ts';
 
 const longestGoalBytes = 32_768;
 const largestLimit = 1_000_000_000;

@@ -1,19 +1,19 @@
 import type { RunEvent } from '../audit/events/events.ts';
 import { failpoint } from '../audit/record/failpoint.ts';
 import type { Settings } from '../config/environment.ts';
-import type { RunClient } from './client.ts';
+import type { RunClient } from '../client/run-client.ts';
 import { tellAllWhole } from './render/details.ts';
 import { CliError } from './errors.ts';
-import { followEvents } from './events.ts';
+import { followEvents } from '../client/events/follow.ts';
 import { isForeground } from './terminal/keyboard.ts';
-import { printJson, printText } from './render/output.ts';
+import { printJson, printProgress, printText } from './render/output.ts';
 import { renderEvent, renderSummary } from './render/render.ts';
-import { printProgress, toCluster, toUnknownRun } from './session.ts';
-import { ensureStack, readStack } from './stack.ts';
+import { toCluster, toUnknownRun } from '../client/connect.ts';
+import { ensureStack, readStack } from '../client/stack/stack.ts';
 import { createStyle } from './render/style.ts';
 import { renderTrouble } from './render/trouble.ts';
-import type { WatchView } from './render/watch-view.ts';
-import { emptyView, foldEvent } from './render/watch-view.ts';
+import type { WatchView } from '../client/events/watch-view.ts';
+import { emptyView, foldEvent } from '../client/events/watch-view.ts';
 
 export interface Watch {
   readonly client: RunClient;

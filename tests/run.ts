@@ -24,6 +24,7 @@ const stages: readonly { name: string; folders: readonly string[]; concurrency: 
       'tools',
       'act',
       'demo',
+      'client',
       'cli',
       'attacks',
     ],

@@ -1,5 +1,5 @@
 import type { Settings } from '../../config/environment.ts';
-import { runProject } from '../child.ts';
+import { runProject } from '../../client/child.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 

@@ -1,8 +1,8 @@
 import type { Settings } from '../../config/environment.ts';
 import type { StackFile } from '../../config/stack.ts';
-import { askModelServer } from '../model-server.ts';
-import { connectRunning, toCluster, withClient } from '../session.ts';
-import { readStack, stackStatus } from '../stack.ts';
+import { askModelServer } from '../../client/model-server.ts';
+import { connectRunning, toCluster, withClient } from '../../client/connect.ts';
+import { readStack, stackStatus } from '../../client/stack/stack.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 

@@ -6,24 +6,17 @@ import type { AlwaysOrder } from '../always.ts';
 import { isYes } from '../terminal/approval.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import type { RunClient } from '../client.ts';
+import type { RunClient } from '../../client/run-client.ts';
 import { readDetails } from '../render/details.ts';
 import { editArgs, parseArgs } from '../terminal/edit.ts';
 import { CliError, usageError } from '../errors.ts';
 import { createKeyboard, isForeground } from '../terminal/keyboard.ts';
-import { printJson, printText } from '../render/output.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { ask } from '../terminal/question.ts';
 import { textOf } from '../run-options.ts';
-import { readRedactor } from '../secrets.ts';
-import {
-  connectFor,
-  parseRun,
-  printProgress,
-  readUser,
-  toUnknownRun,
-  withClient,
-} from '../session.ts';
-import { toSigned } from '../signing.ts';
+import { readRedactor } from '../../client/secrets.ts';
+import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../../client/connect.ts';
+import { toSigned } from '../../client/signing.ts';
 import { createStyle } from '../render/style.ts';
 
 const viewWithinMs = 15_000;
@@ -48,7 +41,7 @@ async function answer(
   if (always && (flags['edit'] === true || flags['args'] !== undefined))
     throw usageError('--always is about what the model asked for: give no --edit or --args.');
   if (flags['yes'] === true && !always) throw usageError('--yes goes with --always.');
-  const client = await connectFor(settings, run);
+  const client = await connectFor(settings, run, printProgress);
   return await withClient(client, async () => {
     const described = await client.describe(run);
     if (described === undefined) throw await toUnknownRun(settings, run, client);

@@ -8,10 +8,10 @@ import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import type { PolicyBundle } from '../../config/policies.ts';
 import { readVersion } from '../../config/version.ts';
 import type { Invocation } from '../arguments.ts';
-import { runProject } from '../child.ts';
-import { printJson, printText } from '../render/output.ts';
+import { runProject } from '../../client/child.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { textOf } from '../run-options.ts';
-import { parseRun, printProgress, toUnknownRun } from '../session.ts';
+import { parseRun, toUnknownRun } from '../../client/connect.ts';
 
 /** `agent audit export`: the log, audit lines, blobs, policy and tools of a run in one signed file. */
 export async function exportAudit({ args, flags }: Invocation): Promise<number> {

@@ -5,8 +5,8 @@ import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText } from '../render/output.ts';
-import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
+import { connectFor, parseRun, toUnknownRun, withClient } from '../../client/connect.ts';
 
 const said = {
   missing: 'is missing from the mirror',
@@ -20,7 +20,7 @@ export async function reconcileAudit({ args, flags }: Invocation): Promise<numbe
   const run = parseRun(args[0]);
   const file = toRunLog(settings.folders.root, run);
   if (!existsSync(file)) throw await toUnknownRun(settings, run);
-  const client = await connectFor(settings, run);
+  const client = await connectFor(settings, run, printProgress);
   const result = await withClient(client, () =>
     reconcileRun({ file, readHistory: (execution) => client.fetchHistory(run, execution) }),
   );

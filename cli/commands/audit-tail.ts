@@ -6,10 +6,10 @@ import { readDays } from '../../audit/record/log.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import { printJson, printText } from '../render/output.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { parseCount, textOf } from '../run-options.ts';
-import { parseRun, printProgress } from '../session.ts';
-import { createTail } from '../tail.ts';
+import { parseRun } from '../../client/connect.ts';
+import { createTail } from '../../client/events/tail.ts';
 
 const usualLines = '20';
 const pollMs = 300;

@@ -9,7 +9,7 @@ import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
-import { parseRun, toUnknownRun } from '../session.ts';
+import { parseRun, toUnknownRun } from '../../client/connect.ts';
 
 /** `agent audit verify`: recomputes every hash of the record. Exit 1 when something is not as it was written. */
 export async function verifyAudit({ args, flags }: Invocation): Promise<number> {

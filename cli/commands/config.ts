@@ -1,9 +1,8 @@
 import { describeSettings, readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText, renderTable } from '../render/output.ts';
+import { printJson, printProgress, printText, renderTable } from '../render/output.ts';
 import { parseFolder, textOf } from '../run-options.ts';
-import { printProgress } from '../session.ts';
 
 /** `agent config`: every setting with its value and where it came from; secrets only as set or not set. */
 export async function printConfig({ flags }: Invocation): Promise<number> {

@@ -2,26 +2,25 @@ import { setTimeout } from 'node:timers/promises';
 import { readSettings } from '../../config/environment.ts';
 import type { RunView } from '../../workflows/contract.ts';
 import type { Invocation } from '../arguments.ts';
-import type { RunClient } from '../client.ts';
+import type { RunClient } from '../../client/run-client.ts';
 import { CliError, usageError } from '../errors.ts';
-import { prove } from '../messages.ts';
-import { printJson, printText } from '../render/output.ts';
+import { prove } from '../../client/messages.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import {
   connectFor,
   parseRun,
-  printProgress,
   readUser,
   toCluster,
   toUnknownRun,
   withClient,
-} from '../session.ts';
+} from '../../client/connect.ts';
 
 /** `agent pause`: the run holds after the activity under way. */
 export const pauseRuns = (invocation: Invocation): Promise<number> =>
   send(invocation, 'is asked to pause after what is under way', isPausing, async (client, run) => {
     const { pauseRun } = await import('../../workflows/contract.ts');
     const by = readUser();
-    const proof = await prove(client, run, { what: 'pause', by });
+    const proof = await prove(client, run, { what: 'pause', by }, printProgress);
     return await client.signal(run, pauseRun, by, proof);
   });
 
@@ -30,7 +29,7 @@ export const resumeRuns = (invocation: Invocation): Promise<number> =>
   send(invocation, 'goes on', isGoingOn, async (client, run) => {
     const { resumeRun } = await import('../../workflows/contract.ts');
     const by = readUser();
-    const proof = await prove(client, run, { what: 'resume', by });
+    const proof = await prove(client, run, { what: 'resume', by }, printProgress);
     return await client.signal(run, resumeRun, by, proof);
   });
 
@@ -43,7 +42,7 @@ export const cancelRuns = async (invocation: Invocation): Promise<number> => {
   return await send(invocation, 'is asked to end', isEnding, async (client, run) => {
     const { cancelRun } = await import('../../workflows/contract.ts');
     const by = readUser();
-    const proof = await prove(client, run, { what: 'cancel', by });
+    const proof = await prove(client, run, { what: 'cancel', by }, printProgress);
     const sent = await client.signal(run, cancelRun, by, proof);
     const trouble = sent ? await client.findTrouble(run) : undefined;
     if (trouble?.what === 'workflow')
@@ -89,7 +88,7 @@ async function send(
 ): Promise<number> {
   const run = parseRun(args[0]);
   const settings = readSettings();
-  const client = await connectFor(settings, run);
+  const client = await connectFor(settings, run, printProgress);
   await withClient(client, async () => {
     if (await deliver(client, run)) {
       if (toCluster(settings) !== undefined) await checkTaken(client, run, isTaken);

@@ -1,12 +1,12 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText } from '../render/output.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { renderIgnored } from '../render/render.ts';
 import { textOf } from '../run-options.ts';
-import { parseRun, printProgress } from '../session.ts';
-import { askSnapshots } from '../snapshots.ts';
-import { findStep, readRunTrail } from '../trail.ts';
+import { parseRun } from '../../client/connect.ts';
+import { askSnapshots } from '../../client/snapshots.ts';
+import { findStep, readRunTrail } from '../../client/events/trail.ts';
 
 /** `agent diff`: what a run, or one of its steps, changed in the workspace. */
 export async function showDiff({ args, flags }: Invocation): Promise<number> {

@@ -1,7 +1,7 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { printJson, printText } from '../render/output.ts';
-import { stopStack as endStack } from '../stack.ts';
+import { stopStack as endStack } from '../../client/stack/stack.ts';
 
 /** `agent down`: stops every part of the local stack. Open runs go on at the next start. */
 export async function stopStack({ flags }: Invocation): Promise<number> {

@@ -1,3 +1,4 @@
+import { printProgress } from '../render/output.ts';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Settings } from '../../config/environment.ts';
@@ -6,7 +7,8 @@ import { toFreshStep } from '../../workflows/contract.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import type { RunState } from '../../workflows/state.ts';
 import type { Invocation } from '../arguments.ts';
-import { takenId, usageError } from '../errors.ts';
+import { takenId } from '../../client/errors.ts';
+import { usageError } from '../errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
 import {
   parseApprove,
@@ -16,9 +18,9 @@ import {
   requireAllowed,
   textOf,
 } from '../run-options.ts';
-import { parseRun, printProgress } from '../session.ts';
-import { toStage } from '../stage.ts';
-import { findStep, readRunTrail } from '../trail.ts';
+import { parseRun } from '../../client/connect.ts';
+import { toStage } from '../../client/stage.ts';
+import { findStep, readRunTrail } from '../../client/events/trail.ts';
 
 /** `agent fork`: a new run from the start of a step, in a copy of the workspace; the old one is left alone. */
 export async function forkRun({ args, flags }: Invocation): Promise<number> {

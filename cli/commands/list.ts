@@ -1,10 +1,10 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import type { RunClient, RunRow } from '../client.ts';
-import { printJson, printText, renderTable } from '../render/output.ts';
+import type { RunClient, RunRow } from '../../client/run-client.ts';
+import { printJson, printProgress, printText, renderTable } from '../render/output.ts';
 import { renderAge } from '../render/render.ts';
-import { connectRunning, printProgress, withClient } from '../session.ts';
+import { connectRunning, withClient } from '../../client/connect.ts';
 import { toTroubledStatus } from '../render/trouble.ts';
 
 const usual = 50;
@@ -17,7 +17,7 @@ export async function listRuns({ flags }: Invocation): Promise<number> {
   const client = await connectRunning(settings);
   let rows: RunRow[];
   if (client === undefined) {
-    const { readLoggedRuns } = await import('../run-log.ts');
+    const { readLoggedRuns } = await import('../../client/events/run-log.ts');
     rows = (await readLoggedRuns(settings)).slice(0, limit);
     if (rows.length > 0)
       printProgress('The local stack is not running: this is what the logs say.');

@@ -2,12 +2,12 @@ import type { RunEvent } from '../../audit/events/events.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
-import type { RunClient } from '../client.ts';
+import type { RunClient } from '../../client/run-client.ts';
 import { tellAllWhole } from '../render/details.ts';
-import { readEventsSoFar } from '../events-so-far.ts';
-import { printJson, printText } from '../render/output.ts';
+import { readEventsSoFar } from '../../client/events/so-far.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { renderEvent } from '../render/render.ts';
-import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
+import { connectFor, parseRun, toUnknownRun, withClient } from '../../client/connect.ts';
 import type { Style } from '../render/style.ts';
 import { createStyle } from '../render/style.ts';
 
@@ -19,7 +19,7 @@ export async function printLogs({ args, flags }: Invocation): Promise<number> {
   const style = createStyle(process.stdout, process.env);
   if (flags['follow'] === true) {
     const print = json ? printJson : (event: RunEvent) => printEvent(event, style);
-    const client = await connectFor(settings, run);
+    const client = await connectFor(settings, run, printProgress);
     return await withClient(client, () => follow(settings, client, run, print));
   }
   const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
@@ -36,7 +36,7 @@ async function follow(
 ): Promise<number> {
   const found = await client.describe(run);
   if (found === undefined) throw await toUnknownRun(settings, run, client);
-  const { followEvents } = await import('../events.ts');
+  const { followEvents } = await import('../../client/events/follow.ts');
   const { firstRunId } = found;
   // Nobody stops this reader but the end of the process.
   const { signal } = new AbortController();

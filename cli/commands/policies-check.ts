@@ -8,10 +8,9 @@ import type { Policy } from '../../policies/schema.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls, toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
-import { printJson, printText } from '../render/output.ts';
-import { readBundle } from '../policy.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
+import { readBundle } from '../../client/policy/bundle.ts';
 import { parseFolder, textOf } from '../run-options.ts';
-import { printProgress } from '../session.ts';
 
 /**
  * `agent policies check`: what the policy in force says to a command, or to each line of a file (`-`: standard input).

@@ -5,7 +5,7 @@ import type { ExplainedPart, Explanation } from '../../policies/explain.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
-import { readBundle } from '../policy.ts';
+import { readBundle } from '../../client/policy/bundle.ts';
 import { parseFolder, textOf } from '../run-options.ts';
 import { createStyle } from '../render/style.ts';
 import type { Style } from '../render/style.ts';

@@ -1,9 +1,9 @@
 import { readSettings } from '../../config/environment.ts';
-import { judgeAgain } from '../activate.ts';
+import { judgeAgain } from '../../client/policy/activate.ts';
 import type { Invocation } from '../arguments.ts';
-import { printJson, printText } from '../render/output.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { forgetRule } from '../rules.ts';
-import { readUser } from '../session.ts';
+import { readUser } from '../../client/connect.ts';
 
 /** `agent policies forget`: takes back what `approve --always` added, for running runs too. Exit 2 for an unknown rule. */
 export async function forgetPolicyRule({ args, flags }: Invocation): Promise<number> {
@@ -11,7 +11,7 @@ export async function forgetPolicyRule({ args, flags }: Invocation): Promise<num
   const by = readUser();
   const [id = ''] = args;
   const { bundle, before } = await forgetRule(settings, id, by);
-  const judged = await judgeAgain(settings, bundle.sha256, by);
+  const judged = await judgeAgain(settings, bundle.sha256, by, printProgress);
   if (flags['json'] === true) {
     const previous = before?.sha256 ?? null;
     printJson({ removed: [id], sha256: bundle.sha256, previous, judged });

@@ -1,9 +1,9 @@
 import { readSettings } from '../../config/environment.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
-import { activatePolicy, judgeAgain } from '../activate.ts';
+import { activatePolicy, judgeAgain } from '../../client/policy/activate.ts';
 import type { Invocation } from '../arguments.ts';
-import { printJson, printText } from '../render/output.ts';
-import { readUser } from '../session.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
+import { readUser } from '../../client/connect.ts';
 
 /**
  * `agent policies reload`: puts the policy folder in force on this machine, all of it or nothing. Decisions of running runs go
@@ -15,7 +15,7 @@ export async function reloadPolicies({ flags }: Invocation): Promise<number> {
   prepareStateFolder(settings.folders.root);
   const activation = await activatePolicy(settings, by);
   const { bundle, before } = activation;
-  const judged = await judgeAgain(settings, bundle.sha256, by);
+  const judged = await judgeAgain(settings, bundle.sha256, by, printProgress);
   const previous = before?.sha256;
   if (flags['json'] === true) {
     printJson({ sha256: bundle.sha256, dir: bundle.dir, previous: previous ?? null, judged });

@@ -14,8 +14,8 @@ import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
-import { readBundle } from '../policy.ts';
-import { runIdPattern } from '../run-id.ts';
+import { readBundle } from '../../client/policy/bundle.ts';
+import { runIdPattern } from '../../client/run-id.ts';
 import { parseFolder, textOf } from '../run-options.ts';
 
 interface Replayed extends Omit<PastDecision, 'args'> {

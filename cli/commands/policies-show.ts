@@ -2,7 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
-import { readInForce } from '../policy.ts';
+import { readInForce } from '../../client/policy/bundle.ts';
 
 /** `agent policies show`: the bundle in force, as it is written, and the sha256 it is known by in the record. */
 export async function showPolicies({ flags }: Invocation): Promise<number> {

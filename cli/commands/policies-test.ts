@@ -3,7 +3,7 @@ import { testPolicy } from '../../policies/check.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
-import { readBundle } from '../policy.ts';
+import { readBundle } from '../../client/policy/bundle.ts';
 
 /** `agent policies test`: runs the examples the rules carry. Exit 1 when one does not come out as its rule says. */
 export async function testPolicies({ flags }: Invocation): Promise<number> {

@@ -2,8 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printText } from '../render/output.ts';
-import { printProgress } from '../session.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 
 /** `agent policies validate`: every mistake in the policy files with its place. Exit 78 when there is one. */
 export async function validatePolicies({ flags }: Invocation): Promise<number> {

@@ -8,13 +8,13 @@ import type { PromoteResult } from '../../workflows/contract.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
-import { readEventsSoFar } from '../events-so-far.ts';
-import { printJson, printText } from '../render/output.ts';
-import { connectFor, parseRun, readUser, withClient } from '../session.ts';
-import { readRedactor } from '../secrets.ts';
-import { toOrderedPromotion } from '../signing.ts';
-import { readStack } from '../stack.ts';
-import { readRunTrail } from '../trail.ts';
+import { readEventsSoFar } from '../../client/events/so-far.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
+import { connectFor, parseRun, readUser, withClient } from '../../client/connect.ts';
+import { readRedactor } from '../../client/secrets.ts';
+import { toOrderedPromotion } from '../../client/signing.ts';
+import { readStack } from '../../client/stack/stack.ts';
+import { readRunTrail } from '../../client/events/trail.ts';
 
 /** `agent promote`: brings the change of a staged run over to the folder it is for: all of it or nothing. */
 export async function promoteRun({ args, flags }: Invocation): Promise<number> {
@@ -23,7 +23,7 @@ export async function promoteRun({ args, flags }: Invocation): Promise<number> {
   const trail = await readRunTrail(settings, run);
   const target = await requireEnded(settings, trail, flags['force'] === true);
   const { input, base = '' } = trail;
-  const client = await connectFor(settings, run);
+  const client = await connectFor(settings, run, printProgress);
   const { queue, host } = readStack(settings) ?? settings;
   const queues = toQueues(queue, host);
   const announced = toSent(readRedactor(settings), {

@@ -5,7 +5,7 @@ import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText, renderTable } from '../render/output.ts';
 import { renderAge } from '../render/render.ts';
-import { readStack, stackStatus } from '../stack.ts';
+import { readStack, stackStatus } from '../../client/stack/stack.ts';
 
 /** `agent ps`: the parts of the local stack. Exit 1 when one is not up. */
 export async function listParts({ flags }: Invocation): Promise<number> {

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Invocation } from '../arguments.ts';
-import { runProject } from '../child.ts';
+import { runProject } from '../../client/child.ts';
 import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
-import { runIdPattern } from '../run-id.ts';
+import { runIdPattern } from '../../client/run-id.ts';
 
 /** `agent replay`: runs recorded histories through the workflow code of today. Exit 1 when one no longer fits. */
 export async function replayHistories({ args, flags }: Invocation): Promise<number> {

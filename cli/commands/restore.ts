@@ -1,3 +1,4 @@
+import { printProgress } from '../render/output.ts';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import type { Invocation } from '../arguments.ts';
 import { CliError, usageError } from '../errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
 import { parseApprove, requireAllowed, textOf } from '../run-options.ts';
-import { connectRunning, printProgress, withClient } from '../session.ts';
+import { connectRunning, withClient } from '../../client/connect.ts';
 
 /**
  * `agent restore`: continues a run from its log and blobs alone, on whatever Temporal server there is now. It goes on as a run

@@ -1,10 +1,10 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Invocation } from '../arguments.ts';
 import { usageError } from '../errors.ts';
-import { prove } from '../messages.ts';
-import { printJson, printText } from '../render/output.ts';
+import { prove } from '../../client/messages.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { textOf } from '../run-options.ts';
-import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../session.ts';
+import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../../client/connect.ts';
 
 /** `agent rewind`: takes an open run and its workspace back to the start of a step; from there it goes on. */
 export async function rewindRun({ args, flags }: Invocation): Promise<number> {
@@ -13,11 +13,11 @@ export async function rewindRun({ args, flags }: Invocation): Promise<number> {
   if (typed === undefined) throw usageError(`Which step? agent rewind ${run} --step 2`);
   const step = /^\d+$/.test(typed) ? `s${typed}` : typed;
   const settings = readSettings();
-  const client = await connectFor(settings, run);
+  const client = await connectFor(settings, run, printProgress);
   return await withClient(client, async () => {
     if ((await client.describe(run)) === undefined) throw await toUnknownRun(settings, run, client);
     const by = readUser();
-    const proof = await prove(client, run, { what: 'rewind', by, about: step });
+    const proof = await prove(client, run, { what: 'rewind', by, about: step }, printProgress);
     const order = { step, by, proof };
     const { steps, together = [] } = await client.rewind(run, order);
     if (flags['json'] === true) printJson({ run, step, again: steps, together });

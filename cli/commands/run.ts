@@ -1,9 +1,10 @@
+import { printProgress } from '../render/output.ts';
 import { existsSync } from 'node:fs';
 import { toRunLog } from '../../config/folders.ts';
 import { readHooks } from '../../config/hooks.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import type { Invocation } from '../arguments.ts';
-import { takenId } from '../errors.ts';
+import { takenId } from '../../client/errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
 import {
   parseApprove,
@@ -14,8 +15,7 @@ import {
   readGoal,
   textOf,
 } from '../run-options.ts';
-import { printProgress } from '../session.ts';
-import { toStage } from '../stage.ts';
+import { toStage } from '../../client/stage.ts';
 
 /** `agent run`: starts a run and, unless detached, watches it to its end. */
 export async function startRun({ args, flags }: Invocation): Promise<number> {

@@ -3,15 +3,15 @@ import type { Settings } from '../../config/environment.ts';
 import type { AskedQuestion } from '../../workflows/contract.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
-import type { RunClient } from '../client.ts';
+import type { RunClient } from '../../client/run-client.ts';
 import { CliError, usageError } from '../errors.ts';
-import { readEventsSoFar } from '../events-so-far.ts';
-import { checkLength, sayTo } from '../messages.ts';
-import { printJson, printText } from '../render/output.ts';
+import { readEventsSoFar } from '../../client/events/so-far.ts';
+import { checkLength, sayTo } from '../../client/messages.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
 import { textOf } from '../run-options.ts';
-import { readRedactor } from '../secrets.ts';
-import { connectFor, parseRun, toUnknownRun, withClient } from '../session.ts';
-import { emptyView, foldEvent } from '../render/watch-view.ts';
+import { readRedactor } from '../../client/secrets.ts';
+import { connectFor, parseRun, toUnknownRun, withClient } from '../../client/connect.ts';
+import { emptyView, foldEvent } from '../../client/events/watch-view.ts';
 
 const askWithinMs = 3_000;
 const endWithinMs = 30_000;
@@ -22,14 +22,14 @@ export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
   const settings = readSettings();
   const message = readRedactor(settings).mask(parseMessage(args[1]));
   checkLength(message);
-  const client = await connectFor(settings, run);
+  const client = await connectFor(settings, run, printProgress);
   const to = await withClient(client, async () => {
     const question = chooseQuestion(
       run,
       await readQuestions(client, settings, run),
       textOf(flags, 'to'),
     );
-    if (!(await sayTo({ client, settings, run }, message, question))) {
+    if (!(await sayTo({ client, settings, run, onProgress: printProgress }, message, question))) {
       const found = await client.describe(run);
       if (found === undefined) throw await toUnknownRun(settings, run, client);
       throw usageError(`Run ${run} has ended: ${found.status}. See: agent show ${run}`);

@@ -1,3 +1,4 @@
+import { printProgress } from '../render/output.ts';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -5,8 +6,7 @@ import { readSettings } from '../../config/environment.ts';
 import type { StackFile } from '../../config/stack.ts';
 import type { Invocation } from '../arguments.ts';
 import { usageError } from '../errors.ts';
-import { printProgress } from '../session.ts';
-import { ensureStack } from '../stack.ts';
+import { ensureStack } from '../../client/stack/stack.ts';
 
 /** `agent temporal -- …`: the Temporal CLI on the local stack, which nothing else can reach. Exits as it does. */
 export async function runTemporalCli({ args }: Invocation): Promise<number> {

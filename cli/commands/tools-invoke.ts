@@ -1,13 +1,12 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Verdict } from '../../policies/action.ts';
 import type { Invocation } from '../arguments.ts';
-import { runProject } from '../child.ts';
+import { runProject } from '../../client/child.ts';
 import { stripControls } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
-import { printText } from '../render/output.ts';
+import { printProgress, printText } from '../render/output.ts';
 import { parseFolder, textOf } from '../run-options.ts';
-import { printProgress } from '../session.ts';
-import { readSecrets } from '../secrets.ts';
+import { readSecrets } from '../../client/secrets.ts';
 
 interface Answer {
   readonly verdict: Verdict;

@@ -1,5 +1,5 @@
 import type { Invocation } from '../arguments.ts';
-import { runProject } from '../child.ts';
+import { runProject } from '../../client/child.ts';
 import { stripControls } from '../clean.ts';
 import { CliError } from '../errors.ts';
 import { printJson, printText, renderTable } from '../render/output.ts';

@@ -3,9 +3,9 @@ import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
-import { parseRun } from '../session.ts';
-import { askSnapshots, findPromotion } from '../snapshots.ts';
-import { readRunTrail } from '../trail.ts';
+import { parseRun } from '../../client/connect.ts';
+import { askSnapshots, findPromotion } from '../../client/snapshots.ts';
+import { readRunTrail } from '../../client/events/trail.ts';
 import type { Left } from '../../workers/snapshots.ts';
 import type { Trail } from '../../audit/events/trail.ts';
 

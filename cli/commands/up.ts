@@ -2,9 +2,8 @@ import { readSettings } from '../../config/environment.ts';
 import { renderExposure, toWebUi } from '../../config/stack.ts';
 import type { Invocation } from '../arguments.ts';
 import { usageError } from '../errors.ts';
-import { printJson, printText } from '../render/output.ts';
-import { printProgress } from '../session.ts';
-import { ensureStack } from '../stack.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
+import { ensureStack } from '../../client/stack/stack.ts';
 
 /** `agent up`: starts the local stack and waits until Temporal answers. */
 export async function startStack({ flags }: Invocation): Promise<number> {

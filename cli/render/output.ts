@@ -17,6 +17,11 @@ export const printText = (text: string): void => {
   process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
 };
 
+/** Lines for the person who waits; never on standard output. */
+export const printProgress = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
 /** Lays rows out in columns as wide as their widest cell; the last column runs free. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];

@@ -1,9 +1,9 @@
 /** The bottom lines of the live view. Pure; the screen cuts them to the terminal. */
 import { toLine } from '../clean.ts';
-import { plural, renderAge, renderCount } from './render.ts';
+import { plural, renderAge, renderArgs, renderCount } from './render.ts';
 import { renderMeter, renderUsd } from './render-use.ts';
 import type { Style } from './style.ts';
-import type { WatchView } from './watch-view.ts';
+import type { WatchView } from '../../client/events/watch-view.ts';
 
 const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as const;
 const shownText = 3;
@@ -63,7 +63,10 @@ function toPhase(view: WatchView): string {
   if (view.approvals.length > 0) return 'waiting for your approval';
   if (view.question !== undefined) return 'waiting for your answer';
   if (view.acting !== undefined) {
-    return toLine(`${view.acting.tool} ${view.acting.preview}`, 80);
+    {
+      const { tool, preview, edited } = view.acting;
+      return toLine(`${tool} ${edited === undefined ? preview : renderArgs(edited)}`, 80);
+    }
   }
   if (view.paused) return 'paused';
   if (view.waitingFor !== undefined)

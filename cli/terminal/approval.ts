@@ -5,18 +5,18 @@ import type { ApprovalAnswer } from '../../workflows/contract.ts';
 import type { AlwaysOrder } from '../always.ts';
 import { readDetails, renderDetails } from '../render/details.ts';
 import { editArgs } from './edit.ts';
-import { CliError } from '../errors.ts';
+import { toExitCode } from '../errors.ts';
 import type { Keyboard } from './keyboard.ts';
 import { parseReply } from './prompt.ts';
 import type { ApprovalReply, Asking } from './prompt.ts';
 import { ask } from './question.ts';
 import type { Answer, Question } from './question.ts';
-import { readRedactor } from '../secrets.ts';
-import { readUser } from '../session.ts';
-import { toSigned } from '../signing.ts';
+import { readRedactor } from '../../client/secrets.ts';
+import { readUser } from '../../client/connect.ts';
+import { toSigned } from '../../client/signing.ts';
 import type { Style } from '../render/style.ts';
 import type { Watch } from '../watch.ts';
-import type { EventOf } from '../render/watch-view.ts';
+import type { EventOf } from '../../client/events/watch-view.ts';
 
 type Approval = EventOf<'approval.requested'>;
 
@@ -123,8 +123,8 @@ async function carryOut(
       edited !== undefined && (await send(talk, approval, { answer: 'approve', edited, ...why }))
     );
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    talk.say(error.message);
+    if (toExitCode(error) === undefined) throw error;
+    talk.say((error as Error).message);
     return false;
   }
 }

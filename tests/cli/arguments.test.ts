@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseInvocation } from '../../cli/arguments.ts';
 import { commands } from '../../cli/commands.ts';
 import { CliError } from '../../cli/errors.ts';
-import { findNearest } from '../../cli/nearest.ts';
+import { findNearest } from '../../client/nearest.ts';
 import { chooseCommand } from '../../cli/program.ts';
 
 const parse = (line: readonly string[]) => {

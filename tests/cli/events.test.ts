@@ -5,7 +5,7 @@ import { chooseQuestion } from '../../cli/commands/say.ts';
 import { renderEvent } from '../../cli/render/render.ts';
 import { renderBudget, renderLive } from '../../cli/render/render-live.ts';
 import { plainStyle } from '../../cli/render/style.ts';
-import { emptyView, foldEvent } from '../../cli/render/watch-view.ts';
+import { emptyView, foldEvent } from '../../client/events/watch-view.ts';
 
 const toEvents = (bodies: readonly RunEventBody[]): RunEvent[] =>
   bodies.map((body, index) => ({

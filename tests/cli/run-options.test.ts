@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { CliError } from '../../cli/errors.ts';
-import { createRunId, runIdPattern } from '../../cli/run-id.ts';
+import { createRunId, runIdPattern } from '../../client/run-id.ts';
 import {
   parseApprove,
   parseGoal,

@@ -9,7 +9,7 @@ import { createKeyboard } from '../../cli/terminal/keyboard.ts';
 import { createKeyReader } from '../../cli/terminal/keys.ts';
 import { askLine, parseReply } from '../../cli/terminal/prompt.ts';
 import { createScreen } from '../../cli/render/screen.ts';
-import { createSpoolReader } from '../../cli/spool.ts';
+import { createSpoolReader } from '../../client/events/spool.ts';
 import { createStyle } from '../../cli/render/style.ts';
 import { fitLine } from '../../cli/render/width.ts';
 

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
 import { Client } from '@temporalio/client';
 import { connectTemporal } from '../../client/connection.ts';
-import { StackError, ensureStack, readStack, stackStatus, stopStack } from '../../cli/stack.ts';
+import { ClientError } from '../../client/errors.ts';
+import { ensureStack, readStack, stackStatus, stopStack } from '../../client/stack/stack.ts';
 import { ConfigError, readSettings } from '../../config/environment.ts';
 import { isRunning } from '../../config/process.ts';
 import type { ProcessId } from '../../config/process.ts';
@@ -229,8 +230,8 @@ test('a stack of another version is replaced when it is idle', { timeout: 120_00
     await assert.rejects(
       ensureStack(settings, { strict: true }),
       (error) =>
-        error instanceof StackError &&
-        error.exitCode === 78 &&
+        error instanceof ClientError &&
+        error.kind === 'configuration' &&
         /version 0\.1\.0.*run-old.*agent down && agent up/s.test(error.message),
     );
     said.length = 0;
@@ -272,7 +273,7 @@ test(
     try {
       await assert.rejects(
         ensureStack(settings),
-        (error) => error instanceof StackError && error.exitCode === 75,
+        (error) => error instanceof ClientError && error.kind === 'busy',
       );
     } finally {
       claim?.release();

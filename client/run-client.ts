@@ -17,7 +17,7 @@ import { readPages } from '../audit/verify/origin.ts';
 import { createPayloadCodec } from '../audit/record/keys/payload-codec.ts';
 import { readPayloadKeys } from '../audit/record/keys/payload-keys.ts';
 import { abortWith } from '../audit/mirror/polls.ts';
-import { connectTemporal } from '../client/connection.ts';
+import { connectTemporal } from './connection.ts';
 import type { Settings } from '../config/environment.ts';
 import type {
   ApprovalAnswer,
@@ -40,11 +40,11 @@ import {
   workflowType,
 } from '../workflows/contract.ts';
 import type { RunState } from '../workflows/state.ts';
-import { CliError, takenId, usageError } from './errors.ts';
-import type { HistoryPage } from './history.ts';
+import { ClientError, takenId, invalid } from './errors.ts';
+import type { HistoryPage } from './events/history.ts';
 import { readRedactor } from './secrets.ts';
-import { findTrouble, isTaskFailing } from './render/trouble.ts';
-import type { Trouble } from './render/trouble.ts';
+import { findTrouble, isTaskFailing } from './trouble.ts';
+import type { Trouble } from './trouble.ts';
 
 /** One line of `agent list`, from search attributes and memo only. */
 export interface RunRow {
@@ -76,11 +76,11 @@ export type HistoryEvent = NonNullable<
 
 export interface RunClient {
   readonly address: string;
-  /** @throws CliError exit 2 when the id is taken. */
+  /** @throws ClientError when the id is taken. */
   start(input: RunInput, taskQueue: string, carried?: RunState): Promise<void>;
-  /** Takes the run back to the start of a step. @throws CliError exit 2 with the workflow's reason when it is refused. */
+  /** Takes the run back to the start of a step. @throws ClientError with the workflow's reason when it is refused. */
   rewind(run: string, order: RewindOrder): Promise<Rewound>;
-  /** Brings the change of a staged run over; one that is under way is waited for. @throws CliError exit 1 when it fails for good. */
+  /** Brings the change of a staged run over; one that is under way is waited for. @throws ClientError when it fails for good. */
   promote(input: PromotionInput, taskQueue: string): Promise<PromoteResult>;
   /** Needs the server only, no worker. False when the run is not open. */
   signal<Args extends unknown[]>(
@@ -92,7 +92,7 @@ export interface RunClient {
   result(run: string, withinMs: number): Promise<RunResult | undefined>;
   /** Undefined when no worker answers in time. */
   view(run: string, withinMs: number): Promise<RunView | undefined>;
-  /** @throws CliError exit 2 with the workflow's reason when the answer is refused. */
+  /** @throws ClientError with the workflow's reason when the answer is refused. */
   answer(run: string, answer: ApprovalAnswer): Promise<void>;
   /** Newest first. */
   list(most: number): Promise<RunRow[]>;
@@ -135,7 +135,7 @@ type Discretion = Pick<Settings, 'apiKey' | 'secrets' | 'payloadKeys'>;
 
 /**
  * Connects within 5 s. Nothing it sends has a secret of these settings in it.
- * @throws CliError exit 69 naming the address; KeyFileError when payloads are to be encrypted and cannot be.
+ * @throws ClientError naming the address; KeyFileError when payloads are to be encrypted and cannot be.
  */
 export async function connectClient(target: Target, settings: Discretion): Promise<RunClient> {
   const { connectionOptions, namespace } = await toConnectOptions(target);
@@ -145,9 +145,9 @@ export async function connectClient(target: Target, settings: Discretion): Promi
     ...connectionOptions,
     connectTimeout: connectWithinMs,
   }).catch((error: unknown) => {
-    throw new CliError(
+    throw new ClientError(
       `Temporal at ${address} does not answer: ${toReason(error)}. See: agent doctor`,
-      69,
+      'unavailable',
     );
   });
   return createRunClient(connection, { namespace, codec }, address);
@@ -191,9 +191,9 @@ function createRunClient(
       return await connection.withDeadline(Date.now() + withinMs, what);
     } catch (error) {
       throw isAway(error)
-        ? new CliError(
+        ? new ClientError(
             `Temporal at ${address} does not answer: ${toReason(error)}. See: agent ps`,
-            69,
+            'unavailable',
           )
         : error;
     }
@@ -265,7 +265,7 @@ function createRunClient(
         await bounded(() => handle(run).executeUpdate(answerApproval, { args: [answer] }), 30_000);
       } catch (error) {
         if (error instanceof WorkflowUpdateFailedError) {
-          throw usageError((error.cause ?? error).message);
+          throw invalid((error.cause ?? error).message);
         }
         if (error instanceof WorkflowNotFoundError) throw notWaiting(run);
         throw error;
@@ -288,7 +288,10 @@ function createRunClient(
       } catch (error) {
         if (!(error instanceof WorkflowFailedError)) throw error;
         const why = rootCause(error) ?? error.message;
-        throw new CliError(`The change of run ${run} could not be brought over: ${why}`, 1);
+        throw new ClientError(
+          `The change of run ${run} could not be brought over: ${why}`,
+          'failed',
+        );
       }
     },
     async rewind(run, order) {
@@ -299,9 +302,9 @@ function createRunClient(
         );
       } catch (error) {
         if (error instanceof WorkflowUpdateFailedError)
-          throw usageError((error.cause ?? error).message);
+          throw invalid((error.cause ?? error).message);
         if (error instanceof WorkflowNotFoundError) {
-          throw usageError(
+          throw invalid(
             `Run ${run} is over. Start anew from one of its steps: agent fork ${run} --step ${order.step}`,
           );
         }
@@ -464,15 +467,15 @@ function toStatus(
   return own ?? 'running';
 }
 
-const notWaiting = (run: string): CliError => usageError(`No approval is waiting in run ${run}.`);
+const notWaiting = (run: string): ClientError => invalid(`No approval is waiting in run ${run}.`);
 
 /** A cluster nobody registered our search attributes on. */
 const isUnprepared = (error: unknown): boolean => /search attribute/i.test(toReason(error));
 
-const unpreparedServer = (address: string, reason: string): CliError =>
-  new CliError(
+const unpreparedServer = (address: string, reason: string): ClientError =>
+  new ClientError(
     `Temporal at ${address} refuses the run: ${reason}. Register the search attributes named in docs/operations.md, "Using a Temporal cluster".`,
-    78,
+    'configuration',
   );
 
 /** True when the server, not the request, is the trouble: worth asking again. */

@@ -1,12 +1,12 @@
 import { existsSync, statSync } from 'node:fs';
-import type { RunEvent } from '../audit/events/events.ts';
-import { readRunEvents } from '../audit/events/events.ts';
-import type { Settings } from '../config/environment.ts';
-import { toRunLog } from '../config/folders.ts';
-import type { RunRow } from './client.ts';
-import { readRunNames } from './session.ts';
-import type { WatchView } from './render/watch-view.ts';
-import { emptyView, foldEvent } from './render/watch-view.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
+import { readRunEvents } from '../../audit/events/events.ts';
+import type { Settings } from '../../config/environment.ts';
+import { toRunLog } from '../../config/folders.ts';
+import type { RunRow } from '../run-client.ts';
+import { readRunNames } from '../connect.ts';
+import type { WatchView } from './watch-view.ts';
+import { emptyView, foldEvent } from './watch-view.ts';
 
 /** Every event the run's log holds; undefined when it has none. Works without any server. */
 export async function readLoggedEvents(

@@ -1,13 +1,13 @@
 /** Settings of a command beside those of the stack that runs: none that somebody set is passed over in silence. */
-import type { Settings } from '../config/environment.ts';
-import { toEnvironment } from '../config/environment.ts';
-import { readForceRecord } from '../config/policy-in-force.ts';
-import type { ForceRecord } from '../config/policy-in-force.ts';
-import type { StackFile } from '../config/stack.ts';
-import { variables } from '../config/variables.ts';
-import { readCommit, readVersion } from '../config/version.ts';
-import { presets } from '../policies/presets.ts';
-import { CliError } from './errors.ts';
+import type { Settings } from '../../config/environment.ts';
+import { toEnvironment } from '../../config/environment.ts';
+import { readForceRecord } from '../../config/policy-in-force.ts';
+import type { ForceRecord } from '../../config/policy-in-force.ts';
+import type { StackFile } from '../../config/stack.ts';
+import { variables } from '../../config/variables.ts';
+import { readCommit, readVersion } from '../../config/version.ts';
+import { presets } from '../../policies/presets.ts';
+import { ClientError } from '../errors.ts';
 
 interface Difference {
   readonly name: string;
@@ -100,7 +100,7 @@ const remedy = 'To change it: agent down && agent up';
 
 /**
  * The settings with the policy the running stack goes by, where nobody set another one.
- * @throws CliError exit 78 where somebody did: it would hold until a worker is restarted.
+ * @throws ClientError where somebody did: it would hold until a worker is restarted.
  */
 export function withPolicyOf(stack: StackFile | undefined, settings: Settings): Settings {
   const started = stack?.environment ?? {};
@@ -109,7 +109,8 @@ export function withPolicyOf(stack: StackFile | undefined, settings: Settings): 
     if (scope !== 'policy' || inForce === undefined || inForce === wanted) return [];
     return settings.origins[key] === 'default' ? [] : [{ name, inForce, wanted, isSet: true }];
   });
-  if (differs.length > 0) throw new CliError([...differs.map(toSentence), remedy].join('\n'), 78);
+  if (differs.length > 0)
+    throw new ClientError([...differs.map(toSentence), remedy].join('\n'), 'configuration');
   const { policiesDir, policyPreset, always } = settings;
   return {
     ...settings,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findTrouble } from '../../cli/render/trouble.ts';
+import { findTrouble } from '../../client/trouble.ts';
 
 const event = (eventType: string, attributes: object) => ({
   eventId: '5',

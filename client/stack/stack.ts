@@ -5,27 +5,18 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ChildProcess } from 'node:child_process';
-import { ensurePayloadKeys } from '../audit/record/keys/payload-keys.ts';
-import { toEnvironment } from '../config/environment.ts';
-import { endProcess, isRunning } from '../config/process.ts';
-import { prepareStateFolder } from '../config/state-folder.ts';
-import { readVersion } from '../config/version.ts';
-import type { Settings } from '../config/environment.ts';
-import type { SecretValue } from '../policies/secrets/values.ts';
-import type { StackFile, StackStart, StackStatus } from '../config/stack.ts';
+import { ensurePayloadKeys } from '../../audit/record/keys/payload-keys.ts';
+import { toEnvironment } from '../../config/environment.ts';
+import { endProcess, isRunning } from '../../config/process.ts';
+import { prepareStateFolder } from '../../config/state-folder.ts';
+import { readVersion } from '../../config/version.ts';
+import type { Settings } from '../../config/environment.ts';
+import type { SecretValue } from '../../policies/secrets/values.ts';
+import type { StackFile, StackStart, StackStatus } from '../../config/stack.ts';
+import { ClientError, toFailureKind } from '../errors.ts';
 import { askControl } from './control.ts';
-import { readStackFile } from './stack-file.ts';
-import { tellDifferences } from './stack-settings.ts';
-
-/** The local stack cannot be used; the message says what to do, `exitCode` what kind of failure it is. */
-export class StackError extends Error {
-  override readonly name = 'StackError';
-  readonly exitCode: number;
-  constructor(message: string, exitCode: number) {
-    super(message);
-    this.exitCode = exitCode;
-  }
-}
+import { readStackFile } from './file.ts';
+import { tellDifferences } from './settings.ts';
 
 export interface StartOptions {
   /** Gets lines for the person who waits, such as the progress of a download. */
@@ -50,7 +41,7 @@ export function readStack(settings: Settings): StackFile | undefined {
 /**
  * The running stack, started if need be. Resolves when Temporal answers; the worker may still be starting.
  * Commands that start at the same time end up with the same stack.
- * @throws ConfigError when the state folder cannot be used. @throws StackError when the stack does not come up.
+ * @throws ConfigError when the state folder cannot be used. @throws ClientError when the stack does not come up.
  */
 export async function ensureStack(
   settings: Settings,
@@ -75,7 +66,7 @@ export async function ensureStack(
       continue;
     }
     const told = tellDifferences(settings, running, open, strict);
-    if (told.refused !== undefined) throw new StackError(told.refused, 78);
+    if (told.refused !== undefined) throw new ClientError(told.refused, 'configuration');
     for (const note of told.notes) onProgress(note);
     return stack;
   }
@@ -85,7 +76,7 @@ const isCurrent = ({ version }: StackFile): boolean => version === readVersion()
 
 /** What is open on a stack of another version. */
 async function listOpen({ temporal, namespace }: StackFile): Promise<string[]> {
-  const { connectClient } = await import('./client.ts');
+  const { connectClient } = await import('../run-client.ts');
   const client = await connectClient({ address: temporal, namespace }, {});
   try {
     return await client.listOpen();
@@ -155,16 +146,16 @@ async function startStack(settings: Settings): Promise<StackFile> {
     // Exit 0: another supervisor has the folder. It showed itself above, or it is just leaving and we try again.
     if (end.code !== 0) {
       const log = join(settings.folders.logs, 'supervisor.log');
-      throw new StackError(
+      throw new ClientError(
         `The local stack did not start: ${lastWords()}. See ${log}.`,
-        end.code === 78 ? 78 : 69,
+        toFailureKind(end.code === 78 ? 78 : 69),
       );
     }
   }
-  throw new StackError(
+  throw new ClientError(
     `The state folder ${settings.folders.root} is in use by a supervisor that does not show itself, perhaps in ` +
       'another container. Stop it there, or choose another folder with AGENT_STATE_DIR.',
-    75,
+    'busy',
   );
 }
 
@@ -186,7 +177,7 @@ function spawnSupervisor(settings: Settings): Spawned {
   const fd = openSync(crashLog, 'w', 0o600);
   const child = spawn(
     process.execPath,
-    [fileURLToPath(new URL('../workers/stack/supervisor.ts', import.meta.url))],
+    [fileURLToPath(new URL('../../workers/stack/supervisor.ts', import.meta.url))],
     {
       // Its own session: closing the terminal or pressing Ctrl-C does not reach it.
       detached: true,
@@ -223,15 +214,15 @@ async function waitForServing(
     } catch (error) {
       if (!isRunning(stack)) return false;
       const reason = (error as Error).message;
-      throw new StackError(
+      throw new ClientError(
         `The local stack (pid ${stack.pid}) does not answer: ${reason}. Run: agent down`,
-        69,
+        'unavailable',
       );
     }
     for (const line of start.progress) onProgress(line);
     seen += start.progress.length;
     if (start.problem !== undefined) {
-      throw new StackError(start.problem.message, start.problem.exitCode);
+      throw new ClientError(start.problem.message, toFailureKind(start.problem.exitCode));
     }
     if (start.state !== 'starting') return start.state === 'serving';
   }

@@ -1,6 +1,5 @@
 import type { Meter } from '../../policies/action.ts';
 import type { RunEvent } from '../../audit/events/run-event.ts';
-import { renderArgs } from './render.ts';
 
 export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly type: T }>;
 
@@ -20,7 +19,10 @@ export interface WatchView {
   readonly steps: readonly WatchStep[];
   readonly thought: string;
   /** The action under way. */
-  readonly acting?: EventOf<'tool.requested'>;
+  readonly acting?: EventOf<'tool.requested'> & {
+    /** What a person wrote instead of the arguments. */
+    readonly edited?: Readonly<Record<string, unknown>>;
+  };
   readonly waitingFor?: EventOf<'model.waiting'>;
   readonly paused: boolean;
   /** Wait for a person's answer, oldest first: lanes ask beside each other. Runs with a standing order never do. */
@@ -102,7 +104,7 @@ function markEdited(view: WatchView, { request, args }: EventOf<'approval.answer
   const { approvals, acting } = view;
   const asked = approvals.find((approval) => approval.request === request);
   if (args === undefined || acting === undefined || acting.call !== asked?.call) return view;
-  return { ...view, acting: { ...acting, preview: renderArgs(args) } };
+  return { ...view, acting: { ...acting, edited: args } };
 }
 
 /** The view after one more event. Pure. */

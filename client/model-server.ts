@@ -1,4 +1,4 @@
-import { CliError } from './errors.ts';
+import { ClientError } from './errors.ts';
 
 /** What came of asking a model server for its models. */
 export type ModelServer =
@@ -70,26 +70,26 @@ function toReason({ name, code, message }: NodeJS.ErrnoException): string {
   return message === '' ? (code ?? 'it cannot be reached') : message;
 }
 
-/** @throws CliError exit 69 when no server answers, 78 when it refuses the key. */
+/** @throws ClientError when no server answers, 78 when it refuses the key. */
 export async function requireModelServer(
   baseUrl: string,
   apiKey: string | undefined,
 ): Promise<void> {
   const server = await askModelServer(baseUrl, apiKey);
   if (server.kind === 'away') {
-    throw new CliError(
+    throw new ClientError(
       `No model server answers at ${baseUrl}: ${server.reason}.\n` +
         '  LM Studio:        lms server start\n' +
         '  another server:   OPENAI_BASE_URL=http://host:port/v1 agent run …\n' +
         '  without a model:  agent run --demo …',
-      69,
+      'unavailable',
     );
   }
   if (server.kind === 'refused') {
     const key = apiKey === undefined ? 'wants a key' : 'refuses the key in OPENAI_API_KEY';
-    throw new CliError(
+    throw new ClientError(
       `The model server at ${baseUrl} ${key} (HTTP ${server.status}). Set OPENAI_API_KEY to one it accepts.`,
-      78,
+      'configuration',
     );
   }
 }

@@ -1,16 +1,15 @@
 import type { SnapshotAnswer, SnapshotOrder } from '../workers/snapshots.ts';
 import type { Trail } from '../audit/events/trail.ts';
 import { runProject } from './child.ts';
-import { stripControls } from './clean.ts';
-import { CliError } from './errors.ts';
+import { ClientError, toFailureKind } from './errors.ts';
 
-/** Asks the snapshots of a workspace, in a process of its own: nothing in the CLI does the work. @throws CliError */
+/** Asks the snapshots of a workspace, in a process of its own: no client does the work. @throws ClientError */
 export async function askSnapshots(order: SnapshotOrder): Promise<SnapshotAnswer> {
   const { code, stdout, stderr } = await runProject('workers/snapshots.ts', [], {
     input: JSON.stringify(order),
   });
   if (code === 0) return JSON.parse(stdout) as SnapshotAnswer;
-  throw new CliError(stripControls(stderr).trim(), code ?? 1);
+  throw new ClientError(stderr.trim(), toFailureKind(code));
 }
 
 /** Snapshots of the folder of a staged run from before and after its change came there; undefined while it has not. */

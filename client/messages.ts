@@ -12,19 +12,19 @@ import { toSent } from '../audit/record/keys/payload-codec.ts';
 import { toKeyFile } from '../audit/record/keys/signing-key.ts';
 import type { SigningKey } from '../audit/record/keys/signing-key.ts';
 import { readSettings } from '../config/environment.ts';
-import type { RunClient } from './client.ts';
-import { CliError, usageError } from './errors.ts';
+import type { Settings } from '../config/environment.ts';
+import type { RunClient } from './run-client.ts';
+import { ClientError, invalid } from './errors.ts';
 import { readRedactor } from './secrets.ts';
-import { printProgress, readUser, toCluster } from './session.ts';
-import { readStack } from './stack.ts';
-import type { Watch } from './watch.ts';
+import { readUser, toCluster } from './connect.ts';
+import { readStack } from './stack/stack.ts';
 
 const longestMessage = 4_000;
 
-/** @throws CliError exit 2 when a message, secrets in it masked, is longer than a run takes. */
+/** @throws ClientError when a message, secrets in it masked, is longer than a run takes. */
 export function checkLength({ length }: string): void {
   if (length > longestMessage)
-    throw usageError(
+    throw invalid(
       `The message is ${length} characters long, with secrets masked; at most ${longestMessage} are accepted.`,
     );
 }
@@ -34,31 +34,39 @@ export async function prove(
   client: RunClient,
   run: string,
   message: { readonly what: MessageKind; readonly by: string; readonly about?: string },
+  onProgress: (line: string) => void,
 ): Promise<Proof | undefined> {
   const order = (await client.describe(run))?.order;
   if (order === undefined) return undefined;
   const key = await ensureOperatorKey(toKeyFile(process.env, 'operator'));
-  checkApprover(key);
+  checkApprover(key, onProgress);
   return signMessage(key, { ...message, run, order, nonce: randomUUID(), sent: Date.now() });
 }
 
-/** @throws CliError exit 78 when the local stack would not count what the key signs. */
-function checkApprover({ id }: SigningKey): void {
+/** @throws ClientError when the local stack would not count what the key signs. */
+function checkApprover({ id }: SigningKey, onProgress: (line: string) => void): void {
   const settings = readSettings();
   // A cluster's workers have a file of their own.
   if (toCluster(settings) !== undefined) return;
   const file = readStack(settings)?.environment?.['AGENT_APPROVERS'] ?? settings.approvers;
-  if (followApprovers(file, printProgress)().some((key) => key.id === id)) return;
+  if (followApprovers(file, onProgress)().some((key) => key.id === id)) return;
   const own = toPublicFile(toKeyFile(process.env, 'operator'));
-  throw new CliError(
+  throw new ClientError(
     `Not sent: your key ${id} is not in ${file}, so no run would accept it. To add it, as whoever started the stack: cat ${own} >> ${file}`,
-    78,
+    'configuration',
   );
 }
 
-/** Says something to a run, as the answer to a question of it or (`to` empty) of itself, without the secrets in it. False when the run is not open. @throws CliError exit 2 when it is too long. */
+interface Listener {
+  readonly client: RunClient;
+  readonly settings: Settings;
+  readonly run: string;
+  readonly onProgress: (line: string) => void;
+}
+
+/** Says something to a run, as the answer to a question of it or (`to` empty) of itself, without the secrets in it. False when the run is not open. @throws ClientError when it is too long. */
 export async function sayTo(
-  { client, settings, run }: Pick<Watch, 'client' | 'settings' | 'run'>,
+  { client, settings, run, onProgress }: Listener,
   typed: string,
   to: string,
 ): Promise<boolean> {
@@ -67,10 +75,7 @@ export async function sayTo(
   // What is signed is what arrives.
   const text = toSent(readRedactor(settings), typed);
   checkLength(text);
-  const proof = await prove(client, run, {
-    what: 'say',
-    by,
-    about: hashOf(JSON.stringify([text, to])),
-  });
+  const about = hashOf(JSON.stringify([text, to]));
+  const proof = await prove(client, run, { what: 'say', by, about }, onProgress);
   return await client.signal(run, sayToRun, text, by, to, proof);
 }

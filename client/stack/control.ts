@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { StackFile } from '../config/stack.ts';
+import type { StackFile } from '../../config/stack.ts';
 
 // An `import` of node:http reads every export, and one of them loads the whole of fetch: 50 ms instead of 5.
 const { request } = process.getBuiltinModule('node:http');

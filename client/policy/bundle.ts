@@ -1,12 +1,12 @@
-import type { Settings } from '../config/environment.ts';
-import type { PolicyBundle } from '../config/policies.ts';
-import { CliError } from './errors.ts';
+import type { Settings } from '../../config/environment.ts';
+import type { PolicyBundle } from '../../config/policies.ts';
+import { ClientError } from '../errors.ts';
 
-/** What runs in the workspace go by; the operator's folder, where nothing of it is in force. @throws CliError exit 78 */
+/** What runs in the workspace go by; the operator's folder, where nothing of it is in force. @throws ClientError */
 export async function readInForce(settings: Settings): Promise<PolicyBundle> {
   const [{ followPolicy, readForceRecord }, { PolicyError, tightenBundle }] = await Promise.all([
-    import('../config/policy-in-force.ts'),
-    import('../config/policies.ts'),
+    import('../../config/policy-in-force.ts'),
+    import('../../config/policies.ts'),
   ]);
   const { root } = settings.folders;
   if (readForceRecord(root)?.dir !== settings.policiesDir) return await readBundle(settings);
@@ -14,19 +14,19 @@ export async function readInForce(settings: Settings): Promise<PolicyBundle> {
   try {
     return tightenBundle(bundle, settings.workspace);
   } catch (error) {
-    throw error instanceof PolicyError ? new CliError(error.message, 78) : error;
+    throw error instanceof PolicyError ? new ClientError(error.message, 'configuration') : error;
   }
 }
 
 /**
  * The operator's bundle, tightened by the workspace's own files; null: by none.
- * @throws CliError exit 78 with everything that is wrong with them.
+ * @throws ClientError with everything that is wrong with them.
  */
 export async function readBundle(
   { policiesDir, policyPreset: preset, always, workspace: folder }: Settings,
   workspace: string | null = folder,
 ): Promise<PolicyBundle> {
-  const { PolicyError, readPolicyBundle } = await import('../config/policies.ts');
+  const { PolicyError, readPolicyBundle } = await import('../../config/policies.ts');
   try {
     return await readPolicyBundle(policiesDir, {
       preset,
@@ -34,6 +34,6 @@ export async function readBundle(
       workspace: workspace === null ? undefined : workspace,
     });
   } catch (error) {
-    throw error instanceof PolicyError ? new CliError(error.message, 78) : error;
+    throw error instanceof PolicyError ? new ClientError(error.message, 'configuration') : error;
   }
 }

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { findDifferences, tellDifferences } from '../../cli/stack-settings.ts';
+import { findDifferences, tellDifferences } from '../../client/stack/settings.ts';
 import { describeSettings, readSettings, toEnvironment } from '../../config/environment.ts';
 import type { StackFile } from '../../config/stack.ts';
 import { variables } from '../../config/variables.ts';

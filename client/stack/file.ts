@@ -1,6 +1,6 @@
 import { readFileSync, renameSync } from 'node:fs';
-import type { StateFolders } from '../config/folders.ts';
-import type { StackFile } from '../config/stack.ts';
+import type { StateFolders } from '../../config/folders.ts';
+import type { StackFile } from '../../config/stack.ts';
 
 const isStackFile = (value: unknown): value is StackFile => {
   if (typeof value !== 'object' || value === null) return false;

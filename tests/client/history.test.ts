@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HistoryPage } from '../../cli/history.ts';
-import { followHistory } from '../../cli/history.ts';
+import type { HistoryPage } from '../../client/events/history.ts';
+import { followHistory } from '../../client/events/history.ts';
 
 interface Event {
   eventId: number;

@@ -4,16 +4,11 @@ import { join } from 'node:path';
 import type { Settings } from '../config/environment.ts';
 import { toRunLog } from '../config/folders.ts';
 import type { StackFile } from '../config/stack.ts';
-import type { RunClient, Target } from './client.ts';
-import { usageError } from './errors.ts';
+import type { RunClient, Target } from './run-client.ts';
+import { invalid } from './errors.ts';
 import { findNearest } from './nearest.ts';
 import { runIdPattern } from './run-id.ts';
-import { ensureStack, readStack } from './stack.ts';
-
-/** Lines for the person who waits; never on standard output. */
-export const printProgress = (line: string): void => {
-  process.stderr.write(`${line}\n`);
-};
+import { ensureStack, readStack } from './stack/stack.ts';
 
 /** The operating system's name for whoever typed the command. */
 export function readUser(): string {
@@ -47,30 +42,34 @@ export async function connectRunning(settings: Settings): Promise<RunClient | un
   const stack = readStack(settings);
   const target = toCluster(settings) ?? (stack === undefined ? undefined : toTarget(stack));
   if (target === undefined) return undefined;
-  const { connectClient } = await import('./client.ts');
+  const { connectClient } = await import('./run-client.ts');
   return await connectClient(target, settings);
 }
 
 /** Connects, starting the local stack if need be, for a command about an existing run. */
-export async function connectFor(settings: Settings, run: string): Promise<RunClient> {
+export async function connectFor(
+  settings: Settings,
+  run: string,
+  onProgress: (line: string) => void,
+): Promise<RunClient> {
   const cluster = toCluster(settings);
-  const loading = import('./client.ts');
+  const loading = import('./run-client.ts');
   if (cluster !== undefined) return await (await loading).connectClient(cluster, settings);
   const running = readStack(settings);
   // Starting a server only to be told that it never heard of the run would help nobody.
   if (running === undefined && !isKnown(settings, run)) throw await toUnknownRun(settings, run);
-  const stack = await ensureStack(settings, { onProgress: printProgress });
+  const stack = await ensureStack(settings, { onProgress });
   return await (await loading).connectClient(toTarget(stack), settings);
 }
 
 const isKnown = ({ folders }: Settings, run: string): boolean =>
   existsSync(toRunLog(folders.root, run)) || existsSync(join(folders.mirror, `run-${run}`));
 
-/** The run as typed, with or without `run-` before it. @throws CliError when it cannot be one. */
+/** The run as typed, with or without `run-` before it. @throws ClientError when it cannot be one. */
 export function parseRun(typed: string | undefined): string {
   const run = (typed ?? '').trim();
   if (!runIdPattern.test(run)) {
-    throw usageError(
+    throw invalid(
       `A run is named by at most 40 lower-case letters, digits and dashes, got "${run}". All runs: agent list`,
     );
   }
@@ -92,7 +91,7 @@ export async function toUnknownRun(
   const listed = (await client?.list(200))?.map((row) => row.run) ?? [];
   const near = findNearest(run, [...new Set([...listed, ...readRunNames(settings)])], 3);
   const hint = near.length === 0 ? '' : ` Did you mean ${near.join(' or ')}?`;
-  return usageError(`There is no run "${run}".${hint} All runs: agent list`);
+  return invalid(`There is no run "${run}".${hint} All runs: agent list`);
 }
 
 /** Uses a client and closes it, whatever happens. */

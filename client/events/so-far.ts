@@ -1,12 +1,12 @@
-import type { RunEvent } from '../audit/events/events.ts';
-import type { Settings } from '../config/environment.ts';
-import type { RunClient } from './client.ts';
+import type { RunEvent } from '../../audit/events/events.ts';
+import type { Settings } from '../../config/environment.ts';
+import type { RunClient } from '../run-client.ts';
 import { readLoggedEvents } from './run-log.ts';
-import { connectRunning, toUnknownRun, withClient } from './session.ts';
+import { connectRunning, toUnknownRun, withClient } from '../connect.ts';
 
 /**
  * What happened in a run so far: from its log when it has ended, else from the server when there is one.
- * @throws CliError exit 2 for a run neither knows.
+ * @throws ClientError for a run neither knows.
  */
 export async function readEventsSoFar(
   settings: Settings,
@@ -35,7 +35,7 @@ async function readFromServer(
   run: string,
   firstRunId: string,
 ): Promise<RunEvent[]> {
-  const { followEvents } = await import('./events.ts');
+  const { followEvents } = await import('./follow.ts');
   const { signal } = new AbortController();
   const all: RunEvent[] = [];
   for await (const events of followEvents({ client, run, firstRunId, signal, wait: false })) {

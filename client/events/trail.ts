@@ -1,29 +1,29 @@
 import { existsSync } from 'node:fs';
-import type { Trail, TrailStep } from '../audit/events/trail.ts';
-import type { Settings } from '../config/environment.ts';
-import { toRunLog } from '../config/folders.ts';
-import { usageError } from './errors.ts';
-import { toUnknownRun } from './session.ts';
+import type { Trail, TrailStep } from '../../audit/events/trail.ts';
+import type { Settings } from '../../config/environment.ts';
+import { toRunLog } from '../../config/folders.ts';
+import { invalid } from '../errors.ts';
+import { toUnknownRun } from '../connect.ts';
 
-/** What a run's own log says of its snapshots. @throws CliError when there is no such run, or it kept none. */
+/** What a run's own log says of its snapshots. @throws ClientError when there is no such run, or it kept none. */
 export async function readRunTrail(settings: Settings, run: string): Promise<Trail> {
   const file = toRunLog(settings.folders.root, run);
   if (!existsSync(file)) throw await toUnknownRun(settings, run);
-  const { readTrail } = await import('../audit/events/trail.ts');
+  const { readTrail } = await import('../../audit/events/trail.ts');
   const trail = await readTrail(file);
   if (trail?.base !== undefined) return trail;
-  throw usageError(
+  throw invalid(
     `Run ${run} has no snapshots yet: it has not opened its workspace. Look again in a moment: agent show ${run}`,
   );
 }
 
-/** The step as typed: `2` or `s2`, of the plan that begun it last. @throws CliError naming the steps there are. */
+/** The step as typed: `2` or `s2`, of the plan that begun it last. @throws ClientError naming the steps there are. */
 export function findStep({ steps, input }: Trail, typed: string): TrailStep {
   const id = /^\d+$/.test(typed) ? `s${typed}` : typed;
   const found = steps.findLast((step) => step.id === id);
   if (found !== undefined) return found;
   const known = steps.map((step) => step.id).join(', ');
-  throw usageError(
+  throw invalid(
     known === ''
       ? `No step of run ${input.run} has begun yet.`
       : `Run ${input.run} has not begun a step "${typed}"; begun are ${known}.`,

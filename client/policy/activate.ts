@@ -1,21 +1,21 @@
 /** Puts the operator's policy in force, and tells the runs that wait. */
-import { createAuditLog } from '../audit/record/log.ts';
-import type { AuditEntry } from '../audit/record/log.ts';
-import type { Settings } from '../config/environment.ts';
-import { PolicyError } from '../config/policies.ts';
-import { putInForce } from '../config/policy-in-force.ts';
-import type { Activation } from '../config/policy-in-force.ts';
-import { policyChanged } from '../workflows/contract.ts';
-import { CliError } from './errors.ts';
-import { prove } from './messages.ts';
-import { connectRunning, withClient } from './session.ts';
-import { readStack } from './stack.ts';
-import { withPolicyOf } from './stack-settings.ts';
+import { createAuditLog } from '../../audit/record/log.ts';
+import type { AuditEntry } from '../../audit/record/log.ts';
+import type { Settings } from '../../config/environment.ts';
+import { PolicyError } from '../../config/policies.ts';
+import { putInForce } from '../../config/policy-in-force.ts';
+import type { Activation } from '../../config/policy-in-force.ts';
+import { policyChanged } from '../../workflows/contract.ts';
+import { ClientError } from '../errors.ts';
+import { prove } from '../messages.ts';
+import { connectRunning, withClient } from '../connect.ts';
+import { readStack } from '../stack/stack.ts';
+import { withPolicyOf } from '../stack/settings.ts';
 
 /** Rules of `always.yaml`, by id, that came or went with it. */
 export type RulesChange = Pick<Extract<AuditEntry, { kind: 'policy' }>, 'added' | 'removed'>;
 
-/** All of it or nothing, with a line in the audit log. @throws CliError exit 78 with every mistake. */
+/** All of it or nothing, with a line in the audit log. @throws ClientError with every mistake. */
 export async function activatePolicy(
   settings: Settings,
   by: string,
@@ -29,7 +29,7 @@ export async function activatePolicy(
     activation = await putInForce(folders.root, { dir, preset, always }, by);
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
-    throw new CliError(`${error.message}\nNothing has changed.`, 78);
+    throw new ClientError(`${error.message}\nNothing has changed.`, 'configuration');
   }
   const { bundle, before } = activation;
   const audit = createAuditLog(folders.audit);
@@ -51,13 +51,19 @@ export async function judgeAgain(
   settings: Settings,
   sha256: string,
   by: string,
+  onProgress: (line: string) => void,
 ): Promise<string[]> {
   const client = await connectRunning(settings);
   if (client === undefined) return [];
   return await withClient(client, async () => {
     const told: string[] = [];
     for (const run of await client.listWaiting()) {
-      const proof = await prove(client, run, { what: 'policyChanged', by, about: sha256 });
+      const proof = await prove(
+        client,
+        run,
+        { what: 'policyChanged', by, about: sha256 },
+        onProgress,
+      );
       if (await client.signal(run, policyChanged, sha256, by, proof)) told.push(run);
     }
     return told;
