@@ -12,62 +12,49 @@ const toUsage = (usage: Outcome['usage']): object | undefined =>
         total_tokens: usage.inputTokens + usage.outputTokens,
       };
 
-const toFinishReason = ({ stopped, calls }: Outcome): string =>
-  stopped ?? (calls.length > 0 ? 'tool_calls' : 'stop');
+const toCall = ({ id, name, args }: Outcome['calls'][number]): object => ({
+  id,
+  type: 'function',
+  function: { name, arguments: args },
+});
 
 /** Role first, then content in pieces, then each call: its name, then its arguments in pieces. */
-function toDeltas({ text, calls }: Outcome): readonly object[] {
-  return [
-    { role: 'assistant', content: calls.length > 0 && text === '' ? null : '', refusal: null },
-    ...splitText(text).map((content) => ({ content })),
-    ...calls.flatMap(({ id, name, args }, index) => [
-      { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] },
-      ...splitText(args).map((piece) => ({
-        tool_calls: [{ index, function: { arguments: piece } }],
-      })),
-    ]),
-  ];
-}
-
-const toChoice = (delta: object, reason: string | null): object => ({
-  index: 0,
-  delta,
-  logprobs: null,
-  finish_reason: reason,
-});
+const toDeltas = ({ text, calls }: Outcome): readonly object[] => [
+  { role: 'assistant', content: calls.length > 0 && text === '' ? null : '', refusal: null },
+  ...splitText(text).map((content) => ({ content })),
+  ...calls.flatMap((call, index) => [
+    { tool_calls: [{ index, ...toCall({ ...call, args: '' }) }] },
+    ...splitText(call.args).map((piece) => ({
+      tool_calls: [{ index, function: { arguments: piece } }],
+    })),
+  ]),
+];
 
 export function renderChat(request: NormalRequest, answer: NormalAnswer): Reply {
   const outcome = toOutcome(request, answer);
-  const { text, calls } = outcome;
+  const { text, calls, stopped } = outcome;
   const usage = toUsage(outcome.usage);
-  const head = {
-    id: createId('chatcmpl'),
-    created: Math.floor(Date.now() / 1000),
-    model: request.model,
-  };
+  const created = Math.floor(Date.now() / 1000);
+  const head = { id: createId('chatcmpl'), created, model: request.model };
+  const finish_reason = stopped ?? (calls.length > 0 ? 'tool_calls' : 'stop');
   if (!request.stream) {
     const message = {
       role: 'assistant',
       content: calls.length > 0 && text === '' ? null : text,
       refusal: null,
-      tool_calls:
-        calls.length === 0
-          ? undefined
-          : calls.map(({ id, name, args }) => ({
-              id,
-              type: 'function',
-              function: { name, arguments: args },
-            })),
+      tool_calls: calls.length === 0 ? undefined : calls.map(toCall),
     };
-    const choice = { index: 0, message, logprobs: null, finish_reason: toFinishReason(outcome) };
-    return toJsonReply(200, { ...head, object: 'chat.completion', choices: [choice], usage });
+    const choices = [{ index: 0, message, logprobs: null, finish_reason }];
+    return toJsonReply(200, { ...head, object: 'chat.completion', choices, usage });
   }
-  const toEvent = (choices: readonly object[], extra: object = {}): string =>
+  const toChunk = (choices: readonly object[], extra: object = {}): string =>
     `data: ${JSON.stringify({ ...head, object: 'chat.completion.chunk', choices, ...extra })}\n\n`;
+  const toDelta = (delta: object, reason: string | null = null): string =>
+    toChunk([{ index: 0, delta, logprobs: null, finish_reason: reason }]);
   return toStreamReply([
-    ...toDeltas(outcome).map((delta) => toEvent([toChoice(delta, null)])),
-    toEvent([toChoice({}, toFinishReason(outcome))]),
-    ...(request.includeUsage && usage !== undefined ? [toEvent([], { usage })] : []),
+    ...toDeltas(outcome).map((delta) => toDelta(delta)),
+    toDelta({}, finish_reason),
+    ...(request.includeUsage && usage !== undefined ? [toChunk([], { usage })] : []),
     'data: [DONE]\n\n',
   ]);
 }

@@ -1,19 +1,18 @@
 /** What is asked of a model and what it answers, the same for both wire protocols. */
 
 export interface NormalRequest {
-  readonly api: 'chat' | 'responses';
   readonly model: string;
   readonly stream: boolean;
   /** The whole conversation, oldest first; instructions come as a `system` message. */
   readonly messages: readonly NormalMessage[];
-  readonly tools: readonly ToolSpec[];
+  readonly tools: readonly { readonly name: string }[];
   /** Name of the JSON schema the answer has to follow. */
   readonly schema?: string;
-  /** True when the answer has to be JSON, with or without a schema. */
+  /** The answer has to be JSON, with or without a schema. */
   readonly json: boolean;
-  /** The usage chunk at the end of a chat stream was asked for. */
+  /** The client asked for the usage chunk at the end of a chat stream. */
   readonly includeUsage: boolean;
-  /** The body as it came, for whoever records or checks requests. */
+  /** The body as it came. */
   readonly body: Readonly<Record<string, unknown>>;
 }
 
@@ -30,12 +29,6 @@ export interface PastCall {
   readonly args: string;
 }
 
-export interface ToolSpec {
-  readonly name: string;
-  readonly description: string;
-  readonly parameters: unknown;
-}
-
 /** Text, tool calls or both; `json` is sent as the text of the answer. */
 export interface NormalAnswer {
   readonly text?: string;
@@ -43,7 +36,7 @@ export interface NormalAnswer {
   readonly calls?: readonly AnswerCall[];
   /** Absent: estimated from the length of the texts. `null`: the server reports none. */
   readonly usage?: TokenCounts | null;
-  /** Set when the answer was cut by the token limit. */
+  /** Set when the token limit cut the answer. */
   readonly stopped?: 'length';
 }
 
@@ -60,7 +53,7 @@ export interface TokenCounts {
   readonly outputTokens: number;
 }
 
-/** A request the server turns down, sent as an OpenAI error body. */
+/** A request the server turns down; sent as an OpenAI error body. */
 export class WireError extends Error {
   override readonly name = 'WireError';
   readonly status: number;

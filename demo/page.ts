@@ -1,67 +1,84 @@
-/** Facts → WORKSPACE.md, and back as far as it has to be checked. */
-import type { CommandResult, Facts } from './facts.ts';
-import type { Count, Listing } from './listing.ts';
+/** WORKSPACE.md, made of tool results and nothing else. */
+import { extname } from 'node:path/posix';
+import type { Result } from './results.ts';
 
-const mostRows = 20;
+/** Left out of every count, so that writing it changes none. */
+export const pageName = 'WORKSPACE.md';
+
+/** What a listing shows: `folder/`, `file 120`, `name (link)`. Any other line says that something is missing. */
+const entry = /(?:\/(?: \(not listed\))?| \d+| \((?:link|special)\))$|^\(empty folder\)$/;
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-/** Text of others in a table cell or a line: one line, not too long, nothing that ends the cell. */
-const quote = (text: string, most = 300): string => {
-  const line = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|').trim();
-  return line.length > most ? `${line.slice(0, most - 1)}…` : line;
-};
+/** Text from the workspace, fit for a paragraph or a table cell. */
+const quote = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|').trim();
 
-const table = (left: string, rows: readonly Count[]): string =>
-  [
-    `| ${left} | files |`,
-    '| --- | ---: |',
-    ...rows.slice(0, mostRows).map(([name, files]) => `| ${quote(name, 80)} | ${files} |`),
-    ...(rows.length > mostRows ? [`| ${rows.length - mostRows} more | |`] : []),
-  ].join('\n');
+const list = new Intl.ListFormat('en');
 
-/** The sentence both the writing and the checking of the page count by. */
-export const renderCount = ({ files, folders }: Listing): string =>
-  `${plural(files.length, 'file')} in ${plural(folders.length, 'folder')}`;
+const toLines = (tree: string): readonly string[] =>
+  tree.split('\n').filter((line) => !line.startsWith(`${pageName} `));
 
-function renderCommand({ line, ok, output }: CommandResult): string {
-  if (!ok) return `\`${line}\` did not work here: ${quote(output)}`;
-  const body = output.trim().split('\n').slice(0, mostRows).join('\n').replaceAll('```', "'''");
-  return `\`${line}\` said:\n\n\`\`\`\n${body}\n\`\`\``;
+const toFiles = (tree: string): readonly string[] =>
+  toLines(tree).flatMap((line) => /^ *(.+) \d+$/.exec(line)?.[1] ?? []);
+
+export function renderSize(listing: string): string {
+  const lines = toLines(listing);
+  const folders = lines.filter((line) => line.endsWith('/')).length;
+  const size = `${plural(toFiles(listing).length, 'file')} in ${plural(folders, 'folder')}`;
+  return lines.every((line) => entry.test(line)) ? size : `at least ${size} (the listing was cut)`;
 }
 
-/** Markdown. Sections with no facts are left out. */
-export function renderPage(facts: Facts): string {
-  const { listing, command, scripts } = facts;
+/** Such as `12 .ts, 3 .md`: the most frequent first. */
+const countTypes = (files: readonly string[]): string =>
+  [...Map.groupBy(files, (file) => extname(file) || 'without extension')]
+    .toSorted(([, a], [, b]) => b.length - a.length)
+    .slice(0, 4)
+    .map(([type, { length }]) => `${length} ${type}`)
+    .join(', ');
+
+/** A row for each folder of the root, and `./` for its own files. */
+function renderFolders(listing: string): string {
+  const trees = listing.split(/\n(?! {2})/);
+  const rows = [...Map.groupBy(trees, (tree) => /^.+\/(?=\n)/.exec(tree)?.[0] ?? './')]
+    .map(([folder, parts]) => ({ folder, files: toFiles(parts.join('\n')) }))
+    .filter(({ files }) => files.length > 0)
+    .toSorted((a, b) => b.files.length - a.files.length)
+    .map(({ folder, files }) => `| ${quote(folder)} | ${files.length} | ${countTypes(files)} |`);
+  return rows.length === 0
+    ? ''
+    : ['| folder | files | types |', '| --- | ---: | --- |', ...rows].join('\n');
+}
+
+function renderScripts(manifest: string): string {
+  try {
+    const { scripts = {} } = JSON.parse(manifest) as { scripts?: Record<string, string> };
+    return Object.entries(scripts)
+      .map(([name, command]) => `- \`npm run ${name}\`: \`${quote(command)}\``)
+      .join('\n');
+  } catch {
+    return ''; // Long results are cut.
+  }
+}
+
+/** Sections that no result speaks of are left out. */
+export function renderPage(results: readonly Result[]): string {
+  const others = results.filter(({ of }) => of !== pageName);
+  const textOf = (pattern: RegExp): string =>
+    others.find(({ of, state }) => state === 'ok' && pattern.test(of))?.text ?? '';
+  const listing = textOf(/^\.$/);
+  const readme = textOf(/^readme/i);
+  const scripts = renderScripts(textOf(/^package\.json$/));
+  const commits = others.find(({ tool }) => tool === 'run_command')?.text.replace(/^exit .*\n/, '');
+  const unlisted = new Set(listing.match(/[^ \n]+\/(?= \(not listed\)$)/gm));
+  const calls = others.map(({ tool, of, state }) => `\`${tool} ${of}\` (${state})`);
   const sections = [
-    `# ${quote(facts.name ?? 'Workspace', 100)}`,
-    ...(facts.description === undefined ? [] : [quote(facts.description, 600)]),
-    `Demo model: a small program wrote this page from what its tools returned. Not counted: ${['WORKSPACE.md itself', 'links', ...listing.closed.map((folder) => `what is in ${quote(folder, 100)}/`)].join(', ')}.`,
-    `**Size:** ${renderCount(listing)}${listing.complete ? '' : ', at least: the listing was cut'}.`,
-    ...(listing.files.length === 0
-      ? []
-      : [`## File types\n\n${table('extension', facts.extensions)}`]),
-    ...(facts.topFolders.length === 0
-      ? []
-      : [`## Folders\n\n${table('folder', facts.topFolders)}`]),
-    ...(scripts.length === 0
-      ? []
-      : [
-          `## Scripts\n\n${scripts
-            .slice(0, mostRows)
-            .map(([name, line]) => `- \`${quote(name, 60)}\`: \`${quote(line, 160)}\``)
-            .join('\n')}`,
-        ]),
-    ...(command === undefined
-      ? []
-      : [
-          `## ${command.line.startsWith('git log') ? 'Recent commits' : 'Root folder'}\n\n${renderCommand(command)}`,
-        ]),
-    ...(facts.sources.length === 0 ? [] : [`Read: ${facts.sources.join(', ')}.`]),
+    `# ${quote(/^# +(.+)$/m.exec(readme)?.[1] ?? 'Workspace')}`,
+    quote(readme.split(/\n\s*\n/).find((block) => /^[*_"]*\p{L}/u.test(block)) ?? ''),
+    `${renderSize(listing)}, not counting ${list.format([pageName, 'links', ...unlisted])}.`,
+    renderFolders(listing),
+    scripts && `## Scripts\n\n${scripts}`,
+    commits && `## Recent commits\n\n${commits.trimEnd().replaceAll(/^/gm, '    ')}`,
+    `Written by the demo model of dev-agent, a small program that only repeats what its tools returned: ${list.format(calls)}.`,
   ];
-  return `${sections.join('\n\n')}\n`;
+  return `${sections.filter(Boolean).join('\n\n')}\n`;
 }
-
-/** True when the page says of the workspace what the listing says. */
-export const isPageTrue = (page: string, listing: Listing): boolean =>
-  page.includes(`**Size:** ${renderCount(listing)}`);

@@ -1,5 +1,5 @@
 /** Request bodies of both protocols → one form. Lenient where servers are: unknown fields are ignored. */
-import type { NormalMessage, NormalRequest, PastCall, ToolSpec } from './exchange.ts';
+import type { NormalMessage, NormalRequest, PastCall } from './exchange.ts';
 import { WireError } from './exchange.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -27,138 +27,126 @@ function parseBody(text: string): Fields {
     throw new WireError(400, `The body is not JSON: ${(error as Error).message}.`);
   }
   if (!isFields(body)) throw new WireError(400, 'The body must be a JSON object.');
-  if (toText(body['model']) === '') {
-    throw new WireError(400, 'You must provide a model parameter: the name of a model as text.');
-  }
+  if (toText(body['model']) === '') throw new WireError(400, 'model must be the name of a model.');
   return body;
+}
+
+/** What both protocols say in the same words, or nearly. */
+function toRequest(
+  body: Fields,
+  format: Fields,
+  messages: readonly NormalMessage[],
+  includeUsage: boolean,
+): NormalRequest {
+  return {
+    model: toText(body['model']),
+    stream: body['stream'] === true,
+    messages,
+    tools: toList(body['tools'])
+      .map(toFields)
+      .map((tool) => ({ name: toText(toFields(tool['function'] ?? tool)['name']) })),
+    schema: toText(toFields(format['json_schema'] ?? format)['name']) || undefined,
+    json: format['type'] === 'json_schema' || format['type'] === 'json_object',
+    includeUsage,
+    body,
+  };
+}
+
+function toMessage(
+  role: unknown,
+  text: string,
+  calls: readonly PastCall[],
+  place: string,
+): NormalMessage {
+  if (role === 'system' || role === 'developer') return { role: 'system', text };
+  if (role === 'user') return { role, text };
+  if (role === 'assistant') return { role, text, calls };
+  throw new WireError(
+    400,
+    `${place}.role is ${JSON.stringify(role)}; expected system, developer, user, assistant or tool.`,
+  );
+}
+
+function toCall(id: unknown, called: unknown): PastCall {
+  const { name, arguments: args } = toFields(called);
+  return { id: toText(id), name: toText(name), args: toText(args) };
 }
 
 function parseChatMessage(value: unknown, index: number): NormalMessage {
   const message = toFields(value);
-  const role = message['role'];
+  const { role } = message;
   const text = toContent(message['content']);
-  switch (role) {
-    case 'system':
-    case 'developer':
-      return { role: 'system', text };
-    case 'user':
-      return { role: 'user', text };
-    case 'assistant': {
-      const calls = toList(message['tool_calls']).map((item): PastCall => {
-        const call = toFields(item);
-        const { name, arguments: args } = toFields(call['function']);
-        return { id: toText(call['id']), name: toText(name), args: toText(args) };
-      });
-      return { role: 'assistant', text, calls };
-    }
-    case 'tool':
-      return { role: 'tool', callId: toText(message['tool_call_id']), text };
-    default:
-      throw new WireError(
-        400,
-        `messages[${index}].role is ${JSON.stringify(role)}; expected system, developer, user, assistant or tool.`,
-      );
-  }
+  if (role === 'tool') return { role, callId: toText(message['tool_call_id']), text };
+  const calls = toList(message['tool_calls']).map((item) => {
+    const { id, function: called } = toFields(item);
+    return toCall(id, called);
+  });
+  return toMessage(role, text, calls, `messages[${index}]`);
 }
 
 /** @throws WireError 400 naming the field that is wrong. */
 export function parseChat(text: string): NormalRequest {
   const body = parseBody(text);
   const messages = toList(body['messages']).map(parseChatMessage);
-  if (messages.length === 0) throw new WireError(400, 'messages must be a list with a message.');
-  const format = toFields(body['response_format']);
-  const schema = toText(toFields(format['json_schema'])['name']);
-  return {
-    api: 'chat',
-    model: toText(body['model']),
-    stream: body['stream'] === true,
-    messages,
-    tools: toList(body['tools']).map((item): ToolSpec => toTool(toFields(item)['function'])),
-    schema: schema === '' ? undefined : schema,
-    json: format['type'] === 'json_schema' || format['type'] === 'json_object',
-    includeUsage: toFields(body['stream_options'])['include_usage'] === true,
-    body,
-  };
+  if (messages.length === 0)
+    throw new WireError(400, 'messages must be a list with at least one message.');
+  const includeUsage = toFields(body['stream_options'])['include_usage'] === true;
+  return toRequest(body, toFields(body['response_format']), messages, includeUsage);
 }
 
-function toTool(value: unknown): ToolSpec {
-  const { name, description, parameters } = toFields(value);
-  return { name: toText(name), description: toText(description), parameters };
+function parseItem(value: unknown, index: number): readonly NormalMessage[] {
+  const item = toFields(value);
+  const { type, role, call_id: id } = item;
+  switch (type ?? 'message') {
+    case 'message':
+      return [toMessage(role, toContent(item['content']), [], `input[${index}]`)];
+    case 'function_call':
+      return [{ role: 'assistant', text: '', calls: [toCall(id, item)] }];
+    case 'function_call_output':
+      return [{ role: 'tool', callId: toText(id), text: toContent(item['output']) }];
+    case 'reasoning':
+      return [];
+    default:
+      throw new WireError(400, `input[${index}].type ${JSON.stringify(type)} is unknown.`);
+  }
 }
 
 /** Items of one assistant turn arrive one by one: texts and calls in a row are one message. */
-function addInputItem(messages: NormalMessage[], value: unknown, index: number): void {
-  const item = toFields(value);
-  switch (item['type'] ?? 'message') {
-    case 'message': {
-      const role = item['role'];
-      const text = toContent(item['content']);
-      if (role === 'user') messages.push({ role, text });
-      else if (role === 'system' || role === 'developer') messages.push({ role: 'system', text });
-      else if (role === 'assistant') addAssistant(messages, text, []);
-      else throw new WireError(400, `input[${index}].role is ${JSON.stringify(role)}.`);
-      return;
-    }
-    case 'function_call': {
-      const { call_id: id, name, arguments: args } = item;
-      const call = { id: toText(id), name: toText(name), args: toText(args) };
-      addAssistant(messages, '', [call]);
-      return;
-    }
-    case 'function_call_output':
-      messages.push({
-        role: 'tool',
-        callId: toText(item['call_id']),
-        text: toContent(item['output']),
+function joinTurns(messages: readonly NormalMessage[]): readonly NormalMessage[] {
+  const joined: NormalMessage[] = [];
+  for (const message of messages) {
+    const last = joined.at(-1);
+    const { role, text } = message;
+    if (
+      role !== 'assistant' ||
+      last?.role !== 'assistant' ||
+      (text !== '' && last.calls.length > 0)
+    )
+      joined.push(message);
+    else
+      joined.splice(-1, 1, {
+        role,
+        text: last.text + text,
+        calls: [...last.calls, ...message.calls],
       });
-      return;
-    case 'reasoning':
-      return;
-    default:
-      throw new WireError(400, `input[${index}].type ${JSON.stringify(item['type'])} is unknown.`);
   }
-}
-
-function addAssistant(messages: NormalMessage[], text: string, calls: readonly PastCall[]): void {
-  const last = messages.at(-1);
-  if (last?.role !== 'assistant' || (text !== '' && last.calls.length > 0)) {
-    messages.push({ role: 'assistant', text, calls });
-    return;
-  }
-  messages[messages.length - 1] = {
-    role: 'assistant',
-    text: last.text + text,
-    calls: [...last.calls, ...calls],
-  };
+  return joined;
 }
 
 /** @throws WireError 400 naming the field that is wrong, or when the server is asked to remember. */
 export function parseResponses(text: string): NormalRequest {
   const body = parseBody(text);
-  if (toText(body['previous_response_id']) !== '') {
+  const { instructions, input } = body;
+  if (toText(body['previous_response_id']) !== '')
     throw new WireError(
       400,
       'previous_response_id is not supported: this server keeps nothing. Send the whole conversation as input.',
     );
-  }
-  const messages: NormalMessage[] = [];
-  if (typeof body['instructions'] === 'string') {
-    messages.push({ role: 'system', text: body['instructions'] });
-  }
-  if (typeof body['input'] === 'string') messages.push({ role: 'user', text: body['input'] });
-  else toList(body['input']).forEach((item, index) => addInputItem(messages, item, index));
-  if (messages.length === 0) throw new WireError(400, 'input must be text or a list of items.');
-  const format = toFields(toFields(body['text'])['format']);
-  const schema = toText(format['name']);
-  return {
-    api: 'responses',
-    model: toText(body['model']),
-    stream: body['stream'] === true,
-    messages,
-    tools: toList(body['tools']).map(toTool),
-    schema: schema === '' ? undefined : schema,
-    json: format['type'] === 'json_schema' || format['type'] === 'json_object',
-    includeUsage: true,
-    body,
-  };
+  const items = typeof input === 'string' ? [{ role: 'user', content: input }] : toList(input);
+  const messages = joinTurns(items.flatMap(parseItem));
+  const system =
+    typeof instructions === 'string' ? [{ role: 'system', text: instructions } as const] : [];
+  const all = [...system, ...messages];
+  if (all.length === 0) throw new WireError(400, 'input must be text or a list of items.');
+  return toRequest(body, toFields(toFields(body['text'])['format']), all, true);
 }

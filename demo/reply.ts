@@ -1,6 +1,6 @@
 /** An HTTP reply before it is sent: one chunk for JSON, one chunk an event for a stream. */
 import { randomUUID } from 'node:crypto';
-import type { AnswerCall, NormalAnswer, NormalRequest, TokenCounts } from './exchange.ts';
+import type { NormalAnswer, NormalRequest, PastCall, TokenCounts, WireError } from './exchange.ts';
 
 export interface Reply {
   readonly status: number;
@@ -11,7 +11,7 @@ export interface Reply {
 /** An answer with nothing left open: texts, ids and counts as they go over the wire. */
 export interface Outcome {
   readonly text: string;
-  readonly calls: readonly { readonly id: string; readonly name: string; readonly args: string }[];
+  readonly calls: readonly PastCall[];
   readonly usage: TokenCounts | null;
   readonly stopped?: 'length';
 }
@@ -19,7 +19,7 @@ export interface Outcome {
 export const toJsonReply = (
   status: number,
   body: unknown,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Reply['headers'] = {},
 ): Reply => ({
   status,
   headers: { 'content-type': 'application/json', ...headers },
@@ -33,48 +33,32 @@ export const toStreamReply = (events: readonly string[]): Reply => ({
 });
 
 /** The body OpenAI's servers send with a status of 400 and above. */
-export const toErrorReply = (
-  status: number,
-  message: string,
-  headers: Readonly<Record<string, string>> = {},
-): Reply => {
+export function toErrorReply({ status, message, headers }: WireError): Reply {
   const type =
     status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'server_error';
   return toJsonReply(status, { error: { message, type, param: null, code: null } }, headers);
-};
+}
 
 /** A fresh id such as `call_3f0c…`. */
 export const createId = (prefix: string): string =>
   `${prefix}_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
 
 /** About four characters a token, as tokenizers for English and code come out. */
-const estimateTokens = (characters: number): number => Math.ceil(characters / 4);
-
-const toCall = ({ id, name, args }: AnswerCall): Outcome['calls'][number] => ({
-  id: id ?? createId('call'),
-  name,
-  args: typeof args === 'string' ? args : JSON.stringify(args),
-});
+const estimateTokens = (text: string): number => Math.ceil(text.length / 4);
 
 export function toOutcome(request: NormalRequest, answer: NormalAnswer): Outcome {
-  const text = answer.json === undefined ? (answer.text ?? '') : JSON.stringify(answer.json);
-  const calls = (answer.calls ?? []).map(toCall);
-  const written = calls.reduce(
-    (sum, call) => sum + call.name.length + call.args.length,
-    text.length,
-  );
-  return {
-    text,
-    calls,
-    usage:
-      answer.usage === undefined
-        ? {
-            inputTokens: estimateTokens(JSON.stringify(request.body).length),
-            outputTokens: estimateTokens(written),
-          }
-        : answer.usage,
-    stopped: answer.stopped,
-  };
+  const { json, stopped, usage } = answer;
+  const text = json === undefined ? (answer.text ?? '') : JSON.stringify(json);
+  const calls = (answer.calls ?? []).map(({ id = createId('call'), name, args }) => ({
+    id,
+    name,
+    args: typeof args === 'string' ? args : JSON.stringify(args),
+  }));
+  const estimate = (): TokenCounts => ({
+    inputTokens: estimateTokens(JSON.stringify(request.body)),
+    outputTokens: estimateTokens(text + calls.map(({ name, args }) => name + args).join('')),
+  });
+  return { text, calls, usage: usage === undefined ? estimate() : usage, stopped };
 }
 
 /** At least 16 characters and at most some 64 pieces a text; never between the halves of a character. */

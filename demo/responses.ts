@@ -3,117 +3,81 @@ import type { NormalAnswer, NormalRequest } from './exchange.ts';
 import type { Outcome, Reply } from './reply.ts';
 import { createId, splitText, toJsonReply, toOutcome, toStreamReply } from './reply.ts';
 
-type Event = Readonly<Record<string, unknown>> & { readonly type: string };
-
-interface MessageItem {
-  readonly id: string;
-  readonly type: 'message';
-  readonly role: 'assistant';
-  readonly status: string;
-  readonly content: readonly TextPart[];
+interface Event {
+  readonly type: string;
+  readonly [field: string]: unknown;
 }
 
-interface TextPart {
-  readonly type: 'output_text';
-  readonly text: string;
-  readonly annotations: readonly never[];
-  readonly logprobs: readonly never[];
+/** An item of the output with what a stream says between its beginning and its end. */
+interface Item {
+  readonly whole: { readonly id: string; readonly [field: string]: unknown };
+  readonly empty: object;
+  readonly middle: readonly Event[];
 }
 
-interface CallItem {
-  readonly id: string;
-  readonly type: 'function_call';
-  readonly status: string;
-  readonly call_id: string;
-  readonly name: string;
-  readonly arguments: string;
-}
-
-const toPart = (text: string): TextPart => ({
+const toPart = (text: string): object => ({
   type: 'output_text',
   text,
   annotations: [],
   logprobs: [],
 });
 
-function toItems({ text, calls, stopped }: Outcome): readonly (MessageItem | CallItem)[] {
-  const status = stopped === undefined ? 'completed' : 'incomplete';
-  const message: MessageItem = {
-    id: createId('msg'),
-    type: 'message',
-    role: 'assistant',
-    status,
-    content: [toPart(text)],
+function toTextItem(text: string, status: string): Item {
+  const head = { id: createId('msg'), type: 'message', role: 'assistant' };
+  const at = { content_index: 0 };
+  return {
+    whole: { ...head, status, content: [toPart(text)] },
+    empty: { ...head, status: 'in_progress', content: [] },
+    middle: [
+      { type: 'response.content_part.added', ...at, part: toPart('') },
+      ...splitText(text).map((delta) => ({
+        type: 'response.output_text.delta',
+        ...at,
+        delta,
+        logprobs: [],
+      })),
+      { type: 'response.output_text.done', ...at, text, logprobs: [] },
+      { type: 'response.content_part.done', ...at, part: toPart(text) },
+    ],
   };
-  return [
-    ...(text === '' && calls.length > 0 ? [] : [message]),
-    ...calls.map(({ id, name, args }): CallItem => ({
-      id: createId('fc'),
-      type: 'function_call',
-      status,
-      call_id: id,
-      name,
-      arguments: args,
-    })),
-  ];
 }
+
+function toCallItem({ id, name, args }: Outcome['calls'][number], status: string): Item {
+  const head = { id: createId('fc'), type: 'function_call', call_id: id, name };
+  const type = 'response.function_call_arguments';
+  return {
+    whole: { ...head, status, arguments: args },
+    empty: { ...head, status: 'in_progress', arguments: '' },
+    middle: [
+      ...splitText(args).map((delta) => ({ type: `${type}.delta`, delta })),
+      { type: `${type}.done`, name, arguments: args },
+    ],
+  };
+}
+
+const toItemEvents = ({ whole, empty, middle }: Item, output_index: number): readonly Event[] => [
+  { type: 'response.output_item.added', output_index, item: empty },
+  ...middle.map((event) => ({ ...event, item_id: whole.id, output_index })),
+  { type: 'response.output_item.done', output_index, item: whole },
+];
 
 const toUsage = (usage: Outcome['usage']): object | null =>
-  usage === null
-    ? null
-    : {
-        input_tokens: usage.inputTokens,
-        input_tokens_details: { cached_tokens: 0 },
-        output_tokens: usage.outputTokens,
-        output_tokens_details: { reasoning_tokens: 0 },
-        total_tokens: usage.inputTokens + usage.outputTokens,
-      };
-
-function toItemEvents(item: MessageItem | CallItem, index: number): readonly Event[] {
-  const place = { item_id: item.id, output_index: index };
-  const frame = (started: object, middle: readonly Event[]): readonly Event[] => [
-    { type: 'response.output_item.added', output_index: index, item: started },
-    ...middle,
-    { type: 'response.output_item.done', output_index: index, item },
-  ];
-  if (item.type === 'function_call') {
-    return frame({ ...item, status: 'in_progress', arguments: '' }, [
-      ...splitText(item.arguments).map((delta) => ({
-        type: 'response.function_call_arguments.delta',
-        ...place,
-        delta,
-      })),
-      {
-        type: 'response.function_call_arguments.done',
-        ...place,
-        name: item.name,
-        arguments: item.arguments,
-      },
-    ]);
-  }
-  return frame(
-    { ...item, status: 'in_progress', content: [] },
-    item.content.flatMap((part, content_index) => {
-      const at = { ...place, content_index };
-      return [
-        { type: 'response.content_part.added', ...at, part: toPart('') },
-        ...splitText(part.text).map((delta) => ({
-          type: 'response.output_text.delta',
-          ...at,
-          delta,
-          logprobs: [],
-        })),
-        { type: 'response.output_text.done', ...at, text: part.text, logprobs: [] },
-        { type: 'response.content_part.done', ...at, part },
-      ];
-    }),
-  );
-}
+  usage && {
+    input_tokens: usage.inputTokens,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: usage.outputTokens,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: usage.inputTokens + usage.outputTokens,
+  };
 
 export function renderResponses(request: NormalRequest, answer: NormalAnswer): Reply {
-  const outcome = toOutcome(request, answer);
-  const output = toItems(outcome);
+  const { text, calls, stopped, usage } = toOutcome(request, answer);
   const { body, model } = request;
+  const status = stopped === undefined ? 'completed' : 'incomplete';
+  const items = [
+    ...(text === '' && calls.length > 0 ? [] : [toTextItem(text, status)]),
+    ...calls.map((call) => toCallItem(call, status)),
+  ];
   const started = {
     id: createId('resp'),
     object: 'response',
@@ -136,20 +100,19 @@ export function renderResponses(request: NormalRequest, answer: NormalAnswer): R
     truncation: 'disabled',
     usage: null,
   };
-  const isCut = outcome.stopped !== undefined;
   const ended = {
     ...started,
-    status: isCut ? 'incomplete' : 'completed',
-    incomplete_details: isCut ? { reason: 'max_output_tokens' } : null,
-    output,
-    usage: toUsage(outcome.usage),
+    status,
+    incomplete_details: stopped === undefined ? null : { reason: 'max_output_tokens' },
+    output: items.map(({ whole }) => whole),
+    usage: toUsage(usage),
   };
   if (!request.stream) return toJsonReply(200, ended);
   const events: readonly Event[] = [
     { type: 'response.created', response: started },
     { type: 'response.in_progress', response: started },
-    ...output.flatMap(toItemEvents),
-    { type: isCut ? 'response.incomplete' : 'response.completed', response: ended },
+    ...items.flatMap(toItemEvents),
+    { type: `response.${status}`, response: ended },
   ];
   return toStreamReply(
     events.map(({ type, ...fields }, sequence_number) => {

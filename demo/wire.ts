@@ -12,8 +12,8 @@ import type { Reply } from './reply.ts';
 import { toErrorReply, toJsonReply } from './reply.ts';
 import { renderResponses } from './responses.ts';
 
-/** Longest request body that is read, in bytes. */
-const mostBytes = 64 * 1024 * 1024;
+/** Longest request body that is read. */
+const maxBytes = 64 * 1024 * 1024;
 
 export interface WireOptions {
   /** Port on 127.0.0.1; 0 or absent for a free one. */
@@ -53,35 +53,30 @@ async function readBody(incoming: IncomingMessage): Promise<string> {
   let bytes = 0;
   for await (const part of incoming as AsyncIterable<Buffer>) {
     bytes += part.length;
-    if (bytes > mostBytes) {
-      throw new WireError(413, `The body is larger than ${mostBytes} bytes. Send less text.`);
-    }
+    if (bytes > maxBytes)
+      throw new WireError(413, `The body is larger than ${maxBytes} bytes. Send less text.`);
     parts.push(part);
   }
   return Buffer.concat(parts).toString('utf8');
 }
 
-const protocols = {
-  '/v1/chat/completions': { parse: parseChat, render: renderChat },
-  '/v1/responses': { parse: parseResponses, render: renderResponses },
-} as const;
+interface Protocol {
+  readonly parse: (body: string) => NormalRequest;
+  readonly render: (request: NormalRequest, answer: NormalAnswer) => Reply;
+}
 
-const toModel = (id: string): object => ({
-  id,
-  object: 'model',
-  created: 0,
-  owned_by: 'dev-agent',
-});
+const protocols: Readonly<Record<string, Protocol>> = {
+  'POST /v1/chat/completions': { parse: parseChat, render: renderChat },
+  'POST /v1/responses': { parse: parseResponses, render: renderResponses },
+};
 
+/** The list of models, or the one that the path names. */
 function renderModels(models: readonly string[], path: string): Reply {
-  if (path === '/v1/models') {
-    return toJsonReply(200, { object: 'list', data: models.map(toModel) });
-  }
-  const id = models.find((model) => path === `/v1/models/${encodeURIComponent(model)}`);
-  if (id === undefined) {
-    throw new WireError(404, `No model at ${path}. Known models: ${models.join(', ')}.`);
-  }
-  return toJsonReply(200, toModel(id));
+  const data = models.map((id) => ({ id, object: 'model', created: 0, owned_by: 'dev-agent' }));
+  if (path === '/v1/models') return toJsonReply(200, { object: 'list', data });
+  const found = data.find(({ id }) => path === `/v1/models/${encodeURIComponent(id)}`);
+  if (found !== undefined) return toJsonReply(200, found);
+  throw new WireError(404, `No model at ${path}. Known models: ${models.join(', ')}.`);
 }
 
 /** Listens when it resolves. @throws the system's error when the port is taken. */
@@ -95,22 +90,19 @@ export async function startWire(options: WireOptions): Promise<WireServer> {
       admit?.(incoming);
       const path = new URL(incoming.url ?? '/', 'http://localhost').pathname;
       const route = `${incoming.method} ${path}`;
-      if (route === 'GET /v1/models' || route.startsWith('GET /v1/models/')) {
-        reply = renderModels(models, path);
-      } else {
-        const protocol =
-          path === '/v1/chat/completions' || path === '/v1/responses' ? protocols[path] : undefined;
-        if (protocol === undefined || incoming.method !== 'POST') {
-          throw new WireError(404, `Unknown request: ${route}. Expected a path of the OpenAI API.`);
-        }
+      const protocol = protocols[route];
+      if (protocol !== undefined) {
         request = protocol.parse(await readBody(incoming));
         reply = protocol.render(request, await answer(request, incoming));
-      }
+      } else if (/^GET \/v1\/models(?:\/|$)/.test(route)) reply = renderModels(models, path);
+      else
+        throw new WireError(404, `Unknown request: ${route}. Expected a path of the OpenAI API.`);
     } catch (error) {
-      reply =
+      const refused =
         error instanceof WireError
-          ? toErrorReply(error.status, error.message, error.headers)
-          : toErrorReply(500, `The model failed: ${String(error)}`);
+          ? error
+          : new WireError(500, `The model failed: ${String(error)}`);
+      reply = toErrorReply(refused);
     }
     await deliver(reply, response, request);
   }

@@ -19,7 +19,6 @@ import type { Turn } from '../model-server/turns.ts';
 import { toAnswer } from '../model-server/turns.ts';
 
 const toRequest = (role: Role, messages: readonly NormalMessage[]): SeenRequest => ({
-  api: 'chat',
   model: 'scripted',
   stream: false,
   messages,
@@ -85,12 +84,11 @@ test('a function hears how often the same request came before', () => {
 
 test('roles are found by schema and tools, and by the words of the prompt where schemas are not used', () => {
   const plain: NormalRequest = ask('other', 'Hi');
-  const tool = { name: 'read_file', description: '', parameters: {} };
   const words = (text: string): NormalRequest => ({ ...plain, messages: [{ role: 'user', text }] });
   for (const [request, role] of [
     [{ ...plain, schema: 'plan', json: true }, 'planner'],
     [{ ...plain, schema: 'review', json: true }, 'reviewer'],
-    [{ ...plain, tools: [tool] }, 'executor'],
+    [{ ...plain, tools: [{ name: 'read_file' }] }, 'executor'],
     [{ ...words('JSON: {"verdict": "accept" | "retry" | "replan"}'), json: true }, 'reviewer'],
     [{ ...words('JSON with "steps"'), json: true }, 'planner'],
     [plain, 'other'],

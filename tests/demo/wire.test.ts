@@ -154,12 +154,9 @@ suite('chat', () => {
     });
     assert.deepEqual(reply.choices[0]?.message.parsed, { ok: true });
     const request = seen.at(-1);
-    assert.equal(request?.api, 'chat');
-    assert.equal(request.schema, 'plan');
+    assert.equal(request?.schema, 'plan');
     assert.equal(request.json, true);
-    assert.deepEqual(request.tools, [
-      { name: tool.name, description: tool.description, parameters: tool.parameters },
-    ]);
+    assert.deepEqual(request.tools, [{ name: tool.name }]);
     assert.deepEqual(request.messages, [
       { role: 'system', text: 'Be brief.' },
       { role: 'user', text: 'Part 1, part 2' },
@@ -269,8 +266,7 @@ suite('responses', () => {
     });
     assert.deepEqual(reply.output_parsed, { verdict: 'accept', notes: '' });
     const request = seen.at(-1);
-    assert.equal(request?.api, 'responses');
-    assert.equal(request.schema, 'review');
+    assert.equal(request?.schema, 'review');
     assert.deepEqual(
       request.tools.map(({ name }) => name),
       ['write_file'],

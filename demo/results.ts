@@ -1,0 +1,26 @@
+/** What the tools of the current step returned: all the demo model knows. */
+import type { NormalMessage } from './exchange.ts';
+
+export interface Result {
+  readonly tool: string;
+  /** The path or the command. */
+  readonly of: string;
+  /** `ok`, `failed` or `refused`. */
+  readonly state: string;
+  readonly text: string;
+}
+
+/** Results come as data between two lines; the first says which call they answer. */
+const frame =
+  /^<result [^\n]*\btool="(?<tool>\w+)" of="(?<of>[^"]*)" state="(?<state>\w+)"[^\n]*>\n(?<text>[^]*)\n<\/result [^\n]*>$/;
+
+const isFinish = (message: NormalMessage): boolean =>
+  message.role === 'assistant' && message.calls.some(({ name }) => name === 'finish_step');
+
+/** Oldest first. A step that was finished and is taken up again starts afresh. */
+export const readResults = (messages: readonly NormalMessage[]): readonly Result[] =>
+  messages
+    .slice(messages.findLastIndex(isFinish) + 1)
+    .flatMap(({ role, text }) => (role === 'tool' ? [frame.exec(text)?.groups] : []))
+    .filter((groups) => groups !== undefined)
+    .map(({ tool = '', of = '', state = '', text = '' }) => ({ tool, of, state, text }));
