@@ -4,7 +4,7 @@ import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
 import { answerApproval, policyChanged, toStandingBy } from './contract.ts';
 import { heed } from './messages.ts';
 import { enter } from './show.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
 
 /** Answers come as updates: the validator refuses a stale or wrong one before it leaves any event. */
 export function registerApprovals(run: Run): void {

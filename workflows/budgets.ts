@@ -10,8 +10,8 @@ import {
   renderLimit,
   renderMeter,
 } from './meters.ts';
-import type { Run } from './state.ts';
-import { limitsOf } from './state.ts';
+import type { Run } from './live-run.ts';
+import { limitsOf } from './live-run.ts';
 import * as usage from './usage.ts';
 
 /**

@@ -2,11 +2,13 @@
 import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
 import type { Checkpoint, EnsureRequest, EnsureResult } from '../activities/contract.ts';
 import { waitForAnswer } from './approvals.ts';
-import { rewindRun, toFreshStep } from './contract.ts';
+import { rewindRun } from './contract.ts';
 import type { ApprovalRequest, RewindOrder, Rewound } from './contract.ts';
 import { heed } from './messages.ts';
 import { enter } from './show.ts';
-import type { Run, RunState, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { RunState, StepRecord } from './state.ts';
+import { toFreshStep } from './state.ts';
 
 /** Makes sure of the workspace before a step, and notes where the run stands. Runs without snapshots skip it. */
 export async function beginStep(run: Run, step: StepRecord): Promise<void> {

@@ -4,8 +4,15 @@ import type { Approval, ModelChoice, Order, PlannedStep } from '../activities/co
 import type { Proof } from '../activities/messages.ts';
 import type { PromoteRequest, PromoteResult } from '../activities/promotion.ts';
 import type { Limits, Meter } from '../policies/action.ts';
+import type { RunState, StepState } from './state.ts';
+import type { RunUsage } from './usage.ts';
+
+export type { RunUsage } from './usage.ts';
 
 export const workflowType = 'agentRun';
+
+/** The workflow itself. `carried` is the state of a fork or restore, or of the history before this one. */
+export type AgentRun = (input: RunInput, carried?: RunState) => Promise<RunResult>;
 
 /** Workflow ids are `run-<id>`; people say `<id>`. */
 export const toWorkflowId = (run: string): string => `run-${run}`;
@@ -94,32 +101,6 @@ export const exitCodes: Readonly<Record<RunStatus, number>> = {
   unavailable: 69,
   cancelled: 130,
 };
-
-export interface RunUsage {
-  readonly steps: number;
-  readonly toolCalls: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  /** Milliseconds spent in model calls and tools; waiting is free. */
-  readonly workMs: number;
-  /** Bytes that tools returned. */
-  readonly outputBytes?: number;
-  /** Answers of models. */
-  readonly modelCalls?: number;
-  /** Those of the input tokens that servers had in their cache. */
-  readonly cachedTokens?: number;
-  /** US dollars, of the models that have a price; absent when none has. */
-  readonly usd?: number;
-  /** Models without a price: what they cost is not in `usd`. */
-  readonly unpriced?: readonly string[];
-  readonly tools?: Readonly<Record<string, ToolUsage>>;
-}
-
-export interface ToolUsage {
-  readonly calls: number;
-  readonly workMs: number;
-  readonly outputBytes: number;
-}
 
 export interface RunResult {
   readonly status: RunStatus;
@@ -215,23 +196,10 @@ export interface ApprovalRequest {
 }
 
 export interface StepView extends PlannedStep {
-  /** `merging`: accepted, and not yet in the workspace; for steps that run beside others only. */
-  readonly state: 'waiting' | 'running' | 'reviewing' | 'merging' | 'done';
+  readonly state: StepState;
   /** True when the run can be taken back to its start. */
   readonly begun?: boolean;
 }
-
-/** A planned step of which nothing is done yet, as the run's state keeps it. */
-export const toFreshStep = ({ id, title, dependsOn }: PlannedStep) => ({
-  id,
-  title,
-  dependsOn,
-  state: 'waiting' as const,
-  attempts: 0,
-  turns: 0,
-  observations: [],
-  notes: [],
-});
 
 export interface RunView {
   readonly run: string;

@@ -5,12 +5,12 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { AgentRun } from './contract.ts';
 import { cancelRun, pauseRun, resumeRun, sayToRun } from './contract.ts';
 import { heed } from './messages.ts';
-import type { agentRun } from './run.ts';
 import { sha256 } from './sha256.ts';
 import { enter } from './show.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
 import { hear } from './words.ts';
 
 /** Whoever reaches the server can send anything: an odd message must not stop the run. */
@@ -77,5 +77,5 @@ export async function continueWhenLong(run: Run): Promise<void> {
   if (historyLength < (run.input.historyLimit ?? 2_000) && !continueAsNewSuggested) return;
   run.leaving = true;
   await condition(allHandlersFinished);
-  await continueAsNew<typeof agentRun>(run.input, run.state);
+  await continueAsNew<AgentRun>(run.input, run.state);
 }

@@ -17,9 +17,10 @@ import { perform } from './perform.ts';
 import { noteOutcome } from './progress.ts';
 import { noteUntrusted, untrustedBefore } from './untrusted.ts';
 import { enter } from './show.ts';
-import type { Run, RunState, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { RunState, StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
-import type { OpenQuestion } from './words.ts';
+import type { OpenQuestion } from './state.ts';
 import { dropQuestion, isOpen, markRead, openQuestion, renderWord, unheardBy } from './words.ts';
 import { mustListen } from './listen.ts';
 

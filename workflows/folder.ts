@@ -6,7 +6,7 @@ import { RunEnd } from './failures.ts';
 import { endHooks } from './hooks.ts';
 import { endStage } from './promotion.ts';
 import { enter } from './show.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
 
 const firstWaitMs = 1_000;
 const longestWaitMs = 30_000;

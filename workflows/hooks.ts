@@ -5,7 +5,8 @@ import { waitWhilePaused } from './control.ts';
 import type { HookEnd } from './contract.ts';
 import { perform } from './perform.ts';
 import { giveUpPlan } from './reviewer.ts';
-import type { Run, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { StepRecord } from './state.ts';
 
 /** Times a step is given back to the model for a hook that is required; once for one that is not. */
 const mostReturns = 3;

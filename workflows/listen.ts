@@ -1,6 +1,7 @@
 /** A person's words always get a turn: nothing is finished before a model has read them. */
 import { patched } from '@temporalio/workflow';
-import type { Run, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { StepRecord } from './state.ts';
 import { unheard, unheardBy } from './words.ts';
 
 const isPatched = (): boolean => patched('said-words-get-a-turn');

@@ -7,7 +7,8 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { MessageKind, SentMessage } from '../activities/messages.ts';
-import type { Run, RunState } from './state.ts';
+import type { Run, Unchecked } from './live-run.ts';
+import type { RunState } from './state.ts';
 
 /** As it came: whoever reaches Temporal can send one, with anything in it. */
 interface Message {
@@ -16,14 +17,6 @@ interface Message {
   readonly proof: unknown;
   /** What it says; of a text its sha256. */
   readonly about?: string;
-}
-
-/** A message that waits to be checked. */
-export interface Unchecked {
-  readonly sent: SentMessage;
-  readonly take: (by: string) => void;
-  /** With why it does not count, as a sentence, or without. */
-  readonly settle: (problem?: string) => void;
 }
 
 const mostAtOnce = 50;

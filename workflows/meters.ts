@@ -1,6 +1,6 @@
 /** Every limit of a run beside what is used of it. Pure. */
 import type { Limits, Meter, ToolLimits } from '../policies/action.ts';
-import type { RunUsage, ToolUsage } from './contract.ts';
+import type { RunUsage, ToolUsage } from './usage.ts';
 import { toolUsage } from './usage.ts';
 
 /** What is limited in the whole run, as `budgets` of tools.yaml names it. */

@@ -6,7 +6,7 @@ import type { RunPhase } from './contract.ts';
 import { RunEnd } from './failures.ts';
 import { settleMessages } from './messages.ts';
 import { enter } from './show.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
 
 const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;

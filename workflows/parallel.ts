@@ -6,7 +6,8 @@ import { continueWhenLong } from './control.ts';
 import { executeStep } from './executor.ts';
 import { giveUpPlan, reviewStep } from './reviewer.ts';
 import { enter } from './show.ts';
-import type { Run, RunState, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { RunState, StepRecord } from './state.ts';
 import { readySteps } from './state.ts';
 
 /** Steps that may run at once now: several, or none. */

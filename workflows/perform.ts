@@ -2,7 +2,7 @@ import type { ActResult, Approval, Call, Settlement } from '../activities/contra
 import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
 import { enter } from './show.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
 
 /** One call of a step, or of a hook beside it. */
 interface Order {

@@ -1,8 +1,8 @@
-import { toFreshStep } from './contract.ts';
 import { askModel } from './model.ts';
 import { RunEnd } from './failures.ts';
 import { mostRounds } from './rounds.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
+import { toFreshStep } from './state.ts';
 import { allSaid, markRead } from './words.ts';
 
 /** Asks the planner for a plan and starts a round with it. */

@@ -3,7 +3,8 @@ import type { ActResult } from '../activities/contract.ts';
 import { RunEnd } from './failures.ts';
 import { hasWords } from './listen.ts';
 import { countAlike, countRepeats, remember } from './loops.ts';
-import type { Run, RunState } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { RunState } from './state.ts';
 import { mostRounds, planAgain } from './rounds.ts';
 
 const mostDenials = 6;

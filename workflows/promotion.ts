@@ -4,7 +4,7 @@ import type { PromoteResult } from '../activities/promotion.ts';
 import { proxyRunActivities } from './activities.ts';
 import type { HookEnd, PromotionInput, RunStatus, Staged } from './contract.ts';
 import { checkPromotionInput } from './edge.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
 
 /** `agent promote`: one activity, repeated until it has an outcome. */
 export async function promotion(input: PromotionInput): Promise<PromoteResult> {

@@ -4,7 +4,8 @@ import type { InspectResult } from '../activities/inspection.ts';
 import { askModel } from './model.ts';
 import { isReopened, mustListen, reopen } from './listen.ts';
 import { endRound, planAgain } from './rounds.ts';
-import type { Run, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
 import { allSaid, toSaid } from './words.ts';
 

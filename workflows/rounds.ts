@@ -1,4 +1,5 @@
-import type { Run, RunState } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { RunState } from './state.ts';
 import { claimsOf } from './state.ts';
 
 /** Plans tried before the run ends as rejected, or as stuck. */

@@ -17,8 +17,10 @@ import { passHooks } from './hooks.ts';
 import { executeBatch, nextBatch } from './parallel.ts';
 import { planGoal } from './planner.ts';
 import { reviewStep, reviewWork } from './reviewer.ts';
-import type { Run, RunState } from './state.ts';
-import { createRun, readySteps, toView } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { RunState } from './state.ts';
+import { createRun, toView } from './live-run.ts';
+import { readySteps } from './state.ts';
 import { unheard } from './words.ts';
 import { wrapUp } from './wrap-up.ts';
 

@@ -1,8 +1,8 @@
 /** What a person sees of a run in the Web UI: current details and search attributes. */
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import type { RunPhase } from './contract.ts';
-import type { Run } from './state.ts';
-import { limitsOf } from './state.ts';
+import type { Run } from './live-run.ts';
+import { limitsOf } from './live-run.ts';
 
 /** Moves the run to a phase and shows it. */
 export function enter(run: Run, now: RunPhase): void {

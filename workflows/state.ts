@@ -1,27 +1,17 @@
+/** What a run must remember, as plain data: the same in workflow code and in what reads a run's history. Pure. */
 import type { PlannedStep, Ref, SnapshotId } from '../activities/contract.ts';
 import type { HooksInForce } from '../activities/hooks.ts';
 import type { Limits, Prices } from '../policies/action.ts';
 import type { Untrusted } from '../policies/untrusted/untrusted.ts';
-import type { Activities } from './activities.ts';
-import { proxyRunActivities } from './activities.ts';
-import type {
-  ApprovalAnswer,
-  ApprovalRequest,
-  RunInput,
-  RunPhase,
-  RunUsage,
-  RewindOrder,
-  RunView,
-  StepView,
-} from './contract.ts';
 import type { PastAction } from './loops.ts';
-import type { Unchecked } from './messages.ts';
-import type { OpenQuestion, Word } from './words.ts';
-import { hear } from './words.ts';
+import type { Counts } from './usage.ts';
+
+/** `merging`: accepted, and not yet in the workspace; for steps that run beside others only. */
+export type StepState = 'waiting' | 'running' | 'reviewing' | 'merging' | 'done';
 
 /** A step of the plan in force. Each has a conversation of its own, so several could run at once. */
 export interface StepRecord extends PlannedStep {
-  state: StepView['state'];
+  state: StepState;
   /** Times the executor was set on it: 1 and one more for each retry the reviewer asked for. */
   attempts: number;
   turns: number;
@@ -46,6 +36,27 @@ export interface StepRecord extends PlannedStep {
   before?: { order: number; tree: SnapshotId; evidence?: Ref };
 }
 
+/** A message of a person. */
+export interface Word {
+  /** From 1 within the run, in the order they came. */
+  readonly n: number;
+  readonly text: string;
+  /** The question it answers, and the step that asked it. */
+  readonly answers?: { readonly request: string; readonly step: string; readonly question: string };
+  /** True once a planner or an executor has read it. */
+  read?: true;
+}
+
+/** A question of a model that nobody has answered yet. */
+export interface OpenQuestion {
+  /** `q1`, `q2` … within the run. */
+  readonly id: string;
+  readonly step: string;
+  readonly text: string;
+  /** Messages that had come before it was asked: none of them is its answer. */
+  readonly after: number;
+}
+
 /** How a hook came out, and the snapshot of what it left. */
 interface HookResult {
   ok: boolean;
@@ -67,7 +78,7 @@ export interface RunState {
   /** What steps of those plans achieved, one line each. */
   achieved: string[];
   policyLimits?: Limits;
-  usage: { -readonly [K in keyof RunUsage]: RunUsage[K] };
+  usage: Counts;
   /** Snapshot from before the run; absent in runs that keep none. */
   base?: SnapshotId;
   /** Commit the workspace was at when the run began; empty for none. */
@@ -87,7 +98,7 @@ export interface RunState {
   /** Steps begun so far; orders them. */
   begun?: number;
   /** Set from the order to go back until that is done. */
-  rewind?: RewindOrder;
+  rewind?: { readonly step: string; readonly by: string };
   /** Last observation: head of the chain of evidence. */
   evidence?: Ref;
   /** Actions so far; numbers them. */
@@ -124,38 +135,7 @@ export interface RunState {
   uncounted?: number;
 }
 
-/** The run in memory: state, plus what lives only as long as this history. */
-export interface Run {
-  readonly input: RunInput;
-  readonly state: RunState;
-  readonly activities: Activities;
-  now: RunPhase;
-  /** Messages nobody has checked yet. */
-  readonly unchecked: Unchecked[];
-  /** It is about to go on in a fresh history. */
-  leaving?: true;
-  pending: { request: ApprovalRequest; answer?: ApprovalAnswer; stale?: true }[];
-  /** True for one of several steps that run at once. */
-  readonly isLane?: true;
-  /** Ends what is under way, for a rewind. */
-  interrupt?: () => void;
-  /** Last search attribute values, so that only changes are written. */
-  shown: string;
-}
-
-export function createRun(input: RunInput, carried?: RunState): Run {
-  return {
-    input,
-    activities: proxyRunActivities(input),
-    now: { phase: 'opening' },
-    pending: [],
-    unchecked: [],
-    shown: '',
-    state: carried === undefined ? createState() : takeOver(carried),
-  };
-}
-
-const createState = (): RunState => ({
+export const createState = (): RunState => ({
   round: 0,
   steps: [],
   planNotes: [],
@@ -170,13 +150,17 @@ const createState = (): RunState => ({
   repeat: { key: '', count: 0 },
 });
 
-/** What an older history carried over unread. */
-function takeOver(carried: RunState): RunState {
-  if (carried.words === undefined) for (const text of carried.said) hear(carried, text, '');
-  // Nothing is asked between turns, and only there a run goes on elsewhere.
-  carried.open = [];
-  return carried;
-}
+/** A planned step of which nothing is done yet, as the run's state keeps it. */
+export const toFreshStep = ({ id, title, dependsOn }: PlannedStep): StepRecord => ({
+  id,
+  title,
+  dependsOn,
+  state: 'waiting',
+  attempts: 0,
+  turns: 0,
+  observations: [],
+  notes: [],
+});
 
 /** Steps, in plan order, that are not done and whose dependencies are. */
 export function readySteps({ steps }: RunState): StepRecord[] {
@@ -189,50 +173,4 @@ export function claimsOf({ steps }: RunState, length: number): string[] {
   return steps
     .filter((step) => step.state === 'done')
     .map((step) => `${step.title}: ${(step.claim ?? '').slice(0, length)}`);
-}
-
-const noLimit = Number.MAX_SAFE_INTEGER;
-
-/** The lower of what the policy allows and what the operator asked for. */
-export function limitsOf({ input, state }: Run): Limits {
-  const least = (name: Exclude<keyof Limits, 'perTool'>): number =>
-    Math.min(state.policyLimits?.[name] ?? noLimit, input.limits[name] ?? noLimit);
-  const [usd, modelCalls] = [least('usd'), least('modelCalls')];
-  const perTool = state.policyLimits?.perTool;
-  return {
-    steps: least('steps'),
-    toolCalls: least('toolCalls'),
-    tokens: least('tokens'),
-    minutes: least('minutes'),
-    outputBytes: least('outputBytes'),
-    usd: usd === noLimit ? undefined : usd,
-    modelCalls: modelCalls === noLimit ? undefined : modelCalls,
-    perTool,
-  };
-}
-
-export function toView(run: Run): RunView {
-  const { input, state } = run;
-  return {
-    run: input.run,
-    goal: input.goal,
-    workspace: input.workspace,
-    round: state.round,
-    now: run.now,
-    pausing: state.pausedBy !== undefined,
-    steps: state.steps.map(({ id, title, dependsOn, state: at, before }) => ({
-      id,
-      title,
-      dependsOn,
-      state: at,
-      begun: before === undefined ? undefined : true,
-    })),
-    usage: { ...state.usage },
-    limits: limitsOf(run),
-    thought: state.thought,
-    waiting: run.pending.flatMap(({ request, answer, stale }) =>
-      answer === undefined && stale !== true ? [request] : [],
-    ),
-    questions: (state.open ?? []).map(({ id, step, text }) => ({ id, step, question: text })),
-  };
 }

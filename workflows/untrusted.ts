@@ -1,6 +1,7 @@
 import type { ActResult, Approval } from '../activities/contract.ts';
 import type { Untrusted } from '../policies/untrusted/untrusted.ts';
-import type { Run, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { StepRecord } from './state.ts';
 
 /** The untrusted text an action of the step is judged by: what its conversation holds, or what every conversation begins with. */
 export const untrustedBefore = ({ state }: Run, step: StepRecord): Untrusted | undefined =>

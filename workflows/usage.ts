@@ -1,7 +1,32 @@
 /** What a run has used: pure counting, the same in the run and in its events. */
 import type { Usage } from '../activities/contract.ts';
 import type { Prices } from '../policies/action.ts';
-import type { RunUsage, ToolUsage } from './contract.ts';
+
+export interface RunUsage {
+  readonly steps: number;
+  readonly toolCalls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Milliseconds spent in model calls and tools; waiting is free. */
+  readonly workMs: number;
+  /** Bytes that tools returned. */
+  readonly outputBytes?: number;
+  /** Answers of models. */
+  readonly modelCalls?: number;
+  /** Those of the input tokens that servers had in their cache. */
+  readonly cachedTokens?: number;
+  /** US dollars, of the models that have a price; absent when none has. */
+  readonly usd?: number;
+  /** Models without a price: what they cost is not in `usd`. */
+  readonly unpriced?: readonly string[];
+  readonly tools?: Readonly<Record<string, ToolUsage>>;
+}
+
+export interface ToolUsage {
+  readonly calls: number;
+  readonly workMs: number;
+  readonly outputBytes: number;
+}
 
 export type Counts = { -readonly [K in keyof RunUsage]: RunUsage[K] };
 

@@ -1,5 +1,5 @@
 import type { Limits, Meter } from '../policies/action.ts';
-import type { Run } from './state.ts';
+import type { Run } from './live-run.ts';
 
 /** The option of `agent run` and `agent fork` for a limit; the others are the policy's alone. */
 const flags: Readonly<

@@ -3,28 +3,7 @@
  * none is lost whatever was under way when it came. What nobody has read is never dropped. Pure.
  */
 import type { Said } from '../activities/contract.ts';
-import type { RunState, StepRecord } from './state.ts';
-
-/** A message of a person. */
-export interface Word {
-  /** From 1 within the run, in the order they came. */
-  readonly n: number;
-  readonly text: string;
-  /** The question it answers, and the step that asked it. */
-  readonly answers?: { readonly request: string; readonly step: string; readonly question: string };
-  /** True once a planner or an executor has read it. */
-  read?: true;
-}
-
-/** A question of a model that nobody has answered yet. */
-export interface OpenQuestion {
-  /** `q1`, `q2` … within the run. */
-  readonly id: string;
-  readonly step: string;
-  readonly text: string;
-  /** Messages that had come before it was asked: none of them is its answer. */
-  readonly after: number;
-}
+import type { OpenQuestion, RunState, StepRecord, Word } from './state.ts';
 
 const longestMessage = 4_000;
 /** Characters of messages that were read and are kept for the conversations to come, the newest first. */
@@ -56,15 +35,21 @@ export function hear(state: RunState, message: string, to: string | undefined): 
 
 /** Drops the oldest of those that were read once they get long; of unread ones only what no run could carry. */
 function trim(words: readonly Word[]): Word[] {
-  const drop = (from: readonly Word[], isAbout: (word: Word) => boolean, most: number): Word[] => {
-    let length = 0;
-    return from
-      .toReversed()
-      .filter((word) => !isAbout(word) || (length += word.text.length) <= most)
-      .toReversed();
-  };
-  const remembered = drop(words, ({ read }) => read === true, mostRemembered);
-  return drop(remembered, ({ read }) => read !== true, mostUnread);
+  const remembered = dropOldest(words, mostRemembered, ({ read }) => read === true);
+  return dropOldest(remembered, mostUnread, ({ read }) => read !== true);
+}
+
+/** Of the words that `counts` is about, only the newest, up to this length together. */
+function dropOldest(
+  words: readonly Word[],
+  maxLength: number,
+  counts: (word: Word) => boolean,
+): Word[] {
+  let length = 0;
+  return words
+    .toReversed()
+    .filter((word) => !counts(word) || (length += word.text.length) <= maxLength)
+    .toReversed();
 }
 
 /** Opens a question; what was said before it was asked is no answer to it. */

@@ -3,7 +3,8 @@ import { countModel } from './budgets.ts';
 import { RunEnd } from './failures.ts';
 import { toWayOn } from './way-on.ts';
 import { enter } from './show.ts';
-import type { Run, StepRecord } from './state.ts';
+import type { Run } from './live-run.ts';
+import type { StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
 import { markRead, renderWord, unheard } from './words.ts';
 

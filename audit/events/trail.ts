@@ -14,6 +14,7 @@ import type {
 } from '../../activities/contract.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import type { RunState, StepRecord } from '../../workflows/state.ts';
+import { toFreshStep } from '../../workflows/state.ts';
 import { hear } from '../../workflows/words.ts';
 import { readChain } from '../record/chain.ts';
 import { attributesOf, decodePayloads } from '../mirror/history-json.ts';
@@ -219,18 +220,6 @@ function beginStep(
   const { id, title } = step;
   folded.steps.push({ id, title, round, before: tree, after: tree, state, together });
 }
-
-/** As in workflows/contract.ts, of which the audit room has only the types. */
-const toFreshStep = ({ id, title, dependsOn }: PlannedStep): StepRecord => ({
-  id,
-  title,
-  dependsOn,
-  state: 'waiting',
-  attempts: 0,
-  turns: 0,
-  observations: [],
-  notes: [],
-});
 
 const isCopy = ({ input }: Folded, workspace: string): boolean =>
   input !== undefined && workspace !== input.workspace;

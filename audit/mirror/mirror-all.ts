@@ -5,7 +5,8 @@ import { toRunLog } from '../../config/folders.ts';
 import type { Anchors } from '../record/anchors/anchor.ts';
 import { ChainError, ChainLockedError } from '../record/chain.ts';
 import { clearDeadLock } from '../record/lock.ts';
-import type { HistoryService, MirrorLog } from './mirror.ts';
+import type { HistoryService } from './history-service.ts';
+import type { MirrorLog } from './mirror.ts';
 import { MirrorMismatch, mirrorRun, pause, retryDelay } from './mirror.ts';
 import { limitPolls } from './polls.ts';
 

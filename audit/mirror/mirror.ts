@@ -21,23 +21,11 @@ import type { Cursor } from './cursor.ts';
 import { failpoint } from '../record/failpoint.ts';
 import { toHistoryJson } from './history-json.ts';
 import type { HistoryEventJson } from './history-json.ts';
+import type { HistoryService } from './history-service.ts';
 import { findOnward, readOrigin, readPages, toReset } from '../verify/origin.ts';
 import type { Origin } from '../verify/origin.ts';
 
 export { MirrorMismatch } from './cursor.ts';
-
-/** What of Temporal's service the mirror calls; handed in, so that the record is kept without the client. */
-export interface HistoryService {
-  getWorkflowExecutionHistory(request: {
-    namespace: string;
-    execution: { workflowId: string; runId?: string };
-    waitNewEvent: boolean;
-    nextPageToken?: Uint8Array;
-  }): Promise<{
-    history?: { events?: readonly object[] | null } | null;
-    nextPageToken?: Uint8Array | null;
-  }>;
-}
 
 export interface MirrorLog {
   info(facts: object, message: string): void;

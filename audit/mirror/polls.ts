@@ -1,4 +1,4 @@
-import type { HistoryService } from './mirror.ts';
+import type { HistoryService } from './history-service.ts';
 
 /** The same service with at most `most` requests for history under way; others wait their turn, first come first served. */
 export function limitPolls(service: HistoryService, most: number): HistoryService {

@@ -2,7 +2,7 @@
 import { hashEvent } from '../mirror/cursor.ts';
 import { attributesOf, toHistoryJson } from '../mirror/history-json.ts';
 import type { HistoryEventJson } from '../mirror/history-json.ts';
-import type { HistoryService } from '../mirror/mirror.ts';
+import type { HistoryService } from '../mirror/history-service.ts';
 
 /** The point from which an execution was reset. */
 interface Reset {

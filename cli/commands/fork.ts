@@ -1,11 +1,10 @@
 import { printProgress } from '../render/output.ts';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { toNewPlan, toStart } from '../../audit/events/fork-state.ts';
 import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
-import { toFreshStep } from '../../workflows/contract.ts';
 import type { RunInput } from '../../workflows/contract.ts';
-import type { RunState } from '../../workflows/state.ts';
 import type { Invocation } from '../arguments.ts';
 import { takenId } from '../../client/errors.ts';
 import { usageError } from '../errors.ts';
@@ -68,30 +67,3 @@ const toCopy = ({ folders }: Settings, run: string, { workspace, stagedFrom }: R
   stagedFrom === undefined
     ? { workspace: join(dirname(workspace), `${basename(workspace)}-${run}`) }
     : toStage(folders, run, stagedFrom);
-
-/** The state with the step, and what began after it, still to be done. */
-const toStart = (state: RunState, id: string): RunState => ({
-  ...withoutOrigin(state),
-  steps: state.steps.map((step) =>
-    step.state === 'done' && step.id !== id ? step : toFreshStep(step),
-  ),
-});
-
-/** Another goal needs another plan; what is done is told to the planner. */
-const toNewPlan = (state: RunState): RunState => {
-  const rest = withoutOrigin(state);
-  delete rest.plan;
-  // Said about the other goal.
-  delete rest.words;
-  const done = state.steps.flatMap(({ title, claim }) =>
-    claim === undefined ? [] : [`${title}: ${claim}`],
-  );
-  return { ...rest, steps: [], achieved: [...state.achieved, ...done] };
-};
-
-function withoutOrigin(state: RunState): RunState {
-  const copy = { ...state };
-  delete copy.arrived;
-  delete copy.rewind;
-  return copy;
-}

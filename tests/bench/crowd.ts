@@ -6,9 +6,8 @@ import type { Client } from '@temporalio/client';
 import { ensureOperatorKey } from '../../audit/record/keys/approvers.ts';
 import { toKeyFile } from '../../audit/record/keys/signing-key.ts';
 import { toStateFolders } from '../../config/folders.ts';
-import type { RunInput } from '../../workflows/contract.ts';
+import type { AgentRun, RunInput } from '../../workflows/contract.ts';
 import { toQueues, toWorkflowId, workflowType } from '../../workflows/contract.ts';
-import type { agentRun } from '../../workflows/run.ts';
 import type { RunHandle } from '../setup/agent.ts';
 import type { Machine } from '../setup/cli.ts';
 import { toOrdered } from '../setup/orders.ts';
@@ -47,7 +46,7 @@ export const startThrough =
       models: { planner: choice, executor: choice, reviewer: choice },
       started: new Date().toISOString(),
     };
-    return await client.workflow.start<typeof agentRun>(workflowType, {
+    return await client.workflow.start<AgentRun>(workflowType, {
       workflowId,
       taskQueue: queues.run,
       args: [toOrdered(key, input)],

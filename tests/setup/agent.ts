@@ -36,7 +36,13 @@ import { connectNative } from '../../workers/native-connection.ts';
 import { createOpenCheck } from '../../workers/open-runs.ts';
 import { endSameFailures } from '../../workers/same-failure.ts';
 import { announcedOnly } from '../../workers/orders.ts';
-import type { ApprovalAnswer, RunInput, RunResult, RunView } from '../../workflows/contract.ts';
+import type {
+  AgentRun,
+  ApprovalAnswer,
+  RunInput,
+  RunResult,
+  RunView,
+} from '../../workflows/contract.ts';
 import {
   answerApproval,
   runView,
@@ -44,13 +50,12 @@ import {
   toWorkflowId,
   workflowType,
 } from '../../workflows/contract.ts';
-import type { agentRun } from '../../workflows/run.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import type { Script } from '../model-server/script.ts';
 import { signingMessages, toOrdered } from './orders.ts';
 
-export type RunHandle = WorkflowHandleWithFirstExecutionRunId<typeof agentRun>;
+export type RunHandle = WorkflowHandleWithFirstExecutionRunId<AgentRun>;
 
 export interface TestAgent {
   readonly client: Client;
@@ -217,7 +222,7 @@ export async function startAgent(
     };
     const ordered = toOrdered(key, input);
     orders.set(toWorkflowId(run), ordered.order?.nonce ?? '');
-    return await client.workflow.start<typeof agentRun>(workflowType, {
+    return await client.workflow.start<AgentRun>(workflowType, {
       workflowId: toWorkflowId(run),
       taskQueue: queues.run,
       args: [ordered],
