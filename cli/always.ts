@@ -4,7 +4,7 @@ import type { ApprovalDetails } from '../activities/contract.ts';
 import type { Settings } from '../config/environment.ts';
 import { readForceRecord } from '../config/policy-in-force.ts';
 import { isLiftable } from '../policies/grants/always.ts';
-import type { Grant, ProposedGrant } from '../policies/grants/grants.ts';
+import type { Grant, ProposedGrant } from '../policies/grants/grant.ts';
 import { proposeGrants } from '../policies/grants/propose.ts';
 import type { ApprovalRequest } from '../workflows/contract.ts';
 import { judgeAgain } from '../client/policy/activate.ts';

@@ -6,7 +6,7 @@ import { nameGrants, writeAlways } from '../config/always.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Activation } from '../config/policy-in-force.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
-import type { Grant, Granted, ProposedGrant } from '../policies/grants/grants.ts';
+import type { Grant, Granted, ProposedGrant } from '../policies/grants/grant.ts';
 import { activatePolicy } from '../client/policy/activate.ts';
 import { showControls } from './clean.ts';
 import { usageError } from './errors.ts';

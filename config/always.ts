@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { toEntry } from '../policies/grants/always.ts';
-import type { Grant, ProposedGrant } from '../policies/grants/grants.ts';
+import type { Grant, ProposedGrant } from '../policies/grants/grant.ts';
 import { replaceText, toTempName } from './temporary.ts';
 
 const header = `# What you allowed always with "agent approve --always": each rule lifts one question of your policy, for exactly

@@ -1,7 +1,7 @@
 /** The hooks of a workspace: `.agent/hooks.yaml`. */
 import { join } from 'node:path';
 import { parseHooks } from '../policies/hooks.ts';
-import type { Hook } from '../policies/hooks.ts';
+import type { Hook } from '../policies/policy.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';
 import { readOwnFile, renderProblem } from './policy-file.ts';
 

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { parsePolicy } from '../policies/parse.ts';
 import { applyPreset } from '../policies/presets.ts';
 import type { Preset } from '../policies/presets.ts';
-import type { Policy } from '../policies/schema.ts';
+import type { Policy } from '../policies/policy.ts';
 import { denyEverything, tighten } from '../policies/tighten.ts';
 import type { TighteningFiles } from '../policies/tighten.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';

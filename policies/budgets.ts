@@ -1,5 +1,6 @@
 import type { ToolLimits } from './action.ts';
-import type { Policy, ToolsFile } from './schema.ts';
+import type { Policy } from './policy.ts';
+import type { ToolsFile } from './schema.ts';
 
 type BudgetsFile = NonNullable<ToolsFile['budgets']>;
 type Budgets = Policy['budgets'];

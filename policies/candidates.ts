@@ -4,7 +4,7 @@ import { decide } from './decide.ts';
 import { matchesGlob, toGlob } from './paths/glob.ts';
 import { decideUrl } from './network/network.ts';
 import { parsePolicy } from './parse.ts';
-import type { Policy } from './schema.ts';
+import type { Policy } from './policy.ts';
 import { parseYaml } from './yaml.ts';
 import type { PolicyProblem } from './yaml.ts';
 

@@ -4,7 +4,7 @@ import { checkPolicyText, withNetwork } from './candidates.ts';
 import { decide } from './decide.ts';
 import { decideLinked } from './paths/links.ts';
 import { decideUrl } from './network/network.ts';
-import type { Policy } from './schema.ts';
+import type { Policy } from './policy.ts';
 import { strictest } from './strictest.ts';
 
 const tools: ReadonlyMap<unknown, string> = new Map([

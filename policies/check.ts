@@ -6,7 +6,7 @@ import { matchesGlob } from './paths/glob.ts';
 import { findFailures } from './grants/examples.ts';
 import { decideUrl } from './network/network.ts';
 import { decidePath } from './paths/paths.ts';
-import type { CommandRule, Policy, Rule } from './schema.ts';
+import type { CommandRule, Policy, Rule } from './policy.ts';
 
 /** What `policies check` prints for one line. */
 export interface CheckResult {

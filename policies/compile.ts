@@ -3,24 +3,11 @@ import { toGlob } from './paths/glob.ts';
 import { toHostPattern } from './network/hosts.ts';
 import { usualLimits } from './limits.ts';
 import type { SandboxLimits } from './limits.ts';
-import { splitList, toOperands, toOptions } from './commands/notation.ts';
-import type { Option } from './commands/notation.ts';
-import type {
-  CommandFile,
-  CommandRule,
-  HostRule,
-  NetworkFile,
-  PathRule,
-  PathsFile,
-  Policy,
-  Rule,
-  ToolRule,
-  ToolsFile,
-} from './schema.ts';
-import type { At } from './yaml.ts';
-
-/** Notes a fault that a schema cannot see. */
-export type Report = (at: At, message: string, expected: string) => void;
+import { splitList, toOperands, toOptions } from './commands/arg-spec.ts';
+import type { Option } from './commands/arg-spec.ts';
+import type { CommandFile, NetworkFile, PathsFile, ToolsFile } from './schema.ts';
+import type { CommandRule, HostRule, PathRule, Policy, Rule, ToolRule } from './policy.ts';
+import type { At, Report } from './yaml.ts';
 
 interface Examples {
   readonly reason?: string | undefined;
@@ -117,8 +104,8 @@ function toCommand(
 ): CommandRule {
   const effect = entry.effect ?? inherited;
   const options = new Map<string, Option>();
-  for (const notation of splitList(entry.options ?? '')) {
-    for (const option of toOptions(notation)) {
+  for (const spec of splitList(entry.options ?? '')) {
+    for (const option of toOptions(spec)) {
       if (options.has(option.name)) {
         report([...at, 'options'], `${option.name} is listed twice`, 'one entry');
       }

@@ -2,14 +2,14 @@ import type { Action, Decision, Limits } from './action.ts';
 import type { CommandLine } from './commands/command.ts';
 import { argsProblem, isKnownTool } from './calls.ts';
 import type { ToolName } from './calls.ts';
-import { decideParts, judgePlain } from './commands/commands.ts';
+import { decideParts, judgeSimple } from './commands/commands.ts';
 import type { Part } from './commands/commands.ts';
 import { matchesGlob } from './paths/glob.ts';
 import { liftCall, liftParts } from './grants/grants.ts';
 import { hasNetwork } from './network/network.ts';
 import { atRoot, decideWritten, locate } from './paths/paths.ts';
 import type { PathOp } from './paths/paths.ts';
-import type { Policy, ToolRule } from './schema.ts';
+import type { Policy, ToolRule } from './policy.ts';
 import { judgeScript } from './commands/script.ts';
 import { toCommandLine } from './commands/shell.ts';
 import { strictest } from './strictest.ts';
@@ -166,5 +166,5 @@ function decideCommand(
 /** Each part of a command line with what the policy says of it alone. */
 export const judgeLine = (policy: Policy, line: CommandLine, workspace: string): Part[] =>
   line.kind === 'plain'
-    ? liftParts(policy, judgePlain(policy, line, workspace), workspace)
+    ? liftParts(policy, judgeSimple(policy, line, workspace), workspace)
     : judgeScript(policy, line, workspace);

@@ -2,7 +2,7 @@ import type { Decision, Verdict } from './action.ts';
 import { prepareArgv } from './commands/commands.ts';
 import type { Part } from './commands/commands.ts';
 import { decide, judgeLine } from './decide.ts';
-import type { Policy } from './schema.ts';
+import type { Policy } from './policy.ts';
 import { CommandError, toCommandLine } from './commands/shell.ts';
 
 /** A part of a command line, numbered from 1, and what was decided of it alone. */

@@ -1,23 +1,11 @@
 /** Guardrail hooks: commands that must come out green, written by the operator (`tools.yaml`) or a workspace (`.agent/hooks.yaml`). */
 import { z } from 'zod';
+import type { Hook } from './policy.ts';
 import { listKeys, readSection } from './section.ts';
-import type { Report } from './compile.ts';
-import type { At, PolicyProblem } from './yaml.ts';
-
-/** One command, judged and run as `run_command` is. */
-export interface Hook {
-  readonly name: string;
-  /** As `run_command` takes it. */
-  readonly command: { readonly command: string } | { readonly argv: readonly string[] };
-  /** After each step, or once before the whole work is reviewed. */
-  readonly when: 'after-step' | 'at-end';
-  readonly timeoutSeconds: number;
-  /** Red at the end, it keeps the run from being done. */
-  readonly required: boolean;
-}
+import type { At, PolicyProblem, Report } from './yaml.ts';
 
 const usualTimeoutSeconds = 300;
-const mostHooks = 20;
+const maxHooks = 20;
 
 const hook = z
   .strictObject({
@@ -36,7 +24,7 @@ const hook = z
     context.addIssue({ code: 'custom', message, params });
   });
 
-export const hooksSchema = z.array(hook).max(mostHooks);
+export const hooksSchema = z.array(hook).max(maxHooks);
 
 type HooksFile = z.infer<typeof hooksSchema>;
 

@@ -13,7 +13,7 @@ import {
 } from './compile.ts';
 import { compileHooks } from './hooks.ts';
 import { networkSchema, pathsSchema, toolsSchema } from './schema.ts';
-import type { Policy } from './schema.ts';
+import type { Policy } from './policy.ts';
 import { readSection } from './section.ts';
 import type { PolicyProblem } from './yaml.ts';
 

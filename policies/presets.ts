@@ -1,5 +1,5 @@
 import type { Verdict } from './action.ts';
-import type { Policy } from './schema.ts';
+import type { Policy } from './policy.ts';
 
 /** How much an operator trusts the sandbox, chosen by AGENT_POLICY_PRESET. */
 export type Preset = (typeof presets)[number];

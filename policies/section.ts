@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { Report } from './compile.ts';
 import { parseYaml } from './yaml.ts';
-import type { At, PolicyProblem, Yaml } from './yaml.ts';
+import type { At, PolicyProblem, Report, Yaml } from './yaml.ts';
 
 /** How the mistakes in a file are told. */
 export interface Telling {
@@ -100,7 +99,7 @@ function toProblems(
   return [yaml.problem(at, `${name}: ${message}`, expected)];
 }
 
-const longestShown = 60;
+const maxShown = 60;
 
 /** What stands at the path, as a person reads it; by its kind alone where it may not be repeated. */
 function toFound(root: unknown, at: At, known: Telling['known']): string {
@@ -112,7 +111,7 @@ function toFound(root: unknown, at: At, known: Telling['known']): string {
   if (value === undefined) return 'is missing';
   if (known !== undefined) return `is ${toKind(value)}`;
   const text = JSON.stringify(value);
-  return `is ${text.length > longestShown ? `${text.slice(0, longestShown)}…` : text}`;
+  return `is ${text.length > maxShown ? `${text.slice(0, maxShown)}…` : text}`;
 }
 
 function toKind(value: unknown): string {

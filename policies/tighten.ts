@@ -8,19 +8,14 @@ import type { Verdict } from './action.ts';
 import { tightenBudgets } from './budgets.ts';
 import { toHostRules, toPathRules, toToolRules, toVariables } from './compile.ts';
 import { toGlob } from './paths/glob.ts';
-import { toOperands } from './commands/notation.ts';
+import { toOperands } from './commands/arg-spec.ts';
 import { listKeys, readSection } from './section.ts';
-import type { Report } from './compile.ts';
-import {
-  askForOrder,
-  networkSchema,
-  pathsSchema,
-  seenOrder,
-  tightening,
-  toolsSchema,
-} from './schema.ts';
-import type { CommandRule, CommandWish, Policy, Rule } from './schema.ts';
-import type { At, PolicyProblem } from './yaml.ts';
+import { askForOrder, seenOrder } from './policy.ts';
+import { networkSchema, pathsSchema, toolsSchema } from './schema.ts';
+import { tightening } from './tightening.ts';
+import type { CommandRule, Policy, Rule } from './policy.ts';
+import type { CommandWish } from './tightening.ts';
+import type { At, PolicyProblem, Report } from './yaml.ts';
 
 /** Contents of the files there are. */
 export interface TighteningFiles {

@@ -1,6 +1,6 @@
 import type { Decision } from './action.ts';
 import { matchesGlob } from './paths/glob.ts';
-import type { Policy } from './schema.ts';
+import type { Policy } from './policy.ts';
 
 const rule = 'shell.variables';
 

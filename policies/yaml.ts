@@ -19,6 +19,9 @@ export interface Yaml {
   problem(at: At, message: string, expected: string, key?: boolean): PolicyProblem;
 }
 
+/** Notes a fault that a schema cannot see. */
+export type Report = (at: At, message: string, expected: string) => void;
+
 const maxLength = 256 * 1024;
 
 /**

@@ -7,7 +7,7 @@ import type { Action, Decision } from '../../policies/action.ts';
 import { limitsOf } from '../../policies/decide.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { CommandError, toCommandLine } from '../../policies/commands/shell.ts';
 import { isTestRun } from '../../policies/commands/test-runs.ts';
 import { isForeign, toUntrusted } from '../../policies/untrusted/untrusted.ts';

@@ -11,7 +11,7 @@ import { liftPath } from '../../policies/grants/grants.ts';
 import { hasNetwork } from '../../policies/network/network.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
 import { serveLink } from '../network/link.ts';
 import { createProxy } from '../network/proxy.ts';

@@ -4,7 +4,7 @@ import { decide } from '../../policies/decide.ts';
 import { findInjection } from '../../policies/untrusted/injection.ts';
 import { createRedactor } from '../../policies/secrets/redaction.ts';
 import { stepUp } from '../../policies/untrusted/untrusted.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import type { Answer, Order, Task } from './checks.ts';
 
 const redactor = createRedactor();

@@ -9,7 +9,7 @@ import { findInjection } from '../../policies/untrusted/injection.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import { redactValue } from '../../policies/secrets/redaction.ts';
 import type { Redacted, Redactor } from '../../policies/secrets/redaction.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import type { SecretValue } from '../../policies/secrets/values.ts';
 import { stepUp } from '../../policies/untrusted/untrusted.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';

@@ -5,7 +5,7 @@ import type { Action, Decision } from '../../policies/action.ts';
 import { explainCommand } from '../../policies/explain.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import { toRisk } from '../../policies/risk.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import type { ApprovalDetails, ApprovalPart, Ref } from '../contract.ts';
 import { readText } from '../files/files.ts';
 import { PathRefused } from '../files/walk.ts';

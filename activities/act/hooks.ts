@@ -2,7 +2,7 @@
 import { hashOf } from '../../audit/record/blobs.ts';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import { toCanonical } from '../../audit/record/canonical.ts';
-import type { Hook } from '../../policies/hooks.ts';
+import type { Hook } from '../../policies/policy.ts';
 import type { ActResult, Observation, Ref } from '../contract.ts';
 import type { HookInForce, HooksInForce } from '../hooks.ts';
 import { toPreview } from '../../tools/catalogue.ts';

@@ -5,7 +5,7 @@ import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import { toRisk } from '../../policies/risk.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import type { Approval, ApprovalDetails, ChangedFile, Ref } from '../contract.ts';
 import { sha256Of } from '../files/regular.ts';
 import type { FileEntry } from '../snapshots/difference.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import type { Action } from '../../policies/action.ts';
 import { hasNetwork } from '../../policies/network/network.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
 import type { Outside } from '../../policies/untrusted/untrusted.ts';
 import { listTracked } from '../files/tracked.ts';

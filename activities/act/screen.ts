@@ -11,7 +11,7 @@ import { createChangeJudge, isBelow } from '../../policies/paths/changes.ts';
 import type { JudgeChange } from '../../policies/paths/changes.ts';
 import { decide } from '../../policies/decide.ts';
 import { locate } from '../../policies/paths/paths.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
 import { rulesThatAsk } from '../../policies/strictest.ts';
 import { sha256Of } from '../files/regular.ts';

@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { limitsOf } from '../../policies/decide.ts';
 import { findInjection } from '../../policies/untrusted/injection.ts';
-import type { Hook } from '../../policies/hooks.ts';
+import type { Hook } from '../../policies/policy.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { toUntrusted } from '../../policies/untrusted/untrusted.ts';
 import type {
   CloseRequest,

@@ -3,7 +3,7 @@ import type { Decision } from '../../policies/action.ts';
 import { isAddress } from '../../policies/network/addresses.ts';
 import { withoutDot } from '../../policies/network/hosts.ts';
 import { decideUrl } from '../../policies/network/network.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 
 /** All addresses of a host name; rejects or is empty where it has none. */
 export type Resolver = (host: string) => Promise<readonly string[]>;

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { readSettings } from '../../config/environment.ts';
 import type { CheckResult } from '../../policies/check.ts';
 import { CheckError, checkCase } from '../../policies/check.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import type { Invocation } from '../arguments.ts';
 import { stripControls, toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';

@@ -8,7 +8,7 @@ import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import type { Decision } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { stepUp } from '../../policies/untrusted/untrusted.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';

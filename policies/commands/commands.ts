@@ -2,34 +2,34 @@ import type { Decision, Effect } from '../action.ts';
 import type { CommandLine, Pipeline, Redirect } from './command.ts';
 import { decideWritten, locate } from '../paths/paths.ts';
 import type { PathOp, Where } from '../paths/paths.ts';
-import type { CommandRule, Policy } from '../schema.ts';
+import type { CommandRule, Policy } from '../policy.ts';
 import { strictestOf, strongest } from '../strictest.ts';
 import { decideVariable } from '../variables.ts';
-import { readArgv, wordProblem } from './words.ts';
-import type { TypedWord } from './words.ts';
+import { readArgv, argProblem } from './argv.ts';
+import type { TypedArg } from './argv.ts';
 
 /** Stands for what only a shell would know: a variable, the output of a command. */
 export const unknownWord = '\uFFFC';
 
 const hiddenFile = 'a name that starts with a dot must be written in full';
 
-const mostShown = 120;
+const maxShown = 120;
 
 /** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
 export function renderArgv(argv: readonly string[]): string {
   // What is cut off below is not rendered: a line may have thousands of words, and is shown for each of them.
   const text = argv
-    .slice(0, mostShown)
-    .map((word) => word.slice(0, mostShown + 1).replaceAll(unknownWord, '…'))
+    .slice(0, maxShown)
+    .map((word) => word.slice(0, maxShown + 1).replaceAll(unknownWord, '…'))
     .map((word) => (/^[\w@%+=:,./~^…-]+$/.test(word) ? word : JSON.stringify(word)))
     .join(' ');
-  return text.length > mostShown || argv.length > mostShown
-    ? `${text.slice(0, mostShown - 1)}…`
+  return text.length > maxShown || argv.length > maxShown
+    ? `${text.slice(0, maxShown - 1)}…`
     : text;
 }
 
 /** `timeout 5 nice npm test` is three programs deep; nobody needs this many. */
-const mostNested = 16;
+const maxNested = 16;
 
 const writing: ReadonlySet<string> = new Set(['write', 'delete', 'move', 'target', 'waste']);
 
@@ -70,8 +70,8 @@ export function decideArgv(
   const refuse: Deny = (...refusal) => settle(policy, { ...deny(...refusal), unlisted: true });
   const [name = ''] = argv;
   if (name === '') return deny('commands.form', 'the command is empty');
-  if (depth > mostNested)
-    return deny('commands.form', `more than ${mostNested} commands start one another`);
+  if (depth > maxNested)
+    return deny('commands.form', `more than ${maxNested} commands start one another`);
   if (argv.some((word) => word.includes('\0') || !word.isWellFormed())) {
     return deny('commands.form', 'a word contains a NUL or is not well-formed Unicode');
   }
@@ -127,7 +127,7 @@ interface Wording {
 function decideWords(
   policy: Policy,
   rule: CommandRule,
-  words: readonly TypedWord[],
+  words: readonly TypedArg[],
   argv: readonly string[],
   where: Where,
   { deny, refuse, shown, nested }: Wording,
@@ -148,7 +148,7 @@ function decideWords(
       }
       if (type.kind !== 'path' && type.kind !== 'write' && type.kind !== 'delete') continue;
     }
-    const problem = wordProblem(word);
+    const problem = argProblem(word);
     if (problem !== undefined) decisions.push(refuse(rule.id, problem, rule.effect));
     switch (type.kind) {
       case 'path':
@@ -184,7 +184,7 @@ function decideWords(
       case 'revision':
         decisions.push(...revisionProblem(text, rule, deny));
         judge('read', text);
-        for (const path of pathsOfRevision(text).slice(0, mostColons)) judge('read', path);
+        for (const path of pathsOfRevision(text).slice(0, maxColons)) judge('read', path);
         break;
       case 'command':
         decisions.push(nested(argv.slice(word.at), { ...where, cwd }));
@@ -214,7 +214,7 @@ function decideWords(
 }
 
 /** `cp a/b c` writes `c`, or `c/b` where `c` is a folder: which of them cannot be known here. */
-const namesOfSources = (words: readonly TypedWord[], where: Where): string[] =>
+const namesOfSources = (words: readonly TypedArg[], where: Where): string[] =>
   words.flatMap(({ type, text }) => {
     if (type.kind !== 'path' && type.kind !== 'move') return [];
     const located = locate(text, where);
@@ -225,13 +225,13 @@ const namesOfSources = (words: readonly TypedWord[], where: Where): string[] =>
 function revisionProblem(text: string, rule: CommandRule, deny: Deny): Decision[] {
   if (text.startsWith(':('))
     return [deny(rule.id, 'pathspecs with ":(" are not on the list; write the path', rule.effect)];
-  return pathsOfRevision(text).length > mostColons
-    ? [deny(rule.id, `a revision with more than ${mostColons} colons is not judged`, rule.effect)]
+  return pathsOfRevision(text).length > maxColons
+    ? [deny(rule.id, `a revision with more than ${maxColons} colons is not judged`, rule.effect)]
     : [];
 }
 
 /** Each colon may be the one a path follows. */
-const mostColons = 8;
+const maxColons = 8;
 
 /** git reads signs behind a colon at the start of a path, such as `:(top)` and `:!`. */
 const pathspecProblem = (text: string, rule: CommandRule, deny: Deny): Decision[] =>
@@ -239,13 +239,13 @@ const pathspecProblem = (text: string, rule: CommandRule, deny: Deny): Decision[
     ? [deny(rule.id, 'pathspecs that start with ":" are not on the list; write the path')]
     : [];
 
-/** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. One more than `mostColons` at most. */
+/** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. One more than `maxColons` at most. */
 function pathsOfRevision(text: string): string[] {
   const paths: string[] = [];
   for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
     const path = text.slice(at + 1).replace(/^\/+/, '');
     if (path !== '') paths.push(path);
-    if (paths.length > mostColons) break;
+    if (paths.length > maxColons) break;
   }
   return paths;
 }
@@ -275,8 +275,8 @@ export function decideParts(parts: readonly Part[]): Decision {
 }
 
 /** What can be judged at a glance: longer lines are for a file. */
-const mostParts = 1_024;
-const mostWords = 8_192;
+const maxParts = 1_024;
+const maxWords = 8_192;
 
 /** Counts what there is to judge. */
 export interface Measure {
@@ -286,14 +286,14 @@ export interface Measure {
 
 /** Why a line is too long to be judged, if it is. */
 export function sizeProblem({ parts, words }: Measure): Decision | undefined {
-  if (parts <= mostParts && words <= mostWords) return undefined;
-  const size = words > mostWords ? `${mostWords} words` : `${mostParts} parts`;
+  if (parts <= maxParts && words <= maxWords) return undefined;
+  const size = words > maxWords ? `${maxWords} words` : `${maxParts} parts`;
   const reason = `The command has more than ${size}. Write a script with write_file and run that.`;
   return { verdict: 'deny', rule: 'commands.form', reason, effect: 'workspace' };
 }
 
 /** Judges every part of a line of plain words. */
-export function judgePlain(
+export function judgeSimple(
   policy: Policy,
   { pipelines }: CommandLine & { readonly kind: 'plain' },
   workspace: string,
@@ -372,7 +372,7 @@ export function prepareArgv(
   depth = 0,
 ): readonly string[] {
   const argv = toListed(given);
-  if (depth > mostNested) return argv;
+  if (depth > maxNested) return argv;
   const command = policy.commands.get(argv[0] ?? '');
   const reading = command && readArgv(command, argv);
   if (reading?.ok !== true) return argv;

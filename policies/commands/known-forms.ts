@@ -15,7 +15,7 @@ const gramLength = 4;
 /** Each known string has a whole gram that begins at a multiple of this. */
 const stride = shortestForm - gramLength + 1;
 /** Characters of all known strings together: some 40 MB. */
-const mostNodes = 1_048_576;
+const maxNodes = 1_048_576;
 const gramBits = 18;
 
 const hashGram = (text: string, at: number): number =>
@@ -31,7 +31,7 @@ export function createKnownForms(): KnownForms {
   const names: string[] = [];
   return {
     add(form, name) {
-      if (form.length < shortestForm || trie.size + form.length > mostNodes) return false;
+      if (form.length < shortestForm || trie.size + form.length > maxNodes) return false;
       if (!trie.insert(form, names.length)) return true;
       names.push(name);
       for (let at = 0; at + gramLength <= form.length; at++) grams[hashGram(form, at)] = 1;

@@ -13,7 +13,7 @@ import {
 import type { Measure, Part } from './commands.ts';
 import { decideWritten, locate } from '../paths/paths.ts';
 import type { Where } from '../paths/paths.ts';
-import type { Policy } from '../schema.ts';
+import type { Policy } from '../policy.ts';
 import { parseShell } from './syntax.ts';
 import { decideVariable } from '../variables.ts';
 

@@ -2,7 +2,7 @@ import type { PipelineNode, Statement } from 'unbash';
 import { isCovered } from '../paths/coverage.ts';
 import type { CommandLine, Pipeline, SimpleCommand } from './command.ts';
 import { locate } from '../paths/paths.ts';
-import { NeedsShell, toCommands, toPlainWord } from './plain.ts';
+import { NeedsShell, toCommands, toLiteral } from './simple-command.ts';
 import { parseShell } from './syntax.ts';
 
 /** Arguments of `run_command` that are none. */
@@ -114,7 +114,7 @@ function push(
 /** The operand of a plain `cd dir`; undefined for any other command. */
 function changedFolder(node: PipelineNode): string | undefined {
   if (node.type !== 'Command' || node.name?.text !== 'cd') return undefined;
-  const words = node.args.map((word) => (word.type === 'Word' ? toPlainWord(word) : ''));
+  const words = node.args.map((word) => (word.type === 'Word' ? toLiteral(word) : ''));
   const [target = ''] = words;
   if (
     node.prefix.length > 0 ||

@@ -7,12 +7,12 @@ export type Parsed =
   | { readonly ok: false; readonly problem: string };
 
 /** The parser goes through the rest of the text for each here-document. */
-const mostHereDocuments = 1_000;
+const maxHereDocuments = 1_000;
 
 /** Reads a text as a shell would. */
 export function parseShell(text: string): Parsed {
-  if (text.split('<<', mostHereDocuments + 2).length > mostHereDocuments + 1)
-    return { ok: false, problem: `has "<<" more than ${mostHereDocuments} times; use write_file` };
+  if (text.split('<<', maxHereDocuments + 2).length > maxHereDocuments + 1)
+    return { ok: false, problem: `has "<<" more than ${maxHereDocuments} times; use write_file` };
   try {
     const script = parse(text);
     const [error] = script.errors ?? [];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Grant, Granted } from './grants.ts';
+import type { Grant, Granted } from './grant.ts';
 import { fileTools } from './grants.ts';
 import { readSection } from '../section.ts';
 import type { PolicyProblem } from '../yaml.ts';

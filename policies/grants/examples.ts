@@ -1,7 +1,7 @@
 import type { Action, Decision } from '../action.ts';
 import { decide } from '../decide.ts';
-import type { Grant } from './grants.ts';
-import type { Policy } from '../schema.ts';
+import type { Grant } from './grant.ts';
+import type { Policy } from '../policy.ts';
 import { rulesThatAsk } from '../strictest.ts';
 
 /** An example of a grant that does not come out as the grant says. */

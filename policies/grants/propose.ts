@@ -5,9 +5,9 @@ import type { Part } from '../commands/commands.ts';
 import { decide, judgeLine } from '../decide.ts';
 import { findFailures } from './examples.ts';
 import { fileTools, placeOf } from './grants.ts';
-import type { Granted, ProposedGrant } from './grants.ts';
+import type { Granted, ProposedGrant } from './grant.ts';
 import { countPlaceholders } from '../secrets/redaction.ts';
-import type { Policy } from '../schema.ts';
+import type { Policy } from '../policy.ts';
 import { toCommandLine } from '../commands/shell.ts';
 import { rulesThatAsk } from '../strictest.ts';
 

@@ -1,7 +1,7 @@
 import type { Decision, Verdict } from '../action.ts';
 import { isAddress, reachOf } from './addresses.ts';
 import { matchesHost, withoutDot } from './hosts.ts';
-import type { HostRule, Policy } from '../schema.ts';
+import type { HostRule, Policy } from '../policy.ts';
 
 // oxlint-disable-next-line no-control-regex
 const hidden = /[\u0000-\u0020\u007f\\]/;

@@ -7,7 +7,7 @@ import { createDenial } from './denied.ts';
 import type { IsDenied } from './denied.ts';
 import { foldName } from './glob.ts';
 import { decideNames } from './paths.ts';
-import type { Policy } from '../schema.ts';
+import type { Policy } from '../policy.ts';
 
 export interface ChangedPath {
   /** Below the workspace root. */

@@ -1,6 +1,6 @@
 import { foldName, matchesGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
-import type { Policy } from '../schema.ts';
+import type { Policy } from '../policy.ts';
 
 /** Whether a rule denies what is called `name` in a folder; names below the workspace root. */
 export type IsDenied = (folder: readonly string[], name: string) => boolean;
@@ -42,13 +42,13 @@ export function createDenial(
 }
 
 /** Bounded: names come from the workspace. */
-const mostNames = 50_000;
+const maxNames = 50_000;
 
 function remember(decide: (name: string) => boolean): (name: string) => boolean {
   const known = new Map<string, boolean>();
   return (name) => {
     const found = known.get(name) ?? decide(name);
-    if (known.size >= mostNames) known.clear();
+    if (known.size >= maxNames) known.clear();
     known.set(name, found);
     return found;
   };

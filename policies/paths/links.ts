@@ -1,7 +1,7 @@
 import type { Decision } from '../action.ts';
 import { decideNames, decideWritten, locate } from './paths.ts';
 import type { PathOp } from './paths.ts';
-import type { Policy } from '../schema.ts';
+import type { Policy } from '../policy.ts';
 
 /**
  * Judges where a path leads when the links listed in a case's `setup` existed. For checks only, without any file:

@@ -1,6 +1,6 @@
 import type { Decision, Verdict } from '../action.ts';
 import { foldName, matchesGlob } from './glob.ts';
-import type { PathRule, Policy } from '../schema.ts';
+import type { PathRule, Policy } from '../policy.ts';
 
 export type PathOp = 'read' | 'write' | 'delete' | 'list';
 
@@ -26,7 +26,7 @@ const malformed = (reason: string) => refusal('paths.form', reason);
 const control = /[\u0000-\u001f\u007f]/;
 const encoder = new TextEncoder();
 /** Many `cd` in one line come to more than a single path can. */
-const mostDepth = 1_024;
+const maxDepth = 1_024;
 const byteLength = (text: string): number =>
   /^[\u0020-\u007e]*$/.test(text) ? text.length : encoder.encode(text).length;
 
@@ -50,8 +50,8 @@ export function locate(text: string, { workspace, cwd }: Where): Located {
   }
   const names = resolve(start, rest);
   if (names === undefined) return outside(text);
-  if (names.length > mostDepth)
-    return malformed(`The path ${quote(text)} leads more than ${mostDepth} folders down.`);
+  if (names.length > maxDepth)
+    return malformed(`The path ${quote(text)} leads more than ${maxDepth} folders down.`);
   // Other systems read a backslash as a separator; here it is part of a name, but must not hide a step up.
   if (text.includes('\\') && resolve(start, rest.join('/').split(/[\\/]/)) === undefined) {
     return outside(text);

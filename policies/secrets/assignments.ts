@@ -23,9 +23,9 @@ const wordEnd = /[\s,;"'\\`)}\]<&|]/;
 const leastQuoted = 8;
 const leastPassword = 6;
 const leastBare = 12;
-const longestValue = 512;
+const maxValue = 512;
 /** Names in one word without a gap, as in `a=token=key=…`, of which the value is looked at. */
-const mostInWord = 8;
+const maxInWord = 8;
 
 const isNamePart = (code: number): boolean =>
   (code >= 48 && code <= 57) ||
@@ -34,7 +34,7 @@ const isNamePart = (code: number): boolean =>
   code === 95 ||
   code === 45;
 
-const longestName = 64;
+const maxName = 64;
 
 /** Finds values that are secret by what they are assigned to and by how random they look. */
 export function findAssignments(
@@ -47,7 +47,7 @@ export function findAssignments(
     let end = hint.lastIndex;
     // A placeholder is no name.
     if (text.startsWith('[secret:', hit.index - 1)) {
-      hint.lastIndex = end + text.slice(end, end + longestName).indexOf(']') + 1;
+      hint.lastIndex = end + text.slice(end, end + maxName).indexOf(']') + 1;
       continue;
     }
     while (end < text.length && isNamePart(text.charCodeAt(end))) end += 1;
@@ -55,9 +55,9 @@ export function findAssignments(
     hint.lastIndex = end;
     if (value === undefined) continue;
     let start = hit.index;
-    const first = Math.max(0, start - longestName);
+    const first = Math.max(0, start - maxName);
     while (start > first && isNamePart(text.charCodeAt(start - 1))) start -= 1;
-    if (end - start > 2 * longestName) continue;
+    if (end - start > 2 * maxName) continue;
     const name = text.slice(start, end);
     const isPlain = value.quoted && quoteEnd.test(text.slice(end, end + 4));
     const isSecret = isPlain && passwordName.test(name) ? isPassword(value.text) : false;
@@ -87,7 +87,7 @@ function createValueReader(text: string): (at: number) => Value | undefined {
     quoted: boolean,
     schemed = false,
   ): Value | undefined =>
-    end - start >= (quoted && !schemed ? leastPassword : leastBare) && end - start <= longestValue
+    end - start >= (quoted && !schemed ? leastPassword : leastBare) && end - start <= maxValue
       ? { start, end, text: text.slice(start, end), quoted, schemed }
       : undefined;
   const readQuoted = (start: number, quote: string): Value | undefined => {
@@ -105,7 +105,7 @@ function createValueReader(text: string): (at: number) => Value | undefined {
     if (end < text.length && !wordEnd.test(text[end] ?? '')) return undefined;
     const value = toValue({ start, end }, quoted, schemed);
     if (value !== undefined) word.names += 1;
-    return word.names > mostInWord ? undefined : value;
+    return word.names > maxInWord ? undefined : value;
   };
   return (at) => {
     const start = skip(sign, at);

@@ -5,10 +5,10 @@ type Found = (start: number, end: number, kind: string) => void;
 const marker = 'PRIVATE KEY';
 const header = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g;
 /** Longest header up to the marker, and from there on. */
-const mostOfHeader = 80;
+const maxOfHeader = 80;
 const footer = /-----END/g;
 /** A key of 16,384 bits with its escapes. */
-const longestBlock = 24_576;
+const maxBlock = 24_576;
 /** Base64 of a line; an escape such as `\n` is taken along so that its letter is not mistaken for a part of it. */
 const piece = /\\[nrt]|[A-Za-z0-9+/=]{4,}/g;
 
@@ -18,8 +18,8 @@ export function findPrivateKeys(text: string, found: Found): void {
   if (at === -1) return;
   const find = { footer: createFinder(text, footer), body: createFinder(text, body) };
   for (; at !== -1; at = text.indexOf(marker, at + marker.length)) {
-    const from = Math.max(0, at - mostOfHeader);
-    const begin = [...text.slice(from, at + mostOfHeader).matchAll(header)].findLast(
+    const from = Math.max(0, at - maxOfHeader);
+    const begin = [...text.slice(from, at + maxOfHeader).matchAll(header)].findLast(
       ({ index }) => from + index < at,
     );
     if (begin === undefined || from + begin.index + begin[0].length < at) continue;
@@ -55,7 +55,7 @@ function findEnd(
   start: number,
   find: { readonly footer: Finder; readonly body: Finder },
 ): number {
-  const most = Math.min(text.length, start + longestBlock);
+  const most = Math.min(text.length, start + maxBlock);
   const named = find.footer(start)?.start ?? text.length;
   const end = named >= most ? endOfBase64(text.slice(start, most)) + start : named;
   const inside = find.body(start);

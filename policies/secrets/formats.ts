@@ -103,7 +103,7 @@ export const secretFormats: readonly SecretFormat[] = [
 /** Shortest run of letters, digits, dashes and underscores that every format has. */
 const shortestRun = 16;
 /** How far before its run a format may begin. */
-const mostBefore = 12;
+const maxBefore = 12;
 const slots = 1 << 14;
 const slotOf = (a: number, b: number, c: number): number => ((a * 31 + b) * 31 + c) & (slots - 1);
 
@@ -137,7 +137,7 @@ export function findFormats(text: string, found: Found): void {
     let end = at + 1;
     while (end < text.length && inRun[text.charCodeAt(end)] === 1) end += 1;
     if (end - start >= shortestRun) {
-      done = lookAt(text, { from: Math.max(done, start - mostBefore), to: end, token }, found);
+      done = lookAt(text, { from: Math.max(done, start - maxBefore), to: end, token }, found);
       end = Math.max(end, done);
     }
     at = end;

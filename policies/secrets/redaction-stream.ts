@@ -12,7 +12,7 @@ export interface RedactionStream {
 }
 
 /** At most this much is held back: more than any secret but the largest keys, which are masked line by line. */
-const mostHeld = 32_768;
+const maxHeld = 32_768;
 /** Held back where nothing shows a good place to cut. */
 const leastHeld = 8_192;
 /** Of what was given on this much is looked at again: the name that a value follows, and what stands before a word. */
@@ -20,7 +20,7 @@ const context = 256;
 
 const keyBegin = '-----BEGIN';
 const keyHeader = /^-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/;
-const longestHeader = 90;
+const maxHeader = 90;
 const keyEnd = '-----END';
 
 export function createRedactionStream(redactor: Redactor): RedactionStream {
@@ -54,7 +54,7 @@ export function createRedactionStream(redactor: Redactor): RedactionStream {
     for (const { start, end } of secrets.toReversed()) {
       if (start >= cut || end < cut) continue;
       const space = lastSpace(text, given, start - 1) + 1;
-      if (space <= given && text.length - given >= mostHeld) return end;
+      if (space <= given && text.length - given >= maxHeld) return end;
       cut = space;
     }
     return cut;
@@ -62,7 +62,7 @@ export function createRedactionStream(redactor: Redactor): RedactionStream {
   return {
     write(piece) {
       text += piece;
-      const cut = findCut(text, given, redactor.longestSpaced);
+      const cut = findCut(text, given, redactor.maxSpaced);
       return cut <= given ? '' : give(cut);
     },
     end() {
@@ -78,13 +78,13 @@ export function createRedactionStream(redactor: Redactor): RedactionStream {
 }
 
 /** Where the text can be parted so that no secret is: behind white space, and not within a key. */
-function findCut(text: string, given: number, longestSpaced: number): number {
-  const space = lastSpace(text, given, text.length - Math.max(1, longestSpaced)) + 1;
+function findCut(text: string, given: number, maxSpaced: number): number {
+  const space = lastSpace(text, given, text.length - Math.max(1, maxSpaced)) + 1;
   const key = beforeOpenKey(text, space);
   const cut = key === space ? space : lastSpace(text, given, key - 1) + 1;
   // Something without end, such as a file of one line: parted where a secret would have to be longer than any is.
-  return text.length - Math.max(cut, given) > mostHeld + longestSpaced
-    ? text.length - leastHeld - longestSpaced
+  return text.length - Math.max(cut, given) > maxHeld + maxSpaced
+    ? text.length - leastHeld - maxSpaced
     : cut;
 }
 
@@ -103,8 +103,8 @@ function beforeOpenKey(text: string, before: number): number {
   while (cut > 0) {
     const begin = text.lastIndexOf(keyBegin, cut - 1);
     if (begin <= ended) return cut;
-    const header = text.slice(begin, begin + longestHeader);
-    if (header.length === longestHeader && !keyHeader.test(header)) return cut;
+    const header = text.slice(begin, begin + maxHeader);
+    if (header.length === maxHeader && !keyHeader.test(header)) return cut;
     cut = begin;
   }
   return cut;

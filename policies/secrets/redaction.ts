@@ -24,7 +24,7 @@ export interface Redactor {
   /** All that were told, in order; for another redactor of this program. */
   readonly known: readonly SecretValue[];
   /** Longest form of a known value with white space in it; 0 if there is none. */
-  readonly longestSpaced: number;
+  readonly maxSpaced: number;
 }
 
 /** A secret in a text, from `start` up to `end`. */
@@ -49,13 +49,13 @@ export function countPlaceholders(text: string): ReadonlyMap<string, number> {
 
 const toKind = (name: string): string => name.replaceAll(/[^\w.-]/g, '_').slice(0, 64) || 'value';
 
-const mostRounds = 10;
+const maxRounds = 10;
 
 export function createRedactor(values: readonly SecretValue[] = []): Redactor {
   const known: SecretValue[] = [];
   const told = new Set<string>();
   const forms = createKnownForms();
-  let longestSpaced = 0;
+  let maxSpaced = 0;
 
   const add = (more: readonly SecretValue[]): void => {
     for (const secret of more) {
@@ -65,7 +65,7 @@ export function createRedactor(values: readonly SecretValue[] = []): Redactor {
       known.push(secret);
       for (const form of toForms(value)) {
         if (forms.add(form, toKind(name)) && /\s/.test(form))
-          longestSpaced = Math.max(longestSpaced, form.length);
+          maxSpaced = Math.max(maxSpaced, form.length);
       }
     }
   };
@@ -88,7 +88,7 @@ export function createRedactor(values: readonly SecretValue[] = []): Redactor {
     let text = whole;
     let count = 0;
     // What is left of two secrets without a gap may look like one only now.
-    for (let round = 0; round < mostRounds; round++) {
+    for (let round = 0; round < maxRounds; round++) {
       const secrets = find(text);
       if (secrets.length === 0) break;
       text = replaceAll(text, secrets);
@@ -103,8 +103,8 @@ export function createRedactor(values: readonly SecretValue[] = []): Redactor {
     find,
     add,
     known,
-    get longestSpaced() {
-      return longestSpaced;
+    get maxSpaced() {
+      return maxSpaced;
     },
   };
 }

@@ -6,7 +6,7 @@ export interface SecretValue {
 }
 
 /** Longer values are no keys but documents. */
-const longestValue = 8_192;
+const maxValue = 8_192;
 
 /** Shorter values stand in ordinary text too often. */
 export const shortestValue = 8;
@@ -61,7 +61,7 @@ export const pickSecrets = (
 ): SecretValue[] =>
   Object.entries(variables).flatMap(([name, value]) => {
     const length = value?.length ?? 0;
-    if (value === undefined || length < shortestValue || length > longestValue) return [];
+    if (value === undefined || length < shortestValue || length > maxValue) return [];
     const wanted = named.includes(name) || (isSecretName(name) && !isPlain(value));
     return wanted ? [{ name, value }] : [];
   });

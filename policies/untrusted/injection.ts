@@ -172,13 +172,13 @@ function unmask(text: string): Reading {
 }
 
 const plainForms = new Map<string, string>();
-const mostPlainForms = 20_000;
+const maxPlainForms = 20_000;
 
 /** How a character looks; a text has the same few again and again. */
 function toPlain(character: string): string {
   const known = plainForms.get(character);
   if (known !== undefined) return known;
-  if (plainForms.size >= mostPlainForms) plainForms.clear();
+  if (plainForms.size >= maxPlainForms) plainForms.clear();
   const plain = findPlain(character);
   plainForms.set(character, plain);
   return plain;

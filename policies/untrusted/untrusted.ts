@@ -1,7 +1,7 @@
 import type { Action, Decision } from '../action.ts';
 import type { Suspicion } from './injection.ts';
 import type { InjectionKind } from './patterns.ts';
-import type { Policy } from '../schema.ts';
+import type { Policy } from '../policy.ts';
 import { toCommandLine } from '../commands/shell.ts';
 
 /** Text from elsewhere that a conversation has in it. */

@@ -20,7 +20,7 @@ import { createBlobStore } from '../../audit/record/blobs.ts';
 import { readChain } from '../../audit/record/chain.ts';
 import { createAuditLog } from '../../audit/record/log.ts';
 import { parsePolicy } from '../../policies/parse.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { shippedDir } from '../policies/cases.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { toJson } from '../setup/json.ts';

@@ -8,7 +8,7 @@ import { authorize } from '../../activities/network/authorize.ts';
 import type { Resolver } from '../../activities/network/authorize.ts';
 import { createProxy } from '../../activities/network/proxy.ts';
 import { withNetwork } from '../../policies/candidates.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { speak } from './proxy-client.ts';
 
 export interface NetworkInput {

@@ -12,7 +12,7 @@ import { createProxy } from '../../activities/network/proxy.ts';
 import type { NetworkRequest } from '../../activities/network/proxy.ts';
 import { decide } from '../../policies/decide.ts';
 import { parsePolicy } from '../../policies/parse.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { shippedDir } from '../policies/cases.ts';
 import { createWorld } from './attack-world.ts';
 import type { World } from './attack-world.ts';

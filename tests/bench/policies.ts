@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { decideParts } from '../../policies/commands/commands.ts';
 import { decide, judgeLine } from '../../policies/decide.ts';
 import { parsePolicy } from '../../policies/parse.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { parseCommand } from '../../policies/commands/shell.ts';
 import { median } from './measure.ts';
 import type { Row } from './measure.ts';

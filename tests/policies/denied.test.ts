@@ -3,7 +3,7 @@ import { before, test } from 'node:test';
 import * as fc from 'fast-check';
 import { createDenial } from '../../policies/paths/denied.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { readShipped } from './cases.ts';
 
 let policy: Policy;

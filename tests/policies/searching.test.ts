@@ -13,8 +13,8 @@ import type {
   SimpleCommand,
 } from '../../policies/commands/command.ts';
 import { decide } from '../../policies/decide.ts';
-import type { Option } from '../../policies/commands/notation.ts';
-import type { CommandRule } from '../../policies/schema.ts';
+import type { Option } from '../../policies/commands/arg-spec.ts';
+import type { CommandRule } from '../../policies/policy.ts';
 import { parseCommand } from '../../policies/commands/shell.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
 

@@ -14,7 +14,7 @@ import { testPolicy } from '../../policies/check.ts';
 import { decide, limitsOf } from '../../policies/decide.ts';
 import { decideUrl } from '../../policies/network/network.ts';
 import { applyPreset } from '../../policies/presets.ts';
-import type { Policy } from '../../policies/schema.ts';
+import type { Policy } from '../../policies/policy.ts';
 import { tighten } from '../../policies/tighten.ts';
 import type { TighteningFiles } from '../../policies/tighten.ts';
 import { readCases, readShipped, shippedDir } from './cases.ts';

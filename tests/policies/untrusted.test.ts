@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Action } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
-import type { UntrustedRules } from '../../policies/schema.ts';
+import type { UntrustedRules } from '../../policies/policy.ts';
 import { stepUp, toUntrusted } from '../../policies/untrusted/untrusted.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
 import { readShipped, workspace } from './cases.ts';

@@ -1,11 +1,11 @@
 import { isPrintingAwk, isPrintingSed } from './filters.ts';
-import type { Option, WordType } from './notation.ts';
-import { anyText, typesOf } from './notation.ts';
-import type { CommandRule } from '../schema.ts';
+import type { Option, ArgType } from './arg-spec.ts';
+import { anyText, typesOf } from './arg-spec.ts';
+import type { CommandRule } from '../policy.ts';
 
 /** A word of a command line and what the command takes it for. */
-export interface TypedWord {
-  readonly type: WordType;
+export interface TypedArg {
+  readonly type: ArgType;
   readonly text: string;
   /** Its index in argv; of an option's attached value, the option's. */
   readonly at: number;
@@ -17,7 +17,7 @@ export type Reading =
       readonly ok: true;
       /** The command, then its subcommands; `at` is the index after the name. */
       readonly levels: readonly { readonly rule: CommandRule; readonly at: number }[];
-      readonly words: readonly TypedWord[];
+      readonly words: readonly TypedArg[];
       /** Index of the `--` that ends the options. */
       readonly end?: number;
       /** An option that needs approval. */
@@ -30,7 +30,7 @@ class Refused extends Error {}
 /** Reads `argv` by the grammar of its command. `argv[0]` is the name the rule was found by. */
 export function readArgv(command: CommandRule, argv: readonly string[]): Reading {
   const levels: { rule: CommandRule; at: number }[] = [];
-  const words: TypedWord[] = [];
+  const words: TypedArg[] = [];
   let asking: string | undefined;
   let rule = command;
   let at = 1;
@@ -93,7 +93,7 @@ function typeOperands(
   used: ReadonlySet<string>,
   argv: readonly string[],
   operands: readonly number[],
-): TypedWord[] {
+): TypedArg[] {
   const isUsed = (names: ReadonlySet<string>): boolean => [...used].some((name) => names.has(name));
   const other = rule.otherwise.find(
     ({ given, and }) => isUsed(given) && (and === undefined || isUsed(and)),
@@ -110,7 +110,7 @@ function typeOperands(
 interface OptionReading {
   readonly next: number;
   readonly names: readonly string[];
-  readonly words: readonly TypedWord[];
+  readonly words: readonly TypedArg[];
   readonly last: boolean;
 }
 
@@ -207,7 +207,7 @@ const forms: Readonly<Record<string, readonly [(text: string) => boolean, string
 };
 
 /** Why a word cannot be what its place asks for; paths are judged elsewhere. */
-export function wordProblem({ type, text }: TypedWord): string | undefined {
+export function argProblem({ type, text }: TypedArg): string | undefined {
   if (type.kind === 'one-of') {
     return type.values.includes(text)
       ? undefined

@@ -80,7 +80,7 @@ function toSimple({ name, prefix, args, redirects }: Command, errorsToo: boolean
   const variables = assigned.map(toVariable);
   const argv = [name, ...args].map((word) => {
     if (word.type !== 'Word') throw new NeedsShell('it assigns a variable');
-    return toPlainWord(word);
+    return toLiteral(word);
   });
   const [command = ''] = argv;
   // The one use of it that models make: whether a program is there.
@@ -105,7 +105,7 @@ function toVariable({ name, value, append, index }: Assignment): Variable {
 const unread = /\$[[({]/;
 
 /** The word as the program receives it. @throws NeedsShell when only a shell knows. */
-export function toPlainWord(word: Word): string {
+export function toLiteral(word: Word): string {
   const parts = word.parts ?? [];
   // A tilde is expanded at the start of a word and, in bash, after "=" and ":" of what looks like an assignment.
   if (/^~|^[A-Za-z_]\w*=(?:.*:)?~/.test(word.text)) throw new NeedsShell('it uses "~"');
@@ -151,7 +151,7 @@ function toRedirects(redirection: Redirection): Redirect[] {
   }
   const { operator, target } = redirection;
   if (target === undefined) throw new NeedsShell('it redirects to nothing');
-  const path = toPlainWord(target);
+  const path = toLiteral(target);
   if (operator === '<<<' || operator === '<') {
     if (fd !== undefined && fd !== 0) throw new NeedsShell('it redirects another input');
     return operator === '<' ? [{ kind: 'input', path }] : [{ kind: 'text', text: `${path}\n` }];

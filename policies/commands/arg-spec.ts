@@ -3,7 +3,7 @@
  * `-s|--short` · `-n number` (attached or the next word) · `--format=text` (attached only) · `--color[=text]` ·
  * `-m name ...` (everything after it is arguments of something else) · `-NUM`. Operands: `pattern path*`.
  */
-export type WordType =
+export type ArgType =
   { readonly kind: Kind } | { readonly kind: 'one-of'; readonly values: readonly string[] };
 
 /**
@@ -39,54 +39,52 @@ const kinds = [
 export interface Option {
   readonly name: string;
   readonly takes: 'nothing' | 'required' | 'attached' | 'optional';
-  readonly type: WordType;
+  readonly type: ArgType;
   /** The words after it are not options of this command. */
   readonly last: boolean;
 }
 
 export interface Operands {
   readonly text: string;
-  readonly before: readonly WordType[];
+  readonly before: readonly ArgType[];
   /** How many of `before` must be there. */
   readonly required: number;
-  readonly many?: { readonly type: WordType; readonly min: number };
-  readonly after: readonly WordType[];
+  readonly many?: { readonly type: ArgType; readonly min: number };
+  readonly after: readonly ArgType[];
 }
 
-class NotationError extends Error {
-  override readonly name = 'NotationError';
+class ArgSpecError extends Error {
+  override readonly name = 'ArgSpecError';
 }
 
-const text: WordType = { kind: 'text' };
+const text: ArgType = { kind: 'text' };
 
-function toWordType(notation: string): WordType {
-  const values = /^<([^<>]+)>$/.exec(notation)?.[1];
+function toArgType(spec: string): ArgType {
+  const values = /^<([^<>]+)>$/.exec(spec)?.[1];
   if (values !== undefined) return { kind: 'one-of', values: values.split(',') };
-  const kind = kinds.find((known) => known === notation);
+  const kind = kinds.find((known) => known === spec);
   if (kind === undefined) {
-    throw new NotationError(
-      `"${notation}" is no type of word; expected ${kinds.join(', ')} or <a,b>`,
-    );
+    throw new ArgSpecError(`"${spec}" is no type of word; expected ${kinds.join(', ')} or <a,b>`);
   }
   return { kind };
 }
 
 /** Entries of a list are separated by a comma and a space: `<a,b>` is one. */
-export const splitList = (notation: string): string[] =>
-  notation
+export const splitList = (spec: string): string[] =>
+  spec
     .split(/,\s+/)
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
 
 /** One entry for each name: `-s|--short` gives two. */
-export function toOptions(notation: string): Option[] {
+export function toOptions(spec: string): Option[] {
   const match =
     /^(?<names>-[^\s=[\]|]+(?:\|-[^\s=[\]|]+)*)(?:(?<gap>[ =])(?<type>\S+)|\[=?(?<optional>[^\]]+)\])?(?<last> \.\.\.)?$/.exec(
-      notation,
+      spec,
     );
   const groups = match?.groups;
   if (groups?.['names'] === undefined) {
-    throw new NotationError(`"${notation}" is not an option; expected "-s|--short" or "-n number"`);
+    throw new ArgSpecError(`"${spec}" is not an option; expected "-s|--short" or "-n number"`);
   }
   const { gap, type, optional, last } = groups;
   const takes =
@@ -97,40 +95,40 @@ export function toOptions(notation: string): Option[] {
         : gap === ' '
           ? 'required'
           : 'nothing';
-  const wordType = toWordType(optional ?? type ?? 'text');
+  const argType = toArgType(optional ?? type ?? 'text');
   return groups['names']
     .split('|')
-    .map((name) => ({ name, takes, type: wordType, last: last !== undefined }));
+    .map((name) => ({ name, takes, type: argType, last: last !== undefined }));
 }
 
 /** At most one part may repeat (`*` or `+`); optional parts (`?`) stand before it. */
-export function toOperands(notation: string): Operands {
-  const before: WordType[] = [];
-  const after: WordType[] = [];
+export function toOperands(spec: string): Operands {
+  const before: ArgType[] = [];
+  const after: ArgType[] = [];
   let many: Operands['many'];
   let required = 0;
-  for (const part of notation.split(' ').filter((word) => word !== '')) {
+  for (const part of spec.split(' ').filter((word) => word !== '')) {
     const quantifier = /[?*+]$/.exec(part)?.[0];
-    const type = toWordType(quantifier === undefined ? part : part.slice(0, -1));
+    const type = toArgType(quantifier === undefined ? part : part.slice(0, -1));
     if (quantifier === '*' || quantifier === '+') {
-      if (many !== undefined) throw new NotationError(`"${notation}" repeats two parts`);
+      if (many !== undefined) throw new ArgSpecError(`"${spec}" repeats two parts`);
       many = { type, min: quantifier === '+' ? 1 : 0 };
     } else if (many !== undefined) {
-      if (quantifier === '?') throw new NotationError(`"${part}" cannot follow a repeated part`);
+      if (quantifier === '?') throw new ArgSpecError(`"${part}" cannot follow a repeated part`);
       after.push(type);
     } else {
       if (quantifier === undefined && before.length > required) {
-        throw new NotationError(`"${part}" cannot follow an optional part`);
+        throw new ArgSpecError(`"${part}" cannot follow an optional part`);
       }
       before.push(type);
       if (quantifier === undefined) required++;
     }
   }
-  return { text: notation, before, required, many, after };
+  return { text: spec, before, required, many, after };
 }
 
 /** The type of each operand, or undefined when their number does not fit. */
-export function typesOf(operands: Operands, count: number): readonly WordType[] | undefined {
+export function typesOf(operands: Operands, count: number): readonly ArgType[] | undefined {
   const { before, required, many, after } = operands;
   if (many === undefined) {
     return count >= required && count <= before.length ? before.slice(0, count) : undefined;
