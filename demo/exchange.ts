@@ -1,14 +1,14 @@
-/** What is asked of a model and what it answers, the same for both wire protocols. */
+/** What a model is asked and what it answers, the same for both wire protocols. */
 
 export interface NormalRequest {
   readonly model: string;
   readonly stream: boolean;
-  /** The whole conversation, oldest first; instructions come as a `system` message. */
+  /** The whole conversation, oldest first; instructions are a `system` message. */
   readonly messages: readonly NormalMessage[];
   readonly tools: readonly { readonly name: string }[];
-  /** Name of the JSON schema the answer has to follow. */
+  /** Name of the JSON schema the answer must follow. */
   readonly schema?: string;
-  /** The answer has to be JSON, with or without a schema. */
+  /** The answer must be JSON, with or without a schema. */
   readonly json: boolean;
   /** The client asked for the usage chunk at the end of a chat stream. */
   readonly includeUsage: boolean;
@@ -42,9 +42,9 @@ export interface NormalAnswer {
 
 export interface AnswerCall {
   readonly name: string;
-  /** An object becomes JSON; text is sent as it is, JSON or not. */
+  /** An object becomes JSON; text is sent as is, JSON or not. */
   readonly args: Readonly<Record<string, unknown>> | string;
-  /** Absent: a fresh one. */
+  /** A fresh one if absent. */
   readonly id?: string;
 }
 

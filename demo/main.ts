@@ -16,7 +16,7 @@ if (values.port.trim() === '' || !Number.isInteger(port) || port < 0 || port > 6
 const key = process.env['DEMO_API_KEY'];
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Turns down web pages, under whatever name they reach this port, and callers without the key where there is one. */
+/** Refuses web pages, whatever name they reach this port by, and callers without the key if there is one. */
 function admit({ headers }: IncomingMessage): void {
   if (!/^(?:127\.0\.0\.1|localhost)(?::\d+)?$/.test(headers.host ?? ''))
     throw new WireError(403, 'Wrong Host header.');

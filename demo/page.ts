@@ -2,10 +2,10 @@
 import { extname } from 'node:path/posix';
 import type { Result } from './results.ts';
 
-/** Left out of every count, so that writing it changes none. */
+/** Never counted, so writing it changes no number. */
 export const pageName = 'WORKSPACE.md';
 
-/** What a listing shows: `folder/`, `file 120`, `name (link)`. Any other line says that something is missing. */
+/** A line of a listing: `folder/`, `file 120`, `name (link)`. Any other line says that something was left out. */
 const entry = /(?:\/(?: \(not listed\))?| \d+| \((?:link|special)\))$|^\(empty folder\)$/;
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -60,7 +60,7 @@ function renderScripts(manifest: string): string {
   }
 }
 
-/** Sections that no result speaks of are left out. */
+/** Sections without a result are left out. */
 export function renderPage(results: readonly Result[]): string {
   const others = results.filter(({ of }) => of !== pageName);
   const textOf = (pattern: RegExp): string =>

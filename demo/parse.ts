@@ -31,7 +31,7 @@ function parseBody(text: string): Fields {
   return body;
 }
 
-/** What both protocols say in the same words, or nearly. */
+/** The fields that both protocols share, or nearly. */
 function toRequest(
   body: Fields,
   format: Fields,
@@ -111,7 +111,7 @@ function parseItem(value: unknown, index: number): readonly NormalMessage[] {
   }
 }
 
-/** Items of one assistant turn arrive one by one: texts and calls in a row are one message. */
+/** The items of one assistant turn arrive separately: texts and calls in a row are one message. */
 function joinTurns(messages: readonly NormalMessage[]): readonly NormalMessage[] {
   const joined: NormalMessage[] = [];
   for (const message of messages) {

@@ -1,4 +1,4 @@
-/** An HTTP reply before it is sent: one chunk for JSON, one chunk an event for a stream. */
+/** An HTTP reply before it is sent: one chunk for JSON, one per event for a stream. */
 import { randomUUID } from 'node:crypto';
 import type { NormalAnswer, NormalRequest, PastCall, TokenCounts, WireError } from './exchange.ts';
 
@@ -8,7 +8,7 @@ export interface Reply {
   readonly chunks: readonly string[];
 }
 
-/** An answer with nothing left open: texts, ids and counts as they go over the wire. */
+/** An answer in full: texts, ids and counts as they go over the wire. */
 export interface Outcome {
   readonly text: string;
   readonly calls: readonly PastCall[];
@@ -32,7 +32,7 @@ export const toStreamReply = (events: readonly string[]): Reply => ({
   chunks: events,
 });
 
-/** The body OpenAI's servers send with a status of 400 and above. */
+/** The body that OpenAI's servers send with an error status. */
 export function toErrorReply({ status, message, headers }: WireError): Reply {
   const type =
     status === 429 ? 'rate_limit_error' : status < 500 ? 'invalid_request_error' : 'server_error';
@@ -43,7 +43,7 @@ export function toErrorReply({ status, message, headers }: WireError): Reply {
 export const createId = (prefix: string): string =>
   `${prefix}_${randomUUID().replaceAll('-', '').slice(0, 24)}`;
 
-/** About four characters a token, as tokenizers for English and code come out. */
+/** About four characters per token, as tokenizers average on English and code. */
 const estimateTokens = (text: string): number => Math.ceil(text.length / 4);
 
 export function toOutcome(request: NormalRequest, answer: NormalAnswer): Outcome {
@@ -61,7 +61,7 @@ export function toOutcome(request: NormalRequest, answer: NormalAnswer): Outcome
   return { text, calls, usage: usage === undefined ? estimate() : usage, stopped };
 }
 
-/** At least 16 characters and at most some 64 pieces a text; never between the halves of a character. */
+/** Pieces of at least 16 characters, at most about 64 per text; never splits a surrogate pair. */
 export function splitText(text: string): readonly string[] {
   const length = Math.max(16, Math.ceil(text.length / 64));
   return text.match(new RegExp(`.{1,${length}}`, 'gsu')) ?? [];

@@ -10,14 +10,14 @@ export interface Result {
   readonly text: string;
 }
 
-/** Results come as data between two lines; the first says which call they answer. */
+/** A result is framed by two lines; the first says which call it answers. */
 const frame =
   /^<result [^\n]*\btool="(?<tool>\w+)" of="(?<of>[^"]*)" state="(?<state>\w+)"[^\n]*>\n(?<text>[^]*)\n<\/result [^\n]*>$/;
 
 const isFinish = (message: NormalMessage): boolean =>
   message.role === 'assistant' && message.calls.some(({ name }) => name === 'finish_step');
 
-/** Oldest first. A step that was finished and is taken up again starts afresh. */
+/** Oldest first. A step that is resumed after it was reported as finished starts afresh. */
 export const readResults = (messages: readonly NormalMessage[]): readonly Result[] =>
   messages
     .slice(messages.findLastIndex(isFinish) + 1)

@@ -24,7 +24,7 @@ export interface WireOptions {
   readonly answer: (request: NormalRequest, incoming: IncomingMessage) => Promise<NormalAnswer>;
   /** Throws a `WireError` to turn a request down before its body is read. */
   readonly admit?: (incoming: IncomingMessage) => void;
-  /** Sends the reply; `request` is absent where none was understood. */
+  /** Sends the reply; `request` is absent where none could be parsed. */
   readonly deliver?: (
     reply: Reply,
     response: ServerResponse,
@@ -36,7 +36,7 @@ export interface WireServer {
   readonly port: number;
   /** With `/v1`, ready for `OPENAI_BASE_URL`. */
   readonly baseUrl: string;
-  /** Ends open connections, too. */
+  /** Ends open connections as well. */
   close(): Promise<void>;
 }
 

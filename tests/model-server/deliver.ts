@@ -1,11 +1,11 @@
-/** Sends a reply the way a turn wants it sent: late, cut, broken, or as a web page. */
+/** Sends a reply as its turn says: late, cut, broken, or as a web page. */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reply } from '../../demo/reply.ts';
 import { sendReply } from '../../demo/wire.ts';
 import type { Turn } from './turns.ts';
 
-/** Waiting ends with an error when `closing` fires; the socket is then gone anyway. */
+/** Waiting fails when `closing` fires; the socket is gone by then anyway. */
 export async function deliverTurn(
   turn: Turn,
   reply: Reply,
@@ -50,7 +50,7 @@ const toPage = (status: number): Reply => ({
   chunks: ['<!doctype html><title>Welcome</title><h1>It works!</h1>'],
 });
 
-/** A stream is halved between events, a single body in its middle. */
+/** Halves a stream between events, a single body in its middle. */
 function toHalves(chunks: readonly string[]): readonly [readonly string[], readonly string[]] {
   if (chunks.length > 1) {
     const middle = Math.floor(chunks.length / 2);

@@ -7,9 +7,9 @@ import type { Turn } from './turns.ts';
 export type Role = 'planner' | 'executor' | 'reviewer' | 'other';
 
 /**
- * A list is used up request by request, whoever asks. By role, each role has a list of its own, whose last
- * turn repeats, and a request asked again word for word gets its answer again: retries do not shift the script.
- * A function decides from the request (and how often that same request came before, from 0).
+ * A list is used up request by request, whatever the role. A list per role repeats its last turn and answers an identical
+ * request the same way again, so retries do not shift the script. A function decides from the request and from how often
+ * that same request came before.
  */
 export type Script = readonly Turn[] | RoleScript | ((request: SeenRequest, seen: number) => Turn);
 
@@ -26,7 +26,7 @@ export interface SeenRequest extends NormalRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** By the name of the schema, by the tools, and for servers without schemas by the words of the answer asked for. */
+/** By schema name or tools; for servers without schemas, by the JSON the prompt asks for. */
 export function findRole({ schema, tools, json, messages }: NormalRequest): Role {
   if (schema === 'plan') return 'planner';
   if (schema === 'review') return 'reviewer';
@@ -47,7 +47,7 @@ const hashRequest = ({ messages, role, model }: SeenRequest): string =>
     .update(JSON.stringify([messages, role, model]))
     .digest('hex');
 
-/** A cursor through one script. @throws WireError 400 when the script has nothing more to say. */
+/** A cursor through one script. @throws WireError 400 when the script has run out. */
 export function createTurns(script: Script): (request: SeenRequest) => Turn {
   const answered = new Map<string, Turn>();
   const counts = new Map<string, number>();

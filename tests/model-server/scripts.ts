@@ -1,11 +1,11 @@
-/** Ready scripts. They decide from the conversation alone, so any number of runs can share a server. */
+/** Ready-made scripts. They decide from the conversation alone, so any number of runs can share a server. */
 import type { Role, SeenRequest } from './script.ts';
 import type { ScriptedCall, ScriptedPlan, ScriptedReview, Turn } from './turns.ts';
 
-/** A script that keeps nothing: the same request gets the same turn. */
+/** A script without state: the same request gets the same turn. */
 export type PureScript = (request: SeenRequest, seen: number) => Turn;
 
-/** Answers of the executor since its step began or was last reported as finished. */
+/** The executor's answers since its step began or was last reported as finished. */
 export function countTurns({ messages }: SeenRequest): number {
   const finished = messages.findLastIndex(
     (message) =>
@@ -25,7 +25,7 @@ export interface StoryParts {
   readonly review?: ScriptedReview;
 }
 
-/** One part per role. Requests without a role, such as probes, get the text `ok`. */
+/** One part per role; requests without a role, such as probes, get the text `ok`. */
 export const tellStory =
   ({
     plan,
@@ -47,21 +47,21 @@ export const tellStory =
 
 const finish = (summary: string): Turn => ({ finish: { summary, evidence: 'See the results.' } });
 
-/** A plan of one step: the turns one after the other, then `finish_step`; the review accepts. */
+/** A one-step plan: the turns in order, then `finish_step`; the review accepts. */
 export const oneStep = (turns: readonly Turn[], title = 'Do it'): PureScript =>
   tellStory({
     plan: { approach: 'One step is enough.', steps: [{ id: 's1', title }] },
     act: (request) => turns[countTurns(request)] ?? finish(`${title}: done.`),
   });
 
-/** Id of the step the executor is asked to carry out, as its prompt says: `Your step s2: …`. */
+/** Id of the step the executor's prompt is about: `Your step s2: …`. */
 export const findStepId = ({ messages }: SeenRequest): string | undefined =>
   messages
     .filter(({ role }) => role === 'user')
     .map(({ text }) => /^Your step (\S+): /m.exec(text)?.[1])
     .find((id) => id !== undefined);
 
-/** Several steps, each with the turns of its own before `finish_step`; they depend on one another in order. */
+/** Several steps, each depending on the one before, each with its own turns and then `finish_step`. */
 export function manySteps(turns: Readonly<Record<string, readonly Turn[]>>): PureScript {
   const ids = Object.keys(turns);
   return tellStory({
@@ -79,7 +79,7 @@ export function manySteps(turns: Readonly<Record<string, readonly Turn[]>>): Pur
   });
 }
 
-/** One step that makes these calls, one a turn. */
+/** One step that makes these calls, one per turn. */
 export const callsInTurn = (calls: readonly ScriptedCall[], title?: string): PureScript =>
   oneStep(
     calls.map((call) => ({ call: [call] })),
@@ -111,7 +111,7 @@ export const happy: PureScript = tellStory({
   },
 });
 
-/** Steps of so many read-only turns each, no two calls alike, then `finish_step`: for measuring the engine. */
+/** Steps of this many read-only turns, no two calls alike, then `finish_step`: for measuring the engine. */
 export const loop = (turns: number, steps = 1): PureScript =>
   tellStory({
     plan: {
@@ -128,7 +128,7 @@ export const loop = (turns: number, steps = 1): PureScript =>
     },
   });
 
-/** The faults of a role come first, one a request and in order; then the script goes on unshifted. */
+/** The faults of a role come first, one per request and in order; then the script runs unshifted. */
 export function withFaults(
   script: PureScript,
   faults: Partial<Record<Role, readonly Turn[]>>,

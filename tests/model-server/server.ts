@@ -1,4 +1,4 @@
-/** A real HTTP server that answers as a script says, with every fault a model server can have. */
+/** A real HTTP server that follows a script, with every fault a model server can have. */
 import type { IncomingMessage } from 'node:http';
 import type { NormalAnswer, NormalRequest } from '../../demo/exchange.ts';
 import { WireError } from '../../demo/exchange.ts';
@@ -10,19 +10,19 @@ import type { Turn } from './turns.ts';
 import { toAnswer } from './turns.ts';
 
 export interface ModelServerOptions {
-  /** That of a server closed before, to come back at the same address; else a free one. */
+  /** Reuses the address of a server that was closed; a free port if absent. */
   readonly port?: number;
-  /** False: the server knows chat only and answers 404 to `/v1/responses`. */
+  /** False: the server answers 404 to `/v1/responses`. */
   readonly responses?: boolean;
   /** False: the server answers 404 to `/v1/chat/completions`. */
   readonly chat?: boolean;
-  /** Requests without `Bearer <apiKey>` are answered with 401. */
+  /** Requests without `Bearer <apiKey>` get 401. */
   readonly apiKey?: string;
   /** What `GET /v1/models` lists; `scripted` if absent. */
   readonly models?: readonly string[];
-  /** False: a request for a JSON schema is answered with 400, as older servers do. */
+  /** False: a request for a JSON schema gets 400, as from older servers. */
   readonly schemas?: boolean;
-  /** False: a request with tools is answered with 400. */
+  /** False: a request with tools gets 400. */
   readonly tools?: boolean;
 }
 
@@ -30,15 +30,15 @@ export interface ModelServer {
   /** With `/v1`. */
   readonly baseUrl: string;
   readonly port: number;
-  /** Requests for an answer in the order they came, those answered with a fault included. */
+  /** Requests for an answer in order of arrival, including those that got a fault. */
   readonly requests: readonly SeenRequest[];
-  /** Starts the new script at its beginning, for the next request on. */
+  /** Starts the new script from its beginning with the next request. */
   setScript(script: Script): void;
-  /** Destroys open connections; what was recorded stays readable. */
+  /** Destroys open connections; `requests` stays readable. */
   close(): Promise<void>;
 }
 
-/** Listens when it resolves. A script that has nothing more to say answers 400 and says so. */
+/** Listens when it resolves. A script that has run out answers 400 and says so. */
 export async function startModelServer(
   script: Script,
   options: ModelServerOptions = {},

@@ -1,4 +1,4 @@
-/** What a script may say: an answer or a fault, and how it goes over the wire. */
+/** What a script can say: an answer or a fault, and how it is sent. */
 import type { NormalAnswer, TokenCounts } from '../../demo/exchange.ts';
 
 export interface ScriptedStep {
@@ -21,12 +21,12 @@ export interface ScriptedReview {
 
 export interface ScriptedCall {
   readonly name: string;
-  /** Text is sent as it is, so that it can be broken JSON. */
+  /** Text is sent as is, so it can be broken JSON. */
   readonly args: Readonly<Record<string, unknown>> | string;
   readonly id?: string;
 }
 
-/** What is answered, one of these per turn. */
+/** The answer; one of these per turn. */
 export type Content =
   | { readonly plan: ScriptedPlan }
   | { readonly review: ScriptedReview }
@@ -35,11 +35,11 @@ export type Content =
   | { readonly json: unknown }
   | { readonly finish: { readonly summary: string; readonly evidence?: string } }
   | { readonly ask: string }
-  /** A call that cannot be carried out: arguments that are no JSON, or a tool nobody offered. */
+  /** A call that cannot run: arguments that are not JSON, or a tool that was not offered. */
   | { readonly malformedCall: 'arguments' | 'tool' }
   /** Neither text nor calls. */
   | { readonly empty: true }
-  /** An OpenAI error body; 429 and 503 may say when to come back. */
+  /** An OpenAI error body; 429 and 503 may say when to retry. */
   | {
       readonly status: number;
       readonly message?: string;
@@ -49,13 +49,13 @@ export type Content =
   /** A web page with this status, as proxies and wrong ports send. */
   | { readonly html: number };
 
-/** How the answer goes over the wire; alone, it damages a short text. */
+/** How the answer is sent; alone, it applies to a short text. */
 export interface Manner {
   /** Waits this long before the first byte. */
   readonly delayMs?: number;
-  /** Stops this long in the middle of the body. */
+  /** Pauses this long in the middle of the body. */
   readonly stallMs?: number;
-  /** Destroys the socket: before the first byte, or half-way through the body. */
+  /** Destroys the socket: before the first byte, or halfway through the body. */
   readonly cut?: 'start' | 'stream';
   /** Breaks the JSON of the body, or of an event in the middle of a stream. */
   readonly malformedJson?: true;
@@ -63,7 +63,7 @@ export interface Manner {
   readonly wrongIds?: 'same' | 'empty';
   /** `null` leaves the counts out. */
   readonly usage?: TokenCounts | null;
-  /** Ends as if the token limit had been reached. */
+  /** Ends as if it had hit the token limit. */
   readonly stopped?: 'length';
 }
 
@@ -82,14 +82,12 @@ const fullPlan = ({ approach = 'Do it step by step.', steps }: ScriptedPlan): ob
   ),
 });
 
-/** The content of a turn as the wire wants it; a turn of manner alone becomes a short text. */
+/** The answer of a turn; one with a manner alone becomes a short text. */
 export function toAnswer(turn: Turn): NormalAnswer {
   if ('plan' in turn) return { json: fullPlan(turn.plan) };
   if ('review' in turn) return { json: { notes: '', ...turn.review } };
   if ('json' in turn) return { json: turn.json };
-  if ('call' in turn) {
-    return { calls: turn.call, text: turn.text };
-  }
+  if ('call' in turn) return { calls: turn.call, text: turn.text };
   if ('finish' in turn) {
     return { calls: [{ name: 'finish_step', args: { evidence: 'Scripted.', ...turn.finish } }] };
   }
@@ -101,5 +99,5 @@ export function toAnswer(turn: Turn): NormalAnswer {
   }
   if ('empty' in turn) return {};
   if ('text' in turn) return { text: turn.text };
-  return { text: 'A scripted answer of some length, so that there is something to damage in it.' };
+  return { text: 'A scripted answer, long enough that there is something to damage.' };
 }
