@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import type { ApprovalDetails } from '../activities/contract.ts';
 import type { Settings } from '../config/environment.ts';
-import { readForceRecord } from '../config/policy-in-force.ts';
+import { readForceRecord } from '../config/force-record.ts';
 import { isLiftable } from '../policies/grants/always.ts';
 import type { Grant, ProposedGrant } from '../policies/grants/grant.ts';
 import { proposeGrants } from '../policies/grants/propose.ts';

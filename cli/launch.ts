@@ -7,6 +7,7 @@ import type { Settings } from '../config/environment.ts';
 import { readSettings } from '../config/environment.ts';
 import { toWebUi } from '../config/stack.ts';
 import type { RunInput } from '../workflows/contract.ts';
+import { toQueues, toWorkflowId } from '../workflows/names.ts';
 import type { RunState } from '../workflows/state.ts';
 import type { Invocation } from './arguments.ts';
 import { toLine } from './clean.ts';
@@ -113,8 +114,6 @@ interface Place {
 /** Everything a run needs before it can start; what does not depend on each other is done at the same time. */
 async function prepare(settings: Settings, demo: boolean): Promise<Place> {
   const loading = import('../client/run-client.ts');
-  // Loaded late for its price: it brings Temporal's workflow package.
-  const contract = import('../workflows/contract.ts');
   const cluster = toCluster(settings);
   if (cluster !== undefined) {
     if (demo) {
@@ -128,7 +127,7 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
         `Note: on a cluster its workers’ settings count, not your ${elsewhere.join(', ')}.`,
       );
     const client = await (await loading).connectClient(cluster, settings);
-    return { client, queues: (await contract).toQueues(settings.queue, settings.host) };
+    return { client, queues: toQueues(settings.queue, settings.host) };
   }
   const checkModel = async (): Promise<void> => {
     if (!demo) await requireModelServer(settings.baseUrl, settings.apiKey);
@@ -151,7 +150,7 @@ async function prepare(settings: Settings, demo: boolean): Promise<Place> {
       : handKey(stack, settings.baseUrl, settings.apiKey),
     secrets.length === 0 ? undefined : handSecrets(stack, secrets),
   ]);
-  const queues = (await contract).toQueues(stack.queue, stack.host);
+  const queues = toQueues(stack.queue, stack.host);
   const webUi = toWebUi(stack);
   return { client, queues, baseUrl, webUi };
 }
@@ -180,7 +179,6 @@ async function startAnnounced(
   start: () => Promise<void>,
 ): Promise<void> {
   mkdirSync(folders.mirror, { recursive: true, mode: 0o700 });
-  const { toWorkflowId } = await import('../workflows/contract.ts');
   const notice = join(folders.mirror, toWorkflowId(run));
   writeFileSync(notice, '', { mode: 0o600 });
   failpoint('cli.announced');

@@ -1,6 +1,6 @@
 import { printProgress } from './render/output.ts';
 import { join } from 'node:path';
-import { toWorkflowId } from '../workflows/contract.ts';
+import { toWorkflowId } from '../workflows/names.ts';
 import { talkOver } from './terminal/approval.ts';
 import type { ApprovalTalk, TalkEnd } from './terminal/approval.ts';
 import { showControls } from './clean.ts';

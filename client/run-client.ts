@@ -31,14 +31,12 @@ import type {
 } from '../workflows/contract.ts';
 import {
   answerApproval,
-  fromWorkflowId,
   promotionType,
   rewindRun,
   runView,
   toPromotionId,
-  toWorkflowId,
-  workflowType,
 } from '../workflows/contract.ts';
+import { fromWorkflowId, toWorkflowId, workflowType } from '../workflows/names.ts';
 import type { RunState } from '../workflows/state.ts';
 import { ClientError, takenId, invalid } from './errors.ts';
 import type { HistoryPage } from './events/history.ts';

@@ -1,10 +1,11 @@
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readForceRecord, toPolicyFolder, toRecordFile } from './force-record.ts';
+import type { ForceRecord } from './force-record.ts';
 import type { PolicyBundle } from './policies.ts';
 import { readPolicyBundle } from './policies.ts';
 import { removeLeftTemps, replaceText, toTempName } from './temporary.ts';
-import type { Preset } from '../policies/presets.ts';
 
 /**
  * The policy this host goes by: what was put in force last, kept in the state folder as it was then. So the operator may edit
@@ -20,41 +21,13 @@ export interface PolicySource extends Pick<ForceRecord, 'dir' | 'preset'> {
   readonly always: string;
 }
 
-/** What the state folder says of the policy in force. */
-export interface ForceRecord {
-  readonly sha256: string;
-  /** Where it came from; absolute. */
-  readonly dir: string;
-  readonly preset: Preset;
-  /** The file of what a person allowed always; absent in older records. */
-  readonly always?: string;
-  readonly by: string;
-  /** RFC 3339. */
-  readonly since: string;
-}
-
 export interface Activation {
   readonly bundle: PolicyBundle;
   /** What was in force before, if anything. */
   readonly before?: ForceRecord;
 }
 
-const toFolder = (root: string): string => join(root, 'policy');
-const toTemp = (root: string): string => join(toFolder(root), toTempName());
-const toRecordFile = (root: string): string => join(toFolder(root), 'in-force.json');
-
-/** What is in force in a state folder; undefined when nothing is, as before the first start. */
-export function readForceRecord(root: string): ForceRecord | undefined {
-  try {
-    return JSON.parse(readFileSync(toRecordFile(root), 'utf8')) as ForceRecord;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/** Forgets what is in force, so that the next worker takes the policy folder as it is by then. */
-export const clearForceRecord = (root: string): void => rmSync(toRecordFile(root), { force: true });
+const toTemp = (root: string): string => join(toPolicyFolder(root), toTempName());
 
 /**
  * Puts the policy of a folder in force: validates all of it, keeps a copy, and switches in one step.
@@ -67,9 +40,9 @@ export async function putInForce(
 ): Promise<Activation> {
   const bundle = await readPolicyBundle(dir, { preset, always });
   const before = readForceRecord(root);
-  const copy = join(toFolder(root), bundle.sha256);
+  const copy = join(toPolicyFolder(root), bundle.sha256);
   await mkdir(copy, { recursive: true, mode: 0o700 });
-  removeLeftTemps(toFolder(root));
+  removeLeftTemps(toPolicyFolder(root));
   for (const [name, text] of Object.entries(bundle.files))
     await replaceText(toTemp(root), join(copy, `${name}.yaml`), text);
   const record: ForceRecord = {
@@ -92,7 +65,7 @@ export async function followPolicy(
   root: string,
   report: (error: unknown) => void,
 ): Promise<PolicyInForce> {
-  removeLeftTemps(toFolder(root));
+  removeLeftTemps(toPolicyFolder(root));
   let seen = stampOf(toRecordFile(root));
   let bundle = await readCopy(root);
   let reading = Promise.resolve();
@@ -121,7 +94,7 @@ export async function followPolicy(
 async function readCopy(root: string): Promise<PolicyBundle> {
   const record = readForceRecord(root);
   if (record === undefined) throw new Error(`No policy is in force in ${root}.`);
-  const folder = join(toFolder(root), record.sha256);
+  const folder = join(toPolicyFolder(root), record.sha256);
   const always = join(folder, 'always.yaml');
   const bundle = await readPolicyBundle(folder, { preset: record.preset, always });
   if (bundle.sha256 !== record.sha256)

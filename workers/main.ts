@@ -9,7 +9,7 @@ import { removeLeftBlobs } from '../audit/record/blobs.ts';
 import { createOrderLedger } from '../audit/record/keys/order-ledger.ts';
 import { readSettings } from '../config/environment.ts';
 import { prepareStateFolder } from '../config/state-folder.ts';
-import { toQueues } from '../workflows/contract.ts';
+import { toQueues } from '../workflows/names.ts';
 import {
   createAudit,
   createMessageSide,

@@ -1,4 +1,4 @@
-import { toWorkflowId, workflowType } from '../workflows/contract.ts';
+import { toWorkflowId, workflowType } from '../workflows/names.ts';
 
 /** The calls on Temporal's service that are needed here; a connection's `workflowService` has them. */
 export interface RunService {

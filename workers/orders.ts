@@ -20,7 +20,8 @@ import {
 import type { SignedOrder } from '../audit/record/keys/order-signature.ts';
 import { runIdPattern } from '../config/run-id.ts';
 import type { PromotionInput, RunInput } from '../workflows/contract.ts';
-import { promotionType, toPromotionId, toWorkflowId, workflowType } from '../workflows/contract.ts';
+import { promotionType, toPromotionId } from '../workflows/contract.ts';
+import { toWorkflowId, workflowType } from '../workflows/names.ts';
 import { createFewTimes } from '../audit/record/few-times.ts';
 import { findEndBefore, readEvent } from './order-chain.ts';
 import { findMismatch } from './order-match.ts';

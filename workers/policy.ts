@@ -1,5 +1,6 @@
 import type { AuditLog } from '../audit/record/log.ts';
 import type { Settings } from '../config/environment.ts';
+import { readForceRecord } from '../config/force-record.ts';
 import type { PolicyBundle } from '../config/policies.ts';
 import type { Log } from './logger.ts';
 
@@ -25,7 +26,7 @@ const follow = async (root: string, log: Log): Promise<() => Promise<PolicyBundl
 export const openPolicyInForce =
   (supervised: boolean): OpenPolicy =>
   async ({ folders: { root }, policiesDir: dir, policyPreset: preset, always }, log, audit) => {
-    const { putInForce, readForceRecord } = await import('../config/policy-in-force.ts');
+    const { putInForce } = await import('../config/policy-in-force.ts');
     const record = readForceRecord(root);
     if (!supervised || record?.dir !== dir || record.preset !== preset) {
       const { bundle, before } = await putInForce(root, { dir, preset, always }, 'start');
@@ -46,7 +47,6 @@ export const openPolicyByHand: OpenPolicy = async (
   { folders: { root }, policiesDir: dir, policyPreset: preset, always },
   log,
 ) => {
-  const { readForceRecord } = await import('../config/policy-in-force.ts');
   const record = readForceRecord(root);
   if (record?.dir === dir && record.preset === preset) return await follow(root, log);
   const { readPolicyBundle } = await import('../config/policies.ts');

@@ -1,5 +1,5 @@
 import type { NativeConnection } from '@temporalio/worker';
-import { searchAttributes } from '../workflows/contract.ts';
+import { searchAttributes } from '../workflows/names.ts';
 import type { Log } from './logger.ts';
 
 /** Numbers of `IndexedValueType` in Temporal's API. */

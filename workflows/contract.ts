@@ -9,24 +9,8 @@ import type { RunUsage } from './usage.ts';
 
 export type { RunUsage } from './usage.ts';
 
-export const workflowType = 'agentRun';
-
 /** The workflow itself. `carried` is the state of a fork or restore, or of the history before this one. */
 export type AgentRun = (input: RunInput, carried?: RunState) => Promise<RunResult>;
-
-/** Workflow ids are `run-<id>`; people say `<id>`. */
-export const toWorkflowId = (run: string): string => `run-${run}`;
-export const fromWorkflowId = (workflowId: string): string => workflowId.replace(/^run-/, '');
-
-/** One queue per capability, so that each can be served by a process with only the rights it needs. */
-export const toQueues = (
-  base: string,
-  host: string,
-): { run: string; model: string; workspace: string } => ({
-  run: `${base}-run`,
-  model: `${base}-model`,
-  workspace: `${base}-workspace@${host}`,
-});
 
 /** How an `ask` is answered: by a person, or by the operator's standing order for this run. */
 export type ApprovalMode = 'ask' | 'auto' | 'deny';
@@ -270,12 +254,3 @@ export interface Rewound {
 export const rewindRun = defineUpdate<Rewound, [RewindOrder]>('rewind');
 
 export const runView = defineQuery<RunView>('view');
-
-/** Visible in the Web UI's list and in `agent list`. Never goal text: search attributes are not encrypted. */
-export const searchAttributes = {
-  AgentStatus: 'Keyword',
-  AgentStep: 'Keyword',
-  AgentModel: 'Keyword',
-  AgentTokens: 'Int',
-  AgentToolCalls: 'Int',
-} as const;

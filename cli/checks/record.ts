@@ -3,7 +3,7 @@ import { KeyFileError, readPayloadKeys } from '../../audit/record/keys/payload-k
 import { verifyState } from '../../audit/verify/verify.ts';
 import type { Settings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
-import { readForceRecord } from '../../config/policy-in-force.ts';
+import { readForceRecord } from '../../config/force-record.ts';
 import { testPolicy } from '../../policies/check.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';

@@ -3,7 +3,7 @@ import type { Settings } from '../../config/environment.ts';
 import { toSent } from '../../audit/record/keys/payload-codec.ts';
 import type { Trail } from '../../audit/events/trail.ts';
 import { plural } from '../render/render.ts';
-import { toQueues } from '../../workflows/contract.ts';
+import { toQueues } from '../../workflows/names.ts';
 import type { PromoteResult } from '../../workflows/contract.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';

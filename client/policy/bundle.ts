@@ -1,10 +1,11 @@
 import type { Settings } from '../../config/environment.ts';
+import { readForceRecord } from '../../config/force-record.ts';
 import type { PolicyBundle } from '../../config/policies.ts';
 import { ClientError } from '../errors.ts';
 
 /** What runs in the workspace go by; the operator's folder, where nothing of it is in force. @throws ClientError */
 export async function readInForce(settings: Settings): Promise<PolicyBundle> {
-  const [{ followPolicy, readForceRecord }, { PolicyError, tightenBundle }] = await Promise.all([
+  const [{ followPolicy }, { PolicyError, tightenBundle }] = await Promise.all([
     import('../../config/policy-in-force.ts'),
     import('../../config/policies.ts'),
   ]);

@@ -1,8 +1,8 @@
 /** Settings of a command beside those of the stack that runs: none that somebody set is passed over in silence. */
 import type { Settings } from '../../config/environment.ts';
 import { toEnvironment } from '../../config/environment.ts';
-import { readForceRecord } from '../../config/policy-in-force.ts';
-import type { ForceRecord } from '../../config/policy-in-force.ts';
+import { readForceRecord } from '../../config/force-record.ts';
+import type { ForceRecord } from '../../config/force-record.ts';
 import type { StackFile } from '../../config/stack.ts';
 import { variables } from '../../config/variables.ts';
 import { readCommit, readVersion } from '../../config/version.ts';

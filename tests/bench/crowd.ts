@@ -7,7 +7,7 @@ import { ensureOperatorKey } from '../../audit/record/keys/approvers.ts';
 import { toKeyFile } from '../../audit/record/keys/signing-key.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import type { AgentRun, RunInput } from '../../workflows/contract.ts';
-import { toQueues, toWorkflowId, workflowType } from '../../workflows/contract.ts';
+import { toQueues, toWorkflowId, workflowType } from '../../workflows/names.ts';
 import type { RunHandle } from '../setup/agent.ts';
 import type { Machine } from '../setup/cli.ts';
 import { toOrdered } from '../setup/orders.ts';

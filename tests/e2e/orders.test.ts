@@ -17,7 +17,7 @@ import type { PromoteRequest } from '../../activities/promotion.ts';
 import { signOrder, toSignedPromotion } from '../../audit/record/keys/order-signature.ts';
 import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
 import type { RunInput, RunResult } from '../../workflows/contract.ts';
-import { toQueues } from '../../workflows/contract.ts';
+import { toQueues } from '../../workflows/names.ts';
 import { manySteps } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';

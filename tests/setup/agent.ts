@@ -43,13 +43,8 @@ import type {
   RunResult,
   RunView,
 } from '../../workflows/contract.ts';
-import {
-  answerApproval,
-  runView,
-  toQueues,
-  toWorkflowId,
-  workflowType,
-} from '../../workflows/contract.ts';
+import { answerApproval, runView } from '../../workflows/contract.ts';
+import { toQueues, toWorkflowId, workflowType } from '../../workflows/names.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import type { Script } from '../model-server/script.ts';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readSettings } from '../../config/environment.ts';
 import { isServing } from '../../workers/stack/serving.ts';
 import { fetchTemporalCli, findTemporalCli } from '../../workers/stack/temporal-cli.ts';
-import { searchAttributes } from '../../workflows/contract.ts';
+import { searchAttributes } from '../../workflows/names.ts';
 import { findFreePort } from './time-skipping.ts';
 
 export interface TestTemporal {

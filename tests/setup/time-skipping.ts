@@ -10,7 +10,7 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { Connection } from '@temporalio/client';
 import { InternalConnectionOptionsSymbol } from '@temporalio/client/lib/connection.js';
 
-import { searchAttributes } from '../../workflows/contract.ts';
+import { searchAttributes } from '../../workflows/names.ts';
 
 const version = '1.32.1';
 const run = promisify(execFile);

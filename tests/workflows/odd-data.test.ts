@@ -2,13 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { WorkflowFailedError } from '@temporalio/client';
-import {
-  pauseRun,
-  resumeRun,
-  runView,
-  toWorkflowId,
-  workflowType,
-} from '../../workflows/contract.ts';
+import { pauseRun, resumeRun, runView } from '../../workflows/contract.ts';
+import { toWorkflowId, workflowType } from '../../workflows/names.ts';
 import { happy } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { TestAgent } from '../setup/agent.ts';

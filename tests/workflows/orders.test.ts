@@ -10,14 +10,8 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
 import type { Order } from '../../activities/contract.ts';
 import type { RunInput, RunResult } from '../../workflows/contract.ts';
-import {
-  pauseRun,
-  resumeRun,
-  runView,
-  sayToRun,
-  toQueues,
-  toWorkflowId,
-} from '../../workflows/contract.ts';
+import { pauseRun, resumeRun, runView, sayToRun } from '../../workflows/contract.ts';
+import { toQueues, toWorkflowId } from '../../workflows/names.ts';
 import { happy, manySteps } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';

@@ -9,6 +9,7 @@ import type { Redactor } from '../../policies/secrets/redaction.ts';
 import type { SecretValue } from '../../policies/secrets/values.ts';
 import { keepAddresses } from './addresses.ts';
 import type { Addresses } from './addresses.ts';
+import { searchAttributes } from '../../workflows/names.ts';
 import { createLogFile } from '../log-file.ts';
 import { createPart } from './part.ts';
 import type { Part, PartSpec } from './part.ts';
@@ -150,8 +151,6 @@ export function createStack(
       worker.start();
     },
     async startTemporal(cli) {
-      // Brings the SDK's workflow library along: the worker is already starting meanwhile.
-      const { searchAttributes } = await import('../../workflows/contract.ts');
       const names = {
         namespace: settings.temporalNamespace,
         attributes: searchAttributes,

@@ -8,7 +8,7 @@ import { failpoint } from '../../audit/record/failpoint.ts';
 import { createPayloadCodec } from '../../audit/record/keys/payload-codec.ts';
 import { KeyFileError, readPayloadKeys } from '../../audit/record/keys/payload-keys.ts';
 import { readSettings } from '../../config/environment.ts';
-import { clearForceRecord } from '../../config/policy-in-force.ts';
+import { clearForceRecord } from '../../config/force-record.ts';
 import { chooseAddresses } from './addresses.ts';
 import { claimFolder } from './claim.ts';
 import { createCodecAnswers } from './codec.ts';
