@@ -1,6 +1,6 @@
 import type { Decision, Verdict } from './action.ts';
-import { prepareArgv } from './commands/commands.ts';
-import type { Part } from './commands/commands.ts';
+import { prepareArgv } from './commands/prepare-argv.ts';
+import type { Part } from './commands/parts.ts';
 import { decide, judgeLine } from './decide.ts';
 import type { Policy } from './policy.ts';
 import { CommandError, toCommandLine } from './commands/shell.ts';

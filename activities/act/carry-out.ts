@@ -5,7 +5,7 @@ import type { AuditLog } from '../../audit/record/log.ts';
 import type { Action, Decision, Effect } from '../../policies/action.ts';
 import { createChangeJudge } from '../../policies/paths/changes.ts';
 import type { JudgeChange } from '../../policies/paths/changes.ts';
-import { prepareArgv } from '../../policies/commands/commands.ts';
+import { prepareArgv } from '../../policies/commands/prepare-argv.ts';
 import { createDenial } from '../../policies/paths/denied.ts';
 import { liftPath } from '../../policies/grants/grants.ts';
 import { hasNetwork } from '../../policies/network/network.ts';

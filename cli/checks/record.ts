@@ -4,7 +4,7 @@ import { verifyState } from '../../audit/verify/verify.ts';
 import type { Settings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import { readForceRecord } from '../../config/force-record.ts';
-import { testPolicy } from '../../policies/check.ts';
+import { testPolicy } from '../../policies/examples.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 

@@ -1,5 +1,5 @@
 import { readSettings } from '../../config/environment.ts';
-import { testPolicy } from '../../policies/check.ts';
+import { testPolicy } from '../../policies/examples.ts';
 import type { Invocation } from '../arguments.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';

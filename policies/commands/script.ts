@@ -2,15 +2,10 @@ import { forEachChild } from 'unbash';
 import type { Command, Redirection, SyntaxNode, Word, WordPart } from 'unbash';
 import type { Decision } from '../action.ts';
 import type { CommandLine } from './command.ts';
-import {
-  decideArgv,
-  judgeRedirect,
-  renderArgv,
-  settle,
-  sizeProblem,
-  unknownWord,
-} from './commands.ts';
-import type { Measure, Part } from './commands.ts';
+import { decideArgv, settle } from './decide-argv.ts';
+import { judgeRedirect, sizeProblem } from './parts.ts';
+import { renderArgv, unknownWord } from './render-argv.ts';
+import type { Measure, Part } from './parts.ts';
 import { decideWritten, locate } from '../paths/paths.ts';
 import type { Where } from '../paths/paths.ts';
 import type { Policy } from '../policy.ts';

@@ -13,45 +13,9 @@ import type { Redirect, SimpleCommand, Variable } from './command.ts';
 export class NeedsShell extends Error {}
 
 /** Words that are no program anywhere: they change the shell that reads them. */
-const builtins: ReadonlySet<string> = new Set([
-  '.',
-  ':',
-  'alias',
-  'bg',
-  'break',
-  'builtin',
-  'command',
-  'continue',
-  'declare',
-  'disown',
-  'eval',
-  'exec',
-  'exit',
-  'export',
-  'fg',
-  'hash',
-  'jobs',
-  'let',
-  'local',
-  'mapfile',
-  'popd',
-  'pushd',
-  'read',
-  'readonly',
-  'return',
-  'set',
-  'shift',
-  'shopt',
-  'source',
-  'trap',
-  'type',
-  'typeset',
-  'ulimit',
-  'umask',
-  'unalias',
-  'unset',
-  'wait',
-]);
+const builtinNames =
+  '. : alias bg break builtin command continue declare disown eval exec exit export fg hash jobs let local mapfile popd pushd read readonly return set shift shopt source trap type typeset ulimit umask unalias unset wait';
+const builtins: ReadonlySet<string> = new Set(builtinNames.split(' '));
 
 /**
  * The programs of a pipe, left to right.

@@ -3,7 +3,7 @@
  * never a `deny`, and never an `ask` of a rule it does not name, so nothing a workspace asks for itself and no rule added later.
  */
 import type { Action, Decision } from '../action.ts';
-import type { Part } from '../commands/commands.ts';
+import type { Part } from '../commands/parts.ts';
 import { locate } from '../paths/paths.ts';
 import type { Policy } from '../policy.ts';
 import type { Grant } from './grant.ts';

@@ -1,7 +1,7 @@
 /** Makes grants of an action that was asked about, with examples of what they allow and of what they leave as it is. */
 import type { Action } from '../action.ts';
-import { decideParts } from '../commands/commands.ts';
-import type { Part } from '../commands/commands.ts';
+import { decideParts } from '../commands/parts.ts';
+import type { Part } from '../commands/parts.ts';
 import { decide, judgeLine } from '../decide.ts';
 import { findFailures } from './examples.ts';
 import { fileTools, placeOf } from './grants.ts';

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { authorize } from '../../activities/network/authorize.ts';
 import type { Resolver } from '../../activities/network/authorize.ts';
 import { createProxy } from '../../activities/network/proxy.ts';
-import { withNetwork } from '../../policies/candidates.ts';
+import { withNetwork } from '../../cli/cases/candidates.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { speak } from './proxy-client.ts';
 

@@ -1,7 +1,7 @@
 /** What the policy says of every case it can speak about. What only shows when it is done is tried in tests/workspace. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { checkCase } from '../../policies/check.ts';
+import { checkCase } from '../../cli/cases/check.ts';
 import { readShipped } from '../policies/cases.ts';
 import { readAttacks } from './cases.ts';
 import type { AttackCase } from './cases.ts';

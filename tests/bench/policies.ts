@@ -1,6 +1,6 @@
 /** What the policy costs: judging a parsed line, and a line as the model wrote it. */
 import { readFileSync } from 'node:fs';
-import { decideParts } from '../../policies/commands/commands.ts';
+import { decideParts } from '../../policies/commands/parts.ts';
 import { decide, judgeLine } from '../../policies/decide.ts';
 import { parsePolicy } from '../../policies/parse.ts';
 import type { Policy } from '../../policies/policy.ts';

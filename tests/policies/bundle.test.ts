@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
-import { checkCase, CheckError, testPolicy } from '../../policies/check.ts';
-import { prepareArgv } from '../../policies/commands/commands.ts';
+import { checkCase, CheckError } from '../../cli/cases/check.ts';
+import { testPolicy } from '../../policies/examples.ts';
+import { prepareArgv } from '../../policies/commands/prepare-argv.ts';
 import { parsePolicy } from '../../policies/parse.ts';
 import { readShipped, shippedDir } from './cases.ts';
 

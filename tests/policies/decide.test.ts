@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Action, Decision, Effect, Verdict } from '../../policies/action.ts';
-import { withNetwork } from '../../policies/candidates.ts';
+import { withNetwork } from '../../cli/cases/candidates.ts';
 import { decide, limitsOf } from '../../policies/decide.ts';
 import { decideUrl } from '../../policies/network/network.ts';
 import { decidePath } from '../../policies/paths/paths.ts';

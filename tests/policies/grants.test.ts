@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Action } from '../../policies/action.ts';
 import { isLiftable } from '../../policies/grants/always.ts';
-import { testPolicy } from '../../policies/check.ts';
+import { testPolicy } from '../../policies/examples.ts';
 import { decide } from '../../policies/decide.ts';
 import { explainCommand } from '../../policies/explain.ts';
 import { liftPath } from '../../policies/grants/grants.ts';

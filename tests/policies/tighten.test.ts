@@ -10,7 +10,7 @@ import {
   tightenOrLock,
 } from '../../config/policies.ts';
 import type { Verdict } from '../../policies/action.ts';
-import { testPolicy } from '../../policies/check.ts';
+import { testPolicy } from '../../policies/examples.ts';
 import { decide, limitsOf } from '../../policies/decide.ts';
 import { decideUrl } from '../../policies/network/network.ts';
 import { applyPreset } from '../../policies/presets.ts';

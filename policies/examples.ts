@@ -1,76 +1,10 @@
-import { z } from 'zod';
-import type { Decision, Verdict } from './action.ts';
-import { decideCase } from './cases.ts';
+import type { Decision } from './action.ts';
 import { decide } from './decide.ts';
 import { matchesGlob } from './paths/glob.ts';
 import { findFailures } from './grants/examples.ts';
 import { decideUrl } from './network/network.ts';
 import { decidePath } from './paths/paths.ts';
 import type { CommandRule, Policy, Rule } from './policy.ts';
-
-/** What `policies check` prints for one line. */
-export interface CheckResult {
-  readonly id: string;
-  readonly verdict: Verdict;
-  readonly rule: string;
-  readonly reason: string;
-}
-
-/** A line that is neither an action nor a case. */
-export class CheckError extends Error {
-  override readonly name = 'CheckError';
-}
-
-const actionLine = z.object({
-  id: z.string().default(''),
-  tool: z.string(),
-  args: z.record(z.string(), z.unknown()).default({}),
-});
-const input = z.record(z.string(), z.unknown());
-const caseLine = z.object({ id: z.string(), kind: z.string(), input });
-
-/**
- * Judges a line of `policies check --cases`: an action `{id, tool, args}`, or a case `{id, kind, input}` of the kinds path,
- * command, network and policy-yaml. Undefined for cases of other kinds, which no policy decides.
- * @throws CheckError when the line is none of them.
- */
-export function checkCase(
-  policy: Policy,
-  line: unknown,
-  workspace: string,
-): CheckResult | undefined {
-  const known = caseLine.safeParse(line);
-  if (known.success) {
-    const { id, kind, input: given } = known.data;
-    const decision = safely(() => decideCase(policy, kind, given, workspace));
-    return decision && toResult(id, decision);
-  }
-  const action = actionLine.safeParse(line);
-  if (!action.success) {
-    throw new CheckError(
-      `${JSON.stringify(line)?.slice(0, 200)} is not a case; expected {"id","tool","args"} or {"id","kind","input"}.`,
-    );
-  }
-  const { id, tool, args } = action.data;
-  return toResult(id, decide(policy, { tool, args, workspace }));
-}
-
-/** A case whose input has another shape than its kind asks for is refused like any malformed call. */
-function safely(judge: () => Decision | undefined): Decision | undefined {
-  try {
-    return judge();
-  } catch (error) {
-    const reason = `The case cannot be read: ${String(error)}`;
-    return { verdict: 'deny', rule: 'check.form', reason, effect: 'pure' };
-  }
-}
-
-const toResult = (id: string, { verdict, rule, reason }: Decision): CheckResult => ({
-  id,
-  verdict,
-  rule,
-  reason,
-});
 
 /** An example of a rule that did not come out as the rule says. */
 interface ExampleFailure {

@@ -1,7 +1,7 @@
-import type { Decision } from '../action.ts';
-import { decideNames, decideWritten, locate } from './paths.ts';
-import type { PathOp } from './paths.ts';
-import type { Policy } from '../policy.ts';
+import type { Decision } from '../../policies/action.ts';
+import { decideNames, decideWritten, locate } from '../../policies/paths/paths.ts';
+import type { PathOp } from '../../policies/paths/paths.ts';
+import type { Policy } from '../../policies/policy.ts';
 
 /**
  * Judges where a path leads when the links listed in a case's `setup` existed. For checks only, without any file:

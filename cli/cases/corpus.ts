@@ -1,11 +1,12 @@
+/** Judges the cases of a corpus (`policies check --cases`): what one file format says, put as an action the policy knows. */
 import { z } from 'zod';
-import type { Action, Decision } from './action.ts';
+import type { Action, Decision } from '../../policies/action.ts';
 import { checkPolicyText, withNetwork } from './candidates.ts';
-import { decide } from './decide.ts';
-import { decideLinked } from './paths/links.ts';
-import { decideUrl } from './network/network.ts';
-import type { Policy } from './policy.ts';
-import { strictest } from './strictest.ts';
+import { decide } from '../../policies/decide.ts';
+import { decideLinked } from './links.ts';
+import { decideUrl } from '../../policies/network/network.ts';
+import type { Policy } from '../../policies/policy.ts';
+import { strictest } from '../../policies/strictest.ts';
 
 const tools: ReadonlyMap<unknown, string> = new Map([
   ['read', 'read_file'],

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import type { Decision } from './action.ts';
-import { decide } from './decide.ts';
-import { matchesGlob, toGlob } from './paths/glob.ts';
-import { decideUrl } from './network/network.ts';
-import { parsePolicy } from './parse.ts';
-import type { Policy } from './policy.ts';
-import { parseYaml } from './yaml.ts';
-import type { PolicyProblem } from './yaml.ts';
+import type { Decision } from '../../policies/action.ts';
+import { decide } from '../../policies/decide.ts';
+import { matchesGlob, toGlob } from '../../policies/paths/glob.ts';
+import { decideUrl } from '../../policies/network/network.ts';
+import { parsePolicy } from '../../policies/parse.ts';
+import type { Policy } from '../../policies/policy.ts';
+import { parseYaml } from '../../policies/yaml.ts';
+import type { PolicyProblem } from '../../policies/yaml.ts';
 
 /** A case may hold a whole policy in one document, with the usual short names of tools. */
 const short: ReadonlyMap<string, string> = new Map([
