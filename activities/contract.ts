@@ -294,7 +294,7 @@ export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' 
   readonly left?: readonly string[];
   /** First 200 characters of what the tool returned. */
   readonly head: string;
-  /** 16 hex digits of the sha256 of what the model reads of it: whether the same call came out the same. */
+  /** 16 hex digits of the sha256 of what the model reads of it: whether the same call gave the same result. */
   readonly output?: string;
   readonly bytes: number;
   readonly exitCode?: number;
@@ -363,7 +363,7 @@ export interface EnsureRequest {
   readonly drift?: DriftPolicy;
   /** The person's answer that `drift` comes from. */
   readonly approval?: Approval;
-  /** True when the run goes back to an earlier step: what is taken back is its own. */
+  /** True when the run goes back to an earlier step: what is reverted is its own. */
   readonly rewind?: true;
   /** The step that is about to begin, and where the run stands: from here it can be forked and restored. */
   readonly checkpoint?: Checkpoint;

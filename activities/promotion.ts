@@ -31,7 +31,7 @@ export interface Promoted {
   /** Snapshots of the target from before and after: what an undo needs. */
   readonly before: SnapshotId;
   readonly after: SnapshotId;
-  /** It had been brought over before; nothing was done now. */
+  /** It had been applied before; nothing was done now. */
   readonly again?: true;
 }
 

@@ -71,7 +71,7 @@ export function renderAlways(
       answered ? `Approved ${request.id}.` : `${request.id} is allowed by the new rule.`,
       ...(judged.length === 0 ? [] : [waiting]),
     ],
-    back: `To take it back: ${names.map((id) => `agent policies forget ${id}`).join(' && ')}`,
+    back: `To undo: ${names.map((id) => `agent policies forget ${id}`).join(' && ')}`,
   };
 }
 

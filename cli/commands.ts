@@ -39,7 +39,7 @@ const runOptions: Readonly<Record<string, Option>> = {
   'max-usd': { value: 'n', help: 'stop after n US dollars, for models with a price in tools.yaml' },
   'max-tool-calls': { value: 'n', help: 'stop after n tool calls' },
   'max-model-calls': { value: 'n', help: 'stop after n answers of models' },
-  id: { value: 'name', help: 'name of the run instead of a made-up one' },
+  id: { value: 'name', help: 'name of the run; default: a generated one' },
   wait: { help: 'wait while another run has the workspace' },
 };
 const step: Option = { value: 'k', help: 'the step, such as 2 or s2' };
@@ -50,10 +50,10 @@ export const commands: readonly Command[] = [
   {
     name: 'run',
     args: ['"goal"'],
-    summary: 'carry a goal out in the workspace; "-" reads it from standard input',
+    summary: 'carry out a goal in the workspace; "-" reads it from standard input',
     options: {
       ...runOptions,
-      stage: { help: 'work on a copy; agent promote brings the change over' },
+      stage: { help: 'work on a copy; agent promote applies the changes' },
     },
     example: 'agent run "Add a --version flag and a test for it"',
     quote: true,
@@ -89,7 +89,7 @@ export const commands: readonly Command[] = [
     name: 'logs',
     args: ['run'],
     summary: 'what happened in a run',
-    options: { follow: { short: 'f', help: 'go on until the run ends' } },
+    options: { follow: { short: 'f', help: 'keep printing until the run ends' } },
     example: `agent logs -f ${demo}`,
     streams: true,
     load: async () => (await import('./commands/logs.ts')).printLogs,
@@ -97,7 +97,7 @@ export const commands: readonly Command[] = [
   {
     name: 'pause',
     args: ['run'],
-    summary: 'hold a run after the action under way',
+    summary: 'pause a run after the current action',
     options: {},
     example: `agent pause ${demo}`,
     load: async () => (await import('./commands/control.ts')).pauseRuns,
@@ -105,7 +105,7 @@ export const commands: readonly Command[] = [
   {
     name: 'resume',
     args: ['run'],
-    summary: 'let a paused run go on',
+    summary: 'resume a paused run',
     options: {},
     example: `agent resume ${demo}`,
     load: async () => (await import('./commands/control.ts')).resumeRuns,
@@ -114,14 +114,14 @@ export const commands: readonly Command[] = [
     name: 'cancel',
     args: ['run'],
     summary: 'end a run; what it did so far stays',
-    options: { force: { help: 'end one that cannot end by itself, and free its folder' } },
+    options: { force: { help: 'end a run that cannot end by itself, and release its folder' } },
     example: `agent cancel ${demo}`,
     load: async () => (await import('./commands/control.ts')).cancelRuns,
   },
   {
     name: 'say',
     args: ['run', '"message"'],
-    summary: 'steer a run, or answer its question',
+    summary: 'send a run a message, or answer its question',
     options: { to: { value: 'question', help: 'the question it answers, where several are open' } },
     example: `agent say ${demo} "use vitest"`,
     quote: true,
@@ -134,8 +134,8 @@ export const commands: readonly Command[] = [
     options: {
       reason: { value: 'text', help: 'why, for the record' },
       edit: { help: 'change the arguments in your editor first; what you write is approved' },
-      args: { value: 'json', help: 'the same, with the arguments given here' },
-      always: { help: 'and add a rule to your policy, so that exactly this is not asked again' },
+      args: { value: 'json', help: 'the same, with arguments given here' },
+      always: { help: 'and add a rule to your policy, so that you are not asked this again' },
       yes: { help: 'add the rule without asking' },
     },
     example: `agent approve ${demo} a1`,
@@ -155,7 +155,7 @@ export const commands: readonly Command[] = [
     summary: 'what a run changed in the workspace',
     options: {
       step: { ...step, help: 'only this step, such as 2 or s2' },
-      ignored: { help: 'what git ignores as well' },
+      ignored: { help: 'include files that git ignores' },
     },
     example: `agent diff ${demo} --step 2`,
     load: async () => (await import('./commands/diff.ts')).showDiff,
@@ -163,7 +163,7 @@ export const commands: readonly Command[] = [
   {
     name: 'undo',
     args: ['run'],
-    summary: 'take the changes of an ended run back; files changed since stay',
+    summary: 'revert the changes of an ended run; files changed since stay',
     options: {},
     example: `agent undo ${demo}`,
     load: async () => (await import('./commands/undo.ts')).undoRun,
@@ -171,10 +171,10 @@ export const commands: readonly Command[] = [
   {
     name: 'promote',
     args: ['run'],
-    summary: 'bring the change of a staged run over to its folder',
+    summary: 'apply the changes of a staged run to its folder',
     options: {
       commit: { help: 'and commit it, with the goal as message' },
-      force: { help: 'also when the run did not end as done' },
+      force: { help: 'even if the run did not end as done' },
     },
     example: `agent promote ${demo}`,
     load: async () => (await import('./commands/promote.ts')).promoteRun,
@@ -182,7 +182,7 @@ export const commands: readonly Command[] = [
   {
     name: 'rewind',
     args: ['run'],
-    summary: 'take an open run and its workspace back to the start of a step',
+    summary: 'rewind an open run and its workspace to the start of a step',
     options: { step },
     example: `agent rewind ${demo} --step 2`,
     load: async () => (await import('./commands/rewind.ts')).rewindRun,
@@ -253,7 +253,7 @@ export const commands: readonly Command[] = [
   {
     name: 'policies forget',
     args: ['rule'],
-    summary: 'take back what approve --always added',
+    summary: 'remove a rule that approve --always added',
     options: {},
     example: 'agent policies forget always-1',
     load: async () => (await import('./commands/policies-forget.ts')).forgetPolicyRule,
@@ -261,7 +261,7 @@ export const commands: readonly Command[] = [
   {
     name: 'policies check',
     args: ['["command"]'],
-    summary: 'what the policy says to a command, or to each case of a file',
+    summary: 'what the policy says about a command, or about each case in a file',
     options: {
       cases: { value: 'file.jsonl', help: 'lines {"id","tool","args"}' },
       directory: folder,
@@ -274,7 +274,7 @@ export const commands: readonly Command[] = [
   {
     name: 'policies explain',
     args: ['"command"'],
-    summary: 'how the policy comes to its verdict on a command',
+    summary: 'how the policy reaches its verdict on a command',
     options: { directory: folder },
     example: 'agent policies explain "cd src && npm test 2>&1 | tail -5"',
     quote: true,
@@ -283,7 +283,7 @@ export const commands: readonly Command[] = [
   {
     name: 'policies replay',
     args: ['run|file'],
-    summary: 'which decisions of a run another policy would have taken differently',
+    summary: 'which decisions of a run a different policy would change',
     options: { policies: { value: 'dir', help: 'the other policy; default: the one in force' } },
     example: `agent policies replay ${demo} --policies ./stricter`,
     load: async () => (await import('./commands/policies-replay.ts')).replayPolicies,
@@ -325,7 +325,7 @@ export const commands: readonly Command[] = [
     args: ['[run]'],
     summary: 'the newest entries of the audit log, or of one run in it',
     options: {
-      follow: { short: 'f', help: 'go on with new entries' },
+      follow: { short: 'f', help: 'keep printing new entries' },
       lines: { value: 'n', short: 'n', help: 'how many; default: 20' },
     },
     example: 'agent audit tail -f',
@@ -335,7 +335,7 @@ export const commands: readonly Command[] = [
   {
     name: 'replay',
     args: ['run|file…'],
-    summary: 'check recorded histories against the workflow code of today',
+    summary: 'check recorded histories against the current workflow code',
     options: {},
     example: `agent replay ${demo}`,
     load: async () => (await import('./commands/replay.ts')).replayHistories,

@@ -46,7 +46,7 @@ export async function endByForce({ args, flags }: Invocation): Promise<number> {
   else {
     printText(renderEnd(run, before));
     for (const folder of freed) printText(`  free again: ${toLine(folder, 400)}`);
-    printText(`  what it changed stays; to take it back: agent undo ${run}`);
+    printText(`  its changes stay; to revert them: agent undo ${run}`);
   }
   if (!recorded)
     printProgress(`Its record is not closed yet: the mirror does that as soon as it runs.`);
@@ -57,8 +57,8 @@ export async function endByForce({ args, flags }: Invocation): Promise<number> {
 function renderEnd(run: string, before: string): string {
   if (before === 'open') return `Run ${run} was ended by force.`;
   if (before === 'lost')
-    return `Temporal does not know run ${run} any more; nothing of it goes on.`;
-  return `Run ${run} had ended already: ${before}. What it may have left was put away.`;
+    return `Temporal does not know run ${run} any more; nothing of it is left running.`;
+  return `Run ${run} had ended already: ${before}. What it may have left was cleaned up.`;
 }
 
 async function waitForRecord(settings: Settings, run: string): Promise<boolean> {
@@ -74,7 +74,7 @@ async function putAway(run: string, why: string): Promise<EndAnswer> {
   const { code, stdout, stderr } = await runProject('workers/end-run.ts', [], { input });
   if (code === 0) return JSON.parse(stdout) as EndAnswer;
   throw new CliError(
-    `What run ${run} held could not be put away: ${stripControls(stderr).trim()}`,
+    `What run ${run} held could not be cleaned up: ${stripControls(stderr).trim()}`,
     1,
   );
 }

@@ -10,7 +10,7 @@ const toPlaceholder = (name: string): string =>
 /** Help of the whole program. */
 export function renderHelp(commands: readonly Command[]): string {
   return [
-    'agent: carries a goal out in a folder, durably. Whatever is killed, the run goes on.',
+    'agent: carries out a goal in a folder, durably. Runs survive any crash.',
     '',
     'Usage: agent "goal"              the same as: agent run "goal"',
     '       agent <command> [options] --json for programs, --help for more',

@@ -1,4 +1,4 @@
-/** What a person allowed always: shown before it is written, written and put in force as one, and taken back. */
+/** What a person allowed always: shown before it is written, written and put in force as one, and reverted. */
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { releaseLock, waitForLock } from '../audit/record/lock.ts';

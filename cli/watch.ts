@@ -131,14 +131,14 @@ function report({ run, json }: Watch, { view, why }: End): number {
     if (approvals.length > 0) {
       for (const { request } of approvals)
         printProgress(
-          `Run ${run} waits for approval ${request}. It goes on after:\n` +
+          `Run ${run} waits for approval ${request}. To continue it:\n` +
             `  agent approve ${run} ${request}     or: agent deny ${run} ${request} --reason "…"`,
         );
     }
     for (const { request } of questions) {
       const to = questions.length > 1 ? ` --to ${request}` : '';
       printProgress(
-        `Run ${run} waits for an answer to ${request}. It goes on after:\n  agent say ${run}${to} "…"`,
+        `Run ${run} waits for an answer to ${request}. To continue it:\n  agent say ${run}${to} "…"`,
       );
     }
     printProgress(`Watch it again: agent attach ${run}`);
@@ -150,7 +150,7 @@ function report({ run, json }: Watch, { view, why }: End): number {
 
 const renderLeft = (run: string): string =>
   [
-    `Run ${run} goes on without you.`,
+    `Run ${run} keeps running.`,
     `  watch   agent attach ${run}`,
     `  pause   agent pause ${run}`,
     `  cancel  agent cancel ${run}`,

@@ -286,10 +286,7 @@ function createRunClient(
       } catch (error) {
         if (!(error instanceof WorkflowFailedError)) throw error;
         const why = rootCause(error) ?? error.message;
-        throw new ClientError(
-          `The change of run ${run} could not be brought over: ${why}`,
-          'failed',
-        );
+        throw new ClientError(`The changes of run ${run} could not be applied: ${why}`, 'failed');
       }
     },
     async rewind(run, order) {
@@ -303,7 +300,7 @@ function createRunClient(
           throw invalid((error.cause ?? error).message);
         if (error instanceof WorkflowNotFoundError) {
           throw invalid(
-            `Run ${run} is over. Start anew from one of its steps: agent fork ${run} --step ${order.step}`,
+            `Run ${run} has ended. Start a new run from one of its steps: agent fork ${run} --step ${order.step}`,
           );
         }
         throw error;

@@ -5,9 +5,9 @@ import { toEntry } from '../policies/grants/always.ts';
 import type { Grant, ProposedGrant } from '../policies/grants/grant.ts';
 import { replaceText, toTempName } from './temporary.ts';
 
-const header = `# What you allowed always with "agent approve --always": each rule lifts one question of your policy, for exactly
-# one action in one folder. It is part of your policy and counts once it is in force: agent policies reload.
-# Take a rule back: agent policies forget <id>. See docs/operations.md, "Allowing something always".
+const header = `# What you allowed with "agent approve --always": each rule answers one question of your policy, for exactly
+# one action in one folder. It is part of your policy and takes effect once it is in force: agent policies reload.
+# Remove a rule: agent policies forget <id>. See docs/operations.md, "Allowing something always".
 `;
 
 /** The text of the file with these rules. */

@@ -110,13 +110,13 @@ export function readSettings(source: SettingsSource = {}): Settings {
       if (text === undefined || entry.key in values) continue;
       const name = `${entry.key} in ${file.path}`;
       if (origin === 'workspace' && entry.fromWorkspace === undefined) {
-        notices.push(`${name} does not count: only you may set it, not the workspace.`);
+        notices.push(`${name} is ignored: only you may set it, not the workspace.`);
         continue;
       }
       const quiet = origin === 'workspace';
       const value = take(entry, text, { name, base: dirname(file.path), quiet });
       if (origin === 'workspace' && value !== undefined && !entry.fromWorkspace?.(value as never)) {
-        notices.push(`${name} does not count: a workspace may only tighten what is allowed.`);
+        notices.push(`${name} is ignored: a workspace may only tighten what is allowed.`);
         continue;
       }
       settle(entry, origin, value);

@@ -78,7 +78,7 @@ function parseConfig(
     if (!isKey(key)) {
       if (owner === 'workspace') continue;
       const known = variables.map((entry) => entry.key).join(', ');
-      problems.push(`${path} sets "${key}", which is no setting. Known: ${known}.`);
+      problems.push(`${path} sets "${key}", which is not a setting. Known: ${known}.`);
     } else if (['string', 'number', 'boolean'].includes(typeof value)) {
       values[key] = String(value);
     } else {

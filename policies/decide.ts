@@ -70,7 +70,8 @@ function decideTool(policy: Policy, { tool, args, workspace }: Action): Decision
     return deny('tools.unknown', `There is no tool ${name}.`);
   }
   const problem = argsProblem(tool, args);
-  if (problem !== undefined) return deny('tools.form', `${tool} cannot be called so: ${problem}.`);
+  if (problem !== undefined)
+    return deny('tools.form', `${tool} got invalid arguments: ${problem}.`);
   const decision = decideKnown(policy, tool, args, workspace);
   const own = ofRule(rule, tool, 'pure');
   const asked = own.verdict === 'ask' ? strictest(own, decision) : decision;

@@ -1,6 +1,6 @@
 import type { Decision } from './action.ts';
 
-/** How much is at stake: `low` can be taken back whole, `medium` runs more than was judged, `high` reaches beyond the workspace. */
+/** How much is at stake: `low` can be reverted whole, `medium` runs more than was judged, `high` reaches beyond the workspace. */
 export interface Risk {
   readonly level: 'low' | 'medium' | 'high';
   /** One sentence for whoever decides. */
@@ -11,19 +11,19 @@ export interface Risk {
 export function toRisk({ effect, rule }: Pick<Decision, 'effect' | 'rule'>): Risk {
   switch (effect) {
     case 'external':
-      return { level: 'high', why: 'It reaches beyond the workspace and cannot be taken back.' };
+      return { level: 'high', why: 'It has effects outside the workspace and cannot be undone.' };
     case 'idempotent':
       return {
         level: 'high',
-        why: 'It reaches beyond the workspace; what it does there cannot be taken back.',
+        why: 'It has effects outside the workspace, and those cannot be undone.',
       };
     case 'workspace':
       return /^(?:workspace\.)?(?:shell$|shell\.|commands\.)/.test(rule)
         ? {
             level: 'medium',
-            why: 'It may change any file of the workspace, and nothing outside; agent undo takes it back.',
+            why: 'It may change any file in the workspace, and nothing outside; agent undo reverts it.',
           }
-        : { level: 'low', why: 'It changes only what is shown; agent undo takes it back.' };
+        : { level: 'low', why: 'It changes only what is shown; agent undo reverts it.' };
     case 'pure':
       return { level: 'low', why: 'It only reads; what it reads goes to the model.' };
   }

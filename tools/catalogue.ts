@@ -19,7 +19,7 @@ export const catalogue: readonly Tool[] = [
   {
     name: 'list_files',
     description:
-      'List a folder of the workspace as a tree with sizes. Start here to see what there is.',
+      'List a folder of the workspace as a tree with sizes. Start here to get an overview.',
     args: z.strictObject({
       path: path.optional(),
       depth: z
@@ -34,14 +34,14 @@ export const catalogue: readonly Tool[] = [
   },
   {
     name: 'read_file',
-    description: 'Read a text file, whole or some of its lines. Lines are counted from 1.',
+    description: 'Read a text file, all of it or a range of lines. Lines count from 1.',
     args: z.strictObject({ path, startLine: line.optional(), endLine: line.optional() }),
     mutating: false,
   },
   {
     name: 'search',
     description:
-      'Search file contents with a regular expression (ripgrep syntax). Ignored files are left out.',
+      'Search file contents with a regular expression (ripgrep syntax). Ignored files are skipped.',
     args: z.strictObject({
       pattern: z.string().min(1),
       path: path.optional(),
@@ -56,14 +56,14 @@ export const catalogue: readonly Tool[] = [
   {
     name: 'write_file',
     description:
-      'Write a whole text file; folders are created. To change a part of a file use edit_file.',
+      'Write a whole text file; missing folders are created. To change part of a file, use edit_file.',
     args: z.strictObject({ path, content: z.string() }),
     mutating: true,
   },
   {
     name: 'edit_file',
     description:
-      'Replace an exact piece of text in a file. `old` must occur exactly once, with its white space; set `all` to replace every occurrence.',
+      'Replace an exact piece of text in a file. `old` must occur exactly once, including white space; set `all` to replace every occurrence.',
     args: z.strictObject({
       path,
       old: z.string().min(1),
@@ -81,7 +81,7 @@ export const catalogue: readonly Tool[] = [
   {
     name: 'run_command',
     description:
-      'Run a program in the workspace, without network. Give `command` as text (plain words, &&, ||, ;, pipes, redirections) or `argv` as a list. Output is cut in the middle when long.',
+      'Run a program in the workspace, without network. Give `command` as text (plain words, &&, ||, ;, pipes, redirections) or `argv` as a list. Long output is shortened in the middle.',
     args: z.strictObject({
       command: z.string().min(1).optional(),
       argv: z.array(z.string()).min(1).optional(),
@@ -92,7 +92,8 @@ export const catalogue: readonly Tool[] = [
   },
   {
     name: 'read_blob',
-    description: 'Read more of an output that was cut. `ref` is the sha256:… named in the notice.',
+    description:
+      'Read more of an output that was shortened. `ref` is the sha256:… named in the notice.',
     args: z.strictObject({
       ref: z.string(),
       start: z.number().int().min(0).optional().describe('First character.'),
@@ -103,7 +104,7 @@ export const catalogue: readonly Tool[] = [
   {
     name: 'ask_human',
     description:
-      'Ask the person a question and wait. Only when you cannot find out or decide yourself.',
+      'Ask the user a question and wait for the answer. Only if you cannot find out or decide yourself.',
     args: z.strictObject({ question: z.string().min(1).max(2000) }),
     control: true,
     mutating: false,
@@ -111,7 +112,7 @@ export const catalogue: readonly Tool[] = [
   {
     name: 'finish_step',
     description:
-      'Say that the current step is done, with what was achieved and the evidence for each acceptance criterion (files, commands and their exit codes). A reviewer checks it.',
+      'Report that the current step is done: what you achieved, and the evidence for each acceptance criterion (files, commands and their exit codes). A reviewer checks it.',
     args: z.strictObject({ summary: z.string().min(1), evidence: z.string() }),
     control: true,
     mutating: false,
@@ -148,7 +149,7 @@ export function parseArguments(name: string, text: string): ParsedArguments {
   } catch (error) {
     return {
       ok: false,
-      reason: `The arguments of ${name} are not valid JSON (${error instanceof Error ? error.message : 'unreadable'}). Send the call again, whole.`,
+      reason: `The arguments of ${name} are not valid JSON (${error instanceof Error ? error.message : 'unreadable'}). Send the complete call again.`,
     };
   }
   const parsed = tool.args.safeParse(toExpectedTypes(tool, value));
@@ -156,7 +157,7 @@ export function parseArguments(name: string, text: string): ParsedArguments {
   const problems = parsed.error.issues
     .map((issue) => `${issue.path.join('.') || 'arguments'}: ${issue.message}`)
     .join('; ');
-  return { ok: false, reason: `The arguments of ${name} do not fit: ${problems}.` };
+  return { ok: false, reason: `Invalid arguments for ${name}: ${problems}.` };
 }
 
 /** Small models write numbers and booleans as text, and null for what they leave out. */

@@ -40,7 +40,7 @@ export async function findEndBefore(
   }
   return at !== undefined && (await isResetOpen(dependencies, { ...execution, runId: last }))
     ? undefined
-    : 'what was ordered was ended before somebody reset it; go on from one of its steps: agent fork';
+    : 'the run had ended before it was reset; continue from one of its steps: agent fork';
 }
 
 const isReset = ({ runId, start: { originalExecutionRunId: original } }: Started): boolean =>

@@ -250,10 +250,10 @@ function judgeStart(dependencies: OrderDependencies, started: Started): Verdict 
   const chain = start.firstExecutionRunId || runId;
   const since = new Date().toISOString();
   const owner = used ?? dependencies.ledger.claim({ signed, signature, chain, since });
-  if (owner.chain !== chain) return { why: 'its order was used already, and counts once' };
+  if (owner.chain !== chain) return { why: 'its order has already been used' };
   const ended = dependencies.ledger.readEnd(nonce);
   if (ended !== undefined && ended !== runId)
-    return { why: 'what was ordered has ended; go on from one of its steps: agent fork' };
+    return { why: 'the run has ended; continue from one of its steps: agent fork' };
   return { announced: { signed, goal: String((input.request ?? input).goal) } };
 }
 
@@ -316,7 +316,7 @@ function findOtherStage(ledger: OrderLedger, order: SignedOrder): string | undef
 
 const renderUnsigned = (workflowId: string): string => {
   const run = workflowId.replace(/^run-/, '').slice(0, 50);
-  return `the operator has not signed it. A run that an older version began is gone on with by: agent fork ${run} --step 1`;
+  return `the operator has not signed it. To continue a run from an older version: agent fork ${run} --step 1`;
 };
 
 function renderProblem(

@@ -53,7 +53,7 @@ const toEnd = (activity: string, error: unknown, times: number): ApplicationFail
   ApplicationFailure.create({
     type: 'FailsTheSameWay',
     nonRetryable: true,
-    message: `${toMessage(error)} (${activity} failed ${times} times and is not tried again. Fix the cause, then go on from a step: agent fork)`,
+    message: `${toMessage(error)} (${activity} failed ${times} times and is not retried. Fix the cause, then continue from a step: agent fork)`,
     // No cause: whoever reads only the innermost message is to hear that it is over.
   });
 

@@ -19,7 +19,7 @@ export interface SnapshotOrder {
   readonly workspace: string;
   readonly before: string;
   readonly after: string;
-  /** Shows what git ignores as well. */
+  /** Shows include files that git ignores. */
   readonly ignored?: true;
 }
 
@@ -28,11 +28,11 @@ export interface SnapshotAnswer {
   /** What git ignores of all that changed. */
   readonly ignored: readonly FileChange[];
   readonly diff: string;
-  /** What was brought over of a staged run to `workspace`. */
+  /** What was applied of a staged run to `workspace`. */
   readonly promotion?: Pick<Kept, 'before' | 'after'>;
   readonly undone: readonly string[];
   readonly kept: readonly string[];
-  /** Taken back around what somebody changed since. */
+  /** Reverted around what somebody changed since. */
   readonly merged: readonly string[];
   /** In no snapshot: as they are, with what became of them. */
   readonly left: readonly Left[];
@@ -85,7 +85,7 @@ async function isOpen(run: string): Promise<boolean> {
 
 async function undo(): Promise<SnapshotAnswer> {
   const { workspace, before, after } = order;
-  if (!existsSync(workspace)) return fail(`The workspace ${workspace} is not there any more.`, 1);
+  if (!existsSync(workspace)) return fail(`The workspace ${workspace} no longer exists.`, 1);
   const name = `${byHand}undo-${order.run}`;
   try {
     await leases.claim(workspace, name, isOpen);

@@ -41,7 +41,7 @@ function validate(run: Run, given: ApprovalAnswer): void {
     );
   }
   if (answer !== 'approve' && answer !== 'deny') {
-    throw new Error(`An answer is "approve" or "deny", got "${String(answer)}".`);
+    throw new Error(`An answer must be "approve" or "deny", got "${String(answer)}".`);
   }
   for (const [name, value] of Object.entries({ by, reason, edited }))
     if (value !== undefined && typeof value !== 'string')

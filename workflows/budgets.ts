@@ -32,7 +32,7 @@ function check(run: Run, isAbout: (meter: Meter) => boolean): void {
   const meters = readMeters(run.state.usage, limitsOf(run));
   const spent = meters.find((meter) => isAbout(meter) && isUsedUp(meter));
   if (spent !== undefined)
-    throw new RunEnd('budget', `The run has used its ${renderLimit(spent)}.`, spent);
+    throw new RunEnd('budget', `The run has used up its ${renderLimit(spent)}.`, spent);
 }
 
 const toKey = ({ name, limit }: Meter): string => `${name} ${limit}`;
@@ -48,7 +48,7 @@ export function takeWarnings(run: Run): Meter[] {
 }
 
 export const renderWarning = (near: readonly Meter[]): string =>
-  `Of the budget, ${near.map(renderMeter).join(' and ')} are used. Finish what matters most and wrap up.`;
+  `Of the budget, ${near.map(renderMeter).join(' and ')} are used. Finish what matters most, then stop.`;
 
 export const countModel = ({ state }: Run, answered: usage.Answered): void =>
   usage.countModel(state.usage, state.prices, answered);

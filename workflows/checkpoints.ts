@@ -66,7 +66,7 @@ const toDriftQuestion = (
   preview: `changed since the last step: ${drift.join(', ')}`.slice(0, 160),
   rule: 'workspace.drift',
   reason:
-    'Somebody changed files between two steps. Approve to go on with them, deny to take them back.',
+    'Files were changed outside the run between two steps. Approve to keep these changes, deny to revert them.',
   digest: tree,
   refused,
 });
@@ -117,7 +117,7 @@ export function registerRewind(run: Run): void {
       const checking = heed(run, { what: 'rewind', by, proof, about: step }, () => undefined);
       if (checking !== undefined) {
         const problem = await checking;
-        if (problem !== undefined) throw refused(`The rewind does not count: ${problem}.`);
+        if (problem !== undefined) throw refused(`The rewind was rejected: ${problem}.`);
         // Much may have happened meanwhile.
         recheck(run, order);
       }
@@ -152,14 +152,14 @@ function validate({ state, now, input }: Run, { step }: RewindOrder): void {
   const begun = state.steps.filter(({ before }) => before !== undefined).map(({ id }) => id);
   if (now.phase === 'closing' || now.phase === 'closed')
     throw new Error(
-      `Run ${input.run} is over. Start anew from a step: agent fork ${input.run} --step ${step}`,
+      `Run ${input.run} has ended. Start a new run from a step: agent fork ${input.run} --step ${step}`,
     );
   if (state.rewind !== undefined)
-    throw new Error(`Run ${input.run} is on its way back to ${state.rewind.step} already.`);
+    throw new Error(`Run ${input.run} is already rewinding to ${state.rewind.step}.`);
   if (found?.before === undefined) {
     const known = begun.length === 0 ? 'none has begun' : `begun are ${begun.join(', ')}`;
     throw new Error(
-      `Run ${input.run} cannot go back to step ${step}: in the plan in force ${known}.`,
+      `Run ${input.run} cannot rewind to step ${step}: in the current plan, ${known}.`,
     );
   }
 }

@@ -95,12 +95,12 @@ export interface RunResult {
   readonly changes: readonly string[];
   /** How many files changed that git ignores; absent for none. */
   readonly ignored?: number;
-  /** Changed since the run began and in no snapshot, at most 20: it cannot be taken back. */
+  /** Changed since the run began and in no snapshot, at most 20: it cannot be reverted. */
   readonly left?: readonly string[];
   readonly report?: string;
   /** How the run's hooks came out last; absent when there are none. */
   readonly hooks?: readonly HookEnd[];
-  /** Of a staged run: whether its change was brought over. */
+  /** Of a staged run: whether its change was applied. */
   readonly staged?: Staged;
   /** The limit that ended it. */
   readonly limit?: Meter;
@@ -181,7 +181,7 @@ export interface ApprovalRequest {
 
 export interface StepView extends PlannedStep {
   readonly state: StepState;
-  /** True when the run can be taken back to its start. */
+  /** True when the run can be reverted to its start. */
   readonly begun?: boolean;
 }
 

@@ -21,7 +21,7 @@ interface RedHook {
 }
 
 /**
- * Runs the hooks due after a step whose model says that it is finished. True when one is red and the model is to mend it:
+ * Runs the hooks due after a step whose model says that it is finished. True when one failed and the model is to fix it:
  * then the step goes on. Left red too often, it goes on to its review: the end decides.
  */
 export async function isSentBack(run: Run, step: StepRecord): Promise<boolean> {
@@ -36,14 +36,14 @@ export async function isSentBack(run: Run, step: StepRecord): Promise<boolean> {
   return true;
 }
 
-/** Every hook on the work as it is now. False when a required one is red: then the plan is given up, for one that mends it. */
+/** Every hook on the work as it is now. False when a required one failed: the plan is then given up for one that fixes it. */
 export async function passHooks(run: Run): Promise<boolean> {
   const due = listHooks(run).filter(([place]) => !isKnownGreen(run, place));
   const red = (await runHooks(run, due, atEnd)).filter(({ hook }) => hook.required);
   if (red.length === 0) return true;
   const names = red.map(({ hook }) => hook.name).join(', ');
   giveUpPlan(run, ...red.flatMap(({ notes }) => notes ?? []));
-  run.state.refusal = `Required hooks are red: ${names}.`;
+  run.state.refusal = `Required hooks failed: ${names}.`;
   return false;
 }
 

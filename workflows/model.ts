@@ -34,7 +34,7 @@ export async function askModel<T>(
       }
       case 'invalid':
         countModel(run, outcome);
-        throw new RunEnd('failed', `The model gave no usable answer: ${outcome.reason}`);
+        throw new RunEnd('failed', `The model did not give a usable answer: ${outcome.reason}`);
       case 'refused':
         throw new RunEnd(
           'failed',

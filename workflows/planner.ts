@@ -11,8 +11,8 @@ export async function planGoal(run: Run): Promise<void> {
   if (state.round >= mostRounds) {
     const why =
       state.refusal === undefined
-        ? `The reviewer did not accept the work of ${mostRounds} plans.`
-        : `The work of ${mostRounds} plans is not done. ${state.refusal}`;
+        ? `The reviewer rejected the work of ${mostRounds} plans.`
+        : `The work is not done after ${mostRounds} plans. ${state.refusal}`;
     throw new RunEnd('rejected', why);
   }
   state.round += 1;

@@ -24,7 +24,7 @@ export function noteOutcome(run: Run, result: ActResult): void {
     if (hasWords(run)) return begin(run);
     throw new RunEnd(
       'denied',
-      `The last ${mostDenials} actions were refused; the last by ${result.rule}: ${result.reason}`,
+      `The last ${mostDenials} actions were refused, the latest by ${result.rule}: ${result.reason}`,
     );
   }
   if (!patched('loop-ladder')) {
@@ -36,7 +36,7 @@ export function noteOutcome(run: Run, result: ActResult): void {
   const { calls, errors } = patched('news-is-no-circle')
     ? countRepeats(recent)
     : countAlike(recent);
-  climb(run, calls, 'the same call came out the same', result.head);
+  climb(run, calls, 'the same call gave the same result', result.head);
   if (errors > calls) climb(run, errors, 'calls failed the same way', result.head);
 }
 
@@ -47,15 +47,18 @@ function climb(run: Run, count: number, what: string, head: string): void {
     if (hasWords(run)) return begin(run);
     throw new RunEnd(
       'stuck',
-      `${capitalize(what)} ${count} times, and nothing else came of it: ${last}`,
+      `${capitalize(what)} ${count} times, with no progress in between: ${last}`,
     );
   }
   if (count === ladder.replan)
-    planAgain(run, `The plan got stuck: ${what} ${count} times (${last}). Find another way.`);
+    planAgain(
+      run,
+      `The plan got stuck: ${what} ${count} times (${last}). Take a different approach.`,
+    );
   if (count === ladder.firm)
     nudge(
       state,
-      `Stop: ${what} ${count} times. Do not make that call again. Do something different, finish the step with what you have, or ask the person.`,
+      `Stop: ${what} ${count} times. Do not make that call again. Do something different, finish the step with what you have, or ask the user.`,
     );
   if (count === ladder.nudge)
     nudge(state, `Notice: ${what} ${count} times. Try something else, or say what is missing.`);

@@ -30,7 +30,7 @@ export async function endStage(
     return { target, state: 'waiting' };
   const red = hooks.filter(({ state: came }) => came !== 'green').map(({ name }) => name);
   if (red.length > 0)
-    return { target, state: 'waiting', reason: `Not all hooks are green: ${red.join(', ')}.` };
+    return { target, state: 'waiting', reason: `Not all hooks passed: ${red.join(', ')}.` };
   let result: PromoteResult;
   try {
     result = await activities.hands.promote.executeWithOptions(
@@ -55,6 +55,6 @@ function toReason(result: Exclude<PromoteResult, { state: 'promoted' }>): string
     case 'refused':
       return result.reason;
     case 'conflict':
-      return `The folder has changed in the same places: ${result.paths.join(', ')}.`.slice(0, 500);
+      return `The folder was changed in the same places: ${result.paths.join(', ')}.`.slice(0, 500);
   }
 }

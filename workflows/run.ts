@@ -75,7 +75,7 @@ async function toLastWord(run: Run, end: RunEnd, scope: CancellationScope): Prom
 
 /**
  * One run of the agent, from goal to typed end. Every outside thing happens in an activity, so whatever is killed,
- * the run goes on from the last finished one. `carried` is the state brought over from the history before this one.
+ * the run goes on from the last finished one. `carried` is the state carried over from the history before this one.
  */
 export async function agentRun(input: RunInput, carried?: RunState): Promise<RunResult> {
   checkRunInput(input, carried);

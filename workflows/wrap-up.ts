@@ -28,7 +28,7 @@ export async function wrapUp(run: Run, end: RunEnd): Promise<RunEnd> {
       renderList('Done', claimsOf(run.state, 200)),
       step === undefined || last === '' ? '' : `In the middle of ${step.id}: ${last}`,
       renderList(
-        'Finished, and not looked at by the reviewer',
+        'Finished, but not yet reviewed',
         unseen.map(({ id, claim = '' }) => `${id}: ${claim.slice(0, 200)}`),
       ),
       renderList(
@@ -63,7 +63,7 @@ async function askForLastWord(run: Run, step: StepRecord, why: string): Promise<
         notes: [],
         said: words.map(renderWord),
         transcript: step.transcript,
-        nudge: `${why} This is your last turn, and no tool runs any more: call finish_step, and say in its summary what is done, what is left, and what whoever goes on should know.`,
+        nudge: `${why} This is your last turn, and no more tools will run: call finish_step, and say in its summary what is done, what is left, and what the next person needs to know.`,
         lastWord: true,
       },
     ],

@@ -200,7 +200,7 @@ async function toAction(
   const workspace = realpathSync(order.workspace);
   const args = await checks.redactArguments(order.args);
   if (args !== undefined) return { action: { tool, args, workspace } };
-  const reason = `The arguments of ${tool} could not be looked through for secrets in time. Send less at once.`;
+  const reason = `The arguments of ${tool} could not be checked for secrets in time. Send less at once.`;
   const refused: Decision = { verdict: 'deny', rule: 'secrets.deadline', reason, effect: 'pure' };
   return { action: { tool, args: {}, workspace }, refused };
 }
@@ -382,7 +382,7 @@ const toLeft = (left: readonly string[]): Pick<ActResult, 'left'> =>
 function tellLeft(left: readonly string[]): string {
   if (left.length === 0) return '';
   const named = left.slice(0, mostLeft).join(', ');
-  return `[An earlier attempt of this call was cut short. What it changed was taken back, except what no snapshot holds: ${named}. Look at it before you rely on it.]\n`;
+  return `[An earlier attempt of this call was interrupted. Its changes were reverted, except in files no snapshot holds: ${named}. Check them before you rely on them.]\n`;
 }
 
 /** The file a file tool is about to change, as far as it can be said without a look. */
@@ -491,8 +491,8 @@ async function askWhatHappened(
   const { preview } = way.base;
   const reason =
     left === undefined
-      ? `The worker was stopped while this ran: ${preview}. It may reach beyond the workspace, so it is not run again. Find out whether it happened.`
-      : `The worker was stopped while this ran: ${preview}. It had changed files that no snapshot holds, so that cannot be taken back, and it is not run again: ${left.slice(0, mostLeft).join(', ')}. Look at them. Approve if they are as they should be; deny to take back the rest and leave them as they are.`;
+      ? `The worker was stopped while this ran: ${preview}. It may have effects outside the workspace, so it is not run again. Find out whether it took effect.`
+      : `The worker was stopped while this ran: ${preview}. It had changed files that no snapshot holds, so it cannot be reverted and is not run again: ${left.slice(0, mostLeft).join(', ')}. Check them. Approve if they are as they should be; deny to revert everything else and leave these as they are.`;
   await way.dependencies.audit.append({
     kind: 'unknown',
     time: now(),

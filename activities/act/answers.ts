@@ -48,7 +48,7 @@ export interface Heard {
 const again = 2;
 
 const alreadyRun =
-  'The command has run already, so its arguments cannot be edited. Approve its change or deny it.';
+  'The command has already run, so its arguments cannot be edited. Approve or deny its changes.';
 
 interface Said extends Answered {
   readonly seq?: number;
@@ -134,7 +134,7 @@ const toSentence = (
   const problem = findSignatureProblem(approvers(), ...signed);
   return problem === undefined
     ? undefined
-    : `${what} does not count: ${problem}. Answer with agent approve or deny, as a user whose key is among AGENT_APPROVERS.`;
+    : `${what} was rejected: ${problem}. Answer with agent approve or agent deny, as a user whose key is listed in AGENT_APPROVERS.`;
 };
 
 /** Notes an approval in the audit log. Returns why it does not count, if it does not. */

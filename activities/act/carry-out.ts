@@ -270,7 +270,7 @@ async function runCommand(
   const cut =
     left <= 0 || ref === undefined
       ? ''
-      : `\n[… ${left} bytes left out; read_blob ${ref} has ${whole?.bytes === bytes ? 'all' : `the first ${whole?.bytes}`} …]\n`;
+      : `\n[… ${left} bytes omitted; read_blob ${ref} has ${whole?.bytes === bytes ? 'all' : `the first ${whole?.bytes}`} …]\n`;
   const state = timedOut
     ? `stopped after ${seconds} s, exit code ${exitCode}`
     : `exit code ${exitCode}`;

@@ -89,7 +89,7 @@ export function createChecks(
         return stepUp(decide(policy, action), policy, action, untrusted);
       const answer = await ask({ kind: 'decide', action, untrusted }, policy);
       if ('result' in answer) return answer.result as Decision;
-      const reason = `The command could not be judged: ${answer.problem}. Write a script with write_file and run that.`;
+      const reason = `The command could not be checked: ${answer.problem}. Write a script with write_file and run that.`;
       return { verdict: 'deny', rule: 'policy.deadline', reason, effect: 'workspace' };
     },
   };
@@ -170,4 +170,4 @@ export function checksOf(redactor: Redactor): Checks {
 
 /** What is shown instead of a text that could not be looked through. */
 export const toWithheld = (text: string): string =>
-  `[withheld: ${text.length} characters that could not be looked through in time; read a part of it, or filter it first]`;
+  `[withheld: ${text.length} characters that could not be checked in time; read a part of it, or filter it first]`;

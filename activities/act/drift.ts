@@ -50,9 +50,7 @@ async function settle(
     await snapshots.keep(`${run}/drift/`, found);
     const { incomplete, left } = await snapshots.restore(tree);
     if (left.length > 0)
-      log.warn('these are in no snapshot and stay as they are', {
-        paths: left.slice(0, mostNamed),
-      });
+      log.warn('not in any snapshot, so left as they are', { paths: left.slice(0, mostNamed) });
     if (incomplete.length > 0)
       log.warn('git objects were deleted and are kept nowhere: history is not all there', {
         incomplete,

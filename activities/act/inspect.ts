@@ -64,7 +64,7 @@ function tellIgnored(ignored: readonly FileChange[]): string[] {
   const names = ignored.slice(0, mostIgnored).map(({ path }) => path);
   const more = ignored.length > names.length ? ', …' : '';
   return [
-    `Changed as well, not shown, since git ignored it before the run: ${names.join(', ')}${more} (${ignored.length}).`,
+    `Also changed, but not shown because git ignored it before the run: ${names.join(', ')}${more} (${ignored.length}).`,
   ];
 }
 
@@ -78,11 +78,11 @@ function judgeTests(diff: string, claims: readonly string[]): Judged {
       .filter(({ path }) => !isSaid(path))
       .map(
         ({ path, what }) =>
-          `${path} ${what}, and nobody said so. Restore it, or name the file and the reason when the step is finished.`,
+          `${path} ${what}, and nobody mentioned it. Restore it, or name the file and the reason when you finish the step.`,
       ),
     remarks: weakened
       .filter(({ path }) => isSaid(path))
-      .map(({ path, what }) => `${path} ${what}; the executor names it. Is the reason good?`),
+      .map(({ path, what }) => `${path} ${what}; the executor mentions it. Is the reason good?`),
   };
 }
 
@@ -108,9 +108,9 @@ async function judgeChecks(work: Work): Promise<Judged> {
   const runs = evidence.filter(({ test }) => test === true);
   const last = runs.findLast(({ hook }) => hook === undefined);
   if (runs.length === 0 && known === undefined)
-    return remark('No test command is known in this workspace; nothing was checked by one.');
+    return remark('This workspace has no known test command, so no tests were run.');
   if (sandbox.kind === 'unavailable')
-    return remark('Commands cannot be run on this machine, so no test was run.');
+    return remark('Commands cannot be run on this machine, so no tests were run.');
   if (last?.verdict === 'deny')
     return remark(`The tests were not run: ${last.preview} was refused by ${last.rule}.`);
   if (last !== undefined && !last.ok && (await isCurrent(work, last)))
@@ -121,8 +121,8 @@ async function judgeChecks(work: Work): Promise<Judged> {
   const name = known ?? last?.preview ?? 'the tests';
   return problem(
     runs.length === 0
-      ? `Files were changed and no test was run. Run ${name}, alone and without a pipe, so that its exit code counts.`
-      : `Files were changed after the last passing test run. Run ${name} again, as the last thing that is done.`,
+      ? `Files were changed but no tests were run. Run ${name} on its own, without a pipe, so that its exit code counts.`
+      : `Files were changed after the last passing test run. Run ${name} again, after all other changes.`,
   );
 }
 

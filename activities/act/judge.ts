@@ -53,7 +53,7 @@ function judgePlaceholders(decision: Decision, { tool, args }: Action): Decision
     ...decision,
     verdict: 'deny',
     rule: 'secrets.placeholder',
-    reason: `No command gets a secret: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the person to run this.`,
+    reason: `Commands never get secrets: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the user to run this.`,
   };
 }
 
@@ -82,7 +82,7 @@ export const refusal = ({ rule, reason }: Decision): Outcome =>
 
 export const stopped: Outcome = toOutcome(
   false,
-  'Stopped: the run was cancelled. What the call had changed was taken back.',
+  'Stopped: the run was cancelled, and the changes of this call were reverted.',
 );
 
 /** The observation in place of one that a crash swallowed. */
@@ -91,10 +91,10 @@ export function toSettled({ what, by, reason }: Settlement): Outcome {
   return what === 'happened'
     ? toOutcome(
         true,
-        `The worker was stopped while this ran; its output is lost. ${by} says that it happened${why}. Do not run it again; look at its effects if you need to.`,
+        `The worker was stopped while this ran; its output is lost. ${by} says that it happened${why}. Do not run it again; check its effects if you need to.`,
       )
     : toOutcome(
         false,
-        `The worker was stopped while this ran. ${by} says that it did not happen${why}. The workspace is as it was before; run it again if it is still needed.`,
+        `The worker was stopped while this ran. ${by} says that it did not happen${why}. The workspace is as it was before; run it again if you still need it.`,
       );
 }

@@ -29,7 +29,10 @@ export async function openLane(
   { run: id, workspace, lane, tree }: LaneRequest,
 ): Promise<LaneResult> {
   if (!isPlainName(id) || !isPlainName(lane))
-    throw ApplicationFailure.nonRetryable(`${id}/${lane} is no name of a copy.`, 'NoSuchPlace');
+    throw ApplicationFailure.nonRetryable(
+      `${id}/${lane} is not a valid name for a copy.`,
+      'NoSuchPlace',
+    );
   const copy = await transactions.copy(workspace, join(copiesDir, id, lane));
   await ensureTree(transactions, { workspace: copy, run: id, tree, drift: 'restore' });
   return { workspace: copy, tree };
@@ -85,13 +88,15 @@ function renderConflict(
 ): string {
   const foreign = changed.slice(0, mostNamed).map(({ path }) => path);
   return [
-    `Steps that ran at the same time changed the same places: ${paths.join(', ')}. The work of step ${step} was not merged.`,
-    `Merged and in the workspace: ${toNames(batch.merged)}. Not merged and not in it: ${toNames([step, ...batch.left])}.`,
+    `Steps that ran in parallel changed the same places: ${paths.join(', ')}. The work of step ${step} was not merged.`,
+    `Merged into the workspace: ${toNames(batch.merged)}. Not merged: ${toNames([step, ...batch.left])}.`,
     ...(foreign.length === 0
       ? []
-      : [`Changed in the workspace meanwhile, by none of the steps: ${foreign.join(', ')}.`]),
-    `In the workspace since the steps began:\n${ours.slice(0, longestDiff)}`,
-    `Not merged, of step ${step}:\n${theirs.slice(0, longestDiff)}`,
+      : [
+          `Changed in the workspace in the meantime, not by any of the steps: ${foreign.join(', ')}.`,
+        ]),
+    `Changes in the workspace since the steps began:\n${ours.slice(0, longestDiff)}`,
+    `Changes of step ${step} that were not merged:\n${theirs.slice(0, longestDiff)}`,
   ].join('\n\n');
 }
 

@@ -76,7 +76,7 @@ export function createCommitter(
     ).catch((error: unknown) => {
       if (!(error instanceof SandboxUnavailable)) throw error;
       throw new CommitRefused(
-        `A commit is made in the sandbox, and there is none: ${error.message}`,
+        `Commits are made in the sandbox, and there is none: ${error.message}`,
       );
     });
     const output = `${head}${tail}`;
@@ -97,7 +97,7 @@ export function createCommitter(
       const mixed = changed.filter((path) => uncommitted.has(path));
       if (mixed.length === 0) return;
       throw new CommitRefused(
-        `These have changes that are not committed: ${mixed.slice(0, mostNamed).join(', ')}. Commit or stash them first, or leave out --commit.`,
+        `These files have uncommitted changes: ${mixed.slice(0, mostNamed).join(', ')}. Commit or stash them first, or leave out --commit.`,
       );
     },
     async commit(changed) {

@@ -31,7 +31,7 @@ const decision: Decision = {
   verdict: 'allow',
   rule: 'promotion',
   effect: 'workspace',
-  reason: 'The operator brings the change of a staged run over.',
+  reason: 'The operator applies the changes of a staged run.',
 };
 
 /** Both sides changed the same paths. Nothing was done. */
@@ -58,7 +58,7 @@ const toName = (run: string): string => `${run}.promotion`;
 const toDigest = ({ run, base, tree }: Pick<PromoteRequest, 'run' | 'base' | 'tree'>): string =>
   hashOf(toCanonical({ run, base, tree }));
 
-/** What a run's promotion came to; undefined when its change was not brought over. */
+/** What a run's promotion came to; undefined when its change was not applied. */
 export async function recallPromotion(
   transactions: Transactions,
   request: Pick<PromoteRequest, 'run' | 'base' | 'tree' | 'target'>,
@@ -68,10 +68,10 @@ export async function recallPromotion(
   return recalled?.state === 'committed' ? recalled.result : undefined;
 }
 
-/** After its change was taken out of the target: it can be brought over again. */
+/** After its change was taken out of the target: it can be applied again. */
 export const forgetPromotion = ({ refs }: Snapshots, run: string): void => refs.remove(toName(run));
 
-/** Safe to repeat: what was brought over once is not brought over again. */
+/** Safe to repeat: what was applied once is not applied again. */
 export async function promote(
   dependencies: PromoteDependencies,
   request: PromoteRequest,
@@ -82,7 +82,7 @@ export async function promote(
   if (!isStage(dependencies.stagedDir, stage))
     return { state: 'refused', reason: renderNoStage(stage) };
   if (!existsSync(target))
-    return { state: 'refused', reason: `The folder ${target} is not there any more.` };
+    return { state: 'refused', reason: `The folder ${target} no longer exists.` };
   const root = realpathSync(target);
   const why = dependencies.offLimits(root);
   if (why !== undefined) return { state: 'refused', reason: `${root} is off limits: ${why}.` };
@@ -178,7 +178,7 @@ async function bringOver(
     (outcome, { pre, post }) => Promise.resolve({ ...outcome, before: pre, after: post }),
   );
   if (ended.state === 'unknown' || ended.state === 'held')
-    throw new Error('A promotion can always be repeated, and is approved by its order.');
+    throw new Error('A promotion can always be repeated, and its order approves it.');
   const again = ended.state === 'stored';
   const told = again && (await audit.has({ kind: 'promotion', run, state: 'promoted' }));
   const result: Promoted = { state: 'promoted', ...ended.result, again: again || undefined };
@@ -195,7 +195,7 @@ async function apply(
   committer: Committer | undefined,
 ): Promise<Pick<Kept, 'changes' | 'ignored' | 'commit'>> {
   if (!(await snapshots.has(base)) || !(await snapshots.has(tree)))
-    throw new GitError('The snapshots of the run are not in the state folder any more.');
+    throw new GitError('The snapshots of the run are no longer in the state folder.');
   const { tree: theirs, ignored } = await snapshots.withoutIgnored(base, tree);
   const merged = await snapshots.merge({ base, ours, theirs, filesOnly: true });
   if (!merged.ok) throw new Conflict(merged.paths);

@@ -29,7 +29,7 @@ export function toDecision(
     verdict: 'ask',
     rule: first?.rule ?? 'paths',
     effect,
-    reason: `The command has run, and its change is held back: ${first?.reason ?? ''}.${more}`,
+    reason: `The command has run, and its changes are on hold: ${first?.reason ?? ''}.${more}`,
   };
 }
 
@@ -99,7 +99,7 @@ const toPatch = (path: string, before: Buffer | undefined, after: Buffer | undef
 /** What the model reads behind the command's output; empty where nothing protected was put back or asked about. */
 export function renderEnded({ screened, conflict, answer }: Ended, approval?: Approval): string {
   if (conflict !== undefined)
-    return `\n[dev-agent: nothing of this command was applied. While it waited for an answer, others changed the same files: ${conflict.slice(0, mostNamed).join(', ')}. Run it again.]\n`;
+    return `\n[dev-agent: nothing this command did was applied. While it waited for an answer, the same files were changed by others: ${conflict.slice(0, mostNamed).join(', ')}. Run it again.]\n`;
   if (screened === undefined) return '';
   const lines = renderRefusals(screened.denied);
   if (screened.state === 'asks') {
@@ -128,7 +128,7 @@ function renderRefusals(denied: readonly ProtectedChange[]): string[] {
 
 const toRefusal = ({ path, rule, reason, covered }: ProtectedChange): string => {
   const asking =
-    'No question could be asked about it, since no snapshot covers it: write it with write_file.';
+    'It cannot be approved afterwards, because no snapshot covers it: write it with write_file.';
   return `${path} was reverted (${rule}): ${reason}.${covered ? '' : ` ${asking}`}`;
 };
 

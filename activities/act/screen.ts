@@ -165,7 +165,7 @@ export function createScreen(options: ScreenOptions): Screen {
 }
 
 const replaced =
-  'No command could change it, but it was replaced from outside while one ran: it may be your own work.';
+  'No command could have changed it, but it was replaced from outside while one ran, possibly by you.';
 
 type Found = ProtectedChange & { readonly difference: Difference };
 

@@ -36,7 +36,7 @@ export async function openStage(
     await transactions.leases.claim(stagedFrom, name, isRunOpen);
   } catch (error) {
     if (!(error instanceof WorkspaceBusy)) throw error;
-    const reason = `${error.message} A copy of it now would be of something half done: wait until it ends (agent run --wait), or end it.`;
+    const reason = `${error.message} A copy made now would hold half-finished work: wait until it ends (agent run --wait), or end it.`;
     return { ok: false, reason, busy: error.run };
   }
   try {
@@ -53,7 +53,7 @@ export const isStage = (stagedDir: string, path: string): boolean =>
   path === resolve(path) && toReal(dirname(dirname(path))) === toReal(stagedDir);
 
 export const renderNoStage = (path: string): string =>
-  `${path} is no place for the copy of a staged run.`;
+  `${path} cannot hold the copy of a staged run.`;
 
 /** Free of links, as far as it exists. */
 function toReal(path: string): string {

@@ -20,11 +20,11 @@ export interface CallOrder extends CallIdentity {
   /** Files it is about to change: each is covered first, whatever its size. */
   readonly touches?: readonly string[];
   readonly signal: AbortSignal;
-  /** Called before anything happens, also when an earlier attempt was taken back first. */
+  /** Called before anything happens, also when an earlier attempt was reverted first. */
   readonly begin: (attempt: Attempt) => Promise<void>;
   /** What allowed the call. What is `external` may not be done twice: cut short, its outcome is unknown. */
   readonly decision: Decision;
-  /** Called when the call was stopped and taken back, with what stayed as it had left it. */
+  /** Called when the call was stopped and reverted, with what stayed as it had left it. */
   readonly takenBack?: (left: readonly string[]) => void;
   /** True for an error after which the call counts as never begun. */
   readonly isTakenBack: (error: unknown) => boolean;
@@ -32,14 +32,14 @@ export interface CallOrder extends CallIdentity {
   readonly screen?: Screen;
   /** A person's answer to what `screen` asked about; it counts for exactly that. */
   readonly answer?: { readonly digest: string; readonly answer: 'approve' | 'deny' };
-  /** A person's word on an unknown outcome: nothing is run, the workspace is taken as it is or taken back. */
+  /** A person's word on an unknown outcome: nothing is run, the workspace is taken as it is or reverted. */
   readonly settled?: 'happened' | 'not';
 }
 
 export interface Attempt {
   /** True when an earlier attempt was cut short. */
   readonly again: boolean;
-  /** Snapshot of what the cut attempt had left, kept before it was taken back. */
+  /** Snapshot of what the cut attempt had left, kept before it was reverted. */
   readonly cut?: string;
   /** What it changed and no snapshot holds: it is as the attempt left it. */
   readonly left?: readonly string[];
@@ -129,7 +129,7 @@ interface Running {
 
 /** Why a call under way is stopped: another attempt of it has begun, and decides what becomes of it. */
 const superseded = new Error('superseded by another attempt');
-/** Nobody waits for it any more: the run was cancelled, or goes back. It is taken back. */
+/** Nobody waits for it any more: the run was cancelled, or goes back. It is reverted. */
 const givenUp = new Error('given up by the run');
 
 /**
@@ -240,7 +240,7 @@ export function createTransactions(
         // Whoever took over has ended what was running here: that is no outcome.
         check();
       } catch (error) {
-        // Stopped by a person, or refused on the way: what it had done is taken back, nothing half done is left.
+        // Stopped by a person, or refused on the way: what it had done is reverted, nothing half done is left.
         const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
         if (!stopped && !order.isTakenBack(error)) throw error;
         if (sights !== undefined) await order.screen?.open(sights);
@@ -344,7 +344,7 @@ export function createTransactions(
 
   /**
    * Takes back what a cut attempt did. What it left may hold a person's work; it is taken out of the workspace, not thrown
-   * away. With `mustBeWhole`, nothing more is done once it shows that data which no snapshot holds cannot be taken back:
+   * away. With `mustBeWhole`, nothing more is done once it shows that data which no snapshot holds cannot be reverted:
    * `data` names it. A folder that its tools make again does not count as data.
    */
   async function goBack(

@@ -57,7 +57,7 @@ export async function createCheck(
     if (against !== undefined && old.sha256 !== against)
       throw new PathRefused(
         'mismatch',
-        `${path} was changed since the change was approved. Nothing was changed now. Read it again with read_file.`,
+        `${path} was changed since the change was approved. Nothing was written. Read it again with read_file.`,
       );
     requireKnown(versions, path, old, operation);
   };
@@ -72,18 +72,18 @@ const requireKnown = (
   if (version !== undefined && version !== null)
     throw new PathRefused(
       'mismatch',
-      `${path} was changed since you read or wrote it last, by a person or a command. Nothing was changed now. Read it again with read_file, and go on from what it holds.`,
+      `${path} was changed by the user or a command since you last read or wrote it. Nothing was written. Read it again with read_file, and continue from its current content.`,
     );
   // What an edit replaces it has to know; an empty file has nothing to lose.
   if (operation === 'edit' || bytes === 0) return;
   if (bytes > mostHashedBytes)
     throw new PathRefused(
       'too-large',
-      `${path} has ${bytes} bytes, and no file tool can look into it. Nothing was changed. Move it aside with a command (mv), or ask the person.`,
+      `${path} has ${bytes} bytes, too many for the file tools. Nothing was written. Move it aside with a command (mv), or ask the user.`,
     );
   throw new PathRefused(
     'mismatch',
-    `${path} exists, and you have not read it in this run. Nothing was changed. Read it with read_file first${operation === 'write' ? '; to change a part of it use edit_file' : ''}.`,
+    `${path} exists, and you have not read it in this run. Nothing was written. Read it with read_file first${operation === 'write' ? '; to change part of it, use edit_file' : ''}.`,
   );
 };
 

@@ -219,7 +219,7 @@ export function createWorkspaceActivities(
   /** Whatever the run was announced with: the operator may have been misled, too. */
   function findForbidden(folder: string | undefined): string[] {
     const why = folder === undefined ? undefined : dependencies.offLimits(folder);
-    return why === undefined ? [] : [`No run may have ${folder}: ${why}.`];
+    return why === undefined ? [] : [`No run may work in ${folder}: ${why}.`];
   }
 
   /** @throws ApplicationFailure `WorkspaceGone` or `OffLimits`, not retried. */
@@ -407,7 +407,7 @@ function describeRestriction(sandbox: Sandbox): Pick<Opened, 'restricted'> {
       return { restricted: 'AGENT_SANDBOX=none: commands run unconfined, with your rights.' };
     case 'unavailable':
       return {
-        restricted: `Commands are not offered, only file tools: ${sandbox.reason} ${sandbox.fix}`,
+        restricted: `No commands are available, only file tools: ${sandbox.reason} ${sandbox.fix}`,
       };
   }
 }
@@ -441,7 +441,7 @@ function toPresent(workspace: string): string {
   const problem = findProblem(workspace);
   if (problem === undefined) return realpathSync(workspace);
   throw ApplicationFailure.nonRetryable(
-    `${problem} Its snapshots are kept: agent fork makes a copy from before any step.`,
+    `${problem} Its snapshots are kept: agent fork makes a copy as it was before any step.`,
     'WorkspaceGone',
   );
 }

@@ -65,12 +65,12 @@ export function readText(root: string, path: string, options: ReadOptions): stri
     seen?.(place.path, old.sha256);
     const { text: content, lossy } = toText(bytes, place.path);
     const text = mask(content);
-    const note = lossy ? '[not UTF-8: bytes that are no text are shown as \uFFFD]\n' : '';
+    const note = lossy ? '[not UTF-8: undecodable bytes are shown as \uFFFD]\n' : '';
     if (startLine === 1 && endLine === undefined) return note + text;
     const lines = text.split('\n');
     if (lines.at(-1) === '' && lines.length > 1) lines.pop();
     if (startLine > lines.length || (endLine ?? startLine) < startLine) {
-      const asked = `lines ${startLine} to ${endLine ?? 'the end'} were asked for`;
+      const asked = `you asked for lines ${startLine} to ${endLine ?? 'the end'}`;
       throw new PathRefused('mismatch', `${place.path} has ${lines.length} lines; ${asked}.`);
     }
     const last = Math.min(endLine ?? lines.length, lines.length);
@@ -118,10 +118,7 @@ export function writeText(
 }
 
 const tooLarge = (path: string, bytes: number, maxBytes: number): PathRefused =>
-  new PathRefused(
-    'too-large',
-    `${path} would have ${bytes} bytes; at most ${maxBytes} are written.`,
-  );
+  new PathRefused('too-large', `${path} would have ${bytes} bytes; the limit is ${maxBytes}.`);
 
 const mismatch = (reason: string): PathRefused => new PathRefused('mismatch', reason);
 
@@ -133,9 +130,9 @@ export function editText(
   { maxBytes, authorize, check }: ChangeOptions,
 ): Change & { readonly count: number } {
   if (edit.old === '')
-    throw mismatch('The text to replace is empty. To write a whole file use write_file.');
+    throw mismatch('The text to replace is empty. To write a whole file, use write_file.');
   if (edit.old === edit.new)
-    throw mismatch('Old and new text are the same; there is nothing to change.');
+    throw mismatch('The old and new text are the same; nothing to change.');
   return walk(root, path, false, (place) => {
     authorize('write', place.path);
     const { bytes, old } = readRegular(place, maxBytes);
@@ -154,7 +151,7 @@ export function editText(
     if (count > 1 && edit.all !== true) {
       const lines = linesOf(text, edit.old).join(', ');
       throw mismatch(
-        `The text to replace occurs ${count} times in ${place.path}, in lines ${lines}. Give more of the text around it, or set all.`,
+        `The text to replace occurs ${count} times in ${place.path}, in lines ${lines}. Include more of the surrounding text, or set all.`,
       );
     }
     refusePlaceholders(place.path, text, pieces.join(edit.new));

@@ -13,10 +13,10 @@ const file = 'AGENTS.md';
  */
 export function readInstructions(root: string, authorize: Authorize): string {
   if (lstatSync(join(root, file), { throwIfNoEntry: false })?.isSymbolicLink() === true)
-    return `${file} was not read: it is a symbolic link, and only a regular file counts as instructions.`;
+    return `${file} was not read: it is a symbolic link, and instructions must be a regular file.`;
   try {
     const text = readText(root, file, { maxBytes, authorize, keepLink: true });
-    return `Instructions of the folder's owner (${file}):\n${text}`;
+    return `Instructions from the folder's owner (${file}):\n${text}`;
   } catch (error) {
     if (!(error instanceof PathRefused)) throw error;
     return error.code === 'missing' ? '' : `${file} was not read: ${error.message}`;

@@ -57,7 +57,7 @@ export function listFiles(
     enter(top, 0);
     if (left > 0)
       lines.push(
-        `[${left} more entries in the folders shown; list a folder below, or a smaller depth]`,
+        `[${left} more entries in these folders; list a subfolder, or use a smaller depth]`,
       );
     return lines.length === 0 ? '(empty folder)' : lines.join('\n');
   });

@@ -15,13 +15,13 @@ const squeeze = (line: string): string => line.replaceAll(/\s+/g, ' ').trim();
 export function describeMissing(text: string, piece: string, path: string): string {
   const head = `The text to replace is not in ${path}.`;
   if (text.includes(piece.replaceAll('\n', '\r\n')))
-    return `${head} The file's lines end in \\r\\n: write them so in old and new.`;
+    return `${head} The file's lines end in \\r\\n: write them that way in old and new.`;
   const lines = text.split('\n');
   const wanted = piece.split('\n').map(squeeze).find(Boolean) ?? '';
   const near = wanted === '' ? [] : findNear(lines, wanted);
   if (near.length === 0) return `${head} Read the file and copy the text exactly.`;
   const shown = near.map((index) => `${index + 1}: ${(lines[index] ?? '').slice(0, 200)}`);
-  return `${head} Nearest to its first line:\n${shown.join('\n')}\nCopy the text exactly, with its white space.`;
+  return `${head} Closest match to its first line:\n${shown.join('\n')}\nCopy the text exactly, including white space.`;
 }
 
 const mostCompared = 20_000;

@@ -65,7 +65,7 @@ export const readRegular = (place: Place, maxBytes: number): Content =>
     if (stat.size > maxBytes) {
       throw new PathRefused(
         'too-large',
-        `${place.path} has ${stat.size} bytes; at most ${maxBytes} are read. Use search, or a command such as sed -n 1,200p.`,
+        `${place.path} has ${stat.size} bytes; the limit is ${maxBytes}. Use search, or a command such as sed -n 1,200p.`,
       );
     }
     const buffer = Buffer.allocUnsafe(stat.size);

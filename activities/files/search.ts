@@ -91,12 +91,12 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
       `The search took longer than ${timeoutMs / 1000} s. Give a path or a glob.`,
     );
   if (result.isMaxBuffer)
-    return `${result.stdout}\n[more matches left out; give a path, a glob or a narrower pattern]`;
+    return `${result.stdout}\n[more matches omitted; give a path, a glob or a narrower pattern]`;
   // 1: no match. 2 with matches: some files could not be read.
   if (result.exitCode === 1) return 'No match.';
   if (result.exitCode === 0 || result.stdout !== '') return result.stdout;
   const unread = findUnread(result.stderr);
-  if (unread !== undefined) return `No match in what can be read; left out: ${unread}`;
+  if (unread !== undefined) return `No match in the readable files; skipped: ${unread}`;
   throw new PathRefused(
     'invalid',
     `ripgrep: ${result.stderr.trim().slice(0, 500) || `exit ${String(result.exitCode)}`}`,

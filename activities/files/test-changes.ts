@@ -50,6 +50,9 @@ function splitDiff(diff: string): FileDiff[] {
 const count = (lines: readonly string[], pattern: RegExp): number =>
   lines.filter((line) => pattern.test(line)).length;
 
+const countOf = (total: number, noun: string): string =>
+  `${total} ${noun}${total === 1 ? '' : 's'}`;
+
 function judge({ path, deleted, added, removed }: FileDiff): TestChange[] {
   if (/(?:^|\/)package\.json$/.test(path)) {
     const changed = removed.filter((line) => script.test(line) && !added.includes(line));
@@ -61,9 +64,9 @@ function judge({ path, deleted, added, removed }: FileDiff): TestChange[] {
   const lost = (pattern: RegExp): number => count(removed, pattern) - count(added, pattern);
   const [assertions, cases] = [lost(assertion), lost(testCase)];
   return [
-    ...(skips > 0 ? [{ path, what: 'has tests that are skipped, or run alone, now' }] : []),
-    ...(assertions > 0 ? [{ path, what: `has ${assertions} assertions fewer` }] : []),
-    ...(cases > 0 ? [{ path, what: `has ${cases} tests fewer` }] : []),
+    ...(skips > 0 ? [{ path, what: 'now has tests that are skipped or run alone' }] : []),
+    ...(assertions > 0 ? [{ path, what: `lost ${countOf(assertions, 'assertion')}` }] : []),
+    ...(cases > 0 ? [{ path, what: `lost ${countOf(cases, 'test')}` }] : []),
   ];
 }
 

@@ -163,7 +163,7 @@ function openRoot(root: string): number {
   try {
     return openSync(root, folderFlags);
   } catch (error) {
-    const reason = `The workspace ${root} cannot be opened: ${codeOf(error) ?? String(error)}. It was a folder when the run began; put it back.`;
+    const reason = `The workspace ${root} cannot be opened: ${codeOf(error) ?? String(error)}. It was a folder when the run began; restore it.`;
     throw new PathRefused('missing', reason);
   }
 }
@@ -202,14 +202,14 @@ export function toReadable(error: unknown, path: string): unknown {
     case 'EISDIR':
       return new PathRefused('not-regular', `${path} is a folder.`);
     case 'ELOOP':
-      return new PathRefused('invalid', `${path} became a link while it was opened.`);
+      return new PathRefused('invalid', `${path} became a link while it was being opened.`);
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
       return new PathRefused('invalid', `${path} may not be opened: ${codeOf(error)}.`);
     case 'ENOSPC':
     case 'EDQUOT':
-      return new PathRefused('full', `${path} was not written, the disk is full. Nothing changed.`);
+      return new PathRefused('full', `${path} was not written: the disk is full. Nothing changed.`);
     case 'ENXIO':
       return new PathRefused('not-regular', `${path} is not a regular file.`);
     default:

@@ -36,7 +36,7 @@ export async function readBody<T>(
     throw new ModelFailure(
       'malformed',
       address,
-      `The model server at ${address} sent JSON that is no answer.`,
+      `The model server at ${address} sent JSON that is not an answer.`,
     );
   }
   const problem = (whole as { error?: unknown }).error;

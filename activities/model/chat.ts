@@ -36,7 +36,7 @@ export async function askChat(
     finish = choice?.finish_reason ?? finish;
   }
   if (finish === undefined) {
-    throw new ModelFailure('cut', address, `The answer of ${address} broke off before its end.`);
+    throw new ModelFailure('cut', address, `The answer of ${address} ended early.`);
   }
   return toRaw(text, calls.calls(), finish, usage);
 }

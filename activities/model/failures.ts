@@ -109,7 +109,7 @@ export function toModelFailure(error: unknown, address: string, apiKey?: string)
   }
   return error instanceof SyntaxError
     ? fail('malformed', 'sent an answer that is not JSON')
-    : fail('cut', `broke off its answer: ${reasonOf(error)}`);
+    : fail('cut', `cut its answer short: ${reasonOf(error)}`);
 }
 
 const longestText = 500;

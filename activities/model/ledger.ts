@@ -44,10 +44,10 @@ export function findUnmet(
   return requirements.flatMap(({ id, text }) => {
     const found = entries.find((one) => one.id === id);
     if (isWaiver(found?.waived ?? '')) return [];
-    if (found?.met !== true) return [`${id} (${text}) is not shown to be met.`];
+    if (found?.met !== true) return [`${id} (${text}) has not been proven.`];
     if (!found.evidence.some((seq) => good.has(seq)))
       return [
-        `${id} (${text}) is said to be met, but no call of the record that came out well is named for it.`,
+        `${id} (${text}) is claimed to be met, but no successful call in the record is named as proof.`,
       ];
     return [];
   });

@@ -64,7 +64,7 @@ export async function askUntilUsable<T>(
 
 const cutByLimit = {
   ok: false,
-  reason: 'The answer was cut by the token limit. Answer shorter, or do less at once.',
+  reason: 'The answer was cut off by the token limit. Give a shorter answer, or do less at once.',
 } as const;
 
 const addUsage = (a: Usage, b: Usage): Usage => ({

@@ -85,7 +85,7 @@ export function parsePlan(reply: string): Checked<FullPlan> {
     const problems = parsed.error.issues.map(
       (issue) => `${issue.path.join('.')}: ${issue.message}`,
     );
-    return { ok: false, reason: `The plan does not fit its form: ${problems.join('; ')}.` };
+    return { ok: false, reason: `The plan does not match the schema: ${problems.join('; ')}.` };
   }
   const reason = findPlanProblem(parsed.data.steps);
   return reason === undefined ? { ok: true, value: parsed.data } : { ok: false, reason };
@@ -117,7 +117,7 @@ function findPlanProblem(steps: readonly FullStep[]): string | undefined {
   for (const { id, dependsOn } of steps) {
     const unknown = dependsOn.find((other) => !ids.has(other));
     if (unknown !== undefined)
-      return `Step ${id} depends on "${unknown}", which is no step of the plan.`;
+      return `Step ${id} depends on "${unknown}", which is not a step in the plan.`;
   }
   const done = new Set<string>();
   for (let before = -1; done.size !== before;) {
@@ -128,7 +128,7 @@ function findPlanProblem(steps: readonly FullStep[]): string | undefined {
   const stuck = steps.filter(({ id }) => !done.has(id)).map(({ id }) => id);
   return stuck.length === 0
     ? undefined
-    : `The steps ${stuck.join(', ')} depend on each other in a circle.`;
+    : `The steps ${stuck.join(', ')} depend on each other in a cycle.`;
 }
 
 /** Goal → Plan. */

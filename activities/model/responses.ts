@@ -36,7 +36,7 @@ export async function askResponses(
       return fromResponse(event.response, items, address);
     }
   }
-  throw new ModelFailure('cut', address, `The answer of ${address} broke off before its end.`);
+  throw new ModelFailure('cut', address, `The answer of ${address} ended early.`);
 }
 
 const toFailure = (address: string, reason = 'no reason given'): ModelFailure =>

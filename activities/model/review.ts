@@ -102,7 +102,7 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
         const ids = against.map(({ id }) => id).join(', ');
         return {
           ok: false,
-          reason: `By your own list nothing is missing but what the person waived (${ids}), and that cannot be held against the work. Judge again without it.`,
+          reason: `By your own list, the only things missing are ones the user waived (${ids}), and those cannot count against the work. Review it again without them.`,
         };
       }
       const isLowered = parsed.data.verdict === 'accept' && unmet.length > 0;

@@ -106,7 +106,7 @@ function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string
       ok: false,
       reason: callAsText.test(text)
         ? 'A tool call written as text is not run. Use the tool calls of the API.'
-        : 'Every answer must call a tool. If the step is done, call finish_step; if only the person can decide, call ask_human.',
+        : 'Every answer must call a tool. If the step is done, call finish_step; if only the user can decide, call ask_human.',
     };
   }
   if (calls.length > mostCalls)

@@ -62,13 +62,12 @@ export function toToolMessages(
     const observation = byCall.get(id);
     if (observation !== undefined)
       return { role: 'tool', callId: id, text: toToolText(observation) };
-    if (name === 'ask_human')
-      return { role: 'tool', callId: id, text: 'The person answers below.' };
+    if (name === 'ask_human') return { role: 'tool', callId: id, text: 'The answer is below.' };
     if (name === 'finish_step')
       return {
         role: 'tool',
         callId: id,
-        text: 'The step is not closed yet: the reviewer or the person has more to say, below.',
+        text: 'The step is not finished yet: see what the reviewer or the user says below.',
       };
     return { role: 'tool', callId: id, text: 'This call was not run.' };
   });
@@ -87,7 +86,7 @@ function toToolText(observation: Observation): string {
       tool,
       of: preview,
       state,
-      warning: kinds === '' ? undefined : `tries to give orders: ${kinds}`,
+      warning: kinds === '' ? undefined : `tries to give instructions: ${kinds}`,
     },
   });
 }
@@ -129,7 +128,7 @@ export function fitToContext(messages: readonly Message[], contextTokens: number
 }
 
 const toNotice = (left: number): string =>
-  `[shortened: ${left} characters of an earlier result left out; call the tool again if you need them]`;
+  `[shortened: ${left} characters of an earlier result omitted; call the tool again if you need them]`;
 
 /** A result keeps its frame as long as anything of it is left. */
 function toShort(text: string, length: number): string {

@@ -141,7 +141,7 @@ const toText = (error: unknown): string =>
 
 const toRefusal = ({ decision: { verdict, rule, reason } }: Authorization): string =>
   verdict === 'ask'
-    ? `Refused (${rule}): ${reason} A command cannot wait for that.`
+    ? `Refused (${rule}): ${reason} A command cannot wait for approval.`
     : `Refused (${rule}): ${reason}`;
 
 function refuse(outgoing: ServerResponse, status: number, text: string): void {

@@ -14,7 +14,7 @@ export function capText(text: string, limit = shownCharacters, ref?: string): st
   if (text.length <= limit) return text;
   const half = Math.floor(limit / 2);
   const more = ref === undefined ? '' : `; read_blob ${ref} has all`;
-  return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters left out${more} …]\n${text.slice(-half)}`;
+  return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters omitted${more} …]\n${text.slice(-half)}`;
 }
 
 /** More than the longest secret that is not masked line by line. */

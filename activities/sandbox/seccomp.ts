@@ -120,7 +120,7 @@ export function toSeccompFilter(arch: string): Buffer | undefined {
   );
   if (arch === 'x64') when(atLeast, 0x40000000, unknown);
   for (const number of [clone3, openat2]) when(equals, number, unknown);
-  // What a command may not set, undo need not take back.
+  // What a command may not set, undo need not revert.
   for (const number of calls.attributes) when(equals, number, unsupported);
   for (const number of [...calls.denied, ...common]) when(equals, number, refuse);
   onCall(calls.clone, 0, () => when(anyBit, anyNamespace, refuse));

@@ -250,7 +250,7 @@ const maxNotKept = 20;
 function renderNotKept(lines: readonly string[]): string {
   const more = lines.length > maxNotKept ? [`and ${lines.length - maxNotKept} more`] : [];
   const text = [...lines.slice(0, maxNotKept), ...more].map((line) => `  ${line}\n`).join('');
-  return `\n[dev-agent: of what the command did to git's own files, this was not kept or got a name ending in .disarmed:\n${text}]\n`;
+  return `\n[dev-agent: some changes this command made to git's own files were dropped or renamed to .disarmed:\n${text}]\n`;
 }
 
 /** Files may be written to by redirections, whatever the sandbox allows. */
@@ -285,7 +285,7 @@ async function runPipelines(
 const toFolder = (root: string, cwd: string): string =>
   walk(root, cwd, false, ({ parent, leaf, path }) => {
     if (lstatSync(inside(parent, leaf)).isDirectory()) return path;
-    throw new PathRefused('not-regular', `${cwd} is not a folder, so no command can start in it.`);
+    throw new PathRefused('not-regular', `${cwd} is not a folder, so no command can run in it.`);
   });
 
 /** Starts every process of a pipeline, connected by the kernel; the exit code is the last one's. */
@@ -361,7 +361,7 @@ function startOne(
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'E2BIG') throw error;
     const bytes = argv.reduce((sum, word) => sum + Buffer.byteLength(word), 0);
-    const advice = 'Write the text to a file and name the file.';
+    const advice = 'Write the text to a file and pass the file instead.';
     capture.add(
       Buffer.from(`${argv[0] ?? ''}: arguments of ${bytes} bytes are too long. ${advice}\n`),
     );

@@ -10,7 +10,7 @@ import type { Guard, Survey } from './survey.ts';
 export interface Sights {
   /** What may not be written, with the mark of what a sandbox covers; empty for a link, which it cannot cover. */
   readonly guarded: Readonly<Record<string, string>>;
-  /** What may not be changed without a question and may be missing in a snapshot, so that a change could not be taken back. */
+  /** What may not be changed without a question and may be missing in a snapshot, so that a change could not be reverted. */
   readonly uncovered: readonly string[];
   /** Folders that could not be listed. */
   readonly closed: readonly string[];

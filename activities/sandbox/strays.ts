@@ -17,7 +17,7 @@ export async function killMarked(name: string, value: string): Promise<void> {
     empty = found.length === 0 ? empty + 1 : 0;
     if (empty === 2) return;
     if (Date.now() > deadline)
-      throw new Error(`Processes ${found.join(', ')} of an earlier command do not end.`);
+      throw new Error(`Processes ${found.join(', ')} of an earlier command did not exit.`);
     for (const pid of found) {
       try {
         process.kill(Number(pid), 'SIGKILL');

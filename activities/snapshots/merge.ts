@@ -100,7 +100,7 @@ export async function mergeSnapshots(
 
 /**
  * `theirs` without what only one side's snapshots hold. What theirs could not cover is not deleted there, and what ours does
- * not cover is not new: neither is brought over.
+ * not cover is not new: neither is applied.
  */
 async function withCoverOf(
   { objects }: Shadow,

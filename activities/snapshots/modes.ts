@@ -1,6 +1,6 @@
 /**
  * Permission bits, of which git keeps only one. A snapshot names every file and folder whose bits are other than those of
- * a new one, so that what a command did to them can be taken back.
+ * a new one, so that what a command did to them can be reverted.
  */
 import { chmodSync, existsSync } from 'node:fs';
 import type { Stats } from 'node:fs';

@@ -62,7 +62,7 @@ async function keepAll(snapshots: Snapshots, run: string, trees: readonly string
   }
 }
 
-/** What was taken back from a person (`drift`, `undo`) stays. */
+/** What was reverted from a person (`drift`, `undo`) stays. */
 function removeCalls({ refs }: Snapshots, run: string, ends: ReadonlySet<string>): void {
   for (const name of refs.list(run)) {
     const [, part = '', tree = ''] = name.split('/');

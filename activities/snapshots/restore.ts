@@ -60,7 +60,7 @@ export async function restoreWorkspace(shadow: Shadow, target: string): Promise<
   if (wrong.length === 0) return { incomplete, left: [...left].map((path) => toText(path)) };
   const named = wrong.slice(0, 20).map((path) => toText(path));
   throw new RestoreError(
-    `${workspace} could not be brought back to an earlier state; these differ: ${named.join(', ')}. Close programs that write there, and check permissions.`,
+    `${workspace} could not be restored; these files differ: ${named.join(', ')}. Close programs that write there, and check permissions.`,
   );
 }
 

@@ -177,7 +177,7 @@ function openShadow(place: Place, mark: string | undefined): Snapshots {
   const objects = createObjects(repository, createPackReader(git, repository));
   const refs = createRefs(repository);
   const keepAside = async (tree: string): Promise<void> => {
-    const id = await commit({ tree, message: 'Written over by a restore; in no other snapshot.' });
+    const id = await commit({ tree, message: 'Overwritten by a restore; in no other snapshot.' });
     refs.create(`aside/${id}`, id);
   };
   const shadow: Shadow = {

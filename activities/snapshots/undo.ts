@@ -23,7 +23,7 @@ export interface UndoneChange {
 export interface Undone {
   /** Snapshot to bring the workspace to. */
   readonly tree: string;
-  /** Paths taken back. */
+  /** Paths reverted. */
   readonly undone: readonly string[];
   /** Paths that somebody changed since, with the run's change taken out of them: nothing of theirs was touched. */
   readonly merged: readonly string[];
@@ -201,7 +201,7 @@ async function undoGitFolder(
   return { tree: before.git, kept: false };
 }
 
-/** A repository that was there all the time is taken back path by path, one that came or went as a whole. */
+/** A repository that was there all the time is reverted path by path, one that came or went as a whole. */
 async function undoNested(
   undoing: Undoing,
   at: BytePath,

@@ -78,7 +78,7 @@ export function foldDrift(
   if (done !== 'ask') return [changed];
   state.asks += 1;
   const preview = `changed since the last step: ${drift.join(', ')}`.slice(0, 160);
-  const reason = 'Approve to go on with what is there, deny to take it back.';
+  const reason = 'Approve to keep these changes, deny to revert them.';
   return [
     changed,
     {
@@ -100,7 +100,7 @@ export function foldDrift(
 export function foldFailure(request: ActRequest, failure: object): RunEventBody[] {
   const { call } = request;
   const of = toCall(request);
-  const text = decodeFailure(failure) || 'The action did not come to an end.';
+  const text = decodeFailure(failure) || 'The action did not finish.';
   const bytes = Buffer.byteLength(text);
   return [
     { type: 'tool.output', ...of, text: text.slice(0, 200), bytes, observation: '' },

@@ -56,7 +56,7 @@ function takeOver(state: ProjectionState, { from }: RunInput, carried: RunState)
   if (carried.plan === undefined) return [];
   state.titles = new Map(carried.steps.map(({ id, title }) => [id, title]));
   const steps = carried.steps.map(({ id, title, dependsOn }) => ({ id, title, dependsOn }));
-  const approach = `Goes on from run ${from?.run ?? 'before'}.`;
+  const approach = `Continues from run ${from?.run ?? 'before'}.`;
   const done = carried.steps.filter((step) => step.state === 'done');
   return [
     { type: 'plan.updated', round: carried.round, approach, steps, plan: carried.plan },

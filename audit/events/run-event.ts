@@ -32,7 +32,7 @@ export type RunEvent =
   | (Common<'run.restricted'> & { readonly reason: string })
   /** Settings of the workspace's git that start programs or lead elsewhere; the agent's commands do without them. */
   | (Common<'git.settings'> & { readonly settings: readonly string[] })
-  /** Paths that snapshots leave out, at most 20: what becomes of them cannot be taken back. */
+  /** Paths that snapshots leave out, at most 20: what becomes of them cannot be reverted. */
   | (Common<'workspace.uncovered'> & { readonly paths: readonly string[] })
   | (Common<'plan.updated'> & {
       readonly round: number;
@@ -130,7 +130,7 @@ export type RunEvent =
       readonly paths: readonly string[];
       readonly done: 'adopt' | 'restore' | 'ask';
     })
-  /** Taken back to the start of a step, or of those that began at once with it; they and what began after is done again. */
+  /** Reverted to the start of a step, or of those that began at once with it; they and what began after is done again. */
   | (Common<'run.rewound'> & {
       readonly step: string;
       readonly by: string;

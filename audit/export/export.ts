@@ -52,7 +52,7 @@ export class ExportError extends Error {
   constructor(run: string, findings: readonly Finding[]) {
     const [{ file, what } = { file: '', what: '' }] = findings;
     super(
-      `The record of run ${run} is not as it was written and is not exported: ${file} ${what}. ` +
+      `The record of run ${run} was changed since it was written and is not exported: ${file} ${what}. ` +
         `All findings: agent audit verify ${run}`,
     );
     this.findings = findings;

@@ -43,7 +43,7 @@ export class BundleError extends Error {
   constructor(file: string, findings: readonly Finding[]) {
     const [{ file: of, what } = { file: '', what: '' }] = findings;
     super(
-      `${file} is not as it was exported and is not used: ${of} ${what}. All findings: agent audit verify ${file}`,
+      `${file} was changed since it was exported and is not used: ${of} ${what}. All findings: agent audit verify ${file}`,
     );
     this.findings = findings;
   }
@@ -69,7 +69,7 @@ async function unpack(file: string, folder: string): Promise<Map<string, Unpacke
     const { path, type } = entry;
     const isPlain = type === 'File' || type === 'OldFile';
     if (fault !== undefined || !isPlain || !isBundlePath(path) || found.has(path)) {
-      refuse(`holds ${JSON.stringify(path)} (${type}), which no export has`);
+      refuse(`holds ${JSON.stringify(path)} (${type}), which no export contains`);
       entry.resume();
       return;
     }
@@ -92,7 +92,7 @@ async function unpack(file: string, folder: string): Promise<Map<string, Unpacke
     });
   };
   const { size } = await stat(file);
-  if (size <= sealBytes) throw new Error('is too short for an export');
+  if (size <= sealBytes) throw new Error('is too short to be an export');
   const parser = new Parser({ strict: true, onReadEntry: take });
   const ended = new Promise<void>((resolve, reject) => {
     parser.on('end', () => resolve());

@@ -13,8 +13,8 @@ export class MirrorMismatch extends Error {
 
 export const toMismatch = (id: number, execution: string | undefined): MirrorMismatch =>
   new MirrorMismatch(
-    `Event ${id} of execution ${execution} is another one in Temporal than in the mirror. ` +
-      'Nothing was written; compare the two with agent audit reconcile before you trust either.',
+    `Event ${id} of execution ${execution} differs between Temporal and the mirror. ` +
+      'Nothing was written; compare the two with agent audit reconcile before trusting either.',
   );
 
 /** Where a mirror file ends. */
@@ -26,7 +26,7 @@ export interface Cursor {
   hashes: Map<number, string>;
   /** Whether the server gives durable events of it a task id, as its first event shows; not known before that. */
   numbered: boolean | undefined;
-  /** Events of a server that does not, which it may still take back. */
+  /** Events of a server that does not, which it may still discard. */
   held: readonly HistoryEventJson[];
   /** True when that event ended the execution. */
   ended: boolean;

@@ -7,7 +7,7 @@ export class ChainError extends Error {
   constructor(file: string, line: number, why: string) {
     super(
       `${file}: line ${line} ${why}. The file was changed after it was written and is not continued. ` +
-        'Keep it as evidence: move it to another folder, and the next record begins a new file.',
+        'Keep it as evidence: move it to another folder, and a new file is started.',
     );
     this.line = line;
     this.why = why;

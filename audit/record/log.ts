@@ -49,7 +49,7 @@ interface ActionEntry {
 /** What the audit log says. Content stays in the blob store; a log line is what a person reads. */
 export type AuditEntry =
   | ({ readonly kind: 'decision' | 'intent' | 'outcome' } & ActionEntry)
-  /** An attempt was cut short; the workspace was taken back to `tree` before the next. `cut` is what it had left, `left` what of it no snapshot holds. */
+  /** An attempt was cut short; the workspace was reverted to `tree` before the next. `cut` is what it had left, `left` what of it no snapshot holds. */
   | ({
       readonly kind: 'rollback';
       readonly cut?: string;
@@ -112,7 +112,7 @@ export type AuditEntry =
       readonly run: string;
       readonly settings: readonly string[];
     }
-  /** The change of a staged run is brought over to `target`; `begun` is synced before the effect. */
+  /** The change of a staged run is applied to `target`; `begun` is synced before the effect. */
   | {
       readonly kind: 'promotion';
       readonly time: string;
@@ -129,7 +129,7 @@ export type AuditEntry =
       /** Snapshots of the target from before and after. */
       readonly before?: string;
       readonly after?: string;
-      /** It had been brought over before. */
+      /** It had been applied before. */
       readonly again?: true;
     }
   /** What a run has to leave green, as it was when the run began. */

@@ -108,11 +108,11 @@ const judgeEnd = (found: Scan, anchor: Head | undefined, rewritten: boolean): Ju
     const line = seq + 1;
     // Everything that was acknowledged is there: a writer was killed at work, and the next one puts it right.
     return anchor !== undefined || seq === 0
-      ? { note: { line, what: 'was begun and not finished; the next writer cuts it' } }
+      ? { note: { line, what: 'was not finished; the next writer removes it' } }
       : { finding: { line, what: cutOff } };
   }
   return anchor === undefined
-    ? { note: { what: 'has no anchor: nobody can say that its end is there' } }
+    ? { note: { what: 'has no anchor: its end cannot be verified' } }
     : {};
 };
 

@@ -22,7 +22,7 @@ export function checkOperator(uid: number | undefined): Check {
   return uid === 0
     ? warn(
         'operator',
-        'root: what gets out of the sandbox has the whole machine',
+        'root: anything that escapes the sandbox owns the machine',
         'Run dev-agent as a user of its own: docs/operations.md, "A user of its own".',
       )
     : ok('operator', uid === undefined ? 'not root' : `uid ${uid}, not root`);

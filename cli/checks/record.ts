@@ -29,7 +29,7 @@ export async function checkPolicies({
     const inForce = readForceRecord(folders.root);
     const own = await readPolicyBundle(policiesDir, { preset, always });
     if (inForce?.dir === dir && inForce.sha256 !== own.sha256)
-      return [warn(name, `${dir} was changed and is not in force yet`, 'agent policies reload')];
+      return [warn(name, `${dir} was changed but is not in force yet`, 'agent policies reload')];
     return [ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${examples} examples hold`)];
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;

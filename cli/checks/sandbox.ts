@@ -25,11 +25,11 @@ function checkLimits({ processes, memory }: Extract<Probed, { kind: 'bubblewrap'
     case 'control-group':
       return ok('limits', `processes by a control group, ${watched}`);
     case 'kernel':
-      return ok('limits', `processes by the kernel, for want of a control group; ${watched}`);
+      return ok('limits', `processes by the kernel, as there is no control group; ${watched}`);
     case 'watched':
       return warn(
         'limits',
-        `processes only watched: no control group can be made; ${watched}`,
+        `processes are only watched: no control group is available; ${watched}`,
         'Run dev-agent as another user than root, or with a pids limit of the container.',
       );
   }

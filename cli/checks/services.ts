@@ -56,7 +56,7 @@ export function checkDoor({ exposed }: Pick<StackFile, 'exposed'>): Check {
   if (exposed === undefined) return ok('door', 'closed: only you can reach Temporal');
   const fix = exposed.startsWith('AGENT_')
     ? 'Unset it, then: agent down && agent up'
-    : 'Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or let no one else use this machine.';
+    : 'Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or make sure nobody else uses this machine.';
   return warn('door', `every user of this machine can reach Temporal: ${exposed}`, fix);
 }
 

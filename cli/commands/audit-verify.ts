@@ -27,9 +27,7 @@ export async function verifyAudit({ args, flags }: Invocation): Promise<number> 
     for (const note of notes) printText(toText('·', note));
     for (const finding of findings) printText(toText('✗', finding));
     const looked = `${records} records in ${files} files of ${root}`;
-    printText(
-      sound ? `✓ ${looked} are as they were written.` : `${looked}: ${findings.length} findings.`,
-    );
+    printText(sound ? `✓ ${looked} are unchanged.` : `${looked}: ${findings.length} findings.`);
   }
   return sound ? 0 : 1;
 }
@@ -55,7 +53,7 @@ async function verifyFile(file: string, flags: Invocation['flags']): Promise<num
       ? 'your key'
       : `key ${key}, which is not yours: ask its owner for this number`;
     printText(
-      `✓ ${file} is as it was exported: run ${manifest?.run}, ${manifest?.created}, signed by ${whose}.`,
+      `✓ ${file} is unchanged since its export: run ${manifest?.run}, ${manifest?.created}, signed by ${whose}.`,
     );
   }
   return sound ? 0 : 1;

@@ -17,7 +17,7 @@ import {
 
 /** `agent pause`: the run holds after the activity under way. */
 export const pauseRuns = (invocation: Invocation): Promise<number> =>
-  send(invocation, 'is asked to pause after what is under way', isPausing, async (client, run) => {
+  send(invocation, 'will pause after the current action', isPausing, async (client, run) => {
     const { pauseRun } = await import('../../workflows/contract.ts');
     const by = readUser();
     const proof = await prove(client, run, { what: 'pause', by }, printProgress);
@@ -39,7 +39,7 @@ export const cancelRuns = async (invocation: Invocation): Promise<number> => {
     const { endByForce } = await import('../force.ts');
     return await endByForce(invocation);
   }
-  return await send(invocation, 'is asked to end', isEnding, async (client, run) => {
+  return await send(invocation, 'is asked to stop', isEnding, async (client, run) => {
     const { cancelRun } = await import('../../workflows/contract.ts');
     const by = readUser();
     const proof = await prove(client, run, { what: 'cancel', by }, printProgress);
@@ -74,7 +74,7 @@ async function checkTaken(
     if (view === undefined || isTaken(view)) return;
     if (Date.now() > deadline)
       throw new CliError(
-        `Run ${run} has not accepted it within ${takenWithinMs / 1_000} seconds. It may still do so if much is under way. If not: is your public key in the file that AGENT_APPROVERS names where the workers run? Their log of refusals: agent audit tail ${run}`,
+        `Run ${run} has not accepted it within ${takenWithinMs / 1_000} seconds. It may still do so if it is busy. If not: is your public key in the file that AGENT_APPROVERS names where the workers run? Their log of refusals: agent audit tail ${run}`,
         78,
       );
   }

@@ -10,7 +10,7 @@ export async function stopStack({ flags }: Invocation): Promise<number> {
   else {
     printText(
       wasRunning
-        ? 'The local stack is stopped; open runs go on at the next start.'
+        ? 'The local stack is stopped; open runs continue at the next start.'
         : 'The local stack was not running.',
     );
   }

@@ -103,7 +103,7 @@ async function readLog(file: string, blobsDir: string): Promise<readonly PastDec
   const verified = await verifyChain(file, `run ${found.run}`);
   if (verified.ok) return found.decisions;
   throw usageError(
-    `${file}:${verified.line} ${verified.why}. A log that is not as it was written says nothing for sure.`,
+    `${file}:${verified.line} ${verified.why}. A log that was changed proves nothing.`,
   );
 }
 

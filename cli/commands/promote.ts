@@ -55,15 +55,15 @@ async function requireEnded(
 ): Promise<string> {
   if (stagedFrom === undefined) {
     throw usageError(
-      `Run ${run} worked in ${workspace} itself: there is nothing to bring over. On a copy works: agent run --stage "goal"`,
+      `Run ${run} worked in ${workspace} itself: there is nothing to promote. To work on a copy: agent run --stage "goal"`,
     );
   }
-  if (!ended) throw usageError(`Run ${run} still goes on. Watch it: agent attach ${run}`);
+  if (!ended) throw usageError(`Run ${run} is still running. Watch it: agent attach ${run}`);
   const finished = (await readEventsSoFar(settings, run)).at(-1);
   const status = finished?.type === 'run.finished' ? finished.status : 'failed';
   if (status === 'done' || force) return stagedFrom;
   throw usageError(
-    `Run ${run} ended as ${status}. Look at its change first: agent diff ${run}. To bring it over all the same: agent promote ${run} --force`,
+    `Run ${run} ended as ${status}. Review its changes first: agent diff ${run}. To apply them anyway: agent promote ${run} --force`,
   );
 }
 
@@ -71,18 +71,18 @@ type Promoted = Extract<PromoteResult, { state: 'promoted' }>;
 
 function renderPromoted(run: string, target: string, result: Promoted): string[] {
   const { again, changes, ignored = 0, commit } = result;
-  if (again) return [`The change of run ${run} is in ${target} already.`];
+  if (again) return [`The changes of run ${run} are already in ${target}.`];
   const left =
     ignored === 0
       ? []
       : [
           `Left out: ${plural(ignored, 'file')} that git ignores. See them with: agent diff ${run} --ignored`,
         ];
-  if (changes.length === 0) return [`There was nothing to bring over to ${target}.`, ...left];
+  if (changes.length === 0) return [`There was nothing to apply to ${target}.`, ...left];
   const count = plural(changes.length, 'file');
   const as = commit === undefined ? '' : `, as commit ${commit.slice(0, 12)}`;
   return [
-    `Brought over to ${target}: ${count}${as}.`,
+    `Applied to ${target}: ${count}${as}.`,
     ...changes.map((path) => `  ${toLine(path, 400)}`),
     ...left,
   ];
@@ -96,7 +96,7 @@ function toRefusal(
   switch (result.state) {
     case 'conflict':
       return new CliError(
-        `${target} has changed since the run began, in the same places: ${toLine(result.paths.join(', '), 2_000)}. Nothing was brought over. See what the run did with: agent diff ${run}`,
+        `${target} has changed since the run began, in the same places: ${toLine(result.paths.join(', '), 2_000)}. Nothing was applied. See what the run did: agent diff ${run}`,
         1,
       );
     case 'busy':
@@ -105,8 +105,8 @@ function toRefusal(
         75,
       );
     case 'refused':
-      return new CliError(`Nothing was brought over to ${target}: ${result.reason}`, 1);
+      return new CliError(`Nothing was applied to ${target}: ${result.reason}`, 1);
     case 'manual':
-      return new CliError(`The policy leaves the change of run ${run} to a person.`, 1);
+      return new CliError(`The policy leaves the changes of run ${run} for you to apply.`, 1);
   }
 }

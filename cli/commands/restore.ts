@@ -111,7 +111,7 @@ async function readVerified(file: string): Promise<Trail> {
   const verified = await verifyChain(file, `run ${trail.input.run}`);
   if (verified.ok) return trail;
   throw new CliError(
-    `${file}:${verified.line} ${verified.why}. A log that is not as it was written is not continued.`,
+    `${file}:${verified.line} ${verified.why}. A log that was changed is not continued.`,
     1,
   );
 }

@@ -23,7 +23,7 @@ export async function rewindRun({ args, flags }: Invocation): Promise<number> {
     if (flags['json'] === true) printJson({ run, step, again: steps, together });
     else {
       const start = together.length === 0 ? step : `${together.join(', ')}, which began at once`;
-      printText(`Run ${run} is back at the start of ${start}; done again: ${steps.join(', ')}.`);
+      printText(`Run ${run} is back at the start of ${start}; it will redo: ${steps.join(', ')}.`);
       printText(`Watch it: agent attach ${run}`);
     }
     return 0;

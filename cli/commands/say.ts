@@ -36,7 +36,7 @@ export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
     }
     if (await isTooLate(client, run, message)) {
       throw new CliError(
-        `Run ${run} was ending when the message came, and no model has read it. See: agent show ${run}`,
+        `Run ${run} was ending when the message arrived, and no model has read it. See: agent show ${run}`,
         1,
       );
     }
@@ -78,11 +78,11 @@ export function chooseQuestion(
   if (named !== undefined) {
     if (open.some(({ id }) => id === named)) return named;
     const are = list === '' ? 'none is' : `open are:\n${list}`;
-    throw usageError(`Run ${run} does not wait for an answer to ${named}; ${are}`);
+    throw usageError(`Run ${run} is not waiting for an answer to ${named}; ${are}`);
   }
   if (open.length > 1) {
     throw usageError(
-      `Run ${run} has ${open.length} open questions:\n${list}\nSay which one you answer: agent say ${run} --to ${open[0]?.id ?? ''} "…"`,
+      `Run ${run} has ${open.length} open questions:\n${list}\nSay which one you are answering: agent say ${run} --to ${open[0]?.id ?? ''} "…"`,
     );
   }
   return open[0]?.id ?? '';

@@ -61,7 +61,7 @@ export async function showRun({ args, flags }: Invocation): Promise<number> {
     for (const line of renderEvent(approval, style)) printText(line);
     if (approval.action !== undefined) printText(renderDetails(approval.action, style).join('\n'));
     else if (approval.details !== undefined)
-      printText(`    What it is about is not in ${settings.folders.root} of this machine.`);
+      printText(`    Its details are not in ${settings.folders.root} on this machine.`);
     printText(`  answer: agent approve|deny ${run} ${approval.request}`);
   }
   if (staged !== undefined) printText(renderStage(staged));

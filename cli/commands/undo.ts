@@ -15,7 +15,7 @@ export async function undoRun({ args, flags }: Invocation): Promise<number> {
   const trail = await readRunTrail(readSettings(), run);
   if (!trail.ended) {
     throw usageError(
-      `Run ${run} still goes on. End it first (agent cancel ${run}), or take it back to a step: agent rewind ${run} --step 1`,
+      `Run ${run} is still running. End it first (agent cancel ${run}), or rewind it to a step: agent rewind ${run} --step 1`,
     );
   }
   const { undone, kept, merged, left } = await askSnapshots({
@@ -26,12 +26,12 @@ export async function undoRun({ args, flags }: Invocation): Promise<number> {
   if (flags['json'] === true) printJson({ run, undone, kept, merged, left });
   else {
     for (const path of undone) printText(toLine(`↩ ${path}`, 400));
-    for (const path of kept) printText(toLine(`! ${path} was changed since and stays`, 400));
+    for (const path of kept) printText(toLine(`! ${path} was changed since, so it stays`, 400));
     for (const path of merged)
-      printText(toLine(`↩ ${path}, around what was changed in it since`, 400));
+      printText(toLine(`↩ ${path}, keeping what was changed in it since`, 400));
     for (const each of left) printText(toLine(`! ${each.path} ${toWords(each)}`, 400));
     if ([undone, kept, merged, left].every((paths) => paths.length === 0))
-      printText('There is nothing to take back.');
+      printText('There is nothing to revert.');
   }
   return 0;
 }
@@ -40,21 +40,21 @@ export async function undoRun({ args, flags }: Invocation): Promise<number> {
 function toWords({ kind, to = '' }: Left): string {
   switch (kind) {
     case 'changed':
-      return 'was changed, and no snapshot has it as it was: it stays as it is';
+      return 'was changed, and no snapshot has the original: it stays as it is';
     case 'gone':
-      return 'is gone, and no snapshot has it: it cannot be brought back';
+      return 'is gone, and no snapshot has it: it cannot be restored';
     case 'moved':
       return `is at ${to} now, and no snapshot has it: it stays there`;
     case 'new':
       return 'is new, and no snapshot has it: it stays as it is';
     case 'stays':
-      return 'was there before the run, and no snapshot has it as it was: it stays as it is';
+      return 'existed before the run, and no snapshot has the original: it stays as it is';
   }
 }
 
 type Range = Pick<Parameters<typeof askSnapshots>[0], 'workspace' | 'before' | 'after'>;
 
-/** Of a staged run only what was brought over can be taken back. @throws CliError when nothing was. */
+/** Of a staged run only what was applied can be reverted. @throws CliError when nothing was. */
 async function toRange(trail: Trail): Promise<Range> {
   const { input, base = '', tree = base } = trail;
   const { run, workspace, stagedFrom } = input;
@@ -65,6 +65,6 @@ async function toRange(trail: Trail): Promise<Range> {
     return { workspace: stagedFrom, before, after };
   }
   throw usageError(
-    `Run ${run} worked on a copy, and its change was not brought over to ${stagedFrom}: there is nothing to take back.`,
+    `Run ${run} worked on a copy, and its changes were not applied to ${stagedFrom}: there is nothing to revert.`,
   );
 }

@@ -14,12 +14,12 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       return [`${style.yellow(style.bold('RESTRICTED'))} ${toLine(event.reason, 400)}`];
     case 'git.settings':
       return [
-        `${style.yellow('git settings')} of this folder start programs or lead elsewhere; the agent's commands do without them: ${toLine(event.settings.join('; '), 400)}`,
+        `${style.yellow('git settings')} of this folder start programs or point elsewhere; the agent's commands ignore them: ${toLine(event.settings.join('; '), 400)}`,
       ];
     case 'workspace.uncovered':
       return [
         style.dim(
-          `In no snapshot, so not to be taken back: ${toLine(event.paths.join(', '), 300)}`,
+          `In no snapshot, so it cannot be reverted: ${toLine(event.paths.join(', '), 300)}`,
         ),
       ];
     case 'plan.updated':
@@ -57,20 +57,20 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
         `${style.yellow('No price')} for ${toLine(event.models.join(', '), 200)} in tools.yaml: what they cost is not counted, and the limit of $${event.limit} does not hold for them`,
       ];
     case 'nudge':
-      return [`  ${style.yellow('told the model')}: ${toLine(event.text, width)}`];
+      return [`  ${style.yellow('the model was told')}: ${toLine(event.text, width)}`];
     case 'workspace.drift': {
-      const done = { adopt: 'taken as they are', restore: 'taken back', ask: 'asked about' }[
+      const done = { adopt: 'keeping those changes', restore: 'reverted', ask: 'asked about' }[
         event.done
       ];
       return [
-        `  ${style.yellow('changed by somebody')}, ${done}: ${toLine(event.paths.join(', '), width)}`,
+        `  ${style.yellow('changed outside the run')}, ${done}: ${toLine(event.paths.join(', '), width)}`,
       ];
     }
     case 'step.merged':
       return event.conflicts === undefined
         ? [`${style.bold('Merged')} ${toLine(event.step, 8)} into the workspace`]
         : [
-            `${style.yellow('Not merged')}: ${toLine(event.step, 8)} changed the same places as others: ${toLine(event.conflicts.join(', '), width)}`,
+            `${style.yellow('Not merged')}: ${toLine(event.step, 8)} changed the same places as another step: ${toLine(event.conflicts.join(', '), width)}`,
           ];
     case 'run.rewound':
       return [
@@ -96,14 +96,14 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
         event.left === undefined
           ? []
           : [
-              `    ${style.yellow('not taken back')} in no snapshot, and changed by an attempt that was cut short: ${toLine(event.left.join(', '), width)}`,
+              `    ${style.yellow('not reverted')} in no snapshot, and changed by an attempt that was interrupted: ${toLine(event.left.join(', '), width)}`,
             ];
       if (event.suspicious === undefined) return [line, ...left];
       const kinds = event.suspicious.map(({ kind }) => kind).join(', ');
       return [
         line,
         ...left,
-        `    ${style.yellow('suspicious')} it returned text that tries to give orders (${toLine(kinds, 100)}); it counts as data`,
+        `    ${style.yellow('suspicious')} it returned text that tries to give instructions (${toLine(kinds, 100)}); it counts as data`,
       ];
     }
     case 'review': {
@@ -149,9 +149,7 @@ function renderEnd(event: Extract<RunEvent, { type: 'run.finished' }>, style: St
     ...(event.ignored === undefined ? [] : [renderIgnored(event.run, event.ignored)]),
     ...(left.length === 0
       ? []
-      : [
-          `Changed, and in no snapshot (undo cannot take it back): ${toLine(left.join(', '), 400)}`,
-        ]),
+      : [`Changed, and in no snapshot (undo cannot revert it): ${toLine(left.join(', '), 400)}`]),
     ...renderHooks(event),
     ...renderStaged(event),
     ...(event.unheard ?? []).map(
@@ -177,9 +175,9 @@ export function renderStaged({
 }: Pick<Extract<RunEvent, { type: 'run.finished' }>, 'staged'>): string[] {
   if (staged === undefined) return [];
   const { target, state, reason, promote } = staged;
-  if (state === 'promoted') return [`Brought over to ${toLine(target, width)}`];
+  if (state === 'promoted') return [`Applied to ${toLine(target, width)}`];
   const why = reason === undefined ? '' : ` (${toLine(reason, width)})`;
-  return [`Not in ${toLine(target, width)} yet${why}. Bring it over with: ${promote ?? ''}`];
+  return [`Not in ${toLine(target, width)} yet${why}. Apply it with: ${promote ?? ''}`];
 }
 
 /** What is not listed as changed, and how to see it. */

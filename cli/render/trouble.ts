@@ -10,8 +10,8 @@ export function renderTrouble(run: string, { what, name, attempt, error }: Troub
   const why = toLine(error === '' ? name : error, 400);
   return what === 'workflow'
     ? [
-        `Run ${run} stands still: its workflow fails (${toLine(name, 60)}, try ${attempt}): ${why}`,
-        `  It goes on by itself with a worker that can carry it on. To give it up: agent cancel ${run} --force`,
+        `Run ${run} is stuck: its workflow fails (${toLine(name, 60)}, try ${attempt}): ${why}`,
+        `  It continues by itself once a worker can run it. To give it up: agent cancel ${run} --force`,
       ]
-    : [`Waiting: ${toLine(name, 40)} fails and is tried again (try ${attempt}): ${why}`];
+    : [`Waiting: ${toLine(name, 40)} fails and is being retried (attempt ${attempt}): ${why}`];
 }

@@ -41,7 +41,7 @@ export async function talkOver(talk: ApprovalTalk, approval: Approval): Promise<
   const isMissing = approval.details !== undefined && details === undefined;
   if (isMissing)
     say(
-      `What ${approval.request} is about is not in ${watch.settings.folders.root} of this machine: it can be refused here, and allowed where the run’s state folder is.`,
+      `The details of ${approval.request} are not in ${watch.settings.folders.root} on this machine: you can refuse it here, and allow it where the run’s state folder is.`,
     );
   const columns = keyboard.terminal.output.columns ?? 80;
   let body = details === undefined ? [] : renderDetails(details, style, columns - 1);
@@ -92,8 +92,8 @@ function findProblem(
 ): string | undefined {
   if (reply === undefined) return hintOf(details);
   if (reply.answer === 'deny') return undefined;
-  if (isMissing) return 'It can only be refused here: n, with a reason if you like.';
-  if (!whole) return 'It was not shown to its end yet, so it can only be refused: n.';
+  if (isMissing) return 'You can only refuse it here: n, with a reason if you like.';
+  if (!whole) return 'You have not seen all of it yet, so you can only refuse it: n.';
   if (reply.answer !== 'approve' && details === undefined) return hintOf(details);
   return undefined;
 }

@@ -15,12 +15,12 @@ export function parseArgs(tool: string, text: string): Args {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw usageError(`The arguments are no JSON: ${(error as Error).message}`);
+    throw usageError(`The arguments are not valid JSON: ${(error as Error).message}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw usageError('The arguments must be a JSON object, such as {"command": "npm test"}.');
   const problem = isKnownTool(tool) ? argsProblem(tool, value as Args) : undefined;
-  if (problem !== undefined) throw usageError(`${tool} cannot be called so: ${problem}.`);
+  if (problem !== undefined) throw usageError(`${tool} got invalid arguments: ${problem}.`);
   return value as Args;
 }
 

@@ -31,7 +31,7 @@ const longestDelayMs = 5_000;
 
 /**
  * Every durable event of a run, in order and once, across the histories it went on in; waits for more until the run ends.
- * An event is durable when the server gave it a task; one that is not yet may still be taken back.
+ * An event is durable when the server gave it a task; one that is not yet may still be reverted.
  * A server that goes away is waited for. Ends quietly when the signal aborts.
  */
 export async function* followHistory<E extends Numbered>(

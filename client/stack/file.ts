@@ -36,7 +36,5 @@ export function readStackFile({ stackFile, tokenFile }: StateFolders): {
   } catch {
     return {}; // Another command has set it aside.
   }
-  return {
-    damaged: `${stackFile} was damaged; it is now ${aside}, and the stack is started anew.`,
-  };
+  return { damaged: `${stackFile} was damaged; it is now ${aside}, and a new stack is started.` };
 }

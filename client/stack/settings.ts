@@ -53,14 +53,14 @@ function findOtherCode(stack: StackFile, open: readonly string[]): string[] {
   const version = readVersion();
   if (stack.version !== version)
     return [
-      `The running stack is version ${stack.version}, not ${version}, and not idle: ${open.join(', ')}. Let that end first: ` +
-        'the new version ends runs it cannot verify as denied, and agent fork <run> --step <n> goes on from them.',
+      `The running stack is version ${stack.version}, not ${version}, and not idle: ${open.join(', ')}. Let these end first: ` +
+        'the new version ends runs it cannot verify as denied; continue them with agent fork <run> --step <n>.',
     ];
   // Of an installed package the version tells all; a checkout changes under a version.
   const commit = readCommit();
   if (stack.commit === commit) return [];
   const [theirs, ours] = [stack.commit, commit].map((each) => each?.slice(0, 8) ?? 'a package');
-  return [`The running stack has the code of ${theirs}, not of ${ours}.`];
+  return [`The running stack uses the code in ${theirs}, not in ${ours}.`];
 }
 
 /**

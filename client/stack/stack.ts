@@ -153,7 +153,7 @@ async function startStack(settings: Settings): Promise<StackFile> {
     }
   }
   throw new ClientError(
-    `The state folder ${settings.folders.root} is in use by a supervisor that does not show itself, perhaps in ` +
+    `The state folder ${settings.folders.root} is in use by a supervisor that cannot be reached, perhaps in ` +
       'another container. Stop it there, or choose another folder with AGENT_STATE_DIR.',
     'busy',
   );
@@ -215,7 +215,7 @@ async function waitForServing(
       if (!isRunning(stack)) return false;
       const reason = (error as Error).message;
       throw new ClientError(
-        `The local stack (pid ${stack.pid}) does not answer: ${reason}. Run: agent down`,
+        `The local stack (pid ${stack.pid}) is not responding: ${reason}. Run: agent down`,
         'unavailable',
       );
     }

@@ -64,7 +64,9 @@ function toArgType(spec: string): ArgType {
   if (values !== undefined) return { kind: 'one-of', values: values.split(',') };
   const kind = kinds.find((known) => known === spec);
   if (kind === undefined) {
-    throw new ArgSpecError(`"${spec}" is no type of word; expected ${kinds.join(', ')} or <a,b>`);
+    throw new ArgSpecError(
+      `"${spec}" is not a type of argument; expected ${kinds.join(', ')} or <a,b>`,
+    );
   }
   return { kind };
 }

@@ -27,7 +27,7 @@ export function settle({ shell }: Policy, decision: Decision): Decision {
     ...rest,
     rule: shell.tightened.has('unlisted') ? 'workspace.shell.unlisted' : rest.rule,
     verdict: 'ask',
-    reason: `A person must approve what is not listed: ${reason}`,
+    reason: `Anything not listed needs approval: ${reason}`,
   };
 }
 

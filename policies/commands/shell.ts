@@ -44,7 +44,7 @@ export function parseCommand(text: string, options: ParseOptions = {}): CommandL
     const { workspace } = options;
     const reader: Reader = { workspace, cwd: start.names, conditional: false, pipelines: [] };
     readStatements(reader, script.commands);
-    if (!isCovered(text, script)) return shell('a sign in it has no place there');
+    if (!isCovered(text, script)) return shell('it contains an unexpected character');
     if (reader.pipelines.length === 0) return shell('it contains no command');
     return { kind: 'plain', pipelines: reader.pipelines };
   } catch (error) {

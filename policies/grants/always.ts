@@ -34,7 +34,7 @@ const entry = z
     if (toGranted(rule) !== undefined) return;
     context.addIssue({
       code: 'custom',
-      message: `${rule.id} is about no action`,
+      message: `${rule.id} names no action`,
       params: {
         expected:
           'argv and cwd, or script and cwd, with the tool run_command; path with a file tool; args with another tool',

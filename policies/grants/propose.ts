@@ -41,7 +41,7 @@ function toProposal(policy: Policy, action: Action, asks: readonly string[]): Pr
       ? undefined
       : { kind: 'file', path };
   return granted === undefined
-    ? refuse('its path is none of the workspace')
+    ? refuse('its path is outside the workspace')
     : { ok: true, grants: [withExamples(action, granted, asks)] };
 }
 
@@ -56,7 +56,7 @@ function proposeCommand(policy: Policy, action: Action, asks: readonly string[])
   const unfit = line.kind === 'plain' ? asking.find(isUnfit) : undefined;
   if (unfit !== undefined)
     return refuse(
-      `it is asked about for ${unfit.text} (${unfit.decision.rule}), which is no command`,
+      `${unfit.text} is what needs approval (${unfit.decision.rule}), and it is not a command`,
     );
   const [text, cwd] = [args['command'], placeOf(args['cwd'], workspace)];
   if (typeof text !== 'string' || cwd === undefined)
@@ -130,7 +130,7 @@ const toText = (argv: readonly string[]): string =>
 /** A proposal holds no secret, does what its examples say, and lets the action pass. */
 function check(policy: Policy, action: Action, proposed: readonly ProposedGrant[]): Proposal {
   if (countPlaceholders(JSON.stringify(proposed.map(({ granted }) => granted))).size > 0)
-    return refuse('it has a secret in it, which no rule may hold');
+    return refuse('it contains a secret, which no rule may hold');
   const grants = proposed.map((grant, index) => ({
     ...grant,
     id: `always-${index + 1}`,

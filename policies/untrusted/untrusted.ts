@@ -61,7 +61,7 @@ export function stepUp(
 }
 
 function describe({ kinds, outside }: Untrusted): string {
-  if (kinds.length > 0) return `text that tries to give orders (${kinds.join(', ')})`;
+  if (kinds.length > 0) return `text that tries to give instructions (${kinds.join(', ')})`;
   if (outside === undefined) return 'text from elsewhere';
   switch (outside) {
     case 'network':

@@ -189,7 +189,7 @@ suite('promote as a patch', () => {
     ]) {
       const refused = await room.promote({ ...request, stage: forged });
       assert.equal(refused.state, 'refused', forged);
-      assert.match(JSON.stringify(refused), /no place for the copy/);
+      assert.match(JSON.stringify(refused), /cannot hold the copy/);
     }
     for (const target of [room.state, '/', homedir()]) {
       const refused = await room.promote({ ...request, target });
@@ -198,7 +198,7 @@ suite('promote as a patch', () => {
     assert.deepEqual(readdirSync(precious), ['only.txt']);
     assert.ok(existsSync(stage));
     const place = { run: 'r1', workspace: precious, stagedFrom: room.target };
-    assert.match((await openStage(room.dependencies, place))?.reason ?? '', /no place/);
+    assert.match((await openStage(room.dependencies, place))?.reason ?? '', /cannot hold/);
   });
 
   test('commits made in the copy are not brought over, their content is', async () => {
@@ -248,7 +248,7 @@ suite('promote as a commit', () => {
     put(room.target, { 'a.txt': 'one\n2\n3\n4\n5\n6\n' });
     const result = await room.promote(request, { mode: 'commit' });
     assert.ok(result.state === 'refused');
-    assert.match(result.reason, /not committed: a\.txt\. Commit or stash/);
+    assert.match(result.reason, /uncommitted changes: a\.txt\. Commit or stash/);
     assert.equal(room.read('a.txt'), 'one\n2\n3\n4\n5\n6\n');
   });
 

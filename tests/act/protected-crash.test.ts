@@ -118,5 +118,5 @@ test('a person writes the same file meanwhile: theirs stays, and nothing of the 
     const answered = await room.answer(command, asked, 'approve');
     assert.equal(answered.ok, false);
     assert.deepEqual(['CLAUDE.md', 'runs'].map(room.read), ['mine', undefined]);
-    assert.match(await room.text(answered), /nothing of this command was applied.*CLAUDE\.md/);
+    assert.match(await room.text(answered), /nothing this command did was applied.*CLAUDE\.md/);
   }));

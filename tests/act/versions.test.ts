@@ -108,7 +108,7 @@ for (const [tool, args] of changes)
     restart();
     const refused = await act(tool, { path: 'conf.ini', ...args });
     assert.equal(refused.ok, false);
-    assert.match(refused.text, /changed since you read.*Read it again/s);
+    assert.match(refused.text, /changed by the user or a command.*Read it again/s);
     assert.equal(text('conf.ini'), 'one\nby a person\n');
     await act('read_file', { path: 'conf.ini' });
     assert.ok((await act(tool, { path: 'conf.ini', ...args })).ok);

@@ -47,25 +47,25 @@ suite('the order of a run', () => {
     test(`does not count with another ${name}, or without it`, () => {
       const { [name]: was, ...rest } = input;
       const other = typeof was === 'string' ? `${was}x` : { ...(was as object), x: 1 };
-      assert.match(problemOf({ ...input, [name]: other }) ?? '', /does not fit/);
+      assert.match(problemOf({ ...input, [name]: other }) ?? '', /does not match its content/);
       if (name !== 'goal')
-        assert.match(problemOf(rest as unknown as RunInput) ?? '', /does not fit/);
+        assert.match(problemOf(rest as unknown as RunInput) ?? '', /does not match its content/);
     });
 
   test('does not count with something added, another number or another state', () => {
-    assert.match(problemOf({ ...input, wait: true }) ?? '', /does not fit/);
-    assert.match(problemOf({ ...input, more: 1 } as RunInput) ?? '', /does not fit/);
-    assert.match(problemOf(input, randomUUID()) ?? '', /does not fit/);
-    assert.match(problemOf(input, nonce, { round: 2 }) ?? '', /does not fit/);
+    assert.match(problemOf({ ...input, wait: true }) ?? '', /does not match its content/);
+    assert.match(problemOf({ ...input, more: 1 } as RunInput) ?? '', /does not match its content/);
+    assert.match(problemOf(input, randomUUID()) ?? '', /does not match its content/);
+    assert.match(problemOf(input, nonce, { round: 2 }) ?? '', /does not match its content/);
     const bare = toOrderText(toSignedRun(input, nonce));
-    assert.match(findTextProblem([key], bare, order.signature) ?? '', /does not fit/);
+    assert.match(findTextProblem([key], bare, order.signature) ?? '', /does not match its content/);
   });
 
   test('is no order of another kind, and a promotion’s is none of a run', () => {
     const request = { ...input, by: 'ann', target: '/t', stage: '/s', base: '0', tree: '1' };
     const promotion = { queues: input.queues, request } as unknown as PromotionInput;
     const text = toOrderText(toSignedPromotion(promotion, nonce));
-    assert.match(findTextProblem([key], text, order.signature) ?? '', /does not fit/);
+    assert.match(findTextProblem([key], text, order.signature) ?? '', /does not match its content/);
   });
 
   test('says of its goal only the digest', () => {
@@ -107,14 +107,17 @@ test('a message counts for one run, one number and what it says', () => {
     { nonce: randomUUID() },
     { sent: 2 },
   ])
-    assert.match(problemOf(other) ?? '', /does not fit/, JSON.stringify(other));
+    assert.match(problemOf(other) ?? '', /does not match its content/, JSON.stringify(other));
 });
 
 test('a signature may be anything', () => {
   for (const odd of [null, 1, 'x', [], {}, { key: 1, value: 2 }, { key: 'k' }, { value: 'v' }])
-    assert.match(findTextProblem([key], 'text', odd) ?? '', /is none/);
+    assert.match(findTextProblem([key], 'text', odd) ?? '', /is not valid/);
   for (const value of ['', 'AAAA', '!', 'A'.repeat(10_000)])
-    assert.match(findTextProblem([key], 'text', { key: key.id, value }) ?? '', /does not fit/);
+    assert.match(
+      findTextProblem([key], 'text', { key: key.id, value }) ?? '',
+      /does not match its content/,
+    );
 });
 
 const toUsed = (number: string, chain: string) => {

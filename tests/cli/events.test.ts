@@ -245,5 +245,5 @@ test('an answer goes to the only open question, or to the one it names', () => {
     () => chooseQuestion('r1', [one, two], undefined),
     /q1: Which q1\?\n {2}q2: .*--to q1/s,
   );
-  assert.throws(() => chooseQuestion('r1', [one], 'q2'), /does not wait for an answer to q2/);
+  assert.throws(() => chooseQuestion('r1', [one], 'q2'), /is not waiting for an answer to q2/);
 });

@@ -94,7 +94,7 @@ test('a checkout that went on under the same version is a note, never a refusal'
   };
   const told = tellDifferences(byDefault, stack, [], true);
   assert.equal(told.refused, undefined);
-  assert.match(told.notes.join('\n'), /has the code of 00000000, not of \w+\. To change it/);
+  assert.match(told.notes.join('\n'), /uses the code in 00000000, not in \w+\. To change it/);
 });
 
 test('a name that nothing reads is marked as not used yet', () => {

@@ -48,7 +48,7 @@ suite('always.yaml', () => {
     await writeAlways(file, both);
     assert.equal(statSync(file).mode & 0o777, 0o600);
     assert.equal(readFileSync(file, 'utf8'), renderAlways(both));
-    assert.match(readFileSync(file, 'utf8'), /^# What you allowed always/);
+    assert.match(readFileSync(file, 'utf8'), /^# What you allowed with/);
     const { policy } = await readPolicyBundle(shippedDir, { always: file });
     assert.deepEqual(policy.grants, both);
     assert.equal(judge(policy, 'ls *.ts # é: "x"\n').rule, 'always-2');
@@ -95,12 +95,8 @@ suite('always.yaml', () => {
     ['a workspace’s rule', good.replace('- commands.', '- workspace.commands.'), /no grant lifts/],
     ['variables', good.replace('commands.git.stash.push', 'shell.variables'), /no grant lifts/],
     ['a relative folder', good.replace(/workspace: .*/, 'workspace: src'), /absolute path/],
-    ['another tool', good.replace('run_command', 'write_file'), /always-1 is about no action/],
-    [
-      'both forms',
-      good.replace('cwd:', 'script: ls\n    cwd:'),
-      /is about no action; expected argv/,
-    ],
+    ['another tool', good.replace('run_command', 'write_file'), /always-1 names no action/],
+    ['both forms', good.replace('cwd:', 'script: ls\n    cwd:'), /names no action; expected argv/],
     [
       'a name twice',
       good + good.slice(good.indexOf('  - id')),
@@ -128,6 +124,6 @@ suite('always.yaml', () => {
     writeFileSync(join(workspace, '.agent', 'config.yaml'), 'always: ./always.yaml\n');
     const { always, notices } = readSettings({ env, cwd: workspace });
     assert.equal(always, join(root, 'xdg', 'dev-agent', 'always.yaml'));
-    assert.match(notices.join(), /always .* does not count/);
+    assert.match(notices.join(), /always .* is ignored/);
   });
 });

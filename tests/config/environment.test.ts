@@ -126,7 +126,7 @@ test('every wrong value is reported at once, without showing the key', () => {
     /^AGENT_POLICY_PRESET must be standard, strict, trusting, got "yolo"/,
     /^ALLOW_NET must be true or false, got "yes"/,
     /^TEMPORAL_ADDRESS must be host:port, got "http:\/\/x"/,
-    /sets "modle", which is no setting/,
+    /sets "modle", which is not a setting/,
     /^sandbox in .*config\.yaml must be auto or none, got "maybe"/,
   ];
   for (const pattern of expected) {

@@ -149,7 +149,7 @@ suite('secrets of every kind', () => {
     const last = JSON.stringify(model.requests.at(-2)?.messages);
     assert.match(last, /copy\.py was not changed: \[secret:github-token\] stands for a secret/);
     assert.match(last, /settings\.py has a secret where you see \[secret:github-token\]/);
-    assert.match(last, /No command gets a secret/);
+    assert.match(last, /Commands never get secrets/);
     for (const request of model.requests)
       assert.deepEqual(findCanaries(Buffer.from(JSON.stringify(request.messages))), []);
   });

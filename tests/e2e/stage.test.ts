@@ -63,7 +63,7 @@ suite('staged runs from the command line', () => {
     assert.match(told, /Not in \S+plain yet. Bring it over with: agent promote plain/);
     assert.equal(git('status', '--porcelain'), '');
     assert.match((await machine.run('show', 'plain')).stdout, /staged +not promoted yet to/);
-    assert.match((await machine.run('undo', 'plain')).stderr, /was not brought over/);
+    assert.match((await machine.run('undo', 'plain')).stderr, /were not applied/);
     const first = await machine.run('promote', 'plain');
     assert.equal(first.code, 0, first.stderr);
     assert.match(first.stdout, /2 files\.\n {2}one\.txt\n {2}two\.txt/);
@@ -97,7 +97,7 @@ suite('staged runs from the command line', () => {
     await writeFile(join(folder, 'one.txt'), 'mine\n');
     const { code, stderr } = await machine.run('promote', 'torn');
     assert.equal(code, 1);
-    assert.match(stderr, /in the same places: one\.txt\. Nothing was brought over/);
+    assert.match(stderr, /in the same places: one\.txt\. Nothing was applied/);
     assert.equal(await read('one.txt'), 'mine\n');
     assert.ok(!existsSync(join(folder, 'two.txt')));
   });
@@ -127,7 +127,7 @@ suite('staged runs from the command line', () => {
     );
     const { code, stdout, stderr } = await machine.run(...args);
     assert.equal(code, 8, stderr);
-    assert.match(stdout, /Required hooks are red: quiet/);
+    assert.match(stdout, /Required hooks failed: quiet/);
     assert.match(stderr, /Hooks: ✗ quiet/);
     const refused = await machine.run('promote', 'red');
     assert.equal(refused.code, 2);

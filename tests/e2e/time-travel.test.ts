@@ -73,12 +73,12 @@ suite('time travel from the command line', () => {
   test('undo takes the changes back and keeps what a person changed since', async () => {
     await writeFile(join(workspace, 'three.txt'), 'mine now\n');
     const text = await ok('undo', 'seen');
-    assert.match(text, /three\.txt was changed since and stays/);
+    assert.match(text, /three\.txt was changed since, so it stays/);
     assert.ok(!existsSync(join(workspace, 'one.txt')));
     assert.ok(!existsSync(join(workspace, 'log')));
     assert.equal(await read('three.txt'), 'mine now\n');
     assert.equal(await read('mine.txt'), 'mine\n');
-    assert.match(await ok('undo', 'seen'), /nothing to take back|stays/);
+    assert.match(await ok('undo', 'seen'), /nothing to revert|stays/);
   });
 
   test('rewind does steps again in the same run', async () => {

@@ -102,14 +102,14 @@ test('a run whose workflow fails is shown with the error, and is ended by force 
   const row = await waitForStatus('odd', 'failing');
   assert.match(JSON.stringify(row['trouble']), /"what":"workflow".*encoding/i);
   const shown = await machine.run('show', 'odd');
-  assert.match(shown.stdout, /stands still: its workflow fails .*encoding/i);
+  assert.match(shown.stdout, /is stuck: its workflow fails .*encoding/i);
   assert.match(shown.stdout, /agent cancel odd --force/);
   const asJson = JSON.parse((await machine.run('show', 'odd', '--json')).stdout) as object;
   assert.match(JSON.stringify(asJson), /"status":"failing"/);
   const watching = machine.start('attach', 'odd');
   await new Promise<void>((resolve) =>
     watching.child.stderr?.on('data', (text) => {
-      if (String(text).includes('stands still')) resolve();
+      if (String(text).includes('is stuck')) resolve();
     }),
   );
   const polite = await machine.run('cancel', 'odd');
@@ -121,7 +121,7 @@ test('a run whose workflow fails is shown with the error, and is ended by force 
   assert.match(forced.stdout, /Run odd was ended by force/);
   const watched = await watching.ended;
   assert.equal(watched.code, 130, watched.stderr);
-  assert.match(watched.stderr, /stands still/);
+  assert.match(watched.stderr, /is stuck/);
   assert.match(readLog('odd').at(-1) ?? '', /"kind":"close"/);
   assert.equal(readEnds('odd').length, 1);
   await waitForStatus('odd', 'cancelled');

@@ -70,7 +70,7 @@ test('what is no text file of usual size says so, without waiting', (t) => {
   assert.throws(() => readText(root, 'no/x', options), refused('missing', /list_files/));
   assert.equal(
     readText(root, 'latin', options),
-    '[not UTF-8: bytes that are no text are shown as \uFFFD]\ng\uFFFDn',
+    '[not UTF-8: undecodable bytes are shown as \uFFFD]\ng\uFFFDn',
   );
   const edit = { old: 'g', new: 'h' };
   assert.throws(() => editText(root, 'latin', edit, options), refused('mismatch', /UTF-8/));

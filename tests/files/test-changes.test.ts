@@ -19,10 +19,10 @@ suite('a weakened test is found', () => {
     [
       'with less asserted',
       toDiff('test_a.py', ['-    assert x == 1', '+    pass']),
-      /1 assertions/,
+      /lost 1 assertion$/,
     ],
-    ['with less expected', toDiff('a.test.js', ['-  expect(x).toBe(1)']), /1 assertions fewer/],
-    ['with a case less', toDiff('a_test.go', ['-func TestA(t *testing.T) {']), /1 tests fewer/],
+    ['with less expected', toDiff('a.test.js', ['-  expect(x).toBe(1)']), /lost 1 assertion/],
+    ['with a case less', toDiff('a_test.go', ['-func TestA(t *testing.T) {']), /lost 1 test/],
     ['marked', toDiff('tests/test_b.py', ['+@pytest.mark.skip']), /skipped/],
     ['ignored', toDiff('tests/a.rs', ['+#[ignore]']), /skipped/],
     [

@@ -244,14 +244,14 @@ suite('an answer that cannot be used', () => {
     ],
     ['an unknown dependency', { steps: [{ ...step, id: 's1', dependsOn: ['s9'] }] }, /s9/],
     [
-      'a circle',
+      'a cycle',
       {
         steps: [
           { ...step, id: 's1', dependsOn: ['s2'] },
           { ...step, id: 's2', dependsOn: ['s1'] },
         ],
       },
-      /circle/,
+      /cycle/,
     ],
     ['an id nobody can type', { steps: [{ ...step, id: 's1\n\u001b[2J' }] }, /id/],
   ];
@@ -334,7 +334,7 @@ test('a long record fits the reviewer, newest calls first, and cannot end its fr
       const prompt = server.requests[0]?.messages.at(-1)?.text ?? '';
       assert.ok(prompt.length < 4_096 * 3, `${prompt.length} characters`);
       assert.match(prompt, /#40 /);
-      assert.match(prompt, /3\d earlier calls left out/);
+      assert.match(prompt, /3\d earlier calls omitted/);
       assert.equal(prompt.match(/<\/record/g)?.length, 1);
     },
   ));

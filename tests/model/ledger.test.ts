@@ -24,12 +24,16 @@ const requirements = [{ id: 'r1', text: 'It works.' }];
 
 for (const [name, entries, expected] of [
   ['met, with a call that came out well', [{ id: 'r1', met: true, evidence: [2, 1] }], undefined],
-  ['left out', [], /r1 \(It works\.\) is not shown/],
-  ['not met', [{ id: 'r1', met: false, evidence: [1] }], /is not shown/],
-  ['met without evidence', [{ id: 'r1', met: true, evidence: [] }], /no call of the record/],
-  ['met by a call that failed', [{ id: 'r1', met: true, evidence: [2] }], /no call of the record/],
-  ['met by a call that was refused', [{ id: 'r1', met: true, evidence: [3] }], /no call/],
-  ['met by a call that never was', [{ id: 'r1', met: true, evidence: [9] }], /no call/],
+  ['left out', [], /r1 \(It works\.\) has not been proven/],
+  ['not met', [{ id: 'r1', met: false, evidence: [1] }], /has not been proven/],
+  ['met without evidence', [{ id: 'r1', met: true, evidence: [] }], /no successful call/],
+  ['met by a call that failed', [{ id: 'r1', met: true, evidence: [2] }], /no successful call/],
+  [
+    'met by a call that was refused',
+    [{ id: 'r1', met: true, evidence: [3] }],
+    /no successful call/,
+  ],
+  ['met by a call that never was', [{ id: 'r1', met: true, evidence: [9] }], /no successful call/],
 ] as const)
   test(`a requirement ${name}`, () => {
     const [unmet] = findUnmet(requirements, entries, record);
@@ -39,7 +43,7 @@ for (const [name, entries, expected] of [
 
 for (const [name, waived, expected] of [
   ['that the person waived counts as met', 'No tests', []],
-  ['that somebody else waived does not', 'Never mind', [/is not shown/]],
+  ['that somebody else waived does not', 'Never mind', [/has not been proven/]],
 ] as const)
   test(`a requirement ${name}`, () => {
     const entries = [{ id: 'r1', met: false, evidence: [], waived }];

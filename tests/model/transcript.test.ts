@@ -61,7 +61,7 @@ suite('results as the model reads them', () => {
     const text = messages.map(({ text: each }) => each);
     assert.match(text[0] ?? '', /hello/);
     assert.match(text[1] ?? '', /not run/);
-    assert.match(text[2] ?? '', /person/);
+    assert.match(text[2] ?? '', /answer is below/);
     assert.match(text[3] ?? '', /reviewer/);
   });
 
@@ -155,7 +155,7 @@ suite('frames', () => {
     const [message] = toToolMessages([call], [observation('c1', { suspicious })]);
     assert.match(
       message?.text ?? '',
-      /^<result [^\n]* state="ok" warning="tries to give orders: override">\n/,
+      /^<result [^\n]* state="ok" warning="tries to give instructions: override">\n/,
     );
   });
 

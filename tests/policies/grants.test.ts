@@ -247,8 +247,13 @@ suite('what cannot be made a rule', () => {
   const rows: [string, Policy, Action, RegExp][] = [
     ['denied', shipped, command('git push'), /denies it by now/],
     ['allowed', shipped, command('git status'), /does not ask about it: commands\.git\.status/],
-    ['a redirection', shipped, command('echo x > AGENTS.md'), /asked about for > AGENTS\.md/],
-    ['a secret', shipped, command('ls *.ts; echo "[secret:github-token]"'), /has a secret in it/],
+    [
+      'a redirection',
+      shipped,
+      command('echo x > AGENTS.md'),
+      /> AGENTS\.md is what needs approval/,
+    ],
+    ['a secret', shipped, command('ls *.ts; echo "[secret:github-token]"'), /contains a secret/],
   ];
   for (const [what, policy, action, why] of rows)
     test(what, () => assert.match(whyNot(policy, action), why));
@@ -257,7 +262,10 @@ suite('what cannot be made a rule', () => {
     assert.ok(glob !== undefined);
     const variables = { ...shipped.shell.variables, ask: [glob] };
     const policy = { ...shipped, shell: { ...shipped.shell, variables } };
-    assert.match(whyNot(policy, command('CI=1 git switch work')), /CI=1 \(shell\.variables\)/);
+    assert.match(
+      whyNot(policy, command('CI=1 git switch work')),
+      /CI=1 is what needs approval \(shell\.variables\)/,
+    );
   });
 });
 
@@ -278,7 +286,7 @@ const asked = readCases<{ command?: string; verdict: string }>('commands')
 test('whatever is asked about can be granted, or the reason is said', () => {
   assert.ok(asked.length > 20);
   const refused = asked.filter((text) => !proposeGrants(shipped, command(text)).ok);
-  for (const text of refused) assert.match(whyNot(shipped, command(text)), /which is no command/);
+  for (const text of refused) assert.match(whyNot(shipped, command(text)), /is not a command/);
   assert.ok(refused.length < asked.length / 4, refused.join('\n'));
 });
 

@@ -25,7 +25,7 @@ suite('parseArguments', () => {
     ['write_file', '{"path":"x","content":"a","force":true}', /force/],
     ['read_file', '{"path":123}', /path/],
     ['read_file', '{"path":["a"]}', /path/],
-    ['read_file', '[]', /do not fit/],
+    ['read_file', '[]', /Invalid arguments/],
     ['read_file', '{"path":"a","startLine":0}', /startLine/],
     ['read_file', '{"path":"a","startLine":"1e3"}', /startLine/],
   ] as const;

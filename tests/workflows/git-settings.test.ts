@@ -30,7 +30,7 @@ test('settings of git that start programs are named once, in events and record',
   assert.deepEqual(
     told.flatMap((event) => renderEvent(event, plainStyle)),
     [
-      "git settings of this folder start programs or lead elsewhere; the agent's commands do without them: core.fsmonitor (.git/config)",
+      "git settings of this folder start programs or point elsewhere; the agent's commands ignore them: core.fsmonitor (.git/config)",
     ],
   );
   const lines: unknown[] = [];

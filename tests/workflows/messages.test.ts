@@ -106,7 +106,7 @@ suite('messages to a run', () => {
       assert.match(
         (await rogue.update(handle.workflowId, 'rewind', { step: 's1', by: 'tester', proof })) ??
           '',
-        /does not count/,
+        /was rejected/,
       );
     await settle(handle);
     await isUntouched(handle);

@@ -104,25 +104,25 @@ suite('somebody who reaches Temporal’s port', () => {
 
   const attacks: readonly [name: string, make: () => Partial<RunInput>, why: RegExp][] = [
     ['a run nobody signed', () => ({ order: undefined }), /the operator has not signed it/],
-    ['another folder', () => ({ workspace: foreign() }), /does not fit what it says/],
-    ['another goal', () => ({ goal: 'take everything' }), /does not fit/],
+    ['another folder', () => ({ workspace: foreign() }), /does not match its content/],
+    ['another goal', () => ({ goal: 'take everything' }), /does not match its content/],
     [
       'another model server',
       () => ({ models: { ...copied.models, planner: { model: 'm', baseUrl: 'http://evil' } } }),
-      /does not fit/,
+      /does not match its content/,
     ],
-    ['another mode of approval', () => ({ approve: 'deny' }), /does not fit/],
-    ['higher limits', () => ({ limits: { tokens: 1_000_000_000 } }), /does not fit/],
+    ['another mode of approval', () => ({ approve: 'deny' }), /does not match its content/],
+    ['higher limits', () => ({ limits: { tokens: 1_000_000_000 } }), /does not match its content/],
     [
       'another origin',
       () => ({ from: { kind: 'fork', run: 'x', workspace: '/etc' } }),
-      /does not fit/,
+      /does not match its content/,
     ],
-    ['a stage', () => ({ stagedFrom: foreign() }), /does not fit/],
+    ['a stage', () => ({ stagedFrom: foreign() }), /does not match its content/],
     [
       'an order with another number',
       () => ({ order: { ...(copied.order as Order), nonce: randomUUID() } }),
-      /does not fit/,
+      /does not match its content/,
     ],
     [
       'a signature by a key nobody knows',
@@ -134,7 +134,7 @@ suite('somebody who reaches Temporal’s port', () => {
     [
       'a signature that is none',
       () => ({ order: { nonce: randomUUID(), signature: 7 as never } }),
-      /is none/,
+      /is not valid/,
     ],
   ];
   for (const [name, make, why] of attacks) {
@@ -149,9 +149,9 @@ suite('somebody who reaches Temporal’s port', () => {
   }
 
   test('cannot have a run again that has ended, under its name or another', async () => {
-    isRefused(await start(copied), /was used already/);
+    isRefused(await start(copied), /has already been used/);
     isRefused(await start(copied, 'run-other'), /is for another run/);
-    isRefused(await start({ ...copied, run: 'other' }), /does not fit/);
+    isRefused(await start({ ...copied, run: 'other' }), /does not match its content/);
     assert.equal(agent.folders.orders, join(agent.folders.root, 'orders'));
   });
 
@@ -160,7 +160,7 @@ suite('somebody who reaches Temporal’s port', () => {
     const counts = { round: 3, actions: 0, asks: 0, questions: 0, denials: 0, thought: '' };
     const lists = { steps: [], planNotes: [], achieved: [], said: [] };
     const state = { ...counts, ...lists, usage, repeat: { key: '', count: 0 } };
-    isRefused(await start(copied, undefined, state), /does not fit/);
+    isRefused(await start(copied, undefined, state), /does not match its content/);
     const odd = [
       null,
       7,
@@ -259,7 +259,7 @@ suite('somebody who reaches Temporal’s port', () => {
       { queues, request, order },
     ]) {
       const ended = await rogue.start({ ...attack, args: [input] });
-      assert.match(JSON.stringify(ended), /not signed it|does not fit/);
+      assert.match(JSON.stringify(ended), /not signed it|does not match its content/);
     }
     assert.ok(existsSync(doomed));
   });
@@ -314,7 +314,7 @@ test('a run that was terminated does not go on after a reset of any of its histo
     }
     await resetTo(agent, handle, 0, handle.firstExecutionRunId);
     const fresh = (await latest.result()) as RunResult;
-    isRefused(fresh, /was ended before somebody reset it/);
+    isRefused(fresh, /had ended before it was reset/);
     assert.doesNotMatch(fresh.summary, /--force/);
     // With its folder already looked at, it says how what it holds is freed.
     const { run } = await readInput(agent, handle);

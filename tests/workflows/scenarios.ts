@@ -61,7 +61,7 @@ const tested = {
 
 /** Edits and tests nothing; tests when the planner has been told. */
 const testing: PureScript = (request, seen) => {
-  const told = request.messages.some(({ text }) => text.includes('no test was run'));
+  const told = request.messages.some(({ text }) => text.includes('no tests were run'));
   const again = request.messages.some(({ text }) => text.includes('Your step s1: Test it'));
   return tellStory({
     plan: { steps: [{ id: 's1', title: told ? 'Test it' : 'Write it' }] },
@@ -368,7 +368,7 @@ export const scenarios: readonly Scenario[] = [
       const told = JSON.stringify(
         agent.model.requests.filter(({ role }) => role === 'planner').at(-1)?.messages,
       );
-      assert.match(told, /The plan got stuck: the same call came out the same 8 times/);
+      assert.match(told, /The plan got stuck: the same call gave the same result 8 times/);
     },
   },
   {
@@ -657,7 +657,7 @@ export const scenarios: readonly Scenario[] = [
         .at(-1)
         ?.messages.map(({ text }) => text)
         .join('\n');
-      assert.match(told ?? '', /Merged and in the workspace: s1\. Not merged .*: s2, s3\./);
+      assert.match(told ?? '', /Merged into the workspace: s1\. Not merged .*: s2, s3\./);
       // What is in no workspace is not achieved.
       assert.match(told ?? '', /- Lane s1: s1 done\./);
       assert.doesNotMatch(told ?? '', /Lane s[23]: /);
@@ -741,12 +741,12 @@ export const scenarios: readonly Scenario[] = [
     check(result, agent) {
       assert.equal(result.status, 'rejected');
       assert.equal(result.exitCode, 8);
-      assert.match(result.summary, /Required hooks are red: is good/);
+      assert.match(result.summary, /Required hooks failed: is good/);
       assert.deepEqual(result.hooks, [{ name: 'is good', required: true, state: 'red' }]);
       const told = JSON.stringify(
         agent.model.requests.findLast(({ role }) => role === 'planner')?.messages,
       );
-      assert.match(told, /Hook is good \(grep -c good out\.txt\) is red/);
+      assert.match(told, /Hook is good \(grep -c good out\.txt\) failed/);
       assert.equal(agent.model.requests.filter(({ role }) => role === 'planner').length, 3);
     },
   },
@@ -898,7 +898,7 @@ export const scenarios: readonly Scenario[] = [
       const told = JSON.stringify(
         agent.model.requests.filter(({ role }) => role === 'executor').at(1)?.messages,
       );
-      assert.match(told, /warning=.{1,3}tries to give orders: addressed, override/);
+      assert.match(told, /warning=.{1,3}tries to give instructions: addressed, override/);
     },
   },
 ];

@@ -85,7 +85,7 @@ function saidIn(
 const isReviewOf = (step: string | undefined) => (now: RunPhase) =>
   now.phase === 'reviewing' && now.step === step;
 const isWholeReview = ({ role, messages }: SeenRequest): boolean =>
-  role === 'reviewer' && messages.some(({ text }) => text.includes('Is the whole goal reached?'));
+  role === 'reviewer' && messages.some(({ text }) => text.includes('Is the whole goal achieved?'));
 const isStepReview = (request: SeenRequest): boolean =>
   request.role === 'reviewer' && !isWholeReview(request);
 
@@ -221,7 +221,7 @@ export const wordScenarios: readonly Scenario[] = [
     drive: (_agent, handle) => handle.signal(sayToRun, 'Do not use tabs.', 'tester', ''),
     check(result) {
       assert.equal(result.status, 'rejected', result.summary);
-      assert.match(result.summary, /no test was run/);
+      assert.match(result.summary, /no tests were run/);
     },
   },
   saidIn('said-while-planning', 'planning', ({ role }) => role === 'planner'),

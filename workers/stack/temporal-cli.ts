@@ -98,7 +98,7 @@ const toWays = (path: string): readonly Way[] => {
     },
     {
       name: 'go install',
-      announce: `The download did not work; compiling the Temporal CLI ${pinnedVersion} with Go, about 3 minutes, once …`,
+      announce: `The download failed; compiling the Temporal CLI ${pinnedVersion} with Go, about 3 minutes, once …`,
       run: (folder) =>
         go === undefined
           ? Promise.resolve({ code: null, lastLine: 'Go is not on PATH' })
@@ -120,7 +120,7 @@ export async function fetchTemporalCli(
   const folder = await mkdtemp(join(cacheDir, 'bin', 'fetch-'));
   const started = Date.now();
   const ticker = setInterval(() => {
-    onProgress(`… still at it after ${Math.round((Date.now() - started) / 1_000)} s`);
+    onProgress(`… still working after ${Math.round((Date.now() - started) / 1_000)} s`);
   }, 15_000);
   const failures: string[] = [];
   try {
@@ -141,7 +141,7 @@ export async function fetchTemporalCli(
     await rm(folder, { recursive: true, force: true });
   }
   throw new CliMissingError(
-    `The Temporal CLI is neither on PATH nor could it be fetched (${failures.join('; ')}). ` +
+    `The Temporal CLI is not on PATH and could not be fetched (${failures.join('; ')}). ` +
       'Install it (https://docs.temporal.io/cli) and set AGENT_TEMPORAL_CLI to its path, ' +
       'or set TEMPORAL_ADDRESS to a cluster you have.',
   );

@@ -352,7 +352,7 @@ export function removeTemporaries(folder: string): void {
 }
 
 /**
- * Where a file stands when changes are brought over, and before that all it may refer to. Repositories inside are whole before
+ * Where a file stands when changes are applied, and before that all it may refer to. Repositories inside are whole before
  * an index tells of them, and linked work trees before they are said to be some.
  */
 const order: readonly (readonly [RegExp, number])[] = [

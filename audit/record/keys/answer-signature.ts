@@ -65,12 +65,13 @@ export function findTextProblem(
   signature: unknown,
 ): string | undefined {
   if (signature === undefined) return 'it is not signed';
-  if (!isSignature(signature)) return 'its signature is none';
+  if (!isSignature(signature)) return 'its signature is not valid';
   const key = keys.find(({ id }) => id === signature.key);
-  if (key === undefined) return `its key ${signature.key.slice(0, 16)} is not one of an approver`;
+  if (key === undefined)
+    return `its key ${signature.key.slice(0, 16)} does not belong to an approver`;
   return key.isSigned(text, signature.value)
     ? undefined
-    : 'its signature does not fit what it says';
+    : 'its signature does not match its content';
 }
 
 function isSignature(value: unknown): value is Signature {

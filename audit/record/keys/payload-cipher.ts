@@ -117,7 +117,7 @@ export function openPayload(
     );
   } catch {
     throw new PayloadKeyError(
-      `The history cannot be read with key "${id}" of ${keys.file}: it was encrypted with another key of that name, or changed since. Put the right key into the file.`,
+      `The history cannot be read with key "${id}" of ${keys.file}: it was encrypted with another key of that name, or changed since. Put the right key in the file.`,
     );
   }
 }
