@@ -25,13 +25,13 @@ export interface AnswerDependencies {
   readonly approvers: Approvers;
 }
 
-interface HearDependencies extends AnswerDependencies {
+interface VerifyDependencies extends AnswerDependencies {
   readonly blobs: BlobStore;
   readonly redactor?: Redactor;
 }
 
 /** What was said of an action, as far as it counts, and the action that came of it. */
-export interface Heard {
+export interface VerifiedAnswers {
   readonly action: Action;
   readonly digest: string;
   readonly approval?: Approval;
@@ -60,17 +60,17 @@ interface Said extends Answered {
 }
 
 /** Checks what people said of an action, puts their arguments in place of the model's, and writes it down. */
-export async function hearAnswers(
-  dependencies: HearDependencies,
+export async function verifyAnswers(
+  dependencies: VerifyDependencies,
   { seq, approval, settled, against, change, ...said }: Said,
   asked: Action,
-): Promise<Heard> {
+): Promise<VerifiedAnswers> {
   const answered: Answered = { ...said, action: seq };
-  let heard: Heard = { action: asked, digest: hashOf(toCanonical(asked)) };
+  let heard: VerifiedAnswers = { action: asked, digest: hashOf(toCanonical(asked)) };
   if (approval !== undefined) {
     // With an answer to what it led to, it was heard before.
     const first = change === undefined ? answered : { ...answered, attempt: again };
-    const refused = await hearApproval(dependencies, first, approval);
+    const refused = await verifyApproval(dependencies, first, approval);
     if (refused !== undefined) return { ...heard, refused };
     // Given for the action together with the version that was shown; from here on it is about the action.
     const isShown = approval.digest === toShown(heard.digest, against);
@@ -78,14 +78,14 @@ export async function hearAnswers(
     heard = await takeApproval(dependencies, heard, about);
   }
   if (change !== undefined) {
-    const refused = await hearApproval(dependencies, answered, change);
+    const refused = await verifyApproval(dependencies, answered, change);
     if (refused !== undefined) return { ...heard, refused };
     // Its arguments are done with: what else a person wants of the files is another action.
     if (change.edited !== undefined) return { ...heard, refused: alreadyRun };
     return { ...heard, change };
   }
   if (settled === undefined) return heard;
-  const refused = await hearSettlement(dependencies, answered, settled, heard.digest);
+  const refused = await verifySettlement(dependencies, answered, settled, heard.digest);
   return refused === undefined ? { ...heard, settled } : { ...heard, refused };
 }
 
@@ -93,10 +93,10 @@ const longestNote = 2_000;
 
 /** An approval is about exactly what was shown; what a person wrote instead is approved by being written. */
 async function takeApproval(
-  { blobs, redactor = formRedactor }: HearDependencies,
-  heard: Heard,
+  { blobs, redactor = formRedactor }: VerifyDependencies,
+  heard: VerifiedAnswers,
   approval: Approval,
-): Promise<Heard> {
+): Promise<VerifiedAnswers> {
   const { edited, answer, digest } = approval;
   if (edited === undefined || answer !== 'approve' || digest !== heard.digest)
     return { ...heard, approval };
@@ -138,7 +138,7 @@ const toSentence = (
 };
 
 /** Notes an approval in the audit log. Returns why it does not count, if it does not. */
-export async function hearApproval(
+export async function verifyApproval(
   { audit, approvers }: AnswerDependencies,
   answered: Answered,
   approval: Approval,
@@ -164,7 +164,7 @@ export async function hearApproval(
 }
 
 /** The same for a person's word on an outcome that a crash left unknown; `digest` is of the action it is about. */
-export async function hearSettlement(
+export async function verifySettlement(
   { audit, approvers }: AnswerDependencies,
   answered: Answered,
   settled: Settlement,

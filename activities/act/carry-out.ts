@@ -1,86 +1,33 @@
 import { lstatSync } from 'node:fs';
-import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { Duplex } from 'node:stream';
-import type { AuditLog } from '../../audit/record/log.ts';
-import type { Action, Decision, Effect } from '../../policies/action.ts';
+import type { Action } from '../../policies/action.ts';
 import { createChangeJudge } from '../../policies/paths/changes.ts';
 import type { JudgeChange } from '../../policies/paths/changes.ts';
 import { prepareArgv } from '../../policies/commands/prepare-argv.ts';
-import { createDenial } from '../../policies/paths/denied.ts';
 import { liftPath } from '../../policies/grants/grants.ts';
 import { hasNetwork } from '../../policies/network/network.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
-import type { Redactor } from '../../policies/secrets/redaction.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
 import { serveLink } from '../network/link.ts';
 import { createProxy } from '../network/proxy.ts';
 import { deleteFile, editText, readText, writeText } from '../files/files.ts';
-import type { Authorize, CheckVersion } from '../files/files.ts';
+import type { Authorize } from '../files/files.ts';
 import { refuseGitFolderByFile } from '../sandbox/git/by-file.ts';
 import { listFiles } from '../files/list.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
 import { searchFiles } from '../files/search.ts';
 import { hashRegular } from '../files/regular.ts';
 import { runCommandLine } from '../sandbox/shell.ts';
 import { lookAtPlaces } from '../sandbox/sights.ts';
 import { markName } from '../snapshots/git.ts';
 import { dependencyFolders } from '../snapshots/scan.ts';
-import type { Guard } from '../sandbox/survey.ts';
 import { PathRefused, inside, walk } from '../files/walk.ts';
-import type { Held } from './transactions.ts';
+import { guardOf } from './guard.ts';
+import { Rejudged, failed, toOutcome } from './outcome.ts';
+import type { Outcome } from './outcome.ts';
+import type { ToolContext } from './tool-context.ts';
 import { mostHashedBytes } from './versions.ts';
 import type { Seen } from './versions.ts';
-
-export interface Surroundings {
-  readonly blobs: BlobStore;
-  readonly policy: Policy;
-  /** Of the action, as it was decided. */
-  readonly effect: Effect;
-  readonly sandbox: Sandbox;
-  readonly spillDir: string;
-  readonly redactor: Redactor;
-  readonly signal: AbortSignal;
-  /** A person approved exactly this action. */
-  readonly approved: boolean;
-  readonly audit: AuditLog;
-  /** What the record says of the action. */
-  readonly base: { readonly run: string; readonly step: string; readonly digest: string };
-  /** Absent outside of runs. */
-  readonly held?: Held;
-  /** Of what may not be changed without a question, what a command finds read-only. Outside of runs, all of it. */
-  readonly locked?: (path: string) => boolean;
-  /** Asked before a file is changed; absent outside of runs. */
-  readonly check?: CheckVersion;
-}
-
-/** What a tool came to. Failures are outcomes too: the model reads them and goes on. */
-export interface Outcome {
-  readonly ok: boolean;
-  /** All the model may see, not yet capped. */
-  readonly text: string;
-  readonly exitCode?: number;
-  /** The whole output where it outgrew memory. */
-  readonly whole?: string;
-  /** Secrets taken out of `text` already. */
-  readonly redacted?: number;
-  /** Bytes the tool produced, kept or not. */
-  readonly bytes: number;
-  readonly changed: readonly string[];
-  /** The file whose content the model knows by now. */
-  readonly seen?: Seen;
-}
-
-/** A link led to a path that is judged otherwise than the one written. Nothing was done. */
-export class Rejudged extends Error {
-  override readonly name = 'Rejudged';
-  readonly decision: Decision;
-
-  constructor(decision: Decision) {
-    super(decision.reason);
-    this.decision = decision;
-  }
-}
 
 const defaultTimeoutSeconds = 120;
 const mostEntries = 1_000;
@@ -97,9 +44,9 @@ const createJudge = async (policy: Policy, workspace: string): Promise<JudgeChan
 /** Carries out an action the policy allows. @throws Rejudged, and whatever is not the tool's own failure. */
 export async function carryOut(
   { tool, args, workspace }: Action,
-  around: Surroundings,
+  context: ToolContext,
 ): Promise<Outcome> {
-  const { policy, approved, blobs, sandbox, signal, held, check } = around;
+  const { policy, approved, blobs, sandbox, signal, lease, check } = context;
   const judgeChange = changing.has(tool) ? await createJudge(policy, workspace) : undefined;
   const authorize: Authorize = (operation, path) => {
     const isChange = operation === 'write' || operation === 'delete';
@@ -120,7 +67,7 @@ export async function carryOut(
     authorize: ((operation, at) => {
       authorize(operation, at);
       if (operation === 'write') refuseGitFolderByFile(workspace, at);
-      held?.check();
+      lease?.check();
     }) satisfies Authorize,
     check,
   };
@@ -137,7 +84,7 @@ export async function carryOut(
         const lines = args as { startLine?: number; endLine?: number };
         let redacted = 0;
         const mask = (whole: string): string => {
-          const found = around.redactor.redact(whole);
+          const found = context.redactor.redact(whole);
           redacted = found.count;
           return found.text;
         };
@@ -198,7 +145,7 @@ export async function carryOut(
         return toOutcome((await blobs.getText(text('ref'))).slice(start, end));
       }
       case 'run_command':
-        return await runCommand(args, workspace, authorize, around);
+        return await runCommand(args, workspace, authorize, context);
       default:
         return failed(`There is no tool ${tool}.`);
     }
@@ -227,22 +174,13 @@ function findLarge(
   });
 }
 
-const toOutcome = (text: string): Outcome => ({
-  ok: true,
-  text,
-  bytes: Buffer.byteLength(text),
-  changed: [],
-});
-
-const failed = (text: string): Outcome => ({ ...toOutcome(text), ok: false });
-
 async function runCommand(
   args: Action['args'],
   workspace: string,
   authorize: Authorize,
-  around: Surroundings,
+  context: ToolContext,
 ): Promise<Outcome> {
-  const { policy, effect, sandbox, signal, spillDir, blobs, held, redactor } = around;
+  const { policy, effect, sandbox, signal, spillDir, blobs, lease, redactor } = context;
   const seconds = (args['timeoutSeconds'] as number | undefined) ?? defaultTimeoutSeconds;
   const line = toCommandLine(args, workspace);
   const outcome = await runCommandLine(line, {
@@ -258,11 +196,11 @@ async function runCommand(
     spillDir,
     authorize,
     guard: guardOf(policy),
-    isLocked: around.locked ?? (() => true),
-    serveNetwork: (argv) => (hasNetwork(policy, argv) ? serveLinks(around) : undefined),
+    isLocked: context.locked ?? (() => true),
+    serveNetwork: (argv) => (hasNetwork(policy, argv) ? serveLinks(context) : undefined),
     prepareArgv: (argv) => prepareArgv(policy, argv),
-    marks: held === undefined ? undefined : { [markName]: held.mark },
-    beforeStart: held === undefined ? undefined : () => held.check(),
+    marks: lease === undefined ? undefined : { [markName]: lease.mark },
+    beforeStart: lease === undefined ? undefined : () => lease.check(),
   });
   const { exitCode, timedOut, bytes, redacted, head, tail, whole } = outcome;
   const ref = whole === undefined ? undefined : await blobs.adopt(whole.file, whole.sha256);
@@ -286,7 +224,7 @@ async function runCommand(
 }
 
 /** The way out for one process: a proxy that knows the policy and notes every request. */
-function serveLinks({ policy, audit, base: { run, step, digest } }: Surroundings) {
+function serveLinks({ policy, audit, base: { run, step, digest } }: ToolContext) {
   const proxy = createProxy({
     policy,
     log: (request) =>
@@ -300,17 +238,4 @@ function serveLinks({ policy, audit, base: { run, step, digest } }: Surroundings
       }),
   });
   return (link: Duplex): void => serveLink(link, proxy);
-}
-
-const guards = new WeakMap<Policy, Guard>();
-
-/** One for each policy, so that what was found with it can be found again. */
-export function guardOf(policy: Policy): Guard {
-  const guard = guards.get(policy) ?? {
-    isHidden: createDenial(policy, 'read'),
-    isProtected: createDenial(policy, 'write'),
-    isWatched: createDenial(policy, 'write', 'ask'),
-  };
-  guards.set(policy, guard);
-  return guard;
 }

@@ -13,7 +13,7 @@ import type { ProtectedChange, Screen, Screened } from './screen.ts';
 type Asks = Extract<Screened, { state: 'asks' }>;
 
 /** Done, and held back: the workspace is as it was before until a person has answered. */
-export interface Held {
+export interface HeldBack {
   readonly state: 'held';
   readonly screened: Asks;
 }
@@ -43,11 +43,11 @@ export const noSights: Sights = {
 
 interface Hold {
   /** Keeps the change and takes it out of the workspace. */
-  keep(change: Kept, screened: Asks): Promise<Held>;
+  keep(change: Kept, screened: Asks): Promise<HeldBack>;
   /** Asks again, or applies what was answered. The change is judged afresh: the policy may be another by now. */
   resume(
     change: Message<object> & { readonly tree: string; readonly sights: Sights },
-  ): Promise<Held | Resumed>;
+  ): Promise<HeldBack | Resumed>;
 }
 
 interface Resumed {

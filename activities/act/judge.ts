@@ -1,9 +1,8 @@
 import type { Action, Decision } from '../../policies/action.ts';
 import { countPlaceholders } from '../../policies/secrets/redaction.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
-import type { Approval, Settlement } from '../contract.ts';
+import type { Approval } from '../contract.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import type { Outcome } from './carry-out.ts';
 
 export interface Judged {
   readonly action: Action;
@@ -53,7 +52,7 @@ function judgePlaceholders(decision: Decision, { tool, args }: Action): Decision
     ...decision,
     verdict: 'deny',
     rule: 'secrets.placeholder',
-    reason: `Commands never get secrets: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the user to run this.`,
+    reason: `No command gets a secret: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the person to run this.`,
   };
 }
 
@@ -68,33 +67,4 @@ function applyApproval(
   return answer === 'approve'
     ? { ...decision, verdict: 'allow', reason: `Approved by ${by}${why}` }
     : { ...decision, verdict: 'deny', reason: `Denied by ${by}${why}` };
-}
-
-const toOutcome = (ok: boolean, text: string): Outcome => ({
-  ok,
-  text,
-  bytes: Buffer.byteLength(text),
-  changed: [],
-});
-
-export const refusal = ({ rule, reason }: Decision): Outcome =>
-  toOutcome(false, `Refused (${rule}): ${reason}`);
-
-export const stopped: Outcome = toOutcome(
-  false,
-  'Stopped: the run was cancelled, and the changes of this call were reverted.',
-);
-
-/** The observation in place of one that a crash swallowed. */
-export function toSettled({ what, by, reason }: Settlement): Outcome {
-  const why = reason === undefined || reason === '' ? '' : ` (${reason})`;
-  return what === 'happened'
-    ? toOutcome(
-        true,
-        `The worker was stopped while this ran; its output is lost. ${by} says that it happened${why}. Do not run it again; check its effects if you need to.`,
-      )
-    : toOutcome(
-        false,
-        `The worker was stopped while this ran. ${by} says that it did not happen${why}. The workspace is as it was before; run it again if you still need it.`,
-      );
 }

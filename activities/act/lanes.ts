@@ -8,7 +8,7 @@ import type { LaneRequest, LaneResult, MergeRequest, MergeResult, Ref } from '..
 import { readEvidence } from '../evidence.ts';
 import { removeTree } from '../files/remove.ts';
 import type { FileChange } from '../snapshots/snapshots.ts';
-import type { ActDependencies } from './act.ts';
+import type { ActDependencies } from './call.ts';
 import { ensureTree } from './drift.ts';
 import { findMixed } from './screen.ts';
 import type { Transactions } from './transactions.ts';

@@ -7,7 +7,7 @@ import { isForeign } from '../../policies/untrusted/untrusted.ts';
 import { capText } from '../sandbox/output.ts';
 import { toWithheld } from './checks.ts';
 import type { Checks } from './checks.ts';
-import type { Outcome } from './carry-out.ts';
+import type { Outcome } from './outcome.ts';
 
 /** What is known of an observation beside the outcome. */
 type About = Omit<

@@ -7,9 +7,9 @@ import type { Variable } from '../../policies/commands/command.ts';
 import type { PromoteRequest } from '../promotion.ts';
 import { SandboxUnavailable, runCommandLine } from '../sandbox/shell.ts';
 import { markName } from '../snapshots/git.ts';
-import type { ActDependencies } from './act.ts';
-import { guardOf } from './carry-out.ts';
-import type { Held } from './transactions.ts';
+import type { ActDependencies } from './call.ts';
+import { guardOf } from './guard.ts';
+import type { HeldLease } from '../files/lease.ts';
 
 /** There can be no commit of just this change. The message says why, and what to do. */
 export class CommitRefused extends Error {
@@ -46,7 +46,7 @@ const quiet = [
 export function createCommitter(
   dependencies: ActDependencies,
   request: PromoteRequest,
-  held: Held,
+  held: HeldLease,
   signal: AbortSignal,
 ): Committer {
   const { target, run, goal } = request;

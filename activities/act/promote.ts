@@ -10,11 +10,12 @@ import { GitError } from '../snapshots/git.ts';
 import { RestoreError } from '../snapshots/restore.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 import { WorkspaceBusy } from '../files/lease.ts';
-import type { ActDependencies } from './act.ts';
+import type { ActDependencies } from './call.ts';
 import { CommitRefused, createCommitter } from './promote-commit.ts';
 import type { Committer } from './promote-commit.ts';
 import { isStage, renderNoStage } from './stage.ts';
-import type { Held, Transactions } from './transactions.ts';
+import type { HeldLease } from '../files/lease.ts';
+import type { Transactions } from './transactions.ts';
 
 export interface PromoteDependencies extends ActDependencies {
   readonly isRunOpen: (run: string) => Promise<boolean>;
@@ -167,7 +168,7 @@ async function bringOver(
       signal,
       decision,
       digest: toDigest(request),
-      isTakenBack: isRefusal,
+      isRolledBack: isRefusal,
       begin: async () => void (await audit.append({ ...line(), state: 'begun' })),
     },
     async (_signal, held, before) => {
@@ -191,7 +192,7 @@ async function bringOver(
 async function apply(
   { base, tree, stage }: PromoteRequest,
   { tree: ours, snapshots }: { readonly tree: string; readonly snapshots: Snapshots },
-  held: Held,
+  held: HeldLease,
   committer: Committer | undefined,
 ): Promise<Pick<Kept, 'changes' | 'ignored' | 'commit'>> {
   if (!(await snapshots.has(base)) || !(await snapshots.has(tree)))

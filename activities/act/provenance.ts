@@ -7,7 +7,7 @@ import type { Policy } from '../../policies/policy.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
 import type { Outside } from '../../policies/untrusted/untrusted.ts';
 import { listTracked } from '../files/tracked.ts';
-import type { Outcome } from './carry-out.ts';
+import type { Outcome } from './outcome.ts';
 
 export interface Read {
   readonly run: string;

@@ -3,14 +3,13 @@ import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Decision } from '../../policies/action.ts';
 import { copyWorkspace } from '../files/copies.ts';
 import type { Sights } from '../sandbox/sights.ts';
-
 import { createNotes } from './call-notes.ts';
 import type { CallIdentity, Ended, Notes, Session } from './call-notes.ts';
 import { createHold, noSights } from './hold.ts';
-import type { Held as Parked } from './hold.ts';
+import type { HeldBack } from './hold.ts';
 import { removeUncovered } from './screen.ts';
 import type { Screen } from './screen.ts';
-import type { Lease, Leases } from '../files/lease.ts';
+import type { HeldLease, Lease, Leases } from '../files/lease.ts';
 import { openSnapshots } from '../snapshots/snapshots.ts';
 import type { Snapshots, Touched } from '../snapshots/snapshots.ts';
 
@@ -25,9 +24,9 @@ export interface CallOrder extends CallIdentity {
   /** What allowed the call. What is `external` may not be done twice: cut short, its outcome is unknown. */
   readonly decision: Decision;
   /** Called when the call was stopped and reverted, with what stayed as it had left it. */
-  readonly takenBack?: (left: readonly string[]) => void;
+  readonly rolledBack?: (left: readonly string[]) => void;
   /** True for an error after which the call counts as never begun. */
-  readonly isTakenBack: (error: unknown) => boolean;
+  readonly isRolledBack: (error: unknown) => boolean;
   /** Judges what the call changed before any of it counts; absent where every path was judged beforehand. */
   readonly screen?: Screen;
   /** A person's answer to what `screen` asked about; it counts for exactly that. */
@@ -61,7 +60,7 @@ export type Transacted<R> =
    */
   | { readonly state: 'unknown'; readonly pre: string; readonly left?: readonly string[] }
   /** Done, and held back: the workspace is as it was before until a person has answered. */
-  | Parked;
+  | HeldBack;
 
 /** What the store knows of a call, before anything is decided of it again. */
 export type Recalled<R> =
@@ -69,18 +68,10 @@ export type Recalled<R> =
   /** Cut short; `decision` is what allowed it then, absent for calls begun by older versions. */
   | { readonly state: 'begun'; readonly decision: Decision | undefined };
 
-/** The lease a call works under. */
-export interface Held {
-  /** In the environment of every process started for the call. */
-  readonly mark: string;
-  /** To be called right before each effect: a worker that slept may have lost its place. @throws LeaseLost */
-  check(): void;
-}
-
 /** What a call does between two snapshots; `before` is what the workspace holds as it begins. */
 export type Perform<T> = (
   signal: AbortSignal,
-  held: Held,
+  lease: HeldLease,
   before: {
     readonly tree: string;
     readonly snapshots: Snapshots;
@@ -94,7 +85,7 @@ export interface Transactions {
   /** What became of a call so far; undefined when it never began. Reads only. @throws IdentityMismatch */
   recall<R extends object>(call: CallIdentity): Promise<Recalled<R> | undefined>;
   /** Brings the workspace to where it was before a call that was cut short, and forgets the call. */
-  takeBack(
+  rollback(
     call: CallIdentity & Pick<CallOrder, 'screen'>,
     taken: (attempt: Attempt) => Promise<void>,
   ): Promise<void>;
@@ -242,14 +233,14 @@ export function createTransactions(
       } catch (error) {
         // Stopped by a person, or refused on the way: what it had done is reverted, nothing half done is left.
         const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
-        if (!stopped && !order.isTakenBack(error)) throw error;
+        if (!stopped && !order.isRolledBack(error)) throw error;
         if (sights !== undefined) await order.screen?.open(sights);
         const { attempt } = await goBack(session, notes, pre);
         if (sights !== undefined) await order.screen?.clear(sights);
         session.tree = pre;
-        order.takenBack?.(attempt.left ?? []);
+        order.rolledBack?.(attempt.left ?? []);
         // What may not be repeated has perhaps reached beyond already: it stays begun, and a person is asked.
-        if (order.isTakenBack(error) && order.decision.effect !== 'external')
+        if (order.isRolledBack(error) && order.decision.effect !== 'external')
           snapshots.refs.remove(notes.nameOf('pre'));
         throw error;
       }
@@ -309,7 +300,7 @@ export function createTransactions(
       const begun = await notes.read('pre');
       return begun === undefined ? undefined : { state: 'begun', decision: begun.decision };
     },
-    takeBack: (call, taken) =>
+    rollback: (call, taken) =>
       alone(call.workspace, async () => {
         const session = await enter(call.workspace, call.run);
         const notes = createNotes<object>(session.snapshots, call);

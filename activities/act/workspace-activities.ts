@@ -24,13 +24,13 @@ import { WorkspaceBusy } from '../files/lease.ts';
 import { findRiskySettings, renderRisky } from '../sandbox/git/git-settings.ts';
 import { readHead } from '../files/tracked.ts';
 import { surveyorOf } from '../sandbox/survey.ts';
-import { guardOf } from './carry-out.ts';
+import { guardOf } from './guard.ts';
 import { findGitProblem } from '../snapshots/git.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { PathRefused } from '../files/walk.ts';
-import type { ActDependencies } from './act.ts';
+import type { ActDependencies } from './call.ts';
 import { performAction } from './act.ts';
-import { hearApproval } from './answers.ts';
+import { verifyApproval } from './answers.ts';
 import { ensureTree } from './drift.ts';
 import { inspectWork } from './inspect.ts';
 import { mergeLane, openLane, removeLanes } from './lanes.ts';
@@ -143,7 +143,7 @@ export function createWorkspaceActivities(
         const refused =
           approval === undefined
             ? undefined
-            : await hearApproval(dependencies, { run, step: '', attempt }, approval);
+            : await verifyApproval(dependencies, { run, step: '', attempt }, approval);
         const ensured = await ensureTree(transactions, {
           run,
           tree,

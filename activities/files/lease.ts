@@ -28,6 +28,12 @@ export interface Lease {
   readonly owner?: string;
 }
 
+/** The lease a call works under. */
+export interface HeldLease extends Pick<Lease, 'mark'> {
+  /** To be called right before each effect: a worker that slept may have lost its place. @throws LeaseLost */
+  check(): void;
+}
+
 /** Another run has the workspace, or a folder above or below it. */
 export class WorkspaceBusy extends Error {
   override readonly name = 'WorkspaceBusy';

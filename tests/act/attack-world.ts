@@ -21,7 +21,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { invokeTool } from '../../activities/act/act.ts';
-import type { ActDependencies } from '../../activities/act/act.ts';
+import type { ActDependencies } from '../../activities/act/call.ts';
 import { createTransactions } from '../../activities/act/transactions.ts';
 import { createLeases } from '../../activities/files/lease.ts';
 import { probeSandbox } from '../../activities/sandbox/sandbox.ts';

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { performAction } from '../../activities/act/act.ts';
-import type { ActDependencies, Acted } from '../../activities/act/act.ts';
+import type { ActDependencies, Acted } from '../../activities/act/call.ts';
 import { createTransactions } from '../../activities/act/transactions.ts';
 import type { Approval, ApprovalDetails, Observation } from '../../activities/contract.ts';
 import { createLeases } from '../../activities/files/lease.ts';

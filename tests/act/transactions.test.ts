@@ -64,7 +64,7 @@ function createRoom(): Room {
       digest: `d${seq}`,
       decision: inside,
       signal: new AbortController().signal,
-      isTakenBack: () => false,
+      isRolledBack: () => false,
       begin: (attempt) => {
         attempts.push(attempt);
         return Promise.resolve();
@@ -81,7 +81,7 @@ function createRoom(): Room {
 }
 
 const settle = (outcome: string): Promise<{ said: string }> => Promise.resolve({ said: outcome });
-const isTakenBack = (error: unknown) => (error as Error).message === 'refused';
+const isRolledBack = (error: unknown) => (error as Error).message === 'refused';
 const isOpen = (run: string): Promise<boolean> => Promise.resolve(run !== 'over');
 const crash = (): Promise<never> => Promise.reject(new Error('killed'));
 
@@ -172,11 +172,11 @@ test('the store tells of a call before it is decided of again, and takes it back
   const { begin, ...call } = order(2);
   const later = next();
   assert.deepEqual(await later.recall(call), { state: 'begun', decision: inside });
-  await later.takeBack(call, begin);
+  await later.rollback(call, begin);
   assert.equal(log(), 'x\n');
   assert.match(attempts.at(-1)?.cut ?? '', /^[0-9a-f]{40}$/);
   assert.equal(await later.recall(call), undefined);
-  await later.takeBack(order(1), begin);
+  await later.rollback(order(1), begin);
   assert.equal(log(), 'x\n');
 });
 
@@ -211,7 +211,7 @@ test('a refusal on the way takes back what was done and leaves the number free',
     throw new Error('refused');
   };
   await assert.rejects(
-    transactions.transact(order(1, { isTakenBack }), refused, settle),
+    transactions.transact(order(1, { isRolledBack }), refused, settle),
     /refused/,
   );
   assert.equal(log(), '');
@@ -271,7 +271,7 @@ test('who lost the lease is told before the next effect, and cannot commit', asy
 test('who lost the lease takes nothing back: that is for the one who has it', async () => {
   const { workspace, transactions, order, append, log } = createRoom();
   const lost = transactions.transact(
-    order(1, { isTakenBack }),
+    order(1, { isRolledBack }),
     async () => {
       await append();
       takeOver(workspace);
@@ -379,7 +379,7 @@ test('a cancelled call says what it leaves behind', async () => {
   const abort = new AbortController();
   let left: readonly string[] = [];
   const stopped = transactions.transact(
-    order(1, { signal: abort.signal, takenBack: (paths) => (left = paths) }),
+    order(1, { signal: abort.signal, rolledBack: (paths) => (left = paths) }),
     () => {
       truncateSync(data, 3);
       abort.abort(new Error('CANCELLED'));

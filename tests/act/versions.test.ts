@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { performAction } from '../../activities/act/act.ts';
-import type { ActDependencies, Acted } from '../../activities/act/act.ts';
+import type { ActDependencies, Acted } from '../../activities/act/call.ts';
 import type { ApprovalDetails, Approval, Ref } from '../../activities/contract.ts';
 import { createTransactions } from '../../activities/act/transactions.ts';
 import { createLeases } from '../../activities/files/lease.ts';

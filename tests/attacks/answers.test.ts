@@ -12,7 +12,7 @@ import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { performAction } from '../../activities/act/act.ts';
-import type { Acted, ActDependencies } from '../../activities/act/act.ts';
+import type { Acted, ActDependencies } from '../../activities/act/call.ts';
 import { createTransactions } from '../../activities/act/transactions.ts';
 import { createLeases } from '../../activities/files/lease.ts';
 import { createAuditLog } from '../../audit/record/log.ts';

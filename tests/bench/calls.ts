@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { performAction } from '../../activities/act/act.ts';
-import type { ActDependencies } from '../../activities/act/act.ts';
+import type { ActDependencies } from '../../activities/act/call.ts';
 import { createTransactions } from '../../activities/act/transactions.ts';
 import { createLeases } from '../../activities/files/lease.ts';
 import { probeSandbox } from '../../activities/sandbox/sandbox.ts';

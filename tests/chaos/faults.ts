@@ -12,9 +12,10 @@ const working: readonly (readonly [
   ...names: string[],
 ])[] = [
   ['activities/model/answers.ts', [0, 4, 8], 'answer.before', 'answer.after'],
-  ['activities/act/act.ts', [0, 4, 8], 'decide.before', 'decide.after'],
-  ['activities/act/act.ts', [0, 4, 8], 'intent.after', 'exit.after'],
-  ['activities/act/act.ts', [0, 4, 8], 'blob.before', 'blob.after', 'completion.before'],
+  ['activities/act/authorize.ts', [0, 4, 8], 'decide.before', 'decide.after'],
+  ['activities/act/execute-in-transaction.ts', [0, 4, 8], 'intent.after', 'exit.after'],
+  ['activities/act/result.ts', [0, 4, 8], 'blob.before', 'blob.after'],
+  ['activities/act/record.ts', [0, 4, 8], 'completion.before'],
   ['activities/act/transactions.ts', [0, 4, 8], 'lease.before', 'lease.after'],
   ['activities/act/transactions.ts', [0, 4, 8], 'pre-ref.before', 'pre-ref.after'],
   ['activities/act/transactions.ts', [0, 4, 8], 'capture.before', 'settle.before'],

@@ -1,0 +1,102 @@
+/** One tool call: as it is asked for, as it was authorized, and what comes of it. */
+import type { Approvers } from '../../audit/record/keys/approvers.ts';
+import type { BlobStore } from '../../audit/record/blobs.ts';
+import type { AuditLog } from '../../audit/record/log.ts';
+import type { Action, Decision } from '../../policies/action.ts';
+import type { Redactor } from '../../policies/secrets/redaction.ts';
+import type { Policy } from '../../policies/policy.ts';
+import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
+import type { ActResult, Approval, Ref, Settlement, SnapshotId } from '../contract.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { VerifiedAnswers } from './answers.ts';
+import type { CallIdentity } from './call-notes.ts';
+import type { Recalled, Transactions } from './transactions.ts';
+
+export interface ActDependencies {
+  readonly blobs: BlobStore;
+  readonly audit: AuditLog;
+  /** The bundle in force in a workspace: asked for at each action. */
+  readonly policy: (workspace: string) => Promise<{
+    readonly policy: Policy;
+    readonly sha256: string;
+    /** Why nothing may be done in this workspace. */
+    readonly problem?: string;
+  }>;
+  readonly sandbox: Sandbox;
+  readonly transactions: Transactions;
+  /** Whose answers count. */
+  readonly approvers: Approvers;
+  /** Takes secrets out of arguments and results; by their form if absent. */
+  readonly redactor?: Redactor;
+  /** For outputs while they grow. */
+  readonly spillDir: string;
+}
+
+/** One action and where it stands in its run. */
+export interface ActOrder {
+  readonly run: string;
+  readonly step: string;
+  /** Absent outside of runs: then nothing remembers the action, and nothing rolls it back. */
+  readonly seq?: number;
+  readonly call: string;
+  readonly tool: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly workspace: string;
+  readonly approval?: Approval;
+  readonly change?: Approval;
+  readonly against?: string;
+  readonly settled?: Settlement;
+  readonly untrusted?: Untrusted;
+  /** Name of the hook, for a call that no model asked for. */
+  readonly hook?: string;
+  readonly previous?: Ref;
+  readonly tree?: SnapshotId;
+  /** See ActRequest. */
+  readonly head?: string;
+  /** From 1; more when Temporal hands the action out again. */
+  readonly attempt?: number;
+  readonly signal: AbortSignal;
+}
+
+/** An action that was decided on, and all that execution and record need to know of it. */
+export interface AuthorizedCall {
+  readonly dependencies: ActDependencies;
+  readonly order: ActOrder;
+  readonly action: Action;
+  readonly policy: Policy;
+  readonly base: AuditBase;
+  readonly answers: VerifiedAnswers;
+  readonly decision: Decision;
+  /** Absent outside of runs. */
+  readonly identity?: CallIdentity;
+  /** What the store knows of an earlier attempt. */
+  readonly recalled?: Recalled<ActResult>;
+  /** An earlier attempt is not repeated but brought to its end: what allowed it then still stands. */
+  readonly resumes: boolean;
+}
+
+/** What every audit line about the action says. */
+export interface AuditBase {
+  readonly run: string;
+  readonly step: string;
+  readonly action?: number;
+  readonly tool: string;
+  readonly digest: string;
+  readonly policy: string;
+  readonly preview: string;
+  readonly hook?: string;
+  readonly approver?: string;
+}
+
+export type Acted = ActResult & { readonly text: string };
+
+/** True when a person wrote arguments for another file: what the run knows of the first one says nothing of it. */
+export const isRedirected = ({
+  order,
+  action,
+}: Pick<AuthorizedCall, 'order' | 'action'>): boolean => action.args['path'] !== order.args['path'];
+
+export const toAuditLine = (
+  call: AuthorizedCall,
+  { verdict, rule, effect }: Pick<Decision, 'verdict' | 'rule' | 'effect'> = call.decision,
+) => ({ time: new Date().toISOString(), ...call.base, verdict, rule, effect });
