@@ -5,7 +5,7 @@ import type { Approvers } from '../audit/record/keys/approvers.ts';
 import { createFewTimes } from '../audit/record/few-times.ts';
 import type { AuditLog } from '../audit/record/log.ts';
 import { toMessageText } from '../audit/record/keys/order-signature.ts';
-import type { MessageActivities, SentMessage } from './messages.ts';
+import type { MessageActivities, SentMessage } from './contract/messages.ts';
 
 export interface MessageDependencies {
   readonly approvers: Approvers;

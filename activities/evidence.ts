@@ -1,5 +1,6 @@
 import type { BlobStore } from '../audit/record/blobs.ts';
-import type { Observation, Ref } from './contract.ts';
+import type { Observation } from './contract/act.ts';
+import type { Ref } from './contract/refs.ts';
 
 /** Observations after `until` (all if absent), oldest first. They are chained by the worker that acted: the executor can add to them, never change them. */
 export async function readEvidence(

@@ -2,7 +2,7 @@
  * What the person waived: the reviewer names it with their words, and code checks that they really said them. Nothing that a
  * model or a file says can waive. Pure.
  */
-import type { Said } from './contract.ts';
+import type { Said } from './contract/model.ts';
 
 /** Words, in the languages most runs are spoken to in, with which people say that something is not wanted or not yet. */
 const waiving = [

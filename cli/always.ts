@@ -1,6 +1,6 @@
 /** `agent approve --always`: the answer to one request, and a rule that answers the same from now on. */
 import { realpathSync } from 'node:fs';
-import type { ApprovalDetails } from '../activities/contract.ts';
+import type { ApprovalDetails } from '../activities/contract/approval.ts';
 import type { Settings } from '../config/environment.ts';
 import { readForceRecord } from '../config/force-record.ts';
 import { isLiftable } from '../policies/grants/always.ts';

@@ -1,6 +1,6 @@
 /** What commands say to a run counts there only with the operator's signature. */
 import { randomUUID } from 'node:crypto';
-import type { MessageKind, Proof } from '../activities/messages.ts';
+import type { MessageKind, Proof } from '../activities/contract/messages.ts';
 import {
   ensureOperatorKey,
   followApprovers,

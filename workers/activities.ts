@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
+import type { ModelActivities } from '../activities/contract/model.ts';
+import type { WorkspaceActivities } from '../activities/contract/workspace.ts';
 import type { MessageDependencies } from '../activities/check-messages.ts';
-import type { MessageActivities } from '../activities/messages.ts';
+import type { MessageActivities } from '../activities/contract/messages.ts';
 import type { createWorkspaceActivities } from '../activities/act/workspace-activities.ts';
 import { createBlobStore } from '../audit/record/blobs.ts';
 import type { AuditLog } from '../audit/record/log.ts';

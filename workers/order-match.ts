@@ -1,15 +1,15 @@
 /** Whether an activity is part of what the operator announced. Pure: the order is known to be the operator's. */
 import { resolve, sep } from 'node:path';
+import type { ActRequest } from '../activities/contract/act.ts';
+import type { ModelChoice } from '../activities/contract/model.ts';
 import type {
-  ActRequest,
   EnsureRequest,
   LaneRequest,
   MergeRequest,
-  ModelChoice,
   OpenRequest,
-} from '../activities/contract.ts';
-import type { MessagesRequest } from '../activities/messages.ts';
-import type { PromoteRequest } from '../activities/promotion.ts';
+} from '../activities/contract/workspace.ts';
+import type { MessagesRequest } from '../activities/contract/messages.ts';
+import type { PromoteRequest } from '../activities/contract/promotion.ts';
 import { toCanonical } from '../audit/record/canonical.ts';
 import type {
   SignedOrder,

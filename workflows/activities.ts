@@ -1,8 +1,9 @@
 /** Every timeout and retry of a run, with its reason. */
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import { proxyActivities } from '@temporalio/workflow';
-import type { ModelActivities, WorkspaceActivities } from '../activities/contract.ts';
-import type { MessageActivities } from '../activities/messages.ts';
+import type { ModelActivities } from '../activities/contract/model.ts';
+import type { WorkspaceActivities } from '../activities/contract/workspace.ts';
+import type { MessageActivities } from '../activities/contract/messages.ts';
 import type { RunInput } from './contract.ts';
 
 export interface Activities {

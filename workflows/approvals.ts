@@ -1,5 +1,7 @@
 import { condition, setHandler } from '@temporalio/workflow';
-import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
+import type { ActResult } from '../activities/contract/act.ts';
+import type { Approval, Settlement } from '../activities/contract/approval.ts';
+import type { Call } from '../activities/contract/refs.ts';
 import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
 import { answerApproval, policyChanged, toStandingBy } from './contract.ts';
 import { heed } from './messages.ts';

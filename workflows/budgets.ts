@@ -1,4 +1,4 @@
-import type { ActResult } from '../activities/contract.ts';
+import type { ActResult } from '../activities/contract/act.ts';
 import type { Meter } from '../policies/action.ts';
 import { RunEnd } from './failures.ts';
 import type { RunMeter } from './meters.ts';

@@ -1,6 +1,6 @@
 /** Snapshots at the starts of steps: what a run can go back to, be forked from and be restored from. */
 import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
-import type { Checkpoint, EnsureRequest, EnsureResult } from '../activities/contract.ts';
+import type { Checkpoint, EnsureRequest, EnsureResult } from '../activities/contract/workspace.ts';
 import { waitForAnswer } from './approvals.ts';
 import { rewindRun } from './contract.ts';
 import type { ApprovalRequest, RewindOrder, Rewound } from './contract.ts';

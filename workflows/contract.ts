@@ -1,8 +1,9 @@
 /** All that others may know of a run: queues, input, result, messages. The edge validates; here are plain types. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { Approval, ModelChoice, Order, PlannedStep } from '../activities/contract.ts';
-import type { Proof } from '../activities/messages.ts';
-import type { PromoteRequest, PromoteResult } from '../activities/promotion.ts';
+import type { Approval, Order } from '../activities/contract/approval.ts';
+import type { ModelChoice, PlannedStep } from '../activities/contract/model.ts';
+import type { Proof } from '../activities/contract/messages.ts';
+import type { PromoteRequest, PromoteResult } from '../activities/contract/promotion.ts';
 import type { Limits, Meter } from '../policies/action.ts';
 import type { RunState, StepState } from './state.ts';
 import type { RunUsage } from './usage.ts';

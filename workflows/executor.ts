@@ -1,5 +1,6 @@
 import { condition, patched } from '@temporalio/workflow';
-import type { Call, ThinkAnswer } from '../activities/contract.ts';
+import type { ThinkAnswer } from '../activities/contract/model.ts';
+import type { Call } from '../activities/contract/refs.ts';
 import type { Meter } from '../policies/action.ts';
 import { beginStep } from './checkpoints.ts';
 import {

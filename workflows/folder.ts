@@ -1,5 +1,5 @@
 import { ActivityFailure, patched, rootCause, sleep } from '@temporalio/workflow';
-import type { OpenRequest } from '../activities/contract.ts';
+import type { OpenRequest } from '../activities/contract/workspace.ts';
 import type { RunInput, RunResult } from './contract.ts';
 import { exitCodes } from './contract.ts';
 import { RunEnd } from './failures.ts';

@@ -1,6 +1,6 @@
 /** Guardrail hooks: commands that no model asked for and none can change, whose red keeps work from counting as done. */
-import type { HookInForce } from '../activities/hooks.ts';
-import type { Ref } from '../activities/contract.ts';
+import type { HookInForce } from '../activities/contract/hooks.ts';
+import type { Ref } from '../activities/contract/refs.ts';
 import { waitWhilePaused } from './control.ts';
 import type { HookEnd } from './contract.ts';
 import { perform } from './perform.ts';

@@ -1,4 +1,4 @@
-import type { SentMessage } from '../activities/messages.ts';
+import type { SentMessage } from '../activities/contract/messages.ts';
 import type { Limits } from '../policies/action.ts';
 import type { Activities } from './activities.ts';
 import { proxyRunActivities } from './activities.ts';

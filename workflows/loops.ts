@@ -1,5 +1,5 @@
 /** Loop detection: pure counting over the last actions, each remembered as a few short hashes. */
-import type { ActResult } from '../activities/contract.ts';
+import type { ActResult } from '../activities/contract/act.ts';
 
 export interface PastAction {
   /** Tool, arguments and what came of them. */

@@ -6,7 +6,7 @@ import {
   patched,
   sleep,
 } from '@temporalio/workflow';
-import type { MessageKind, SentMessage } from '../activities/messages.ts';
+import type { MessageKind, SentMessage } from '../activities/contract/messages.ts';
 import type { Run, Unchecked } from './live-run.ts';
 import type { RunState } from './state.ts';
 

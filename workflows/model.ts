@@ -1,5 +1,5 @@
 import { condition } from '@temporalio/workflow';
-import type { ModelOutcome } from '../activities/contract.ts';
+import type { ModelOutcome } from '../activities/contract/model.ts';
 import { checkBudget, countModel } from './budgets.ts';
 import { waitWhilePaused } from './control.ts';
 import type { RunPhase } from './contract.ts';

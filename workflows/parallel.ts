@@ -1,6 +1,7 @@
 /** Independent steps at once, each in a copy of the workspace from the same snapshot, merged in plan order. */
 import { CancellationScope, patched } from '@temporalio/workflow';
-import type { MergeResult, Ref, SnapshotId } from '../activities/contract.ts';
+import type { Ref, SnapshotId } from '../activities/contract/refs.ts';
+import type { MergeResult } from '../activities/contract/workspace.ts';
 import { beginBatch } from './checkpoints.ts';
 import { continueWhenLong } from './control.ts';
 import { executeStep } from './executor.ts';

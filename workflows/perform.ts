@@ -1,4 +1,6 @@
-import type { ActResult, Approval, Call, Settlement } from '../activities/contract.ts';
+import type { ActResult } from '../activities/contract/act.ts';
+import type { Approval, Settlement } from '../activities/contract/approval.ts';
+import type { Call } from '../activities/contract/refs.ts';
 import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
 import { enter } from './show.ts';

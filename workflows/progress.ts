@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import type { ActResult } from '../activities/contract.ts';
+import type { ActResult } from '../activities/contract/act.ts';
 import { RunEnd } from './failures.ts';
 import { hasWords } from './listen.ts';
 import { countAlike, countRepeats, remember } from './loops.ts';

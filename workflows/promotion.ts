@@ -1,6 +1,6 @@
 /** Bringing the change of a staged run over to the folder it is for: at the run's end by policy, or by hand. */
 import { ActivityFailure, patched, rootCause } from '@temporalio/workflow';
-import type { PromoteResult } from '../activities/promotion.ts';
+import type { PromoteResult } from '../activities/contract/promotion.ts';
 import { proxyRunActivities } from './activities.ts';
 import type { HookEnd, PromotionInput, RunStatus, Staged } from './contract.ts';
 import { checkPromotionInput } from './edge.ts';

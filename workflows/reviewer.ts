@@ -1,6 +1,7 @@
 import { patched } from '@temporalio/workflow';
-import type { Ref, ReviewAnswer } from '../activities/contract.ts';
-import type { InspectResult } from '../activities/inspection.ts';
+import type { ReviewAnswer } from '../activities/contract/model.ts';
+import type { Ref } from '../activities/contract/refs.ts';
+import type { InspectResult } from '../activities/contract/inspection.ts';
 import { askModel } from './model.ts';
 import { isReopened, mustListen, reopen } from './listen.ts';
 import { endRound, planAgain } from './rounds.ts';

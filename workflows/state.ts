@@ -1,6 +1,7 @@
 /** What a run must remember, as plain data: the same in workflow code and in what reads a run's history. Pure. */
-import type { PlannedStep, Ref, SnapshotId } from '../activities/contract.ts';
-import type { HooksInForce } from '../activities/hooks.ts';
+import type { PlannedStep } from '../activities/contract/model.ts';
+import type { Ref, SnapshotId } from '../activities/contract/refs.ts';
+import type { HooksInForce } from '../activities/contract/hooks.ts';
 import type { Limits, Prices } from '../policies/action.ts';
 import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import type { PastAction } from './loops.ts';

@@ -1,4 +1,5 @@
-import type { ActResult, Approval } from '../activities/contract.ts';
+import type { ActResult } from '../activities/contract/act.ts';
+import type { Approval } from '../activities/contract/approval.ts';
 import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import type { Run } from './live-run.ts';
 import type { StepRecord } from './state.ts';

@@ -1,5 +1,5 @@
 /** What a run has used: pure counting, the same in the run and in its events. */
-import type { Usage } from '../activities/contract.ts';
+import type { Usage } from '../activities/contract/model.ts';
 import type { Prices } from '../policies/action.ts';
 
 export interface RunUsage {

@@ -2,7 +2,7 @@
  * What people say to a run. Every message is kept with the run and given to each conversation that has not read it, so that
  * none is lost whatever was under way when it came. What nobody has read is never dropped. Pure.
  */
-import type { Said } from '../activities/contract.ts';
+import type { Said } from '../activities/contract/model.ts';
 import type { OpenQuestion, RunState, StepRecord, Word } from './state.ts';
 
 const longestMessage = 4_000;

@@ -8,7 +8,7 @@ import type { AuditLog } from '../../audit/record/log.ts';
 import type { Action } from '../../policies/action.ts';
 import { formRedactor, redactValue } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
-import type { Approval, Settlement } from '../contract.ts';
+import type { Approval, Settlement } from '../contract/approval.ts';
 import { toShown } from './versions.ts';
 
 /** Where an answer counts. */

@@ -4,7 +4,7 @@ import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import { toPreview } from '../../tools/catalogue.ts';
-import type { ActResult } from '../contract.ts';
+import type { ActResult } from '../contract/act.ts';
 import { verifyAnswers } from './answers.ts';
 import { isRedirected } from './call.ts';
 import type { ActDependencies, ActOrder, AuthorizedCall } from './call.ts';

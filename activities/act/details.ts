@@ -6,7 +6,8 @@ import { explainCommand } from '../../policies/explain.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import { toRisk } from '../../policies/risk.ts';
 import type { Policy } from '../../policies/policy.ts';
-import type { ApprovalDetails, ApprovalPart, Ref } from '../contract.ts';
+import type { ApprovalDetails, ApprovalPart } from '../contract/approval.ts';
+import type { Ref } from '../contract/refs.ts';
 import { readText } from '../files/files.ts';
 import { PathRefused } from '../files/walk.ts';
 

@@ -1,5 +1,6 @@
 import { log } from '@temporalio/activity';
-import type { DriftPolicy, EnsureResult, SnapshotId } from '../contract.ts';
+import type { SnapshotId } from '../contract/refs.ts';
+import type { DriftPolicy, EnsureResult } from '../contract/workspace.ts';
 import type { Opened, Transactions } from './transactions.ts';
 
 interface Expectation {

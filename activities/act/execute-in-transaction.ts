@@ -1,7 +1,7 @@
 /** An action that changes something, as a transaction on the workspace. */
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Action } from '../../policies/action.ts';
-import type { ActResult } from '../contract.ts';
+import type { ActResult } from '../contract/act.ts';
 import { PathRefused, toNames } from '../files/walk.ts';
 import { GitCheckFailed } from '../sandbox/git/find.ts';
 import { isRedirected, toAuditLine } from './call.ts';

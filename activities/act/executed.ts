@@ -1,5 +1,5 @@
 import type { Decision } from '../../policies/action.ts';
-import type { ActResult } from '../contract.ts';
+import type { ActResult } from '../contract/act.ts';
 import { GitCheckFailed } from '../sandbox/git/find.ts';
 import type { AuthorizedCall } from './call.ts';
 import { Rejudged, refusal, stopped, toUnchecked } from './outcome.ts';

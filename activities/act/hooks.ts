@@ -3,8 +3,9 @@ import { hashOf } from '../../audit/record/blobs.ts';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import { toCanonical } from '../../audit/record/canonical.ts';
 import type { Hook } from '../../policies/policy.ts';
-import type { ActResult, Observation, Ref } from '../contract.ts';
-import type { HookInForce, HooksInForce } from '../hooks.ts';
+import type { ActResult, Observation } from '../contract/act.ts';
+import type { Ref } from '../contract/refs.ts';
+import type { HookInForce, HooksInForce } from '../contract/hooks.ts';
 import { toPreview } from '../../tools/catalogue.ts';
 
 const tool = 'run_command';

@@ -1,8 +1,8 @@
 /** The gate: what code can tell of work that is said to be done, before any model is asked. */
 import { realpathSync } from 'node:fs';
 import type { BlobStore } from '../../audit/record/blobs.ts';
-import type { InspectRequest, InspectResult } from '../inspection.ts';
-import type { Observation } from '../contract.ts';
+import type { InspectRequest, InspectResult } from '../contract/inspection.ts';
+import type { Observation } from '../contract/act.ts';
 import { readEvidence } from '../evidence.ts';
 import { mayWaive } from '../waivers.ts';
 import { readText } from '../files/files.ts';

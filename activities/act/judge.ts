@@ -1,7 +1,7 @@
 import type { Action, Decision } from '../../policies/action.ts';
 import { countPlaceholders } from '../../policies/secrets/redaction.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
-import type { Approval } from '../contract.ts';
+import type { Approval } from '../contract/approval.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 
 export interface Judged {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../../audit/record/blobs.ts';
-import type { Observation, Ref } from '../contract.ts';
+import type { Observation } from '../contract/act.ts';
+import type { Ref } from '../contract/refs.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import { asStored } from '../../policies/secrets/redaction.ts';
 import { isForeign } from '../../policies/untrusted/untrusted.ts';

@@ -1,6 +1,6 @@
 /** What a tool came to, and what is told in place of a tool's own words. */
 import type { Decision } from '../../policies/action.ts';
-import type { Settlement } from '../contract.ts';
+import type { Settlement } from '../contract/approval.ts';
 import type { GitCheckFailed } from '../sandbox/git/find.ts';
 import type { Seen } from './versions.ts';
 

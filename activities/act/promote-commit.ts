@@ -4,7 +4,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Variable } from '../../policies/commands/command.ts';
-import type { PromoteRequest } from '../promotion.ts';
+import type { PromoteRequest } from '../contract/promotion.ts';
 import { SandboxUnavailable, runCommandLine } from '../sandbox/shell.ts';
 import { markName } from '../snapshots/git.ts';
 import type { ActDependencies } from './call.ts';

@@ -4,7 +4,7 @@ import { hashOf } from '../../audit/record/blobs.ts';
 import { toCanonical } from '../../audit/record/canonical.ts';
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Decision } from '../../policies/action.ts';
-import type { Promoted, PromoteRequest, PromoteResult } from '../promotion.ts';
+import type { Promoted, PromoteRequest, PromoteResult } from '../contract/promotion.ts';
 import { removeTree } from '../files/remove.ts';
 import { GitError } from '../snapshots/git.ts';
 import { RestoreError } from '../snapshots/restore.ts';

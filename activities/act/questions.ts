@@ -1,7 +1,7 @@
 /** What a person is asked about a call: to allow it, to allow what it changed, or to say what became of it. */
 import type { Decision } from '../../policies/action.ts';
 import { limitsOf } from '../../policies/decide.ts';
-import type { Ref } from '../contract.ts';
+import type { Ref } from '../contract/refs.ts';
 import { toAuditLine } from './call.ts';
 import type { Acted, AuthorizedCall } from './call.ts';
 import { storeDetails } from './details.ts';

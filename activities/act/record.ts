@@ -1,7 +1,7 @@
 /** Writes down what came of a call, for the run, its audit log and the people who follow it. */
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Decision } from '../../policies/action.ts';
-import type { ActResult } from '../contract.ts';
+import type { ActResult } from '../contract/act.ts';
 import { toAuditLine } from './call.ts';
 import type { Acted, AuthorizedCall } from './call.ts';
 import type { Executed } from './executed.ts';

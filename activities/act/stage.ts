@@ -1,7 +1,7 @@
 /** The copy a staged run works in. */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { OpenResult } from '../contract.ts';
+import type { OpenResult } from '../contract/workspace.ts';
 import { WorkspaceBusy } from '../files/lease.ts';
 import type { Transactions } from './transactions.ts';
 

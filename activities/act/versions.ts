@@ -5,7 +5,8 @@
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import { hashOf } from '../../audit/record/blobs.ts';
 import type { Action } from '../../policies/action.ts';
-import type { Observation, Ref } from '../contract.ts';
+import type { Observation } from '../contract/act.ts';
+import type { Ref } from '../contract/refs.ts';
 import { hashFile } from '../files/files.ts';
 import type { CheckVersion } from '../files/files.ts';
 import { hashRegular } from '../files/regular.ts';

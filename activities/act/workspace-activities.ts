@@ -7,14 +7,9 @@ import type { Hook } from '../../policies/policy.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { toUntrusted } from '../../policies/untrusted/untrusted.ts';
-import type {
-  CloseRequest,
-  Observation,
-  OpenResult,
-  Ref,
-  SnapshotId,
-  WorkspaceActivities,
-} from '../contract.ts';
+import type { Observation } from '../contract/act.ts';
+import type { Ref, SnapshotId } from '../contract/refs.ts';
+import type { CloseRequest, OpenResult, WorkspaceActivities } from '../contract/workspace.ts';
 import { readEvidence } from '../evidence.ts';
 import { createDotenvReader } from '../files/dotenv.ts';
 import { createHistoryReader } from '../files/history-secrets.ts';

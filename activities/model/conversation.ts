@@ -1,4 +1,4 @@
-import type { Usage } from '../contract.ts';
+import type { Usage } from '../contract/model.ts';
 
 /** A conversation with a model, the same for every protocol. */
 export type Message =

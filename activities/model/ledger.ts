@@ -1,6 +1,6 @@
 /** The requirement ledger: what the goal asks for, listed by the planner, each met with evidence or not. Pure. */
 import { z } from 'zod';
-import type { Observation } from '../contract.ts';
+import type { Observation } from '../contract/act.ts';
 
 /** One thing the goal asks for. */
 export interface Requirement {

@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
-import type { ModelActivities, ModelOutcome } from '../contract.ts';
+import type { ModelActivities, ModelOutcome } from '../contract/model.ts';
 import { createAnswers } from './answers.ts';
 import { createModelClient } from './client.ts';
 import { askUntilUsable } from './outcome.ts';

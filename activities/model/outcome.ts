@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { ModelOutcome, Usage } from '../contract.ts';
+import type { ModelOutcome, Usage } from '../contract/model.ts';
 import type { Listener, Message, ModelAsk, ModelReply, ReplyCall } from './conversation.ts';
 import type { ModelClient } from './client.ts';
 import { ModelFailure } from './failures.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PlanAnswer, PlanRequest } from '../contract.ts';
+import type { PlanAnswer, PlanRequest } from '../contract/model.ts';
 import type { Checked } from './outcome.ts';
 import { planSystem, toPlanPrompt } from './plan-prompt.ts';
 import type { Role } from './role.ts';

@@ -1,4 +1,5 @@
-import type { Observation, Said } from '../contract.ts';
+import type { Observation } from '../contract/act.ts';
+import type { Said } from '../contract/model.ts';
 import { aboutFrames, toFrame } from './frame.ts';
 import type { Requirement } from './ledger.ts';
 import type { FullStep } from './plan.ts';

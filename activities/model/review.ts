@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ReviewAnswer, ReviewRequest } from '../contract.ts';
+import type { ReviewAnswer, ReviewRequest } from '../contract/model.ts';
 import { readEvidence } from '../evidence.ts';
 import { isWaiver } from '../waivers.ts';
 import { entry, findUnmet } from './ledger.ts';

@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../audit/record/blobs.ts';
-import type { ModelChoice, ModelOutcome } from '../contract.ts';
+import type { ModelChoice, ModelOutcome } from '../contract/model.ts';
 import type { ModelAsk, ModelReply } from './conversation.ts';
 import type { Checked } from './outcome.ts';
 import type { Transcripts } from './transcript.ts';

@@ -1,5 +1,7 @@
 import { catalogue, parseArguments, toParameters, toPreview } from '../../tools/catalogue.ts';
-import type { Call, Observation, ThinkAnswer, ThinkRequest } from '../contract.ts';
+import type { Observation } from '../contract/act.ts';
+import type { ThinkAnswer, ThinkRequest } from '../contract/model.ts';
+import type { Call } from '../contract/refs.ts';
 import type { Message, ModelReply, ToolSpec } from './conversation.ts';
 import type { Checked } from './outcome.ts';
 import type { FullPlan } from './plan.ts';

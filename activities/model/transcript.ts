@@ -1,5 +1,6 @@
 import type { BlobStore } from '../../audit/record/blobs.ts';
-import type { Observation, Ref } from '../contract.ts';
+import type { Observation } from '../contract/act.ts';
+import type { Ref } from '../contract/refs.ts';
 import type { Message, ReplyCall } from './conversation.ts';
 import { estimateTokens } from './conversation.ts';
 import { cutInFrame, toFrame } from './frame.ts';

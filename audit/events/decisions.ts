@@ -1,5 +1,5 @@
 /** What was decided in a run, read back from its log: each action as it was judged, and the verdict on it. */
-import type { ActRequest, ActResult } from '../../activities/contract.ts';
+import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import type { BlobStore } from '../record/blobs.ts';

@@ -4,18 +4,16 @@
  */
 import { basename } from 'node:path';
 
+import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
+import type { ModelOutcome, ThinkRequest } from '../../activities/contract/model.ts';
 import type {
-  ActRequest,
-  ActResult,
   EnsureRequest,
   EnsureResult,
   LaneRequest,
   MergeResult,
-  ModelOutcome,
   OpenResult,
-  ThinkRequest,
-} from '../../activities/contract.ts';
-import type { MessagesRequest, MessagesResult } from '../../activities/messages.ts';
+} from '../../activities/contract/workspace.ts';
+import type { MessagesRequest, MessagesResult } from '../../activities/contract/messages.ts';
 import type { ApprovalAnswer, RewindOrder, RunResult } from '../../workflows/contract.ts';
 import { countModel } from '../../workflows/usage.ts';
 import { readCurrentHistory } from '../verify/executions.ts';

@@ -1,10 +1,6 @@
 /** Events that tell of actions: asked for, decided, carried out, or found undone by a person. */
-import type {
-  ActRequest,
-  ActResult,
-  EnsureRequest,
-  EnsureResult,
-} from '../../activities/contract.ts';
+import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
+import type { EnsureRequest, EnsureResult } from '../../activities/contract/workspace.ts';
 import type { ApprovalAnswer } from '../../workflows/contract.ts';
 import { countAction } from '../../workflows/usage.ts';
 import { decodeFailure } from '../mirror/history-json.ts';

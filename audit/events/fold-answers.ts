@@ -1,12 +1,12 @@
 /** Events that tell of how a run began, and of what models answered. */
 import type {
-  OpenResult,
   PlanAnswer,
   ReviewAnswer,
   ReviewRequest,
   ThinkAnswer,
   ThinkRequest,
-} from '../../activities/contract.ts';
+} from '../../activities/contract/model.ts';
+import type { OpenResult } from '../../activities/contract/workspace.ts';
 import type { Limits } from '../../policies/action.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import type { RunState } from '../../workflows/state.ts';

@@ -1,4 +1,4 @@
-import type { LaneRequest } from '../../activities/contract.ts';
+import type { LaneRequest } from '../../activities/contract/workspace.ts';
 
 /** The step a lane is for. Before requests had it, lanes were named `<round>-<step>`. */
 export const toLaneStep = ({

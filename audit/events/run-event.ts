@@ -1,7 +1,8 @@
 import type { Meter, Verdict } from '../../policies/action.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import type { HookEnd, RunInput, RunStatus, RunUsage, Staged } from '../../workflows/contract.ts';
-import type { ApprovalDetails, PlannedStep } from '../../activities/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract/approval.ts';
+import type { PlannedStep } from '../../activities/contract/model.ts';
 
 interface Common<T extends string> {
   readonly v: 1;

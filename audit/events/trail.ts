@@ -1,17 +1,18 @@
 /** What a run's log says of its snapshots: where each step began, and where the run could go on. */
+import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
 import type {
-  ActRequest,
-  ActResult,
+  ModelOutcome,
+  PlannedStep,
+  ThinkAnswer,
+  ThinkRequest,
+} from '../../activities/contract/model.ts';
+import type {
   EnsureRequest,
   EnsureResult,
   LaneRequest,
   MergeResult,
-  ModelOutcome,
   OpenResult,
-  PlannedStep,
-  ThinkAnswer,
-  ThinkRequest,
-} from '../../activities/contract.ts';
+} from '../../activities/contract/workspace.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import type { RunState, StepRecord } from '../../workflows/state.ts';
 import { toFreshStep } from '../../workflows/state.ts';

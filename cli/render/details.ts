@@ -1,5 +1,5 @@
 /** What a person is shown of an action before they answer. */
-import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import type { RunEvent } from '../../audit/events/run-event.ts';
 import { BlobError, createBlobStore, isRef } from '../../audit/record/blobs.ts';
 import type { Settings } from '../../config/environment.ts';

@@ -1,6 +1,6 @@
 /** An approval on the terminal: the whole action first, then y, n, always or edit. */
 import { createBlobStore } from '../../audit/record/blobs.ts';
-import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import type { ApprovalAnswer } from '../../workflows/contract.ts';
 import type { AlwaysOrder } from '../always.ts';
 import { readDetails, renderDetails } from '../render/details.ts';

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import { argsProblem, isKnownTool } from '../../policies/calls.ts';
 import { usageError } from '../errors.ts';
 

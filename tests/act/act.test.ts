@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { performAction } from '../../activities/act/act.ts';
 import type { ActDependencies, ActOrder } from '../../activities/act/call.ts';
-import type { Observation } from '../../activities/contract.ts';
+import type { Observation } from '../../activities/contract/act.ts';
 import { createTransactions } from '../../activities/act/transactions.ts';
 import { createLeases } from '../../activities/files/lease.ts';
 import { createBlobStore } from '../../audit/record/blobs.ts';

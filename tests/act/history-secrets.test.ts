@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { ActRequest, ActResult, Observation } from '../../activities/contract.ts';
+import type { ActRequest, ActResult, Observation } from '../../activities/contract/act.ts';
 import { createWorkspaceActivities } from '../../activities/act/workspace-activities.ts';
 import { createBlobStore } from '../../audit/record/blobs.ts';
 import { createRedactor } from '../../policies/secrets/redaction.ts';

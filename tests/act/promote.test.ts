@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { promote } from '../../activities/act/promote.ts';
 import type { PromoteDependencies } from '../../activities/act/promote.ts';
 import { openStage } from '../../activities/act/stage.ts';
-import type { PromoteRequest, PromoteResult } from '../../activities/promotion.ts';
+import type { PromoteRequest, PromoteResult } from '../../activities/contract/promotion.ts';
 import { openPromoter } from './promotion-room.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-promote-')));

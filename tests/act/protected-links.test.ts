@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { performAction } from '../../activities/act/act.ts';
-import type { Approval } from '../../activities/contract.ts';
+import type { Approval } from '../../activities/contract/approval.ts';
 import { createProtectedRoom, git } from './protected-room.ts';
 
 const cases = [

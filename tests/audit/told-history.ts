@@ -1,4 +1,6 @@
-import type { ActRequest, ActResult, Call, PlannedStep } from '../../activities/contract.ts';
+import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
+import type { PlannedStep } from '../../activities/contract/model.ts';
+import type { Call } from '../../activities/contract/refs.ts';
 import type { HistoryEventJson } from '../../audit/mirror/history-json.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 

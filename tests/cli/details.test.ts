@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import { showControls } from '../../cli/clean.ts';
 import { renderDetails } from '../../cli/render/details.ts';
 import { plainStyle } from '../../cli/render/style.ts';

@@ -12,7 +12,7 @@ import { pageName } from '../../demo/page.ts';
 import { answerDemo } from '../../demo/program.ts';
 import type { WireServer } from '../../demo/wire.ts';
 import { startWire } from '../../demo/wire.ts';
-import type { Observation } from '../../activities/contract.ts';
+import type { Observation } from '../../activities/contract/act.ts';
 import type { FullPlan } from '../../activities/model/plan.ts';
 import { toReviewPrompt } from '../../activities/model/review-prompt.ts';
 import { thinkSystem, toStepPrompt } from '../../activities/model/think-prompt.ts';

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { PromoteRequest } from '../../activities/promotion.ts';
+import type { PromoteRequest } from '../../activities/contract/promotion.ts';
 import { signOrder, toSignedPromotion } from '../../audit/record/keys/order-signature.ts';
 import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
 import type { RunInput, RunResult } from '../../workflows/contract.ts';

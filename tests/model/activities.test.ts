@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile, readdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import type { ModelOutcome, ThinkAnswer } from '../../activities/contract.ts';
+import type { ModelOutcome, ThinkAnswer } from '../../activities/contract/model.ts';
 import type { FullPlan } from '../../activities/model/plan.ts';
 import type { Segment } from '../../activities/model/transcript.ts';
 import type { Script } from '../model-server/script.ts';

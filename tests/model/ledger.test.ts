@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Observation } from '../../activities/contract.ts';
+import type { Observation } from '../../activities/contract/act.ts';
 import { findUnmet } from '../../activities/model/ledger.ts';
 
 const call = (seq: number, more: Partial<Observation> = {}): Observation => ({

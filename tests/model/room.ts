@@ -3,14 +3,14 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Observation } from '../../activities/contract/act.ts';
 import type {
   ModelActivities,
   ModelChoice,
-  Observation,
   PlanRequest,
-  Ref,
   ThinkRequest,
-} from '../../activities/contract.ts';
+} from '../../activities/contract/model.ts';
+import type { Ref } from '../../activities/contract/refs.ts';
 import { createModelActivities } from '../../activities/model/model-activities.ts';
 import { createBlobStore } from '../../audit/record/blobs.ts';
 import type { BlobStore } from '../../audit/record/blobs.ts';

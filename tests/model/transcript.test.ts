@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import type { Observation } from '../../activities/contract.ts';
+import type { Observation } from '../../activities/contract/act.ts';
 import type { Message } from '../../activities/model/conversation.ts';
 import { estimateTokens } from '../../activities/model/conversation.ts';
 import { toFrame } from '../../activities/model/frame.ts';

@@ -1,7 +1,7 @@
 /** Announces runs in tests, as the commands do for the operator. */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
-import type { MessageKind, Proof } from '../../activities/messages.ts';
+import type { MessageKind, Proof } from '../../activities/contract/messages.ts';
 import { signAnswer } from '../../audit/record/keys/answer-signature.ts';
 import { hashOf } from '../../audit/record/blobs.ts';
 import { signMessage, signOrder, toSignedRun } from '../../audit/record/keys/order-signature.ts';

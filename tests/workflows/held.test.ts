@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import { callsInTurn } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { TestAgent } from '../setup/agent.ts';

@@ -7,7 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
-import type { Proof } from '../../activities/messages.ts';
+import type { Proof } from '../../activities/contract/messages.ts';
 import { signMessage } from '../../audit/record/keys/order-signature.ts';
 import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
 import type { RunInput } from '../../workflows/contract.ts';

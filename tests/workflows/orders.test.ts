@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
-import type { Order } from '../../activities/contract.ts';
+import type { Order } from '../../activities/contract/approval.ts';
 import type { RunInput, RunResult } from '../../workflows/contract.ts';
 import { pauseRun, resumeRun, runView, sayToRun } from '../../workflows/contract.ts';
 import { toQueues, toWorkflowId } from '../../workflows/names.ts';

@@ -12,7 +12,7 @@ import {
   rewindRun,
   sayToRun,
 } from '../../workflows/contract.ts';
-import type { ApprovalDetails } from '../../activities/contract.ts';
+import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import type { ApprovalAnswer, ApprovalRequest, RunInput } from '../../workflows/contract.ts';
 import {
   callsInTurn,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Usage } from '../../activities/contract.ts';
+import type { Usage } from '../../activities/contract/model.ts';
 import {
   isNearlyUsedUp,
   isOfTool,

@@ -4,7 +4,7 @@
  */
 import { closeSync, fsyncSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Order } from '../../../activities/contract.ts';
+import type { Order } from '../../../activities/contract/approval.ts';
 import { toTempName } from '../../../config/temporary.ts';
 import { readTextIfAny, writeOnce } from '../once.ts';
 import { noncePattern } from './order-signature.ts';

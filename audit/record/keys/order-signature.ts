@@ -2,8 +2,8 @@
  * The operator's orders: what a worker carries out, and nothing else. Each is signed over all that it says, with a number that
  * is used once, so that nothing of it can be used for another run, folder or goal, nor a second time.
  */
-import type { Order } from '../../../activities/contract.ts';
-import type { Proof, SentMessage } from '../../../activities/messages.ts';
+import type { Order } from '../../../activities/contract/approval.ts';
+import type { Proof, SentMessage } from '../../../activities/contract/messages.ts';
 import type { PromotionInput, RunInput } from '../../../workflows/contract.ts';
 import { hashOf } from '../blobs.ts';
 import { toCanonical } from '../canonical.ts';

@@ -1,5 +1,5 @@
 /** What workflow code and activities say about messages of people to a run. Types only. */
-import type { Signature } from '../audit/record/keys/answer-signature.ts';
+import type { Signature } from '../../audit/record/keys/answer-signature.ts';
 
 export type MessageKind = 'pause' | 'resume' | 'cancel' | 'say' | 'rewind' | 'policyChanged';
 

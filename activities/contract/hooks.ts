@@ -1,5 +1,5 @@
 /** What workflow code and activities say about guardrail hooks. Types only. */
-import type { Call } from './contract.ts';
+import type { Call } from './refs.ts';
 
 /** A hook as the run got it at its start. */
 export interface HookInForce {

@@ -1,5 +1,5 @@
 /** What workflow code and activities say about the gate before the reviewer. Types only. */
-import type { Ref, SnapshotId } from './contract.ts';
+import type { Ref, SnapshotId } from './refs.ts';
 
 export interface InspectRequest {
   readonly run: string;

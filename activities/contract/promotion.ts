@@ -1,5 +1,5 @@
 /** What workflow code and activities say about bringing a staged run's change over. Types only. */
-import type { SnapshotId } from './contract.ts';
+import type { SnapshotId } from './refs.ts';
 
 /** `patch` changes files only; `commit` makes one commit of them besides, on what is checked out. */
 export type PromotionMode = 'patch' | 'commit';
