@@ -13,14 +13,14 @@ export interface MessageDependencies {
 }
 
 /** What anybody may send must not fill the log. */
-const mostLogged = 100;
+const maxLogged = 100;
 const stretchMs = 3_600_000;
 
 export function createMessageActivities({
   approvers,
   audit,
 }: MessageDependencies): MessageActivities {
-  const isFew = createFewTimes(mostLogged, stretchMs);
+  const isFew = createFewTimes(maxLogged, stretchMs);
   return {
     async checkMessages({ run, order, messages }) {
       const keys = approvers();

@@ -89,7 +89,7 @@ export async function verifyAnswers(
   return refused === undefined ? { ...heard, settled } : { ...heard, refused };
 }
 
-const longestNote = 2_000;
+const maxNoteLength = 2_000;
 
 /** An approval is about exactly what was shown; what a person wrote instead is approved by being written. */
 async function takeApproval(
@@ -103,7 +103,7 @@ async function takeApproval(
   const args = redactValue(redactor, await blobs.getJson<Action['args']>(edited));
   const action = { ...heard.action, args };
   const changed = hashOf(toCanonical(action));
-  const shown = JSON.stringify(args).slice(0, longestNote);
+  const shown = JSON.stringify(args).slice(0, maxNoteLength);
   return {
     action,
     digest: changed,

@@ -26,11 +26,11 @@ import { guardOf } from './guard.ts';
 import { Rejudged, failed, toOutcome } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import type { ToolContext } from './tool-context.ts';
-import { mostHashedBytes } from './versions.ts';
+import { maxHashedBytes } from './versions.ts';
 import type { Seen } from './versions.ts';
 
 const defaultTimeoutSeconds = 120;
-const mostEntries = 1_000;
+const maxEntries = 1_000;
 
 const changing: ReadonlySet<string> = new Set(['write_file', 'edit_file', 'delete_file']);
 
@@ -78,7 +78,7 @@ export async function carryOut(
     switch (tool) {
       case 'list_files': {
         const depth = (args['depth'] as number | undefined) ?? 3;
-        return toOutcome(listFiles(workspace, path, { depth, maxEntries: mostEntries, authorize }));
+        return toOutcome(listFiles(workspace, path, { depth, maxEntries: maxEntries, authorize }));
       }
       case 'read_file': {
         const lines = args as { startLine?: number; endLine?: number };
@@ -168,7 +168,7 @@ function findLarge(
 ): void {
   walk(workspace, path, false, (place) => {
     authorize('read', place.path);
-    if (lstatSync(inside(place.parent, place.leaf)).size > mostHashedBytes) return;
+    if (lstatSync(inside(place.parent, place.leaf)).size > maxHashedBytes) return;
     const sha256 = hashRegular(place)?.sha256;
     if (sha256 !== undefined) see(place.path, sha256);
   });

@@ -48,7 +48,7 @@ export interface Order {
 
 export type Answer = { readonly result: unknown } | { readonly problem: string };
 
-const mostMegabytes = 512;
+const maxMegabytes = 512;
 /** A command of this length is judged within milliseconds, whatever is in it. */
 const inlineCommand = 8_192;
 
@@ -113,7 +113,7 @@ function createThread(redactor: Redactor, deadlineMs: number): Thread {
     told = 0;
     toldPolicy = undefined;
     const started = new Worker(new URL('checks-thread.ts', import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: mostMegabytes },
+      resourceLimits: { maxOldGenerationSizeMb: maxMegabytes },
     });
     const hear = (answer: Answer): void => {
       if (started === worker) take?.(answer);

@@ -12,7 +12,7 @@ import { readText } from '../files/files.ts';
 import { PathRefused } from '../files/walk.ts';
 
 /** Longest file of which a diff is made, in bytes. */
-const longestDiffed = 262_144;
+const maxDiffedBytes = 262_144;
 
 export async function storeDetails(
   blobs: BlobStore,
@@ -72,7 +72,7 @@ const edit = (tool: string, before: string, args: Action['args']): string => {
 function readBefore(policy: Policy, workspace: string, path: string): string | undefined {
   try {
     return readText(workspace, path, {
-      maxBytes: longestDiffed,
+      maxBytes: maxDiffedBytes,
       authorize: (_, at) => {
         const { verdict, reason } = decidePath(policy, 'read', at);
         if (verdict !== 'allow') throw new PathRefused('policy', reason);

@@ -10,7 +10,7 @@ interface Expectation {
   readonly drift: DriftPolicy;
 }
 
-const mostNamed = 20;
+const maxNamed = 20;
 
 /**
  * Makes sure that the workspace holds what the run believes: after a rewind, on another host, or when a person changed files
@@ -44,14 +44,14 @@ async function settle(
     know(found);
     return { tree: found };
   }
-  const named = changes.slice(0, mostNamed).map(({ path }) => path);
+  const named = changes.slice(0, maxNamed).map(({ path }) => path);
   if (drift === 'ask') return { tree: found, drift: named, done: 'ask' };
   if (drift === 'restore') {
     // Whatever was there is kept in the store, under a ref of the run.
     await snapshots.keep(`${run}/drift/`, found);
     const { incomplete, left } = await snapshots.restore(tree);
     if (left.length > 0)
-      log.warn('not in any snapshot, so left as they are', { paths: left.slice(0, mostNamed) });
+      log.warn('not in any snapshot, so left as they are', { paths: left.slice(0, maxNamed) });
     if (incomplete.length > 0)
       log.warn('git objects were deleted and are kept nowhere: history is not all there', {
         incomplete,

@@ -12,8 +12,8 @@ import { PathRefused } from '../files/walk.ts';
 import { findWeakened } from '../files/test-changes.ts';
 import type { Transactions } from './transactions.ts';
 
-const longestDiff = 24_000;
-const mostManifestBytes = 256 * 1024;
+const maxDiffLength = 24_000;
+const maxManifestBytes = 256 * 1024;
 
 export interface InspectDependencies {
   readonly blobs: BlobStore;
@@ -46,7 +46,7 @@ export async function inspectWork(
     ];
     const problems = judged.flatMap((each) => each.problems);
     const remarks = judged.flatMap((each) => each.remarks);
-    const shown = diff.length > longestDiff ? `${diff.slice(0, longestDiff)}\n[…]` : diff;
+    const shown = diff.length > maxDiffLength ? `${diff.slice(0, maxDiffLength)}\n[…]` : diff;
     const text = [...problems, ...remarks, ...tellIgnored(ignored), '', shown].join('\n').trim();
     return {
       problems,
@@ -56,12 +56,12 @@ export async function inspectWork(
   });
 }
 
-const mostIgnored = 10;
+const maxIgnored = 10;
 
 /** What is left out of the diff is not left unsaid. */
 function tellIgnored(ignored: readonly FileChange[]): string[] {
   if (ignored.length === 0) return [];
-  const names = ignored.slice(0, mostIgnored).map(({ path }) => path);
+  const names = ignored.slice(0, maxIgnored).map(({ path }) => path);
   const more = ignored.length > names.length ? ', …' : '';
   return [
     `Also changed, but not shown because git ignored it before the run: ${names.join(', ')}${more} (${ignored.length}).`,
@@ -153,7 +153,7 @@ const manifests: readonly [file: string, fits: RegExp, command: string][] = [
 function findTestCommand(root: string): string | undefined {
   const read = (file: string): string | undefined => {
     try {
-      return readText(root, file, { maxBytes: mostManifestBytes, authorize: () => undefined });
+      return readText(root, file, { maxBytes: maxManifestBytes, authorize: () => undefined });
     } catch (error) {
       if (error instanceof PathRefused) return undefined;
       throw error;

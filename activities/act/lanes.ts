@@ -14,8 +14,8 @@ import { ensureTree } from './drift.ts';
 import { findMixed } from './screen.ts';
 import type { Transactions } from './transactions.ts';
 
-const longestDiff = 8_000;
-const mostNamed = 20;
+const maxDiffLength = 8_000;
+const maxNamed = 20;
 
 export interface LaneDependencies {
   readonly blobs: BlobStore;
@@ -87,7 +87,7 @@ function renderConflict(
   paths: readonly string[],
   { ours, theirs, changed }: Sides,
 ): string {
-  const foreign = changed.slice(0, mostNamed).map(({ path }) => path);
+  const foreign = changed.slice(0, maxNamed).map(({ path }) => path);
   return [
     `Steps that ran in parallel changed the same places: ${paths.join(', ')}. The work of step ${step} was not merged.`,
     `Merged into the workspace: ${toNames(batch.merged)}. Not merged: ${toNames([step, ...batch.left])}.`,
@@ -96,8 +96,8 @@ function renderConflict(
       : [
           `Changed in the workspace in the meantime, not by any of the steps: ${foreign.join(', ')}.`,
         ]),
-    `Changes in the workspace since the steps began:\n${ours.slice(0, longestDiff)}`,
-    `Changes of step ${step} that were not merged:\n${theirs.slice(0, longestDiff)}`,
+    `Changes in the workspace since the steps began:\n${ours.slice(0, maxDiffLength)}`,
+    `Changes of step ${step} that were not merged:\n${theirs.slice(0, maxDiffLength)}`,
   ].join('\n\n');
 }
 

@@ -24,8 +24,8 @@ export interface Committer {
 }
 
 const timeoutMs = 120_000;
-const mostOutputBytes = 16 * 1024 * 1024;
-const mostNamed = 20;
+const maxOutputBytes = 16 * 1024 * 1024;
+const maxNamed = 20;
 
 /** Nothing of the folder's settings starts a program. */
 const quiet = [
@@ -65,7 +65,7 @@ export function createCommitter(
         sandbox: dependencies.sandbox,
         signal,
         timeoutMs,
-        maxOutputBytes: mostOutputBytes,
+        maxOutputBytes: maxOutputBytes,
         spillDir: dependencies.spillDir,
         limits: policy.sandbox,
         guard: guardOf(policy),
@@ -97,7 +97,7 @@ export function createCommitter(
       const mixed = changed.filter((path) => uncommitted.has(path));
       if (mixed.length === 0) return;
       throw new CommitRefused(
-        `These files have uncommitted changes: ${mixed.slice(0, mostNamed).join(', ')}. Commit or stash them first, or leave out --commit.`,
+        `These files have uncommitted changes: ${mixed.slice(0, maxNamed).join(', ')}. Commit or stash them first, or leave out --commit.`,
       );
     },
     async commit(changed) {
@@ -126,13 +126,13 @@ function requireRepository(target: string): void {
   );
 }
 
-const longestSubject = 72;
+const maxSubjectLength = 72;
 
 /** The goal as message, its first line as subject, and the run as trailer. */
 function toMessage(goal: string, run: string): string {
   const [first = '', ...rest] = goal.trim().split('\n');
-  const short = first.length <= longestSubject;
-  const subject = short ? first : `${first.slice(0, longestSubject - 1)}…`;
+  const short = first.length <= maxSubjectLength;
+  const subject = short ? first : `${first.slice(0, maxSubjectLength - 1)}…`;
   const body = (short ? rest.join('\n') : goal).trim();
   return [subject, body, `Dev-Agent-Run: ${run}`].filter((part) => part !== '').join('\n\n');
 }

@@ -25,7 +25,7 @@ export interface PromoteDependencies extends ActDependencies {
   readonly offLimits: (folder: string) => string | undefined;
 }
 
-const mostNamed = 50;
+const maxNamed = 50;
 
 /** A promotion is an operator's order, not a tool call: no rule of the tools is asked. */
 const decision: Decision = {
@@ -118,7 +118,7 @@ async function refuse(
 ): Promise<PromoteResult> {
   const result: PromoteResult =
     error instanceof Conflict
-      ? { state: 'conflict', paths: error.paths.slice(0, mostNamed) }
+      ? { state: 'conflict', paths: error.paths.slice(0, maxNamed) }
       : { state: 'refused', reason: error.message };
   await audit.append({
     kind: 'promotion',
@@ -209,7 +209,7 @@ async function apply(
   failpoint('promote.after');
   const commit = changed.length === 0 ? undefined : await committer?.commit(changed);
   return {
-    changes: changed.slice(0, mostNamed),
+    changes: changed.slice(0, maxNamed),
     ignored: ignored.length === 0 ? undefined : ignored.length,
     commit,
   };

@@ -15,8 +15,8 @@ import type { Ended } from './call-notes.ts';
 import type { ProtectedChange } from './screen.ts';
 
 /** Longest file whose lines are shown, in bytes; of a longer one its size and sha256 are. */
-const longestShown = 262_144;
-const mostNamed = 20;
+const maxShownBytes = 262_144;
+const maxNamed = 20;
 
 /** The decision on a command whose change is held back: the first rule that asks, and every path. */
 export function toDecision(
@@ -35,7 +35,7 @@ export function toDecision(
 }
 
 const nameAll = (changes: readonly { readonly path: string }[]): string => {
-  const named = changes.slice(0, mostNamed).map(({ path }) => JSON.stringify(path));
+  const named = changes.slice(0, maxNamed).map(({ path }) => JSON.stringify(path));
   const left = changes.length - named.length;
   return `${named.join(', ')}${left > 0 ? ` and ${left} others` : ''}`;
 };
@@ -87,7 +87,7 @@ const read = async (
   entry === undefined ? undefined : await snapshots.content(entry);
 
 const isShown = (bytes: Buffer | undefined): boolean =>
-  bytes === undefined || (bytes.length <= longestShown && isUtf8(bytes) && !bytes.includes(0));
+  bytes === undefined || (bytes.length <= maxShownBytes && isUtf8(bytes) && !bytes.includes(0));
 
 const toPatch = (path: string, before: Buffer | undefined, after: Buffer | undefined): string => {
   const [old, fresh] = [before?.toString('utf8') ?? '', after?.toString('utf8') ?? ''];
@@ -100,7 +100,7 @@ const toPatch = (path: string, before: Buffer | undefined, after: Buffer | undef
 /** What the model reads behind the command's output; empty where nothing protected was put back or asked about. */
 export function renderEnded({ screened, conflict, answer }: Ended, approval?: Approval): string {
   if (conflict !== undefined)
-    return `\n[dev-agent: nothing this command did was applied. While it waited for an answer, the same files were changed by others: ${conflict.slice(0, mostNamed).join(', ')}. Run it again.]\n`;
+    return `\n[dev-agent: nothing this command did was applied. While it waited for an answer, the same files were changed by others: ${conflict.slice(0, maxNamed).join(', ')}. Run it again.]\n`;
   if (screened === undefined) return '';
   const lines = renderRefusals(screened.denied);
   if (screened.state === 'asks') {
@@ -122,7 +122,7 @@ export const renderWithheld = (denied: readonly ProtectedChange[]): string =>
   `\n[dev-agent: ${renderRefusals(denied).join('\n')}]\n`;
 
 function renderRefusals(denied: readonly ProtectedChange[]): string[] {
-  const lines = denied.slice(0, mostNamed).map(toRefusal);
+  const lines = denied.slice(0, maxNamed).map(toRefusal);
   const left = denied.length - lines.length;
   return left > 0 ? [...lines, `… and ${left} more.`] : lines;
 }

@@ -20,10 +20,10 @@ export interface Read {
 
 /** Files that runs wrote themselves, as far as this process knows: reading them again brings nothing new. */
 const written = new Map<string, Set<string>>();
-const mostRuns = 64;
+const maxRuns = 64;
 
 /** Words of a command that may name a file; more are not looked at. */
-const mostWords = 200;
+const maxWords = 200;
 
 /**
  * Whether a result brought text from outside: the network, or files that were not in the commit the run began from. Of a command's
@@ -44,7 +44,7 @@ function noteWritten(run: string, paths: readonly string[]): void {
   written.delete(run);
   written.set(run, own);
   for (const oldest of written.keys()) {
-    if (written.size <= mostRuns) break;
+    if (written.size <= maxRuns) break;
     written.delete(oldest);
   }
 }
@@ -88,7 +88,7 @@ function toNamed(line: ReturnType<typeof toCommandLine>, workspace: string): str
             .map((word) => (word.startsWith('/') ? word : join(cwd, word))),
         );
   return words
-    .slice(0, mostWords)
+    .slice(0, maxWords)
     .map((word) => (word.startsWith(`${workspace}/`) ? word.slice(workspace.length + 1) : word))
     .map((word) => normalize(word).replace(/\/$/, ''))
     .filter((word) => word !== '.' && !word.startsWith('/') && existsSync(join(workspace, word)));

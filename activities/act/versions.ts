@@ -21,9 +21,9 @@ export interface Seen {
   readonly sha256: string | null;
 }
 
-const mostHeads = 32;
+const maxHeads = 32;
 /** A larger file is not looked at for its version: it takes too long. */
-export const mostHashedBytes = 64 * 1024 * 1024;
+export const maxHashedBytes = 64 * 1024 * 1024;
 const known = new WeakMap<BlobStore, Map<Ref, Versions>>();
 
 /** What a run knows with `head` as its last observation. Reads only what came since a head it was asked for before. */
@@ -43,7 +43,7 @@ export async function readVersions(blobs: BlobStore, head: Ref | undefined): Pro
     heads.delete(head);
     heads.set(head, versions);
     const [oldest] = heads.keys();
-    if (heads.size > mostHeads && oldest !== undefined) heads.delete(oldest);
+    if (heads.size > maxHeads && oldest !== undefined) heads.delete(oldest);
   }
   return versions;
 }
@@ -77,7 +77,7 @@ const requireKnown = (
     );
   // What an edit replaces it has to know; an empty file has nothing to lose.
   if (operation === 'edit' || bytes === 0) return;
-  if (bytes > mostHashedBytes)
+  if (bytes > maxHashedBytes)
     throw new PathRefused(
       'too-large',
       `${path} has ${bytes} bytes, too many for the file tools. Nothing was written. Move it aside with a command (mv), or ask the user.`,

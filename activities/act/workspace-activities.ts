@@ -34,11 +34,11 @@ import { promote } from './promote.ts';
 import { openStage } from './stage.ts';
 
 const heartbeatMs = 1_000;
-const mostTries = 3;
+const maxTries = 3;
 const factsEntries = 300;
-const mostChanges = 50;
-const mostUncovered = 20;
-const mostRisky = 20;
+const maxChanges = 50;
+const maxUncovered = 20;
+const maxRisky = 20;
 
 type Opened = Extract<OpenResult, { ok: true }>;
 
@@ -204,9 +204,9 @@ export function createWorkspaceActivities(
         await leases.release(run);
         return {
           report,
-          changes: changes.slice(0, mostChanges),
+          changes: changes.slice(0, maxChanges),
           ignored: ignored.length === 0 ? undefined : ignored.length,
-          left: left.length === 0 ? undefined : left.slice(0, mostUncovered),
+          left: left.length === 0 ? undefined : left.slice(0, maxUncovered),
         };
       }),
   };
@@ -249,7 +249,7 @@ export function createWorkspaceActivities(
   ): Promise<Pick<Opened, 'gitSettings'>> {
     const { gitFolders } = await surveyorOf(root, guardOf(rules)).look();
     const settings = (await findRiskySettings(root, gitFolders))
-      .slice(0, mostRisky)
+      .slice(0, maxRisky)
       .map(renderRisky);
     if (settings.length === 0) return {};
     if (!(await audit.has({ kind: 'git-settings', run })))
@@ -315,7 +315,7 @@ export function createWorkspaceActivities(
         return captured;
       },
     );
-    const left = uncovered.slice(0, mostUncovered);
+    const left = uncovered.slice(0, maxUncovered);
     return { tree, uncovered: left.length === 0 ? undefined : left };
   }
 
@@ -358,7 +358,7 @@ async function orElse<T>(instead: T, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    if (Context.current().info.attempt < mostTries || ['ENOSPC', 'EDQUOT'].includes(code))
+    if (Context.current().info.attempt < maxTries || ['ENOSPC', 'EDQUOT'].includes(code))
       throw error;
     return instead;
   }

@@ -26,7 +26,7 @@ export async function copyWorkspace(
     if (existsSync(original))
       await run('cp', ['-a', '--reflink=auto', `${original}/.`, temp], {
         env: { ...process.env, LC_ALL: 'C' },
-        maxBuffer: mostSaid,
+        maxBuffer: maxSaid,
       }).catch(passOver);
     renameSync(temp, copy);
   }
@@ -36,7 +36,7 @@ export async function copyWorkspace(
   return real;
 }
 
-const mostSaid = 64 * 1024 * 1024;
+const maxSaid = 64 * 1024 * 1024;
 
 /** A file that cannot be read or is out of reach does not keep the rest from being copied; a full disk does. */
 function passOver(error: unknown): void {

@@ -9,10 +9,10 @@ import type { View } from '../snapshots/git.ts';
 /** Files of variables whose values are secret; those that show what to write are not. */
 const dotenv = /^\.env(?:rc|\.(?!example$|sample$|template$|dist$|defaults?$).+)?$/;
 const largestFile = 262_144;
-const mostFiles = 2_000;
-const mostTreeBytes = 67_108_864;
+const maxFiles = 2_000;
+const maxTreeBytes = 67_108_864;
 /** Of the indexes of packs: about a million objects. Larger repositories are left to what shows by its form. */
-const mostIndexBytes = 33_554_432;
+const maxIndexBytes = 33_554_432;
 
 const git = createGit('history');
 
@@ -59,7 +59,7 @@ function toStamp(objects: string): string | undefined {
   const packs = folders.includes('pack') ? readdirSync(join(objects, 'pack')) : [];
   const indexes = packs.filter((name) => name.endsWith('.idx'));
   const bytes = indexes.reduce((sum, name) => sum + lstatSync(join(objects, 'pack', name)).size, 0);
-  if (bytes > mostIndexBytes) return undefined;
+  if (bytes > maxIndexBytes) return undefined;
   return folders.map((name) => `${name}/${lstatSync(join(objects, name)).mtimeMs}`).join(' ');
 }
 
@@ -76,7 +76,7 @@ async function readValues(view: View, seen: Set<string>): Promise<SecretValue[]>
     const [id = '', type, size] = line.split(' ');
     if (type !== 'tree' || seen.has(id)) continue;
     bytes += Number(size);
-    if (bytes > mostTreeBytes) break;
+    if (bytes > maxTreeBytes) break;
     trees.push(id);
   }
   const files = new Set<string>();
@@ -84,7 +84,7 @@ async function readValues(view: View, seen: Set<string>): Promise<SecretValue[]>
     seen.add(id);
     for (const file of findFiles(content, id.length / 2)) files.add(file);
   }
-  const wanted = [...files].filter((id) => !seen.has(id)).slice(0, mostFiles);
+  const wanted = [...files].filter((id) => !seen.has(id)).slice(0, maxFiles);
   const sizes = await git(view, ['cat-file', '--batch-check=%(objectname) %(objectsize)'], {
     input: toLines(wanted),
   });

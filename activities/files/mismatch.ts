@@ -24,12 +24,12 @@ export function describeMissing(text: string, piece: string, path: string): stri
   return `${head} Closest match to its first line:\n${shown.join('\n')}\nCopy the text exactly, including white space.`;
 }
 
-const mostCompared = 20_000;
+const maxCompared = 20_000;
 const leastAlike = 0.6;
 
 /** Up to three lines: those that hold the wanted one but for white space, else those most like it. */
 function findNear(lines: readonly string[], wanted: string): number[] {
-  const squeezed = lines.slice(0, mostCompared).map(squeeze);
+  const squeezed = lines.slice(0, maxCompared).map(squeeze);
   const holding = squeezed.flatMap((line, index) => (line.includes(wanted) ? [index] : []));
   if (holding.length > 0) return holding.slice(0, 3);
   const pairs = toPairs(wanted);

@@ -17,10 +17,10 @@ export interface SearchOptions {
   readonly signal: AbortSignal;
 }
 
-const mostBytes = 200_000;
+const maxBytes = 200_000;
 const timeoutMs = 30_000;
-const mostPerFile = 200;
-const mostColumns = 300;
+const maxPerFile = 200;
+const maxColumns = 300;
 
 /**
  * One of the policy's patterns as ripgrep's: there `x/**` leaves out x itself, and a name without a slash is at any depth.
@@ -45,9 +45,9 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
     '--hidden',
     '--sort=path',
     '--max-count',
-    String(mostPerFile),
+    String(maxPerFile),
     '--max-columns',
-    String(mostColumns),
+    String(maxColumns),
     '--max-columns-preview',
     '--no-require-git',
     ...(glob === undefined ? [] : ['--glob', glob]),
@@ -80,7 +80,7 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
     reject: false,
     stdin: 'ignore',
     timeout: timeoutMs,
-    maxBuffer: mostBytes,
+    maxBuffer: maxBytes,
     cancelSignal: signal,
     forceKillAfterDelay: 500,
   });

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { inertEnvironment } from '../sandbox/git/environment.ts';
 
 const run = promisify(execFile);
-const mostBytes = 268_435_456;
+const maxBytes = 268_435_456;
 
 /** Nothing of the repository's or the user's settings starts a program, and nothing is fetched, were it missing here. */
 const settings = ['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'safe.directory=*'];
@@ -13,7 +13,7 @@ async function askGit(root: string, args: readonly string[]): Promise<Buffer> {
   const options = settings.flatMap((setting) => ['-c', setting]);
   const { stdout } = await run('git', ['-C', root, ...options, ...args], {
     encoding: 'buffer',
-    maxBuffer: mostBytes,
+    maxBuffer: maxBytes,
     env: {
       ...inertEnvironment(),
       GIT_OPTIONAL_LOCKS: '0',
@@ -36,7 +36,7 @@ export async function readHead(root: string): Promise<string | undefined> {
 }
 
 const known = new Map<string, Promise<ReadonlySet<string>>>();
-const mostKnown = 8;
+const maxKnown = 8;
 
 /** Paths below `root` of all files of a commit, and of the folders above them. Empty when git cannot tell. */
 export function listTracked(root: string, head: string): Promise<ReadonlySet<string>> {
@@ -45,7 +45,7 @@ export function listTracked(root: string, head: string): Promise<ReadonlySet<str
   known.delete(key);
   known.set(key, found);
   for (const oldest of known.keys()) {
-    if (known.size <= mostKnown) break;
+    if (known.size <= maxKnown) break;
     known.delete(oldest);
   }
   return found;

@@ -43,7 +43,7 @@ export interface WalkMode {
 /** `O_PATH` (open(2)): names a file without opening it. Not in Node's constants; the same on x64 and arm64. */
 const oPath = 0o10000000;
 const folderFlags = oPath | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-const mostLinks = 40;
+const maxLinks = 40;
 
 /** Address of a name inside an open folder: the kernel resolves nothing but this one name. */
 export const inside = (parent: number, leaf: string): string => `/proc/self/fd/${parent}/${leaf}`;
@@ -109,8 +109,8 @@ export function walk<T>(
     [...open.slice(1).map((folder) => folder.name), ...names].join('/') || '.';
   const follow = (target: string): void => {
     links += 1;
-    if (links > mostLinks)
-      throw new PathRefused('too-many-links', `${path} goes through more than ${mostLinks} links.`);
+    if (links > maxLinks)
+      throw new PathRefused('too-many-links', `${path} goes through more than ${maxLinks} links.`);
     if (target.startsWith('/')) {
       // Absolute targets are fine as long as they lead back in.
       const names = toNames(root, target);

@@ -57,7 +57,7 @@ export type RawReply = Omit<ModelReply, 'protocol' | 'ms' | 'usage'> & {
   readonly usage?: Omit<Usage, 'estimated'>;
 };
 
-const longestId = 64;
+const maxIdLength = 64;
 
 /**
  * Small servers leave ids out or repeat them; a conversation needs each once. New ids count on from the calls before,
@@ -75,7 +75,7 @@ export function toUniqueIds(
   return calls.map((call) => {
     let { id } = call;
     let number = seen.size;
-    while (id === '' || id.length > longestId || seen.has(id)) {
+    while (id === '' || id.length > maxIdLength || seen.has(id)) {
       number += 1;
       id = `call_${number}`;
     }

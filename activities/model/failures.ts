@@ -27,17 +27,17 @@ export class ModelFailure extends Error {
   }
 }
 
-const longestRetryAfterMs = 600_000;
+const maxRetryAfterMs = 600_000;
 
 /** `retry-after-ms` beats `retry-after`, which is seconds or a date (RFC 9110, 10.2.3). At most 10 minutes. */
 export function readRetryAfter(headers: Headers | undefined, now: number): number | undefined {
   const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
-  if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, longestRetryAfterMs);
+  if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, maxRetryAfterMs);
   const text = headers?.get('retry-after');
   if (text === null || text === undefined) return undefined;
   // Not parseFloat: it would read a date that begins with its year as seconds.
   const wait = /^[\d.]+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
-  return Number.isFinite(wait) ? Math.min(Math.max(wait, 0), longestRetryAfterMs) : undefined;
+  return Number.isFinite(wait) ? Math.min(Math.max(wait, 0), maxRetryAfterMs) : undefined;
 }
 
 /** How a server is named in messages: without the user and password its address may carry. */
@@ -112,7 +112,7 @@ export function toModelFailure(error: unknown, address: string, apiKey?: string)
     : fail('cut', `cut its answer short: ${reasonOf(error)}`);
 }
 
-const longestText = 500;
+const maxTextLength = 500;
 
 /** One short line. Servers may repeat the key they were sent, and proxies send whole pages. */
 function toShort(happened: string, apiKey: string | undefined): string {
@@ -120,7 +120,7 @@ function toShort(happened: string, apiKey: string | undefined): string {
     apiKey === undefined || apiKey === '' ? happened : happened.replaceAll(apiKey, '[key]');
   const page = open.search(/<(?:!doctype|html)/i);
   const text = page === -1 ? open : `${open.slice(0, page).trimEnd()} and a web page`;
-  return text.replaceAll(/\s+/g, ' ').trim().slice(0, longestText).replace(/\.$/, '');
+  return text.replaceAll(/\s+/g, ' ').trim().slice(0, maxTextLength).replace(/\.$/, '');
 }
 
 function reasonOf(error: Error): string {

@@ -21,9 +21,9 @@ export interface Asking {
 }
 
 /** Answers a model may get wrong before it counts as unable. */
-const mostTries = 3;
+const maxTries = 3;
 /** Tries of Temporal's on a server that is there but fails, before the run waits visibly. */
-const mostAttempts = 5;
+const maxAttempts = 5;
 
 /**
  * Asks until the answer is usable; the reason goes back to the model, at most 3 tries in all.
@@ -37,7 +37,7 @@ export async function askUntilUsable<T>(
   let ms = 0;
   let reason = '';
   const added: Message[] = [];
-  for (let attempt = 1; attempt <= mostTries; attempt++) {
+  for (let attempt = 1; attempt <= maxTries; attempt++) {
     let reply: ModelReply;
     try {
       reply = await asking.client.ask(
@@ -59,7 +59,7 @@ export async function askUntilUsable<T>(
     added.push(...toCorrection(reply, question.ask.tools !== undefined, reason));
   }
   const { model } = question.ask.endpoint;
-  return { kind: 'invalid', reason: `${reason} (${mostTries} tries)`, usage, model, ms };
+  return { kind: 'invalid', reason: `${reason} (${maxTries} tries)`, usage, model, ms };
 }
 
 const cutByLimit = {
@@ -119,7 +119,7 @@ function toOutcome(failure: ModelFailure, attempt: number): ModelOutcome<never> 
     case 'timeout':
     case 'cut':
     case 'malformed':
-      if (attempt >= mostAttempts) {
+      if (attempt >= maxAttempts) {
         return { kind: 'unavailable', address, reason, retryAfterMs };
       }
       throw ApplicationFailure.create({

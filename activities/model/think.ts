@@ -16,7 +16,7 @@ const tools: readonly ToolSpec[] = catalogue.map((tool) => ({
 }));
 
 /** More calls in one turn than this are refused: a model that sends them is lost. */
-const mostCalls = 16;
+const maxCalls = 16;
 
 /** One turn: reads the conversation, adds what came of the last turn, asks, stores what was added. */
 export async function askThink(role: Role, request: ThinkRequest) {
@@ -111,8 +111,8 @@ function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string
         : 'Every answer must call a tool. If the step is done, call finish_step; if only the user can decide, call ask_human.',
     };
   }
-  if (calls.length > mostCalls)
-    return { ok: false, reason: `At most ${mostCalls} calls at once, got ${calls.length}.` };
+  if (calls.length > maxCalls)
+    return { ok: false, reason: `At most ${maxCalls} calls at once, got ${calls.length}.` };
   const args: Readonly<Record<string, unknown>>[] = [];
   for (const call of calls) {
     const parsed = parseArguments(call.name, call.arguments);

@@ -14,7 +14,7 @@ export interface Segment {
   readonly args: readonly Readonly<Record<string, unknown>>[];
 }
 
-const mostCached = 500;
+const maxCached = 500;
 
 /** Reads and stores segments; the last few hundred stay in memory, parsed. */
 export function createTranscripts(blobs: BlobStore) {
@@ -23,7 +23,7 @@ export function createTranscripts(blobs: BlobStore) {
     cache.delete(ref);
     cache.set(ref, segment);
     const oldest = cache.keys().next().value;
-    if (cache.size > mostCached && oldest !== undefined) cache.delete(oldest);
+    if (cache.size > maxCached && oldest !== undefined) cache.delete(oldest);
     return segment;
   };
   const read = async (ref: Ref): Promise<Segment> =>

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 const timeoutMs = 5_000;
-const mostRepositories = 20;
+const maxRepositories = 20;
 /** How long what git said is good where no settings of the repository changed: those of the user may have. */
 const freshMs = 30_000;
 
@@ -16,7 +16,7 @@ interface Known {
 }
 
 const known = new Map<string, Known>();
-const mostKnown = 200;
+const maxKnown = 200;
 
 /**
  * Folders inside the workspace, relative to it, from which git takes hooks because `core.hooksPath` says so; `.` for the
@@ -28,7 +28,7 @@ export async function readHooksFolders(
 ): Promise<string[]> {
   const repositories = gitFolders
     .filter((folder) => folder === '.git' || folder.endsWith('/.git'))
-    .slice(0, mostRepositories);
+    .slice(0, maxRepositories);
   const folders = await Promise.all(repositories.map((folder) => readOne(root, folder)));
   return [...new Set(folders.flatMap((folder) => folder ?? []))];
 }
@@ -39,7 +39,7 @@ async function readOne(root: string, gitFolder: string): Promise<string | undefi
   const before = known.get(key);
   if (before?.stamp === stamp && performance.now() - before.at < freshMs) return before.folder;
   const folder = await ask(root, dirname(gitFolder));
-  if (known.size >= mostKnown) known.clear();
+  if (known.size >= maxKnown) known.clear();
   known.set(key, { stamp, at: performance.now(), folder });
   return folder;
 }

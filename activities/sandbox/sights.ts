@@ -76,7 +76,7 @@ export async function findNewSights(
 }
 
 /** Folders within folders, each closed. */
-const mostRounds = 40;
+const maxRounds = 40;
 
 /** The workspace with every folder that a command has closed open again to its owner: nothing is to hide there. */
 export async function lookOpened(
@@ -87,7 +87,7 @@ export async function lookOpened(
   const surveyor = surveyorOf(root, guard);
   const tried = new Set(before);
   let survey = await surveyor.look();
-  for (let round = 0; round < mostRounds; round += 1) {
+  for (let round = 0; round < maxRounds; round += 1) {
     const fresh = survey.closed.filter((path) => !tried.has(path));
     if (fresh.length === 0) break;
     for (const path of fresh) open(join(root, path));
@@ -131,7 +131,7 @@ function isSurelyCovered(root: string, path: string): boolean {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return true;
   if (!stat.isSymbolicLink()) {
-    if (!stat.isFile() || stat.size > workspaceCoverage.mostIgnoredBytes) return false;
+    if (!stat.isFile() || stat.size > workspaceCoverage.maxIgnoredBytes) return false;
     try {
       accessSync(file, constants.R_OK);
     } catch {

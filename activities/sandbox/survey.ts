@@ -26,8 +26,8 @@ export interface Survey {
 }
 
 interface Surveyor {
-  /** The workspace as it is, or as it was at most `mostAgeMs` ago. */
-  look(mostAgeMs?: number): Promise<Survey>;
+  /** The workspace as it is, or as it was at most `maxAgeMs` ago. */
+  look(maxAgeMs?: number): Promise<Survey>;
 }
 
 /** What stands in one folder. */
@@ -52,7 +52,7 @@ const tickMs = 50;
 const foldersAtOnce = 200;
 /** Fetched by package managers: nothing in there is the person's. */
 const skipped = new Set(['node_modules', '.venv']);
-const mostSurveyors = 8;
+const maxSurveyors = 8;
 const surveyors = new WeakMap<Guard, Map<string, Surveyor>>();
 
 /** The one surveyor of a workspace. Those used last are kept: a worker has few, and lanes come and go. */
@@ -63,7 +63,7 @@ export function surveyorOf(root: string, guard: Guard): Surveyor {
   known.delete(root);
   known.set(root, surveyor);
   const [oldest] = known.keys();
-  if (known.size > mostSurveyors && oldest !== undefined) known.delete(oldest);
+  if (known.size > maxSurveyors && oldest !== undefined) known.delete(oldest);
   return surveyor;
 }
 
@@ -73,8 +73,8 @@ function createSurveyor(root: string, guard: Guard): Surveyor {
   /** `isWhole`: every folder could be read and is known. */
   let last: { readonly survey: Survey; readonly at: number; readonly isWhole: boolean } | undefined;
   return {
-    async look(mostAgeMs = 0) {
-      if (last !== undefined && performance.now() - last.at < mostAgeMs) return last.survey;
+    async look(maxAgeMs = 0) {
+      if (last !== undefined && performance.now() - last.at < maxAgeMs) return last.survey;
       if (last?.isWhole === true && (await isUnchanged())) {
         last = { ...last, at: performance.now() };
         return last.survey;
@@ -202,7 +202,7 @@ function holdsUnnamed(
     }));
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const { at, names: inHere } = next;
-    if (at.length > longestPath) return true;
+    if (at.length > maxPathLength) return true;
     for (const entry of readdirSync(at, { withFileTypes: true, encoding: 'buffer' })) {
       const name = entry.name.toString();
       if (name === '.git' || isNamed(guard, inHere, name)) return true;
@@ -217,7 +217,7 @@ function holdsUnnamed(
 }
 
 /** Bytes of a path that can be mounted over and looked into, with room for a name in it. */
-const longestPath = 4096 - 256 - 1;
+const maxPathLength = 4096 - 256 - 1;
 
 /** Submodules and work trees keep git folders of their own in a git folder; nothing else in it is looked at. */
 const insideGit = ['modules', 'worktrees'];
@@ -253,7 +253,7 @@ async function walkFolders(
     if (folder.isGit) gitFolders.push(path);
     for (const name of folder.folders)
       if (!folder.isGit || insideGit.includes(name)) {
-        if (Buffer.byteLength(`${root}/${inHere(name)}`) > longestPath) hidden.push(inHere(name));
+        if (Buffer.byteLength(`${root}/${inHere(name)}`) > maxPathLength) hidden.push(inHere(name));
         else todo.push([...names, name]);
       }
   }

@@ -58,7 +58,7 @@ async function captureRepository(
 }
 
 /** Up to here, a look at every file from this process takes less time than the start of one git. */
-const mostStamped = 300;
+const maxStamped = 300;
 
 /** Without what repositories in the folder keep for themselves. */
 const filesCoverage: Coverage = {
@@ -71,7 +71,7 @@ async function scanFiles(
   view: View,
   memory: Memory,
 ): Promise<Pick<NonNullable<Memory['files']>, 'scan' | 'look'>> {
-  const stamp = stampFolder(view.folder, filesCoverage, mostStamped);
+  const stamp = stampFolder(view.folder, filesCoverage, maxStamped);
   if (stamp !== undefined && memory.files?.stamp === stamp.hash) return memory.files;
   const scan = await scanFolder(shadow, view, workspaceCoverage, memory.files?.scan.held);
   const look = await lookAtModes(shadow, view, scan, memory.files?.look);
@@ -84,7 +84,7 @@ const toMemory = (stamp: Stamp | undefined): { readonly stamp?: string } =>
   stamp?.settled === true ? { stamp: stamp.hash } : {};
 
 /** git itself takes no larger file for one that says where the git folder is. */
-const mostPointerBytes = 1024 * 1024;
+const maxPointerBytes = 1024 * 1024;
 
 function isOpen(folder: string): boolean {
   try {
@@ -106,7 +106,7 @@ async function captureGitFolder(shadow: Shadow, path: BytePath, memory: Memory):
   if (stat === undefined) return { left: [] };
   if (!stat.isDirectory()) {
     const pointer =
-      stat.size > mostPointerBytes
+      stat.size > maxPointerBytes
         ? undefined
         : readEntry(shadow.objects, dirname(view.folder), '.git');
     return pointer === undefined ? { left: ['.git'] } : { pointer, left: [] };

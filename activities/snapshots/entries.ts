@@ -78,8 +78,8 @@ export async function findEntry(
 }
 
 /** Reading and hashing more than this here would hold up everything else in the process. */
-const mostPaths = 32;
-const mostBytes = 1024 * 1024;
+const maxPaths = 32;
+const maxBytes = 1024 * 1024;
 
 /** The tree with these paths as they are on disk now; undefined where that is better left to git: many or large files. */
 export async function overlay(
@@ -88,9 +88,9 @@ export async function overlay(
   tree: string,
   paths: readonly BytePath[],
 ): Promise<string | undefined> {
-  if (paths.length > mostPaths) return undefined;
+  if (paths.length > maxPaths) return undefined;
   const sizes = paths.map((path) => sizeAt(toFile(root, path)));
-  if (sizes.reduce((sum, size) => sum + size, 0) > mostBytes) return undefined;
+  if (sizes.reduce((sum, size) => sum + size, 0) > maxBytes) return undefined;
   let result: string | undefined = tree;
   // A folder in place of a file: the file goes before what is in the folder comes.
   for (const path of paths.toSorted())

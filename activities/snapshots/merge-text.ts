@@ -4,7 +4,7 @@ import { GitError } from './git.ts';
 import type { Shadow } from './shadow.ts';
 
 /** Larger texts are left to people. */
-const mostMergedBytes = 4 * 1024 * 1024;
+const maxMergedBytes = 4 * 1024 * 1024;
 
 interface Texts {
   readonly base: string;
@@ -20,7 +20,7 @@ export async function mergeText(shadow: Shadow, ids: Texts): Promise<string | un
     await objects.read(ids.ours),
     await objects.read(ids.theirs),
   ];
-  if ([base, ours, theirs].some((text) => text.length > mostMergedBytes || text.includes(0)))
+  if ([base, ours, theirs].some((text) => text.length > maxMergedBytes || text.includes(0)))
     return undefined;
   const folder = mkdtempSync(join(repository, 'merge-'));
   try {

@@ -9,10 +9,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BytePath } from './byte-path.ts';
 import { parentOf, toFile } from './byte-path.ts';
 import { lookAt } from './entries.ts';
-import type { View } from './git.ts';
+import type { Git, View } from './git.ts';
 import { splitNul } from './git.ts';
 import type { Scan } from './scan.ts';
-import type { Shadow } from './shadow.ts';
 
 /** Path of a file or folder, '' for the repository's own → its permission bits, where they are not plain. */
 export type Modes = ReadonlyMap<BytePath, number>;
@@ -59,14 +58,14 @@ function put(modes: Map<BytePath, number>, path: BytePath, mode: number | undefi
 const recentMs = 2_000;
 
 /** So many at a time, for everything else in this process. */
-const mostAtOnce = 2_000;
+const maxAtOnce = 2_000;
 
 /**
  * The modes of what a scan covers. Given the last look, only what the scan found changed is looked at again, and every folder:
  * a change of bits changes a file's ctime, which git compares, too.
  */
 export async function lookAtModes(
-  { git }: Pick<Shadow, 'git'>,
+  { git }: { readonly git: Git },
   view: View,
   scan: Pick<Scan, 'empty' | 'changed'>,
   last?: Look,
@@ -107,7 +106,7 @@ async function inTurns(
 ): Promise<void> {
   for (const [index, path] of paths.entries()) {
     work(path);
-    if (index % mostAtOnce === mostAtOnce - 1) await nextTurn();
+    if (index % maxAtOnce === maxAtOnce - 1) await nextTurn();
   }
 }
 

@@ -3,7 +3,8 @@ import type { BytePath } from './byte-path.ts';
 import { toFile } from './byte-path.ts';
 import { findDifferences } from './compare.ts';
 import type { Shadow } from './shadow.ts';
-import { findUncovered, readUncovered } from './uncovered.ts';
+import { readUncovered } from './parts.ts';
+import { findUncovered } from './uncovered.ts';
 
 /**
  * Opens folders of ours that somebody closed since: without that, nothing in them can be brought back. Returns whether there

@@ -112,3 +112,24 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
           ),
   };
 }
+
+const below = (prefix: BytePath, path: BytePath): BytePath =>
+  prefix === '' ? path : `${prefix}/${path}`;
+
+/** What is not covered by a snapshot with the repositories inside it and their git folders, relative to the workspace. */
+export async function readUncovered(
+  objects: Objects,
+  tree: string,
+  prefix: BytePath = '',
+): Promise<Map<BytePath, string>> {
+  const { uncovered, git, nested } = await readParts(objects, tree);
+  const all = new Map<BytePath, string>();
+  for (const [path, identity] of uncovered) all.set(below(prefix, path), identity);
+  if (git !== undefined)
+    for (const [path, identity] of (await readParts(objects, git)).uncovered)
+      all.set(below(prefix, `.git/${path}`), identity);
+  for (const [path, inner] of nested)
+    for (const [at, identity] of await readUncovered(objects, inner, below(prefix, path)))
+      all.set(at, identity);
+  return all;
+}

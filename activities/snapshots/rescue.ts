@@ -7,7 +7,7 @@ import type { View } from './git.ts';
 import type { TreeEntry } from './objects.ts';
 import { addParts, noParts } from './parts.ts';
 import type { Parts } from './parts.ts';
-import { mostBytes } from './scan.ts';
+import { maxBytes } from './scan.ts';
 import type { Shadow } from './shadow.ts';
 import { findUncovered } from './uncovered.ts';
 
@@ -18,7 +18,7 @@ interface Wanted {
 }
 
 /** Up to here a file is read into memory. */
-const mostReadBytes = 32 * 1024 * 1024;
+const maxReadBytes = 32 * 1024 * 1024;
 
 /** Which of the wanted paths may be written. Where something that no snapshot holds was in the way, it is in the store now. */
 export async function makeWay(
@@ -80,12 +80,12 @@ async function store(
   size: number,
 ): Promise<TreeEntry | undefined> {
   try {
-    if (size <= mostReadBytes) {
+    if (size <= maxReadBytes) {
       const entry = readEntry(objects, view.folder, path);
       await objects.flush();
       return entry;
     }
-    if (size > mostBytes || path.includes('\n')) return undefined;
+    if (size > maxBytes || path.includes('\n')) return undefined;
     const args = ['-c', 'core.looseCompression=0', 'hash-object', '-w', '--no-filters'];
     const id = (await git(view, [...args, '--stdin-paths'], { input: `${path}\n` })).trim();
     return { mode: '100644', name: path.slice(path.lastIndexOf('/') + 1), id };

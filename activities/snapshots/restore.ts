@@ -3,7 +3,7 @@ import { captureWorkspace } from './capture.ts';
 import { compareTrees, findDifferences, isSameBut } from './compare.ts';
 import { findEntry, lookAt } from './entries.ts';
 import { removeFolders, unlinkQuietly } from './disk.ts';
-import { noParts, readParts } from './parts.ts';
+import { noParts, readParts, readUncovered } from './parts.ts';
 import { toView } from './shadow.ts';
 import type { Parts } from './parts.ts';
 import { isRestricted, restoreModes } from './modes.ts';
@@ -14,7 +14,7 @@ import type { View } from './git.ts';
 import type { BytePath } from './byte-path.ts';
 import { joinPath, parentOf, toFile, toText } from './byte-path.ts';
 import { fillObjects, keepForGood } from './kept.ts';
-import { findUncovered, readUncovered } from './uncovered.ts';
+import { findUncovered } from './uncovered.ts';
 import type { Uncovered } from './uncovered.ts';
 
 /** The folder cannot be brought to the snapshot; nothing more was tried. */
@@ -251,7 +251,7 @@ async function restoreFiles(
 }
 
 /** A larger file is written by git, and closed right after. */
-const mostWrittenBytes = 16 * 1024 * 1024;
+const maxWrittenBytes = 16 * 1024 * 1024;
 
 /** Folders and files that not everybody may read come into being so; git would write them open first. Returns the files. */
 async function writeRestricted(
@@ -273,7 +273,7 @@ async function writeRestricted(
     const entry = isRestricted(mode) ? await findEntry(objects, files, path.split('/')) : undefined;
     if (entry?.mode.startsWith('100') !== true) continue;
     const content = await objects.read(entry.id);
-    if (content.length > mostWrittenBytes) continue;
+    if (content.length > maxWrittenBytes) continue;
     const file = toFile(folder, path);
     mkdirSync(toFile(folder, parentOf(path)), { recursive: true });
     unlinkQuietly(file);

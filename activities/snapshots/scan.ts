@@ -20,7 +20,7 @@ export interface Coverage {
   /** The same for folders, decided here. */
   readonly isExcluded: (path: BytePath) => boolean;
   /** Ignored files larger than this many bytes are covered only as far as the allowance goes. */
-  readonly mostIgnoredBytes: number;
+  readonly maxIgnoredBytes: number;
 }
 
 /** What may still be copied of large ignored files: build products and data, which can be any size. */
@@ -32,7 +32,7 @@ export interface Allowance {
 export const createAllowance = (): Allowance => ({ bytes: 256 * 1024 * 1024 });
 
 /** A larger ignored file is never copied. */
-const mostAllowedBytes = 64 * 1024 * 1024;
+const maxAllowedBytes = 64 * 1024 * 1024;
 
 /** Built from what a package manager can fetch again, or caches of tools: too large to copy, and not the run's work. */
 export const dependencyFolders: readonly string[] = [
@@ -59,7 +59,7 @@ export const workspaceCoverage: Coverage = {
   // Folders are left out below, by name: git would not say that they are there.
   patterns: [],
   isExcluded: (path) => dependencyFolders.includes(lastName(path)),
-  mostIgnoredBytes: 1024 * 1024,
+  maxIgnoredBytes: 1024 * 1024,
 };
 
 /** Of a git folder all but the objects: those are only ever added, and refs decide which of them count. */
@@ -67,11 +67,11 @@ export const gitFolderCoverage: Coverage = {
   patterns: ['/objects/', '/lfs/', '/annex/', '/modules/**/objects/', '/worktrees/**/objects/'],
   isExcluded: (path) =>
     ['objects', 'lfs', 'annex'].includes(path) || /^(?:modules|worktrees)\/.*\/objects$/.test(path),
-  mostIgnoredBytes: Number.MAX_SAFE_INTEGER,
+  maxIgnoredBytes: Number.MAX_SAFE_INTEGER,
 };
 
 /** Larger files are never copied. */
-export const mostBytes = 512 * 1024 * 1024;
+export const maxBytes = 512 * 1024 * 1024;
 
 export interface Scan {
   /** Tree of all that is covered. */
@@ -267,15 +267,15 @@ function readFolder(
 async function leaveOutLarge(
   { git, allowance }: Pick<Scanner, 'git' | 'allowance'>,
   view: View,
-  { mostIgnoredBytes }: Coverage,
+  { maxIgnoredBytes }: Coverage,
   found: Found,
 ): Promise<BytePath[]> {
   const sizes = new Map(
     found.files.map((path) => [path, sizeAt(toFile(view.folder, path))] as const),
   );
   const sizeOf = (path: BytePath): number => sizes.get(path) ?? 0;
-  const left = new Set(found.files.filter((path) => sizeOf(path) > mostBytes));
-  const asked = found.files.filter((path) => sizeOf(path) > mostIgnoredBytes && !left.has(path));
+  const left = new Set(found.files.filter((path) => sizeOf(path) > maxBytes));
+  const asked = found.files.filter((path) => sizeOf(path) > maxIgnoredBytes && !left.has(path));
   if (asked.length > 0) {
     // With a dot in front, or a name that starts with a colon would be read as a pattern.
     const input = asked.map((path) => `./${path}\0`).join('');
@@ -285,7 +285,7 @@ async function leaveOutLarge(
       .map((named) => named.slice(2))
       .toSorted((a, b) => sizeOf(a) - sizeOf(b))) {
       const size = sizeOf(path);
-      if (size > mostAllowedBytes || size > allowance.bytes) left.add(path);
+      if (size > maxAllowedBytes || size > allowance.bytes) left.add(path);
       else allowance.bytes -= size;
     }
   }
@@ -295,7 +295,7 @@ async function leaveOutLarge(
 
 /** What was covered and has outgrown that keeps its old entry; that it is uncovered by now counts more. */
 function leaveOutHuge({ folder }: View, paths: readonly BytePath[], found: Found): BytePath[] {
-  const huge = paths.filter((path) => sizeAt(toFile(folder, path)) > mostBytes);
+  const huge = paths.filter((path) => sizeAt(toFile(folder, path)) > maxBytes);
   found.uncovered.push(...huge);
   return huge.length === 0 ? [...paths] : paths.filter((path) => !huge.includes(path));
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addParts, noParts, readParts } from './parts.ts';
+import { addParts, noParts, readParts, readUncovered } from './parts.ts';
 import { captureWorkspace } from './capture.ts';
 import type { Captured } from './capture.ts';
 import type { Shadow } from './shadow.ts';
@@ -14,7 +14,7 @@ import { compareTrees, isSameBut } from './compare.ts';
 import type { Change } from './compare.ts';
 import { restoreWorkspace } from './restore.ts';
 import type { Restored } from './restore.ts';
-import { findTouched, readUncovered } from './uncovered.ts';
+import { findTouched } from './uncovered.ts';
 import type { Touched } from './uncovered.ts';
 import { toText } from './byte-path.ts';
 import { findDifferences, findFile, putBack } from './difference.ts';

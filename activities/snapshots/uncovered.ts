@@ -5,8 +5,6 @@
 import { lstatSync } from 'node:fs';
 import type { BytePath } from './byte-path.ts';
 import { toFile, toText } from './byte-path.ts';
-import type { Objects } from './objects.ts';
-import { readParts } from './parts.ts';
 
 /** Path of a file or folder → what it was, as `identify` tells it. A folder stands for all that is below it. */
 export type Uncovered = ReadonlyMap<BytePath, string>;
@@ -45,27 +43,6 @@ export function findUncovered(uncovered: Uncovered, path: BytePath): BytePath | 
     if (uncovered.has(at)) return at;
   }
   return undefined;
-}
-
-const below = (prefix: BytePath, path: BytePath): BytePath =>
-  prefix === '' ? path : `${prefix}/${path}`;
-
-/** Of a snapshot with the repositories inside it and their git folders, relative to the workspace. */
-export async function readUncovered(
-  objects: Objects,
-  tree: string,
-  prefix: BytePath = '',
-): Promise<Map<BytePath, string>> {
-  const { uncovered, git, nested } = await readParts(objects, tree);
-  const all = new Map<BytePath, string>();
-  for (const [path, identity] of uncovered) all.set(below(prefix, path), identity);
-  if (git !== undefined)
-    for (const [path, identity] of (await readParts(objects, git)).uncovered)
-      all.set(below(prefix, `.git/${path}`), identity);
-  for (const [path, inner] of nested)
-    for (const [at, identity] of await readUncovered(objects, inner, below(prefix, path)))
-      all.set(at, identity);
-  return all;
 }
 
 /** Something a snapshot names without holding it, and that is not any more what it was. */

@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs';
-import { addParts, readParts } from './parts.ts';
+import { addParts, readParts, readUncovered } from './parts.ts';
 import type { Shadow } from './shadow.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { readEntry, replaceIn, statPath } from './entries.ts';
 import { updateModes } from './modes.ts';
 import { emptyTree } from './objects.ts';
-import { mostBytes, workspaceCoverage } from './scan.ts';
-import { findUncovered, readUncovered } from './uncovered.ts';
+import { maxBytes, workspaceCoverage } from './scan.ts';
+import { findUncovered } from './uncovered.ts';
 
 /**
  * The snapshot after a file tool: `tree` with the given paths as they are on disk now. Touches only the trees on the way to
@@ -36,7 +36,7 @@ export async function coverPaths(
   const asked = paths.filter((path) => {
     const at = Buffer.from(path).toString('latin1');
     const size = statPath(toFile(shadow.workspace, at))?.size ?? 0;
-    return uncovered.has(at) && size <= mostBytes;
+    return uncovered.has(at) && size <= maxBytes;
   });
   return asked.length === 0 ? tree : await updateSnapshot(shadow, tree, asked);
 }

@@ -78,7 +78,7 @@ function isRisky(key: string, value: string): boolean {
 }
 
 const fileNames = ['config', 'config.worktree'];
-const mostKnown = 500;
+const maxKnown = 500;
 const known = new Map<
   string,
   { readonly stamp: string; readonly found: RiskySettings | undefined }
@@ -114,7 +114,7 @@ async function lookInto(root: string, file: string): Promise<RiskySettings | und
   known.delete(path);
   known.set(path, { stamp, found });
   const [oldest] = known.keys();
-  if (known.size > mostKnown && oldest !== undefined) known.delete(oldest);
+  if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
   return found;
 }
 
