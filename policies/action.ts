@@ -1,18 +1,17 @@
-/** The judgement on an action. `ask` means: nothing happens until a person has answered. */
+/** The verdict on an action. `ask`: nothing runs until a person has answered. */
 export type Verdict = 'allow' | 'ask' | 'deny';
 
 /**
- * What an action can change, and so what a crash in its middle may leave behind.
- * `pure` only reads; `workspace` changes files below the workspace; `idempotent` reaches beyond it and may be repeated;
- * `external` reaches beyond it and may not.
+ * What an action can change, hence what a crash midway may leave behind. `pure` only reads; `workspace` changes files
+ * in the workspace; `idempotent` reaches outside it and may be repeated; `external` reaches outside it and may not.
  */
 export type Effect = 'pure' | 'workspace' | 'idempotent' | 'external';
 
-/** One tool call as the model wrote it: every value in `args` is treated as an attacker's. */
+/** One tool call as the model wrote it. Treat every value in `args` as hostile. */
 export interface Action {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
-  /** Absolute path of the workspace root, so that absolute paths inside it can be made relative. */
+  /** Absolute path of the workspace root, for making absolute paths relative. */
   readonly workspace: string;
 }
 
@@ -23,46 +22,46 @@ export interface Decision {
   /** One sentence for the model and the person: why, and what to do instead. */
   readonly reason: string;
   readonly effect: Effect;
-  /** Refused only because no list has it, not because a rule forbids it. */
+  /** Denied because no list has it, not because a rule forbids it. */
   readonly unlisted?: true;
-  /** Every rule that asks, where several do; `rule` is the first of them. */
+  /** All rules that ask, if several do; `rule` is the first. */
   readonly asks?: readonly string[];
 }
 
-/** Ceilings of one run. Counts are whole numbers; `minutes` is time spent working, not waiting. */
+/** Limits of one run. Counts are whole numbers; `minutes` is working time, not waiting. */
 export interface Limits {
   readonly steps: number;
   readonly toolCalls: number;
   readonly tokens: number;
   readonly minutes: number;
-  /** Bytes that all tools of the run may return together. */
+  /** Total bytes the run's tools may return. */
   readonly outputBytes?: number;
-  /** US dollars, for the models that have a price. */
+  /** US dollars, for models that have a price. */
   readonly usd?: number;
-  /** Answers of models, whatever their role. */
+  /** Model replies, in any role. */
   readonly modelCalls?: number;
-  /** Of single tools; a number alone limits calls. */
+  /** Per tool; a bare number limits calls. */
   readonly perTool?: Readonly<Record<string, number | ToolLimits>>;
 }
 
-/** Ceilings of one tool in one run. */
+/** Limits of one tool in one run. */
 export interface ToolLimits {
   readonly calls?: number;
   readonly minutes?: number;
   readonly outputBytes?: number;
 }
 
-/** One limit beside what is used of it. */
+/** A limit and how much of it is used. */
 export interface Meter {
-  /** As `budgets` of tools.yaml has it, such as `tool_calls` or `per_tool.search.calls`. */
+  /** The key under `budgets` in tools.yaml: `tool_calls`, `per_tool.search.calls`. */
   readonly name: string;
   readonly used: number;
   readonly limit: number;
 }
 
 /**
- * US dollars for a million tokens, by model; `*` at the end of a name stands for any rest. Input that the server had in its
- * cache costs `cached`, or as much as the rest.
+ * US dollars per million tokens, by model; a trailing `*` matches any suffix. `cached` prices input served from the
+ * server's cache and defaults to the input price.
  */
 export type Prices = Readonly<
   Record<

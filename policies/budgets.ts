@@ -17,7 +17,7 @@ export const compileBudgets = ({ budgets }: ToolsFile): Budgets => ({
   perTool: toToolLimits(budgets?.per_tool),
 });
 
-/** A number alone limits calls. */
+/** A bare number limits calls. */
 const toToolLimits = (perTool: BudgetsFile['per_tool'] = {}): Budgets['perTool'] =>
   new Map(
     Object.entries(perTool).map(([tool, limit]) => {
@@ -27,7 +27,7 @@ const toToolLimits = (perTool: BudgetsFile['per_tool'] = {}): Budgets['perTool']
     }),
   );
 
-/** The smaller of each two numbers. */
+/** Takes the lower of each pair of limits. */
 export const tightenBudgets = (base: Budgets, wishes: BudgetsFile = {}): Budgets => ({
   steps: smaller(base.steps, wishes.steps),
   toolCalls: smaller(base.toolCalls, wishes.tool_calls),
@@ -55,7 +55,7 @@ const lowerTool = (a: Wanted = {}, b: Wanted = {}): ToolLimits => ({
 
 const smaller = (a: number, b: number | undefined): number => Math.min(a, b ?? a);
 
-/** The smallest of numbers that may be absent, under its name; nothing when all are. */
+/** The lowest of the limits that are set, keyed by name; empty if none is. */
 function lower<K extends string>(
   name: K,
   ...numbers: readonly (number | undefined)[]

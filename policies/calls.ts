@@ -1,4 +1,7 @@
-/** Checks the arguments of our tools: types, ranges, nothing unknown. Deliberately not forgiving: a policy judges what it understands. */
+/**
+ * Checks tool arguments: types, ranges, no unknown keys. Strict on purpose: a policy can only judge what it
+ * understands.
+ */
 export type ToolName =
   | 'read_file'
   | 'list_files'
@@ -43,14 +46,14 @@ const isWords: Check = (value) => {
   const length = (value as readonly string[]).reduce((sum, word) => sum + word.length + 1, 0);
   return length > maxCommand ? `must have at most ${maxCommand} characters` : undefined;
 };
-/** A pattern of `search`: it narrows a folder and cannot lead out of it. */
+/** A `search` filter narrows a folder and must not lead out of it. */
 const isFilter: Check = (value) =>
   isText(value) ??
   (/^\/|(?:^|\/)\.\.(?:\/|$)|\0/.test(String(value))
     ? 'must be a pattern below the folder, without ".."'
     : undefined);
 
-// Tabs and line breaks separate words; other control characters only deceive whoever reads the command.
+// Tabs and line breaks separate words; other control characters only mislead the reader.
 // oxlint-disable-next-line no-control-regex
 const deceiving = /[\u0000-\u0008\u000b-\u001f\u007f]/;
 const isCommand: Check = (value) => {
@@ -90,7 +93,7 @@ const parameters: ReadonlyMap<string, Readonly<Record<string, Parameter>>> = new
 
 export const isKnownTool = (tool: string): tool is ToolName => parameters.has(tool);
 
-/** What is wrong with the arguments of a call, as the end of a sentence; undefined when nothing is. */
+/** What is wrong with the arguments, as the end of a sentence; undefined if they are valid. */
 export function argsProblem(
   tool: ToolName,
   args: Readonly<Record<string, unknown>>,

@@ -16,7 +16,7 @@ interface Examples {
 }
 type Lists<T> = { readonly [verdict in Verdict]?: T[] | undefined };
 
-// Judged in this order, so that a rule that forbids wins over one that allows.
+// Judged in this order, so that deny beats allow.
 const order: readonly Verdict[] = ['deny', 'ask', 'allow'];
 
 const toRule = (id: string, verdict: Verdict, { reason, match, not_match }: Examples) => ({
@@ -36,12 +36,12 @@ function toRules<T, R>(lists: Lists<T>, prefix: string, make: (entry: T, rule: R
   );
 }
 
-/** `prefix` starts the ids of the rules: `paths.read`. */
+/** `prefix` starts the rule ids: `paths.read`. */
 export const toPathRules = (lists: NonNullable<PathsFile['read']>, prefix: string): PathRule[] =>
   toRules(lists, prefix, (entry, rule) => {
     const path = typeof entry === 'string' ? entry : entry.path;
     const texts = typeof path === 'string' ? [path] : path;
-    // Whoever forbids means every spelling of the name; whoever allows means this one.
+    // A deny covers every spelling of a name; an allow covers just this one.
     const folded = rule.verdict !== 'allow';
     return { ...rule, globs: texts.map((text) => toGlob(text, { folded })) };
   });
@@ -65,7 +65,7 @@ export const toHostRules = (file: Omit<NetworkFile, 'version'>, prefix: string):
     return { ...rule, hosts, methods };
   });
 
-/** Whole words: `npm ci` is also `npm ci --silent`, and nothing else. */
+/** Whole words: `npm ci` also covers `npm ci --silent`, nothing else. */
 export const compileNetworkCommands = ({ commands }: NetworkFile): string[][] =>
   (commands ?? []).map((text) => text.split(' '));
 
@@ -94,7 +94,7 @@ export function compileCommands(file: ToolsFile, report: Report): Map<string, Co
   return commands;
 }
 
-/** A subcommand has the effect of its command unless it says otherwise. */
+/** A subcommand inherits its command's effect unless it sets its own. */
 function toCommand(
   entry: CommandFile,
   id: string,

@@ -14,7 +14,7 @@ import { judgeScript } from './commands/script.ts';
 import { toCommandLine } from './commands/shell.ts';
 import { strictest } from './strictest.ts';
 
-/** The run's ceilings. The workflow counts and enforces them; a zero is enforced here. */
+/** The run's limits. The workflow counts and enforces them, except a zero, which is enforced here. */
 export const limitsOf = ({ budgets }: Policy): Limits => ({
   steps: budgets.steps,
   toolCalls: budgets.toolCalls,
@@ -33,7 +33,7 @@ const deny = (rule: string, reason: string, effect: Decision['effect'] = 'pure')
   effect,
 });
 
-/** Judges one tool call. Total: whatever cannot be judged is denied, exceptions included. */
+/** Judges one tool call. Total: what cannot be judged is denied, even when judging throws. */
 export function decide(policy: Policy, action: Action): Decision {
   try {
     return decideTool(policy, action);
@@ -150,7 +150,7 @@ function decideCommand(
   const line = toCommandLine(args, workspace);
   const parts = judgeLine(policy, line, workspace);
   const strict = decideParts(parts);
-  // What a grant allowed is said to be its doing.
+  // If a grant lifted the verdict, name the grant.
   const lifted = parts.find(({ decision: { rule } }) =>
     policy.grants.some(({ id }) => id === rule),
   );
@@ -164,7 +164,7 @@ function decideCommand(
   return reaches ? { ...decision, effect: 'external' } : decision;
 }
 
-/** Each part of a command line with what the policy says of it alone. */
+/** Each part of a command line with the verdict on it alone. */
 export const judgeLine = (policy: Policy, line: CommandLine, workspace: string): Part[] =>
   line.kind === 'plain'
     ? liftParts(policy, judgeSimple(policy, line, workspace), workspace)

@@ -6,7 +6,7 @@ import { decideUrl } from './network/network.ts';
 import { decidePath } from './paths/paths.ts';
 import type { CommandRule, Policy, Rule } from './policy.ts';
 
-/** An example of a rule that did not come out as the rule says. */
+/** An example whose verdict differs from its rule's. */
 interface ExampleFailure {
   readonly rule: string;
   readonly example: string;
@@ -16,14 +16,14 @@ interface ExampleFailure {
 }
 
 export interface ExampleResult {
-  /** How many examples were run. */
+  /** Number of examples run. */
   readonly examples: number;
   readonly failures: readonly ExampleFailure[];
 }
 
 type Judge = (example: string) => Pick<Decision, 'rule' | 'verdict'>;
 
-/** Runs the `match` and `not_match` examples of every rule: those it must decide with its verdict, and those it must not. */
+/** Runs each rule's `match` and `not_match` examples: those it must decide, and those it must not. */
 export function testPolicy(policy: Policy): ExampleResult {
   const judged: [Rule, Judge][] = [
     ...policy.tools.map((rule): [Rule, Judge] => [rule, (tool) => judgeTool(policy, tool)]),

@@ -5,7 +5,7 @@ import { decide, judgeLine } from './decide.ts';
 import type { Policy } from './policy.ts';
 import { CommandError, toCommandLine } from './commands/shell.ts';
 
-/** A part of a command line, numbered from 1, and what was decided of it alone. */
+/** A part of a command line, numbered from 1, and the verdict on it alone. */
 export interface ExplainedPart {
   readonly part: number;
   readonly kind: Part['kind'];
@@ -13,7 +13,7 @@ export interface ExplainedPart {
   readonly cwd: string;
   readonly joined?: Part['joined'];
   readonly argv?: readonly string[];
-  /** What is started instead of `argv`: the same with what the policy puts in. */
+  /** What runs instead of `argv`: the same with the policy's fixed arguments. */
   readonly runs?: readonly string[];
   readonly verdict: Verdict;
   readonly rule: string;
@@ -21,16 +21,16 @@ export interface ExplainedPart {
 }
 
 export interface Explanation extends Omit<Decision, 'unlisted' | 'asks'> {
-  /** `plain`: words run without a shell, as parsed. `script`: text run by bash as a whole. */
+  /** `plain`: parsed words, run without a shell. `script`: the whole text, run by bash. */
   readonly form: 'plain' | 'script';
   /** Why it needs a shell. */
   readonly why?: string;
   readonly parts: readonly ExplainedPart[];
-  /** Number of the part that decided; absent where a rule on the whole call did. */
+  /** Number of the deciding part; absent if a rule on the whole call decided. */
   readonly decidedBy?: number;
 }
 
-/** How the policy comes to its verdict on a command. */
+/** Explains the policy's verdict on a command. */
 export function explainCommand(
   policy: Policy,
   args: Readonly<Record<string, unknown>>,
@@ -57,7 +57,7 @@ export function explainCommand(
       decidedBy: by?.part,
     };
   } catch (error) {
-    // Arguments that are no command at all, or one too deep to be walked: the decision says what is wrong with them.
+    // Not a command, or nested too deep to walk: the decision says what is wrong.
     if (error instanceof CommandError || error instanceof RangeError)
       return { ...decision, form: 'plain', parts: [] };
     throw error;

@@ -1,4 +1,6 @@
-/** Guardrail hooks: commands that must come out green, written by the operator (`tools.yaml`) or a workspace (`.agent/hooks.yaml`). */
+/**
+ * Guardrail hooks: commands that must succeed, from the operator (`tools.yaml`) or a workspace (`.agent/hooks.yaml`).
+ */
 import { z } from 'zod';
 import type { Hook } from './policy.ts';
 import { listKeys, readSection } from './section.ts';
@@ -28,7 +30,7 @@ export const hooksSchema = z.array(hook).max(maxHooks);
 
 type HooksFile = z.infer<typeof hooksSchema>;
 
-/** `at` is where the list is in its file. */
+/** `at`: where the list is in its file. */
 export function compileHooks(entries: HooksFile, at: At, report: Report): Hook[] {
   const names = new Set<string>();
   return entries.map(({ name, command = '', argv, when, timeoutSeconds, required }, index) => {
@@ -55,7 +57,7 @@ export type ParsedHooks =
   | { readonly ok: true; readonly hooks: readonly Hook[] }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
-/** Reads the text of a `hooks.yaml`; every mistake at once. */
+/** Parses `hooks.yaml` and reports every mistake at once. */
 export function parseHooks(text: string): ParsedHooks {
   const problems: PolicyProblem[] = [];
   const keys = 'version, or hooks with name, command or argv, when, timeoutSeconds, required';

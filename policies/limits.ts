@@ -1,21 +1,21 @@
-/** What one command line may use in the sandbox: all its processes together, unless it says otherwise. */
+/** Sandbox limits of one command line, for all its processes together unless noted. */
 export interface SandboxLimits {
-  /** Bytes of memory, shared pages counted once. Looked at ten times a second. */
+  /** Bytes of memory, shared pages counted once. Checked ten times a second. */
   readonly memoryBytes: number;
   readonly processes: number;
-  /** Seconds of processor time of each process. */
+  /** CPU seconds, per process. */
   readonly cpuSeconds: number;
-  /** Bytes of one file it writes. */
+  /** Maximum size of a written file, in bytes. */
   readonly fileBytes: number;
-  /** Files one process has open. */
+  /** Open files, per process. */
   readonly openFiles: number;
-  /** Bytes in each of `/tmp` and the home folder, which are in memory and gone with the process. */
+  /** Bytes in `/tmp` and in the home folder, each. Both are in memory and vanish with the process. */
   readonly tmpBytes: number;
-  /** Bytes by which it may enlarge the workspace. Looked at ten times a second. */
+  /** Bytes by which it may grow the workspace. Checked ten times a second. */
   readonly growthBytes: number;
 }
 
-/** Where `sandbox` of tools.yaml says nothing else. */
+/** Defaults for `sandbox` in tools.yaml. */
 export const usualLimits: SandboxLimits = {
   memoryBytes: 4_294_967_296,
   processes: 512,

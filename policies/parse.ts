@@ -17,7 +17,7 @@ import type { Policy } from './policy.ts';
 import { readSection } from './section.ts';
 import type { PolicyProblem } from './yaml.ts';
 
-/** Contents of `tools.yaml`, `network.yaml` and `paths.yaml`, and of `always.yaml` if there is one. */
+/** Contents of `tools.yaml`, `network.yaml`, `paths.yaml` and, if it exists, `always.yaml`. */
 export interface PolicyFiles {
   readonly tools: string;
   readonly network: string;
@@ -30,8 +30,8 @@ export type ParsedPolicy =
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
 /**
- * Checks and compiles a bundle. Every problem of all files is reported at once, in reading order; `alwaysFile` is what they
- * call the fourth.
+ * Checks and compiles the policy files. Reports all problems at once, in reading order; `alwaysFile` is the name they
+ * use for the fourth file.
  */
 export function parsePolicy(files: PolicyFiles, alwaysFile = 'always.yaml'): ParsedPolicy {
   const problems: PolicyProblem[] = [];

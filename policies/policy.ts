@@ -1,4 +1,4 @@
-/** A compiled policy: what `parsePolicy` makes of the files and all judging reads. */
+/** The compiled policy: built by `parsePolicy`, read by everything that judges. */
 import type { Effect, Prices, ToolLimits, Verdict } from './action.ts';
 import type { Operands, Option } from './commands/arg-spec.ts';
 import type { Grant } from './grants/grant.ts';
@@ -6,12 +6,12 @@ import type { SandboxLimits } from './limits.ts';
 import type { HostPattern } from './network/hosts.ts';
 import type { Glob } from './paths/glob.ts';
 
-/** What every rule has. `id` is stable: `paths.write.deny[2]`, `commands.git.push`. */
+/** Common to all rules. `id` is stable: `paths.write.deny[2]`, `commands.git.push`. */
 export interface Rule {
   readonly id: string;
   readonly verdict: Verdict;
   readonly reason?: string;
-  /** Examples run by `policies test`: those the rule must decide, and those it must not. */
+  /** Examples for `policies test`: those the rule must decide, and those it must not. */
   readonly match: readonly string[];
   readonly notMatch: readonly string[];
 }
@@ -22,35 +22,35 @@ export interface PathRule extends Rule {
 
 export interface HostRule extends Rule {
   readonly hosts: readonly HostPattern[];
-  /** Upper case. Absent: any. */
+  /** Upper case. Absent: any method. */
   readonly methods?: readonly string[];
 }
 
-/** `glob` matches the tool's name as one segment: `mcp__docs__get*`. */
+/** `glob` matches the tool name as one segment: `mcp__docs__get*`. */
 export interface ToolRule extends Rule {
   readonly glob: Glob;
 }
 
-/** What a command, or a subcommand of one, may be given. Whatever is not listed is refused. */
+/** What a command or subcommand accepts. Anything not listed is refused. */
 export interface CommandRule extends Rule {
   readonly effect: Effect;
-  /** `words`: one dash may start a long option and there are no clusters (find, node). */
+  /** `words`: long options take one dash and do not cluster (find, node). */
   readonly style: 'gnu' | 'words';
   readonly options: ReadonlyMap<string, Option>;
   /** Options that raise the verdict to `ask`. */
   readonly asking: ReadonlySet<string>;
-  /** Whatever follows the first operand is an operand too. */
+  /** Everything after the first operand is an operand too. */
   readonly stop: boolean;
   readonly operands: Operands;
-  /** Operands when one of `given`, and one of `and`, is present: `rg -e pattern path…`. The first that fits counts. */
+  /** Other operands, if one of `given` and one of `and` is present: `rg -e pattern path…`. The first match counts. */
   readonly otherwise: readonly Otherwise[];
-  /** It may stand without any of its subcommands. */
+  /** May be used without a subcommand. */
   readonly alone: boolean;
-  /** A word that looks like an option and is none is an operand: `echo ---`. */
+  /** A word that looks like an unknown option is an operand: `echo ---`. */
   readonly lenient: boolean;
-  /** Arguments put in before the model's, after the command's or subcommand's name. */
+  /** Arguments inserted before the model's, right after the command or subcommand name. */
   readonly fixed: readonly string[];
-  /** Arguments put in after the model's options, where the last one counts. */
+  /** Arguments inserted after the model's options, for programs where the last one wins. */
   readonly last: readonly string[];
   readonly sub: ReadonlyMap<string, CommandRule>;
 }
@@ -66,64 +66,64 @@ interface Budgets {
   readonly toolCalls: number;
   readonly tokens: number;
   readonly minutes: number;
-  /** Bytes kept of the output of one tool call. */
+  /** Bytes kept of one tool call's output. */
   readonly outputBytes: number;
-  /** Bytes that all calls of a run may return together. */
+  /** Total bytes all calls of a run may return. */
   readonly runOutputBytes: number;
-  /** US dollars that the models of a run may cost; no limit if absent. */
+  /** Model cost of a run in US dollars; absent: no limit. */
   readonly usd?: number;
-  /** Answers of models; no limit if absent. */
+  /** Model replies; absent: no limit. */
   readonly modelCalls?: number;
-  /** What a run may use of single tools. */
+  /** Per-tool limits of a run. */
   readonly perTool: ReadonlyMap<string, ToolLimits>;
 }
 
 export interface WorkspaceRules {
-  /** When a person changed files between two steps: go on with them, take them back, or ask. */
+  /** If a person changed files between two steps: keep the changes, revert them, or ask. */
   readonly drift: 'adopt' | 'restore' | 'ask';
-  /** Independent steps of a plan that may run at once; 1 or more. */
+  /** Independent steps that may run at once; 1 or more. */
   readonly parallelSteps: number;
-  /** Whether the change of a staged run is brought over by a person, or at the run's end when all hooks are green. */
+  /** A staged run's change is applied by a person, or automatically at the end if all hooks passed. */
   readonly promote: 'manual' | 'auto';
 }
 
-/** When a person is asked about what is allowed, because of what the model has read. */
+/** When the model has read untrusted text, which allowed actions need approval. */
 export interface UntrustedRules {
-  /** What it must have read: text that tries to give orders, or any text from elsewhere. */
+  /** What counts: text that tries to give orders, or any text from outside. */
   readonly seen: (typeof seenOrder)[number];
-  /** Nothing; what reaches beyond the workspace, or only a shell can run; whatever changes something. */
+  /** Nothing; what reaches beyond the workspace or needs a shell; anything that changes something. */
   readonly askFor: (typeof askForOrder)[number];
 }
 
-/** Milder first. */
+/** Mildest first. */
 export const seenOrder = ['suspicious', 'outside', 'any'] as const;
 export const askForOrder = ['nothing', 'reaching', 'changes'] as const;
 
-/** One command, judged and run as `run_command` is. */
+/** One command, judged and run like `run_command`. */
 export interface Hook {
   readonly name: string;
-  /** As `run_command` takes it. */
+  /** `run_command` arguments. */
   readonly command: { readonly command: string } | { readonly argv: readonly string[] };
-  /** After each step, or once before the whole work is reviewed. */
+  /** After each step, or once before the final review. */
   readonly when: 'after-step' | 'at-end';
   readonly timeoutSeconds: number;
-  /** Red at the end, it keeps the run from being done. */
+  /** If it fails at the end, the run cannot finish. */
   readonly required: boolean;
 }
 
-/** A bundle as judged from: checked, compiled, never changed. */
+/** A checked and compiled policy; immutable. */
 export interface Policy {
   readonly tools: readonly ToolRule[];
   readonly commands: ReadonlyMap<string, CommandRule>;
   readonly shell: {
-    /** Of text only a shell can run. */
+    /** For text only a shell can run. */
     readonly verdict: Verdict;
-    /** Of commands, options and words that no list has. */
+    /** For commands, options and words that are in no list. */
     readonly unlisted: Verdict;
     readonly builtins: ReadonlySet<string>;
-    /** Names of variables; deny beats ask beats allow, what is in none is refused. */
+    /** Variable names; deny beats ask beats allow, and unlisted names are refused. */
     readonly variables: Readonly<Record<Verdict, readonly Glob[]>>;
-    /** Which of the two verdicts the workspace asks for itself. */
+    /** Which of the two verdicts the workspace tightened. */
     readonly tightened: ReadonlySet<'verdict' | 'unlisted'>;
   };
   readonly budgets: Budgets;
@@ -131,7 +131,7 @@ export interface Policy {
   readonly workspace: WorkspaceRules;
   readonly sandbox: SandboxLimits;
   readonly untrusted: UntrustedRules;
-  /** Commands every run must leave green, in the order run. */
+  /** Commands that must pass in every run, in order. */
   readonly hooks: readonly Hook[];
   /** In the order judged: deny, ask, allow. */
   readonly paths: {
@@ -142,8 +142,8 @@ export interface Policy {
     readonly writeBytes: number;
   };
   readonly network: readonly HostRule[];
-  /** First words of the commands that get the network, such as `npm ci`; each only to the hosts of `network`. */
+  /** First words of commands that get the network, such as `npm ci`; only to the hosts in `network`. */
   readonly networkCommands: readonly (readonly string[])[];
-  /** What a person said to allow always. */
+  /** What a person chose to allow always. */
   readonly grants: readonly Grant[];
 }

@@ -1,20 +1,20 @@
 import type { Verdict } from './action.ts';
 import type { Policy } from './policy.ts';
 
-/** How much an operator trusts the sandbox, chosen by AGENT_POLICY_PRESET. */
+/** How far the operator trusts the sandbox; set by AGENT_POLICY_PRESET. */
 export type Preset = (typeof presets)[number];
 export const presets = ['standard', 'strict', 'trusting'] as const;
 
 const verdicts: Readonly<
   Record<Exclude<Preset, 'standard'>, { shell: Verdict; unlisted: Verdict }>
 > = {
-  /** Plain commands of the list only. */
+  /** Only plain commands from the lists. */
   strict: { shell: 'deny', unlisted: 'deny' },
-  /** Any command and any script, inside the sandbox; what a rule denies or asks about is still denied or asked. */
+  /** Any command or script inside the sandbox; rules that deny or ask still apply. */
   trusting: { shell: 'allow', unlisted: 'allow' },
 };
 
-/** The policy with what the preset says of scripts and of commands that are not listed; `standard` is the files as written. */
+/** Applies the preset's verdicts on scripts and unlisted commands; `standard` leaves the files as written. */
 export function applyPreset(policy: Policy, preset: Preset): Policy {
   if (preset === 'standard') return policy;
   const { shell: verdict, unlisted } = verdicts[preset];

@@ -1,13 +1,13 @@
 import type { Decision } from './action.ts';
 
-/** How much is at stake: `low` can be reverted whole, `medium` runs more than was judged, `high` reaches beyond the workspace. */
+/** `low` can be fully reverted, `medium` runs more than was judged, `high` reaches beyond the workspace. */
 export interface Risk {
   readonly level: 'low' | 'medium' | 'high';
-  /** One sentence for whoever decides. */
+  /** One sentence for the person deciding. */
   readonly why: string;
 }
 
-/** What can go wrong with an action, for the person asked about it. Pure. */
+/** What can go wrong with an action, for the person asked to approve it. Pure. */
 export function toRisk({ effect, rule }: Pick<Decision, 'effect' | 'rule'>): Risk {
   switch (effect) {
     case 'external':

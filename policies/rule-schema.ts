@@ -1,11 +1,11 @@
-/** What the rules of all three files are written with. */
+/** Schemas shared by the rules of all three files. */
 import { z } from 'zod';
 import { toHostPattern } from './network/hosts.ts';
 import { GlobError, toGlob } from './paths/glob.ts';
 
 export const line = z.string().min(1).max(500);
 
-/** Text in one of our notations; the check is here so that it is reported together with every other fault. */
+/** Text in one of our notations, checked here so that its faults are reported with all others. */
 export const written = (expected: string, read: (text: string) => unknown) =>
   z
     .string()
@@ -33,7 +33,7 @@ export const examples = {
 export const verdict = z.enum(['allow', 'ask', 'deny']);
 export const version = z.literal(1);
 
-/** A rule is its pattern alone, or a mapping with the pattern under `key`. */
+/** A rule is a bare pattern, or a mapping with the pattern under `key`. */
 export const lists = <T extends z.ZodType>(rule: T) => ({
   deny: z.array(rule).optional(),
   ask: z.array(rule).optional(),

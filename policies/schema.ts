@@ -46,7 +46,7 @@ const command = z.strictObject({
   ...examples,
 });
 
-/** A command or subcommand as tools.yaml writes it. */
+/** A command or subcommand as written in tools.yaml. */
 export interface CommandFile extends z.infer<typeof command> {
   readonly sub?: Record<string, CommandFile>;
 }

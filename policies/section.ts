@@ -2,18 +2,18 @@ import { z } from 'zod';
 import { parseYaml } from './yaml.ts';
 import type { At, PolicyProblem, Report, Yaml } from './yaml.ts';
 
-/** How the mistakes in a file are told. */
+/** How mistakes in a file are described. */
 export interface Telling {
-  /** What is expected in the place of an unknown key. */
+  /** What is allowed instead of an unknown key. */
   readonly keys?: string;
   /**
-   * For a workspace's file: the only words of it that may be repeated, since they are ours. Whatever else stands there, as
-   * key or as value, is told by its place and kind: it may be anything, and a model may read the message.
+   * For a workspace's file: the only words of it that may be repeated, since they are ours. Everything else is
+   * described by place and kind, because a model may read the message.
    */
   readonly known?: ReadonlySet<string>;
 }
 
-/** Reads one file by its schema; mistakes go to `problems`. */
+/** Checks one file against its schema; mistakes go to `problems`. */
 export function readSection<T extends z.ZodType>(
   file: string,
   text: string,
@@ -36,7 +36,7 @@ export function readSection<T extends z.ZodType>(
   return undefined;
 }
 
-/** All keys of a schema, however deep. */
+/** All keys of a schema, at any depth. */
 export function listKeys(...schemas: readonly z.ZodType[]): ReadonlySet<string> {
   const keys = new Set<string>();
   const visit = (value: unknown): void => {
@@ -77,7 +77,7 @@ function toProblems(
     });
   }
   if (issue.code === 'invalid_union') {
-    // A rule is a text or a mapping: what was meant is the branch that got furthest.
+    // A rule is text or a mapping: assume the branch that got furthest was meant.
     const branch = issue.errors.toSorted((a, b) => reach(b) - reach(a))[0] ?? [];
     if (reach(branch) > 0) return branch.flatMap((nested) => toProblems(yaml, nested, at, telling));
     return [yaml.problem(at, `${name} is neither text nor a mapping`, 'a pattern or a rule')];
@@ -93,7 +93,7 @@ function toProblems(
   }
   const isCustom = issue.code === 'custom';
   const expected = isCustom ? String(issue.params?.['expected']) : issue.message;
-  // Messages of ours may quote the value they are about, unless they say that they do not.
+  // Our own messages may quote the value unless they say otherwise.
   const isQuoting = isCustom && issue.params?.['quotes'] !== false;
   const message = known !== undefined && isQuoting ? 'it cannot be used' : issue.message;
   return [yaml.problem(at, `${name}: ${message}`, expected)];
@@ -101,7 +101,7 @@ function toProblems(
 
 const maxShown = 60;
 
-/** What stands at the path, as a person reads it; by its kind alone where it may not be repeated. */
+/** What was found at the path, for a person; only its kind if it must not be repeated. */
 function toFound(root: unknown, at: At, known: Telling['known']): string {
   let value = root;
   for (const step of at) {

@@ -3,11 +3,11 @@ import type { Decision, Effect, Verdict } from './action.ts';
 const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
 const strength: Record<Effect, number> = { pure: 0, workspace: 1, idempotent: 2, external: 3 };
 
-/** The first of the strictest decisions, with the strongest of all effects. */
+/** The first of the strictest decisions, with the strongest effect of all. */
 export const strictest = (first: Decision, ...others: readonly Decision[]): Decision =>
   strictestOf(first, others);
 
-/** As `strictest`, of any number: a call takes no hundred thousand arguments. */
+/** As `strictest`, for lists too long for call arguments. */
 export function strictestOf(first: Decision, others: readonly Decision[]): Decision {
   const worst = others.reduce((a, b) => (severity[b.verdict] > severity[a.verdict] ? b : a), first);
   const effect = others.reduce((a, b) => strongest(a, b.effect), first.effect);
@@ -16,7 +16,7 @@ export function strictestOf(first: Decision, others: readonly Decision[]): Decis
   return { ...worst, effect, asks: asks.length === 1 ? undefined : asks };
 }
 
-/** None for a decision that does not ask. */
+/** Empty unless the decision asks. */
 export const rulesThatAsk = ({ verdict, rule, asks }: Decision): readonly string[] =>
   verdict === 'ask' ? (asks ?? [rule]) : [];
 

@@ -1,7 +1,7 @@
 /**
- * What a workspace asks of the agent beyond the operator's policy, in `.agent/policies/`: it can only tighten. What would
- * loosen cannot be written there (lists of what is allowed, options of commands), or counts for nothing (a higher number, a
- * milder verdict): of two verdicts the stricter, of two numbers the smaller.
+ * What a workspace's `.agent/policies/` demands beyond the operator's policy. It can only tighten: loosening either
+ * cannot be written (allow lists, command options) or has no effect (a higher number, a milder verdict). The stricter
+ * verdict and the lower number win.
  */
 import type { z } from 'zod';
 import type { Verdict } from './action.ts';
@@ -17,7 +17,7 @@ import type { CommandRule, Policy, Rule } from './policy.ts';
 import type { CommandWish } from './tightening.ts';
 import type { At, PolicyProblem, Report } from './yaml.ts';
 
-/** Contents of the files there are. */
+/** Contents of the files that exist. */
 export interface TighteningFiles {
   readonly tools?: string;
   readonly network?: string;
@@ -31,21 +31,21 @@ export type Tightened =
 const severity: Record<Verdict, number> = { allow: 0, ask: 1, deny: 2 };
 const stricter = (a: Verdict, b: Verdict | undefined): Verdict =>
   b !== undefined && severity[b] > severity[a] ? b : a;
-/** The later of two words of an order from mild to strict. */
+/** The later of two words in an order from mild to strict. */
 const later = <T>(order: readonly T[], a: T, b: T | undefined): T =>
   b !== undefined && order.indexOf(b) > order.indexOf(a) ? b : a;
 const smaller = (a: number, b: number | undefined): number => Math.min(a, b ?? a);
 
-/** Rules judged in the order deny, ask, allow; those of the workspace before the operator's. */
+/** Rules in judging order (deny, ask, allow), the workspace's before the operator's. */
 const join = <R extends Rule>(base: readonly R[], more: readonly R[]): R[] =>
   [...more, ...base].toSorted((a, b) => severity[b.verdict] - severity[a.verdict]);
 
 let words: ReadonlySet<string> | undefined;
-/** Keys of the operator's files as well: what may not be written here is named. */
+/** Includes the operator's keys, so that forbidden ones can be named. */
 const ours = (): ReadonlySet<string> =>
   (words ??= listKeys(toolsSchema, networkSchema, pathsSchema, ...Object.values(tightening)));
 
-/** The operator's policy, tightened by a workspace's files; every mistake in them at once. */
+/** The operator's policy tightened by a workspace's files, or all mistakes in them at once. */
 export function tighten(policy: Policy, files: TighteningFiles): Tightened {
   const problems: PolicyProblem[] = [];
   const read = <T extends z.ZodType>(name: keyof TighteningFiles, schema: T) => {
@@ -122,7 +122,7 @@ function tightenCommands(
   }
 }
 
-/** What is asked of a command is asked of all its subcommands. */
+/** A demand on a command applies to all its subcommands. */
 function tightenCommand(
   base: CommandRule,
   wish: CommandWish,
@@ -143,7 +143,7 @@ function raise(rule: CommandRule, wish: CommandWish, names: readonly string[]): 
       raise(child, { ...wish, match: [], not_match: [] }, [...names, name]),
     ]),
   );
-  // What both ask about is the workspace's question: no grant of the operator's answers it.
+  // If both ask, the question is the workspace's: a grant of the operator's cannot answer it.
   const own = verdict !== rule.verdict || (verdict === 'ask' && wish.verdict === 'ask');
   if (!own) return { ...rule, sub };
   const { reason: _, ...rest } = rule;
@@ -177,7 +177,7 @@ const toDenied = (names: readonly string[], wish: CommandWish): CommandRule => (
   sub: new Map(),
 });
 
-/** A policy under which nothing may be done, for a workspace whose own files cannot be read. */
+/** Allows nothing; used when a workspace's own files are invalid. */
 export const denyEverything = (policy: Policy, reason: string): Policy => ({
   ...policy,
   tools: [

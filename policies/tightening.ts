@@ -1,4 +1,4 @@
-/** What a workspace may write in files of the same names as the operator's: see tighten.ts. */
+/** What a workspace's policy files may contain; see tighten.ts. */
 import { z } from 'zod';
 import {
   examples,
@@ -13,7 +13,7 @@ import {
 } from './rule-schema.ts';
 import { pathsSchema, toolsSchema } from './schema.ts';
 
-/** The rules a workspace may add: those that do not allow anything. */
+/** Rules a workspace may add: any that do not allow. */
 const wishes = <T extends z.ZodType>(rule: T) => {
   const { deny, ask } = lists(rule);
   return { deny, ask };
@@ -25,7 +25,7 @@ const wish = z.strictObject({
   ...examples,
 });
 
-/** A command, or a subcommand, of which a workspace asks for a stricter verdict. */
+/** A command or subcommand for which a workspace wants a stricter verdict. */
 export interface CommandWish extends z.infer<typeof wish> {
   readonly sub?: Record<string, CommandWish>;
 }

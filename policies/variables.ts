@@ -5,8 +5,8 @@ import type { Policy } from './policy.ts';
 const rule = 'shell.variables';
 
 /**
- * Judges setting a variable for a command: variables decide which programs others start and what they load. `deny` beats
- * `ask` beats `allow`; what is in none of the lists is refused.
+ * Judges setting a variable for a command, because variables decide which programs start and what they load. `deny`
+ * beats `ask` beats `allow`; unlisted names are refused.
  */
 export function decideVariable({ shell }: Policy, name: string): Decision {
   const { allow, ask, deny } = shell.variables;

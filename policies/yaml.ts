@@ -1,7 +1,7 @@
 import { isAlias, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document, ErrorCode } from 'yaml';
 
-/** A fault in a policy file, placed where an editor can jump to. Lines and columns count from 1. */
+/** A fault in a policy file, with its position. Lines and columns count from 1. */
 export interface PolicyProblem {
   readonly file: string;
   readonly line: number;
@@ -10,23 +10,23 @@ export interface PolicyProblem {
   readonly expected: string;
 }
 
-/** Where in the document: keys and indices from the root. */
+/** Position in the document: keys and indices from the root. */
 export type At = readonly (string | number)[];
 
 export interface Yaml {
   readonly value: unknown;
-  /** Reports a fault at a place; `key: true` points at the key instead of its value. */
+  /** Reports a fault at a position; `key: true` points at the key instead of its value. */
   problem(at: At, message: string, expected: string, key?: boolean): PolicyProblem;
 }
 
-/** Notes a fault that a schema cannot see. */
+/** Reports a fault that a schema cannot see. */
 export type Report = (at: At, message: string, expected: string) => void;
 
 const maxLength = 256 * 1024;
 
 /**
- * Reads one YAML 1.2 document of plain values: no aliases, tags, merge keys, duplicate keys or second document. Without
- * `quotes` no problem repeats a word of the text.
+ * Parses one plain YAML 1.2 document: no aliases, tags, merge keys, duplicate keys or second document. Without
+ * `quotes`, problems do not quote the text.
  */
 export function parseYaml(
   file: string,
@@ -57,7 +57,7 @@ export function parseYaml(
     lineCounter: lines,
     prettyErrors: false,
   });
-  // After the first mistake of form the parser is lost: what else it reports follows from it.
+  // After a syntax error the parser is lost: later errors are consequences.
   const lost = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
   const faults = [...document.errors, ...document.warnings].filter(
     ({ code, pos }) => lost === undefined || code === 'DUPLICATE_KEY' || pos[0] <= lost.pos[0],
@@ -89,7 +89,7 @@ export function parseYaml(
   };
 }
 
-/** What the parser found, without the text it found it in. */
+/** The parser's error without the offending text. */
 function toFault(code: ErrorCode): string {
   if (code === 'DUPLICATE_KEY') return 'a key that is there already';
   if (code === 'MULTIPLE_DOCS') return 'a second document';
@@ -99,7 +99,7 @@ function toFault(code: ErrorCode): string {
 
 const firstLine = (message: string): string => message.split('\n')[0] ?? message;
 
-/** The place of the longest part of the path that exists. */
+/** Offset of the longest part of the path that exists. */
 function offsetOf(document: Document, path: At, key: boolean): number {
   let node: unknown = document.contents;
   let offset = 0;

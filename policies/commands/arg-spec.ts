@@ -1,16 +1,17 @@
 /**
- * The small notations of tools.yaml. Options as a manual page writes them:
- * `-s|--short` · `-n number` (attached or the next word) · `--format=text` (attached only) · `--color[=text]` ·
- * `-m name ...` (everything after it is arguments of something else) · `-NUM`. Operands: `pattern path*`.
+ * Parses the argument notation of tools.yaml. Options as in a man page: `-s|--short` · `-n number` (attached or the
+ * next word) · `--format=text` (attached only) · `--color[=text]` · `-m name ...` (the rest belongs to another command)
+ * · `-NUM`. Operands: `pattern path*`.
  */
 export type ArgType =
   { readonly kind: Kind } | { readonly kind: 'one-of'; readonly values: readonly string[] };
 
 /**
- * `path` is read, `move` read and deleted, `target` written under its own name or, being a folder, under those of the
- * sources; `revision` may also be a path; `pathspec` is a path as git understands it; `source` a path that is no response
- * file (`@file`); `module` the name of a package; `waste` a folder that a build makes anew, deleted with all there is in it; `print` is a sed script and
- * `awk` an awk program that only print; `command` is judged as a command, and `reader` as one that must not change anything.
+ * `path` is read, `move` read and deleted, `target` written (if it is a folder, under the names of the sources);
+ * `revision` may also be a path; `pathspec` is a path as git reads it; `source` is a path that must not be a response
+ * file (`@file`); `module` a package name; `waste` a build output folder, deleted recursively; `print` a sed script and
+ * `awk` an awk program that only print; `command` is judged as a command, `reader` as one that must not change
+ * anything.
  */
 type Kind = (typeof kinds)[number];
 const kinds = [
@@ -40,14 +41,14 @@ export interface Option {
   readonly name: string;
   readonly takes: 'nothing' | 'required' | 'attached' | 'optional';
   readonly type: ArgType;
-  /** The words after it are not options of this command. */
+  /** The words after it belong to another command. */
   readonly last: boolean;
 }
 
 export interface Operands {
   readonly text: string;
   readonly before: readonly ArgType[];
-  /** How many of `before` must be there. */
+  /** How many of `before` are required. */
   readonly required: number;
   readonly many?: { readonly type: ArgType; readonly min: number };
   readonly after: readonly ArgType[];
@@ -71,14 +72,14 @@ function toArgType(spec: string): ArgType {
   return { kind };
 }
 
-/** Entries of a list are separated by a comma and a space: `<a,b>` is one. */
+/** Entries are separated by a comma and a space: `<a,b>` is one entry. */
 export const splitList = (spec: string): string[] =>
   spec
     .split(/,\s+/)
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
 
-/** One entry for each name: `-s|--short` gives two. */
+/** One entry per name: `-s|--short` gives two. */
 export function toOptions(spec: string): Option[] {
   const match =
     /^(?<names>-[^\s=[\]|]+(?:\|-[^\s=[\]|]+)*)(?:(?<gap>[ =])(?<type>\S+)|\[=?(?<optional>[^\]]+)\])?(?<last> \.\.\.)?$/.exec(
@@ -103,7 +104,7 @@ export function toOptions(spec: string): Option[] {
     .map((name) => ({ name, takes, type: argType, last: last !== undefined }));
 }
 
-/** At most one part may repeat (`*` or `+`); optional parts (`?`) stand before it. */
+/** At most one part may repeat (`*` or `+`); optional parts (`?`) come before it. */
 export function toOperands(spec: string): Operands {
   const before: ArgType[] = [];
   const after: ArgType[] = [];
@@ -129,7 +130,7 @@ export function toOperands(spec: string): Operands {
   return { text: spec, before, required, many, after };
 }
 
-/** The type of each operand, or undefined when their number does not fit. */
+/** The type of each operand; undefined if the count does not fit. */
 export function typesOf(operands: Operands, count: number): readonly ArgType[] | undefined {
   const { before, required, many, after } = operands;
   if (many === undefined) {

@@ -7,15 +7,15 @@ import type { CommandRule } from '../policy.ts';
 export interface TypedArg {
   readonly type: ArgType;
   readonly text: string;
-  /** Its index in argv; of an option's attached value, the option's. */
+  /** Index in argv; for an attached value, its option's index. */
   readonly at: number;
 }
 
-/** argv as the command's own option parser would understand it, or why the grammar does not cover it. */
+/** argv as the command's own option parser would read it, or why the grammar does not cover it. */
 export type Reading =
   | {
       readonly ok: true;
-      /** The command, then its subcommands; `at` is the index after the name. */
+      /** The command and its subcommands; `at` is the index after the name. */
       readonly levels: readonly { readonly rule: CommandRule; readonly at: number }[];
       readonly words: readonly TypedArg[];
       /** Index of the `--` that ends the options. */
@@ -27,7 +27,7 @@ export type Reading =
 
 class Refused extends Error {}
 
-/** Reads `argv` by the grammar of its command. `argv[0]` is the name the rule was found by. */
+/** Reads `argv` by its command's grammar. `argv[0]` is the name the rule was found under. */
 export function readArgv(command: CommandRule, argv: readonly string[]): Reading {
   const levels: { rule: CommandRule; at: number }[] = [];
   const words: TypedArg[] = [];
@@ -178,7 +178,7 @@ const subProblem = ({ sub }: CommandRule, name: string): string =>
     ? `a subcommand is missing; expected one of: ${listOf(sub.keys())}`
     : `the subcommand ${name} is not on the list: ${listOf(sub.keys())}`;
 
-/** Folders that builds and package managers make, and make again. */
+/** Folders that builds and package managers create and can recreate. */
 const made =
   'dist, build, out, output, coverage, .nyc_output, node_modules, target, tmp, temp, .tmp, .cache, .next, .nuxt, .turbo, .parcel-cache, .vite, .svelte-kit, __pycache__, .pytest_cache, .mypy_cache, .ruff_cache, .tox, htmlcov, storybook-static, test-results, playwright-report';
 const madeFolders: ReadonlySet<string> = new Set(made.split(', '));
@@ -206,7 +206,7 @@ const forms: Readonly<Record<string, readonly [(text: string) => boolean, string
   ],
 };
 
-/** Why a word cannot be what its place asks for; paths are judged elsewhere. */
+/** Why a word is not valid in its place. Paths are judged elsewhere. */
 export function argProblem({ type, text }: TypedArg): string | undefined {
   if (type.kind === 'one-of') {
     return type.values.includes(text)

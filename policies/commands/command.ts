@@ -1,21 +1,21 @@
-/** A command line as plain words: what the policy judged is what runs, with no shell in between. */
+/** A parsed command line. Plain words run exactly as judged, without a shell in between. */
 export type CommandLine =
   | { readonly kind: 'plain'; readonly pipelines: readonly Pipeline[] }
-  /** Text the parser does not reduce to plain words; only `bash` inside the sandbox can run it. */
+  /** Text that cannot be reduced to plain words; only `bash` in the sandbox can run it. */
   | { readonly kind: 'shell'; readonly text: string; readonly why: string; readonly cwd: string };
 
 export interface Pipeline {
-  /** When it runs: always first, after success, after failure, in any case. */
+  /** When it runs: unconditionally first, after success, after failure, or always. */
   readonly when: 'first' | 'and' | 'or' | 'then';
-  /** Relative to the workspace root, `.` for the root itself: `cd` is folded into it. */
+  /** Relative to the workspace root, with every `cd` folded in; `.` for the root. */
   readonly cwd: string;
-  /** Left to right, standard output to standard input. At least one. */
+  /** Left to right, stdout to stdin. At least one. */
   readonly commands: readonly SimpleCommand[];
 }
 
 export interface SimpleCommand {
   readonly argv: readonly string[];
-  /** `NAME=value` in front of the command, in the order written; absent when there is none. */
+  /** `NAME=value` prefixes, in the order written. */
   readonly variables?: readonly Variable[];
   /** In the order written. Paths are relative to the pipeline's `cwd`. */
   readonly redirects: readonly Redirect[];

@@ -12,7 +12,7 @@ const hiddenFile = 'a name that starts with a dot must be written in full';
 
 const writing: ReadonlySet<string> = new Set(['write', 'delete', 'move', 'target', 'waste']);
 
-/** What a list does not have gets the policy's verdict on that; what a rule forbids stays forbidden. */
+/** Replaces "not in any list" with the policy's `unlisted` verdict; what a rule forbids stays denied. */
 export function settle({ shell }: Policy, decision: Decision): Decision {
   if (decision.unlisted !== true || shell.unlisted === 'deny') return decision;
   const { unlisted: _, ...rest } = decision;
@@ -68,7 +68,7 @@ export function decideArgv(
   const reading = readArgv(command, argv);
   if (!reading.ok) return refuse(reading.rule.id, reading.problem, reading.rule.effect);
   const rule = reading.levels.at(-1)?.rule ?? command;
-  // An option can make a reading command write: `sort -o file`.
+  // An option can make a reader write: `sort -o file`.
   const writes = reading.words.some(({ type }) => writing.has(type.kind));
   const effect = strongest(rule.effect, writes ? 'workspace' : 'pure');
   if (rule.verdict === 'deny') return deny(rule.id, rule.reason ?? 'it is not allowed', effect);
@@ -121,7 +121,7 @@ function decideWords(
   for (const word of words) {
     const { text, type } = word;
     if (text.includes(unknownWord) && where.loose === true) {
-      // What the shell would put here is not known: only what is written can be judged.
+      // What the shell will insert here is unknown: judge only what is written.
       if (/(?:^|\/)\.[^/]*$/.test(text.slice(0, text.indexOf(unknownWord)))) {
         decisions.push(deny('shell.hidden', hiddenFile, rule.effect));
       }
@@ -169,7 +169,7 @@ function decideWords(
         decisions.push(nested(argv.slice(word.at), { ...where, cwd }));
         return decisions;
       case 'reader': {
-        // What it reads is given to it at run time: an operand nobody can know.
+        // Its input becomes an operand at run time, so that operand is unknown.
         const reading = [...argv.slice(word.at), unknownWord];
         const inner = nested(reading, { ...where, cwd, loose: true });
         decisions.push(inner);
@@ -192,7 +192,7 @@ function decideWords(
   return decisions;
 }
 
-/** `cp a/b c` writes `c`, or `c/b` where `c` is a folder: which of them cannot be known here. */
+/** `cp a/b c` writes `c`, or `c/b` if `c` is a folder; without looking at files, assume both. */
 const namesOfSources = (words: readonly TypedArg[], where: Where): string[] =>
   words.flatMap(({ type, text }) => {
     if (type.kind !== 'path' && type.kind !== 'move') return [];
@@ -209,16 +209,16 @@ function revisionProblem(text: string, rule: CommandRule, deny: Deny): Decision[
     : [];
 }
 
-/** Each colon may be the one a path follows. */
+/** A path may follow each colon. */
 const maxColons = 8;
 
-/** git reads signs behind a colon at the start of a path, such as `:(top)` and `:!`. */
+/** git treats signs after a leading colon as magic: `:(top)`, `:!`. */
 const pathspecProblem = (text: string, rule: CommandRule, deny: Deny): Decision[] =>
   text.startsWith(':')
     ? [deny(rule.id, 'pathspecs that start with ":" are not on the list; write the path')]
     : [];
 
-/** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. One more than `maxColons` at most. */
+/** `HEAD:src/a.ts` and `:0:a.ts` name a file after the colon. Returns at most `maxColons` + 1 paths. */
 function pathsOfRevision(text: string): string[] {
   const paths: string[] = [];
   for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {

@@ -1,12 +1,12 @@
-/** Which sed scripts and awk programs do no more than turn their input into text. */
+/** Recognizes sed scripts and awk programs that only transform their input. */
 
-/** Commands of sed that take no argument and neither write, read, nor run anything. */
+/** sed commands without arguments that do not write, read or run anything. */
 const plainCommands = new Set('pPdDnNhHgGxlzF=');
 const flagsOfSubstitution = /^[gpiIm0-9]*/;
 
 class NotPlain extends Error {}
 
-/** Reads a sed script from left to right, refusing whatever is not known to be harmless. */
+/** Reads a sed script left to right and refuses anything not known to be harmless. */
 class SedReader {
   readonly #text: string;
   #at = 0;
@@ -60,7 +60,7 @@ class SedReader {
     return true;
   }
 
-  /** Programs differ on whether a delimiter in brackets counts, so brackets must be closed before it. */
+  /** Programs disagree on whether a delimiter inside brackets counts, so brackets must be closed first. */
   #readUntil(delimiter: string): void {
     const start = this.#at;
     for (;;) {
@@ -92,7 +92,7 @@ class SedReader {
   }
 }
 
-/** True for a sed script of addresses, `p`, `d`, `q`, `s` without `e` and `w`, and the like: it reads and prints. */
+/** True for a sed script that only reads and prints: addresses, `p`, `d`, `q`, `s` without `e` and `w`. */
 export function isPrintingSed(script: string): boolean {
   if (script.length > 2_000) return false;
   try {
@@ -107,8 +107,8 @@ export function isPrintingSed(script: string): boolean {
 const reachesOut = /system|getline|@|ENVIRON|PROCINFO|ARGV|include|load|fflush|close|\/inet/i;
 
 /**
- * True for an awk program that can only compute and print. Deliberately blunt, since awk's own rules for telling a regular
- * expression from a division are: after the first `print` no `>` and no `|` may stand anywhere, not even in text.
+ * True for an awk program that only computes and prints. Blunt on purpose, because telling a regular expression from a
+ * division in awk is hard: after the first `print` no `>` or `|` may appear, not even in a string.
  */
 export const isPrintingAwk = (program: string): boolean =>
   program.length <= 2_000 && !reachesOut.test(program) && !/\\\n|print[^]*[>|]/i.test(program);

@@ -1,20 +1,20 @@
 /**
- * Finds any of many known strings in a text, in one pass whatever the strings and the text are: an automaton after Aho and
- * Corasick. Most of a text is passed over by looking at four characters in five, which say that no known string is near.
+ * Finds many known strings in one pass (Aho–Corasick), whatever the text. Most of it is skipped: looking at four
+ * characters in five proves that no known string is near.
  */
 export interface KnownForms {
-  /** Looks for the string from now on. False if there is no room for more, or it is too short. */
+  /** Adds a string to look for. False if it is too short or there is no room. */
   add(form: string, name: string): boolean;
-  /** Reports where known strings are, in order and apart from each other; of two that overlap, the longer gives the name. */
+  /** Reports matches in order, without overlaps; of two that overlap, the longer gives the name. */
   find(text: string, found: (start: number, end: number, name: string) => void): void;
 }
 
-/** A known string has at least this many characters. */
+/** Minimum length of a known string. */
 export const shortestForm = 8;
 const gramLength = 4;
-/** Each known string has a whole gram that begins at a multiple of this. */
+/** Every known string contains a whole gram that starts at a multiple of this. */
 const stride = shortestForm - gramLength + 1;
-/** Characters of all known strings together: some 40 MB. */
+/** Total characters of all known strings; about 40 MB. */
 const maxNodes = 1_048_576;
 const gramBits = 18;
 
@@ -59,7 +59,7 @@ interface Place {
   readonly name: number;
 }
 
-/** Places as they come, by their ends. */
+/** Merges matches as they arrive, ordered by their ends. */
 class Merged {
   readonly places: Place[] = [];
 
@@ -80,22 +80,22 @@ function grown<T extends Int32Array | Uint16Array>(into: T, from: T): T {
   return into;
 }
 
-/** A tree of strings, a node for each beginning of one, in arrays that grow. Node 0 is the empty beginning. */
+/** A trie in growable arrays; node 0 is the root. */
 class Trie {
   size = 1;
   #parent = new Int32Array(1_024);
   #code = new Uint16Array(1_024);
   #depth = new Int32Array(1_024);
-  /** Name of the string that ends here; -1 for none. */
+  /** Name of the string that ends here, or -1. */
   #name = new Int32Array(1_024).fill(-1);
-  /** The longest beginning of any string that a node's own string ends with; 0 until it is worked out. */
+  /** Longest proper suffix that is also a node; 0 until computed. */
   #fallback = new Int32Array(0);
-  /** The longest string that a node's own ends with. */
+  /** Longest known string that is a suffix of this node. */
   #ending = new Int32Array(0);
-  /** Children, in a table by node and character. */
+  /** Children, hashed by node and character. */
   #slots = new Int32Array(4_096);
 
-  /** False if it is there already. */
+  /** False if it is already there. */
   insert(text: string, name: number): boolean {
     let node = 0;
     for (let at = 0; at < text.length; at++) {
@@ -108,7 +108,7 @@ class Trie {
     return true;
   }
 
-  /** Reads on from a place until past another no string has begun. Returns how far it came. */
+  /** Reads on until past any string begun. Returns where it stopped. */
   follow(
     text: string,
     { from, to }: { readonly from: number; readonly to: number },
@@ -133,7 +133,7 @@ class Trie {
     }
   }
 
-  /** Children after their parents, and the shorter before the longer: each fallback is known when it is asked for. */
+  /** Parents first, shorter before longer, so every fallback is computed before it is needed. */
   #link(): void {
     this.#fallback = new Int32Array(this.size);
     this.#ending = new Int32Array(this.size);

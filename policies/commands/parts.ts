@@ -8,7 +8,7 @@ import type { CommandLine, Pipeline, Redirect } from './command.ts';
 import { decideArgv, settle } from './decide-argv.ts';
 import { renderArgv, unknownWord } from './render-argv.ts';
 
-/** Something in a command line that is judged on its own. */
+/** A piece of a command line that is judged on its own. */
 export interface Part {
   readonly kind: 'command' | 'variable' | 'redirection' | 'folder' | 'script';
   /** As a person would write it. */
@@ -16,15 +16,15 @@ export interface Part {
   readonly decision: Decision;
   /** Relative to the workspace root. */
   readonly cwd: string;
-  /** Of a command: its words. */
+  /** Set for a command. */
   readonly argv?: readonly string[];
-  /** Of a command: its words and its folder are all there is to it; no variable is set for it and nothing fed to it. */
+  /** Set for a command that is only words in a folder: no variables, no input. */
   readonly bare?: true;
-  /** How a command is joined to what stands before it. */
+  /** How a command is joined to the one before it. */
   readonly joined?: '|' | Pipeline['when'];
 }
 
-/** The strictest of the parts; the first of several. */
+/** The strictest part; the first of several. */
 export function decideParts(parts: readonly Part[]): Decision {
   const [first, ...others] = parts.map(({ decision }) => decision);
   if (first !== undefined) return strictestOf(first, others);
@@ -32,7 +32,7 @@ export function decideParts(parts: readonly Part[]): Decision {
   return { verdict: 'deny', rule: 'commands.form', reason, effect: 'pure' };
 }
 
-/** What can be judged at a glance: longer lines are for a file. */
+/** Longer lines belong in a file. */
 const maxParts = 1_024;
 const maxWords = 8_192;
 
@@ -42,7 +42,7 @@ export interface Measure {
   words: number;
 }
 
-/** Why a line is too long to be judged, if it is. */
+/** Why a line is too long to judge, if it is. */
 export function sizeProblem({ parts, words }: Measure): Decision | undefined {
   if (parts <= maxParts && words <= maxWords) return undefined;
   const size = words > maxWords ? `${maxWords} words` : `${maxParts} parts`;
@@ -50,7 +50,7 @@ export function sizeProblem({ parts, words }: Measure): Decision | undefined {
   return { verdict: 'deny', rule: 'commands.form', reason, effect: 'workspace' };
 }
 
-/** Judges every part of a line of plain words. */
+/** Judges each part of a plain command line. */
 export function judgeSimple(
   policy: Policy,
   { pipelines }: CommandLine & { readonly kind: 'plain' },
@@ -104,7 +104,7 @@ const toVariablePart = (policy: Policy, name: string, value: string, cwd: string
   decision: settle(policy, decideVariable(policy, name)),
 });
 
-/** A redirection is a read or a write like any other. `cwd` is where it stands, as text. */
+/** Judges a redirection as the read or write it is. `cwd` is its folder, as text. */
 export function judgeRedirect(
   policy: Policy,
   redirect: Redirect,

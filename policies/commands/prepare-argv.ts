@@ -1,12 +1,12 @@
 import type { Policy } from '../policy.ts';
 import { readArgv } from './argv.ts';
 
-/** `timeout 5 nice npm test` is three programs deep; nobody needs this many. */
+/** `timeout 5 nice npm test` nests three programs; nobody needs this many. */
 export const maxNested = 16;
 
 /**
- * argv with the fixed arguments of the policy put in: what to start instead of `argv` once it was allowed.
- * Unlisted commands come back unchanged.
+ * argv with the policy's fixed arguments inserted: what to start once `argv` is allowed. Unlisted commands are returned
+ * unchanged.
  */
 export function prepareArgv(
   policy: Policy,
@@ -34,7 +34,7 @@ export function prepareArgv(
     : prepared;
 }
 
-/** A program that npm has put into the workspace is started, and judged, as `npx` does it. */
+/** Programs that npm installed into the workspace are judged and started as `npx` would. */
 export const toListed = (argv: readonly string[]): readonly string[] => {
   const name = /^(?:\.\/)?node_modules\/\.bin\/([\w-]+)$/.exec(argv[0] ?? '')?.[1];
   return name === undefined ? argv : ['npx', name, ...argv.slice(1)];

@@ -1,11 +1,11 @@
-/** Stands for what only a shell would know: a variable, the output of a command. */
+/** Placeholder for what only a shell knows: a variable, a command's output. */
 export const unknownWord = '\uFFFC';
 
 const maxShown = 120;
 
-/** Command line for people: words that are not plain are quoted as JSON, at most 120 characters. */
+/** Renders argv for people: at most 120 characters, words that are not plain quoted as JSON. */
 export function renderArgv(argv: readonly string[]): string {
-  // What is cut off below is not rendered: a line may have thousands of words, and is shown for each of them.
+  // Render only what will be shown: a line can have thousands of words and is rendered for each.
   const text = argv
     .slice(0, maxShown)
     .map((word) => word.slice(0, maxShown + 1).replaceAll(unknownWord, '…'))

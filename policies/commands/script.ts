@@ -28,8 +28,8 @@ const deny = (rule: string, reason: string): Decision => ({
 });
 
 /**
- * Judges text that only a shell can run, as one action: the policy's `shell` verdict is the mildest, and whatever can be
- * seen in it, at any depth, is judged as if it stood alone.
+ * Judges a shell script as one action. The result is never milder than the policy's `shell` verdict, and every command
+ * visible in it, at any depth, is judged as if it stood alone.
  */
 export function judgeScript(
   policy: Policy,
@@ -71,7 +71,7 @@ function visit(walk: Walk, node: SyntaxNode): void {
   if (node.type === 'Command') visitCommand(walk, node);
   if (node.type === 'Assignment') {
     const decision = decideVariable(walk.policy, node.name);
-    // The script as a whole is asked about; its own variables need no second question.
+    // The script as a whole already asks; its own variables need no second question.
     find(
       walk,
       'variable',
@@ -168,7 +168,7 @@ function visitRedirects(walk: Walk, redirects: readonly Redirection[]): void {
   }
 }
 
-/** The word with a mark in place of each part that only the shell knows. */
+/** The word with a placeholder for each part that only the shell knows. */
 function toLooseWord(word: Word): string {
   return word.parts === undefined ? word.value : word.parts.map(toLoosePart).join('');
 }

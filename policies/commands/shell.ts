@@ -5,22 +5,22 @@ import { locate } from '../paths/paths.ts';
 import { NeedsShell, toCommands, toLiteral } from './simple-command.ts';
 import { parseShell } from './syntax.ts';
 
-/** Arguments of `run_command` that are none. */
+/** Invalid `run_command` arguments. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
 
 interface ParseOptions {
-  /** Folder the line starts in, relative to the workspace root. Default `.`. */
+  /** Starting folder, relative to the workspace root. Default `.`. */
   readonly cwd?: string;
-  /** Absolute path of the workspace root, so that `cd` to an absolute path inside it is understood. */
+  /** Absolute path of the workspace root, for `cd` to an absolute path inside it. */
   readonly workspace?: string;
 }
 
 interface Reader {
   readonly workspace: string | undefined;
   cwd: readonly string[];
-  /** A `cd` that may not have happened: the rest must depend on it too. */
+  /** The `cd` may not have happened, so the rest must depend on it too. */
   conditional: boolean;
   readonly pipelines: Pipeline[];
 }
@@ -28,9 +28,9 @@ interface Reader {
 const toCwd = (names: readonly string[]): string => (names.length === 0 ? '.' : names.join('/'));
 
 /**
- * Reduces shell text to plain words: lists with `&&`, `||`, `;` and newlines, pipes, `cd`, redirections, here-documents,
- * groups. Everything a shell would compute (variables, substitution, globs, assignments, control flow) gives
- * `kind: 'shell'`, as does text that does not parse.
+ * Reduces shell text to plain words: `&&`, `||`, `;`, newlines, pipes, `cd`, redirections, here-documents and groups.
+ * Anything a shell computes (variables, substitution, globs, assignments, control flow) and anything that does not
+ * parse gives `kind: 'shell'`.
  */
 export function parseCommand(text: string, options: ParseOptions = {}): CommandLine {
   const cwd = options.cwd ?? '.';
@@ -78,7 +78,7 @@ function readList(
   operators: readonly string[],
   isLast: boolean,
 ): void {
-  // A folded `cd` hands its own condition on to what `&&` joins to it.
+  // A folded `cd` passes its own condition on to what `&&` joins to it.
   let carried: Pipeline['when'] | undefined;
   for (const [index, member] of members.entries()) {
     const operator = operators[index - 1];
@@ -98,7 +98,7 @@ function readList(
     changeFolder(reader, target);
     if (when === 'and') reader.conditional = true;
     if (next === '&&') carried = when;
-    // Nothing follows: whether the folder exists is the outcome.
+    // Nothing follows, so the outcome is whether the folder exists.
     else if (isLast) push(reader, when, [{ argv: ['true'], redirects: [] }]);
   }
 }
@@ -134,8 +134,8 @@ function changeFolder(reader: Reader, target: string): void {
 }
 
 /**
- * The command line that `run_command` arguments stand for. Paths of the result are relative to the workspace root.
- * @throws CommandError when the arguments are not `{command | argv, cwd?}` of the right types.
+ * The command line that `run_command` arguments describe, with paths relative to the workspace root. @throws
+ * CommandError unless they are `{command | argv, cwd?}` of the right types.
  */
 export function toCommandLine(
   args: Readonly<Record<string, unknown>>,

@@ -9,18 +9,15 @@ import type {
 } from 'unbash';
 import type { Redirect, SimpleCommand, Variable } from './command.ts';
 
-/** Why a text is not a line of plain words: only a shell would know what it does. */
+/** The text is not a plain command line: only a shell knows what it does. */
 export class NeedsShell extends Error {}
 
-/** Words that are no program anywhere: they change the shell that reads them. */
+/** Shell builtins without a program of their own: they change the shell itself. */
 const builtinNames =
   '. : alias bg break builtin command continue declare disown eval exec exit export fg hash jobs let local mapfile popd pushd read readonly return set shift shopt source trap type typeset ulimit umask unalias unset wait';
 const builtins: ReadonlySet<string> = new Set(builtinNames.split(' '));
 
-/**
- * The programs of a pipe, left to right.
- * @throws NeedsShell when one of them is more than words and redirections.
- */
+/** The programs of a pipe, left to right. @throws NeedsShell if one is more than words and redirections. */
 export function toCommands(node: PipelineNode): SimpleCommand[] {
   if (node.type === 'Command') return [toSimple(node, false)];
   if (node.type !== 'Pipeline') throw new NeedsShell(`it uses ${constructOf(node.type)}`);
@@ -47,7 +44,7 @@ function toSimple({ name, prefix, args, redirects }: Command, errorsToo: boolean
     return toLiteral(word);
   });
   const [command = ''] = argv;
-  // The one use of it that models make: whether a program is there.
+  // The one form models use: to check that a program exists.
   if (command === 'command' && argv[1] === '-v') argv.splice(0, 2, 'which');
   else if (builtins.has(command))
     throw new NeedsShell(`it uses "${command}", which is part of the shell`);
@@ -56,7 +53,7 @@ function toSimple({ name, prefix, args, redirects }: Command, errorsToo: boolean
   return { argv, redirects: read, variables: variables.length === 0 ? undefined : variables };
 }
 
-/** Neither names of files nor braces are expanded in a value. */
+/** Globs and braces are not expanded in a value. */
 function toVariable({ name, value, append, index }: Assignment): Variable {
   if (append === true || index !== undefined || value.type === 'ArrayValue')
     throw new NeedsShell('it assigns more than a plain value to a variable');
@@ -65,17 +62,17 @@ function toVariable({ name, value, append, index }: Assignment): Variable {
   return { name, value: value.value };
 }
 
-/** Openings that the parser leaves as they are when they are not closed, and bash does not: `$[`. */
+/** Unclosed openings that the parser lets pass but bash does not, such as `$[`. */
 const unread = /\$[[({]/;
 
-/** The word as the program receives it. @throws NeedsShell when only a shell knows. */
+/** The word as the program receives it. @throws NeedsShell if only a shell knows. */
 export function toLiteral(word: Word): string {
   const parts = word.parts ?? [];
-  // A tilde is expanded at the start of a word and, in bash, after "=" and ":" of what looks like an assignment.
+  // bash expands a tilde at the start of a word and after "=" and ":" in anything that looks like an assignment.
   if (/^~|^[A-Za-z_]\w*=(?:.*:)?~/.test(word.text)) throw new NeedsShell('it uses "~"');
   if (unread.test(word.text.replaceAll(/\\[^]|'[^']*'/g, '')))
     throw new NeedsShell('it uses "$" in a way that is not understood');
-  // A pattern in an option (`--include=*.ts`) is meant for the program; no file is called so.
+  // A pattern in an option (`--include=*.ts`) is meant for the program, and no file has such a name.
   const isOption = word.text.startsWith('-');
   for (const part of parts) if (!isOption || part.type !== 'Glob') checkPart(part);
   return word.value;

@@ -3,13 +3,13 @@ import type { Script } from 'unbash';
 
 export type Parsed =
   | { readonly ok: true; readonly script: Script }
-  /** The end of a sentence: the command … */
+  /** Completes the sentence "The command …". */
   | { readonly ok: false; readonly problem: string };
 
-/** The parser goes through the rest of the text for each here-document. */
+/** The parser rescans the rest of the text for each here-document. */
 const maxHereDocuments = 1_000;
 
-/** Reads a text as a shell would. */
+/** Parses text as a shell would. */
 export function parseShell(text: string): Parsed {
   if (text.split('<<', maxHereDocuments + 2).length > maxHereDocuments + 1)
     return { ok: false, problem: `has "<<" more than ${maxHereDocuments} times; use write_file` };

@@ -1,10 +1,10 @@
-/** Which commands run tests, and say by their exit code how they came out. Pure. */
+/** Which commands run tests and report the result in their exit code. Pure. */
 import type { CommandLine } from './command.ts';
 
 const runners = new Set(
   'jest vitest mocha ava tap pytest tox nox rspec phpunit ctest bats'.split(' '),
 );
-/** Programs with a subcommand that tests. */
+/** Programs with a test subcommand. */
 const subcommands: Readonly<Record<string, RegExp>> = {
   npm: /^(?:test|t|run(?:-script)? test\S*)$/,
   pnpm: /^(?:test|t|run test\S*)$/,
@@ -20,7 +20,7 @@ const subcommands: Readonly<Record<string, RegExp>> = {
   python: /^-m (?:pytest|unittest)$/,
   python3: /^-m (?:pytest|unittest)$/,
 };
-/** With one of these nothing is tested, or failing is no failure. */
+/** With these flags nothing is tested, or failures are ignored. */
 const hollow =
   /^(?:-h|--help|--version|--list\w*|--dry-run|--collect-only|--no-run|--passWithNoTests|--pass-with-no-tests|-n|--just-print)$/;
 
@@ -38,7 +38,7 @@ function runsTests(argv: readonly string[]): boolean {
   return known?.test(first) === true || known?.test(`${first} ${second}`) === true;
 }
 
-/** True when exit code 0 means that tests ran and passed: no pipe, `;`, `||` or script in between hides how they ended. */
+/** True if exit code 0 means that tests ran and passed: no pipe, `;`, `||` or script hides their result. */
 export const isTestRun = (line: CommandLine): boolean =>
   line.kind === 'plain' &&
   line.pipelines.every(

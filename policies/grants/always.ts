@@ -6,10 +6,10 @@ import type { PolicyProblem } from '../yaml.ts';
 
 const line = z.string().min(1).max(500);
 const words = z.string().max(262_144);
-/** What a workspace asks for, what variables do, untrusted text and the machine: no grant lifts what these ask. */
+/** Rules a grant may lift. Never: workspace wishes, variables, untrusted text, the sandbox. */
 const liftable = /^(?:shell|(?:commands|paths|tools)\.[^\s]+)$/;
 
-/** Whether a rule is one of the operator's lists, whose `ask` a grant can lift. */
+/** True for a rule from the operator's lists, whose `ask` a grant can lift. */
 export const isLiftable = (rule: string): boolean => liftable.test(rule);
 
 const entry = z
@@ -44,11 +44,11 @@ const entry = z
 
 const schema = z.strictObject({ version: z.literal(1), rules: z.array(entry).max(10_000) });
 
-/** The rules that `approve --always` wrote, as `always.yaml` has them. */
+/** The grants that `approve --always` wrote to `always.yaml`. */
 export type AlwaysFile = z.infer<typeof schema>;
 type Entry = AlwaysFile['rules'][number];
 
-/** Reads the text of `always.yaml`; mistakes go to `problems`. */
+/** Parses `always.yaml`; mistakes go to `problems`. */
 export function parseGrants(file: string, text: string, problems: PolicyProblem[]): Grant[] {
   const read = readSection(file, text, schema, problems);
   if (read === undefined) return [];
@@ -82,7 +82,7 @@ function toGranted({ tool, argv, script, path, args, cwd }: About): Granted | un
   return runs || args === undefined ? undefined : { kind: 'call', args };
 }
 
-/** The other way round: what the file says of a grant. */
+/** The inverse: a grant as written to the file. */
 export const toEntry = ({ id, workspace, tool, granted, lifts, ...rest }: Grant): Entry => ({
   id,
   workspace,

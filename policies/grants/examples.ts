@@ -4,7 +4,7 @@ import type { Grant } from './grant.ts';
 import type { Policy } from '../policy.ts';
 import { rulesThatAsk } from '../strictest.ts';
 
-/** An example of a grant that does not come out as the grant says. */
+/** An example that a grant does not decide as it says. */
 export interface GrantFailure {
   readonly rule: string;
   readonly example: string;
@@ -13,8 +13,8 @@ export interface GrantFailure {
 }
 
 /**
- * Runs the examples of a grant with the real engine: what matches is allowed by it wherever the rules it lifts ask, and what
- * does not is judged as if there were no grant.
+ * Runs a grant's examples through the real engine: a match must be allowed wherever the lifted rules ask; a non-match
+ * must be judged as if the grant did not exist.
  */
 export function findFailures(policy: Policy, grant: Grant): GrantFailure[] {
   const without = { ...policy, grants: policy.grants.filter(({ id }) => id !== grant.id) };
@@ -29,7 +29,7 @@ export function findFailures(policy: Policy, grant: Grant): GrantFailure[] {
   const matched = grant.match.flatMap((example) => {
     const [before, now] = judge(example);
     const asks = rulesThatAsk(before);
-    // Where nothing asks any more, or another rule does, there is nothing for the grant to lift.
+    // If nothing asks any more, or another rule does, the grant has nothing to lift.
     if (!asks.every((rule) => grant.lifts.includes(rule)) || asks.length === 0) return [];
     if (now.verdict === 'allow' && now.rule === grant.id) return [];
     const message = `${grant.id} should allow ${JSON.stringify(example)}, but ${now.rule} says ${now.verdict}`;
@@ -44,7 +44,7 @@ export function findFailures(policy: Policy, grant: Grant): GrantFailure[] {
   return [...matched, ...unmatched];
 }
 
-/** What an example stands for: a command line, a path, or arguments as JSON. */
+/** What an example describes: a command line, a path, or arguments as JSON. */
 function toAction({ tool, workspace, granted }: Grant, example: string): Action {
   switch (granted.kind) {
     case 'command':
@@ -57,7 +57,7 @@ function toAction({ tool, workspace, granted }: Grant, example: string): Action 
   }
 }
 
-/** What the tool must be given besides; a grant for a path says nothing of it. */
+/** The arguments a tool requires besides the path, on which a path grant says nothing. */
 const otherArgs: Readonly<Record<string, Action['args']>> = {
   write_file: { content: '' },
   edit_file: { old: 'a', new: 'b' },

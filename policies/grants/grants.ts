@@ -1,6 +1,7 @@
 /**
- * What a person said to allow always. A grant lifts an `ask` of the operator's policy for exactly one action in one workspace:
- * never a `deny`, and never an `ask` of a rule it does not name, so nothing a workspace asks for itself and no rule added later.
+ * Grants: what a person chose to allow always. A grant lifts an `ask` of the operator's policy for exactly one action
+ * in one workspace. It never lifts a `deny`, nor an `ask` of a rule it does not name, hence nothing a workspace asks
+ * for and no rule added later.
  */
 import type { Action, Decision } from '../action.ts';
 import type { Part } from '../commands/parts.ts';
@@ -24,7 +25,7 @@ const lift = (decision: Decision, { id, by, lifts }: Grant): Decision => {
   return { ...rest, verdict: 'allow', rule: id, reason };
 };
 
-/** The decision with the first grant that fits and lifts every rule that asks; without one, as it is. */
+/** Applies the first matching grant that lifts every asking rule; otherwise returns the decision unchanged. */
 function liftBy(
   { grants }: Policy,
   decision: Decision,
@@ -42,7 +43,7 @@ function liftBy(
   return found === undefined ? decision : lift(decision, found);
 }
 
-/** Parts of a line of plain words, each command that a grant is about allowed. */
+/** The parts of a plain line, with granted commands allowed. */
 export const liftParts = (policy: Policy, parts: readonly Part[], workspace: string): Part[] =>
   parts.map((part) => {
     const { argv = [], bare, cwd } = part;
@@ -78,7 +79,7 @@ export const liftCall = (
     }
   });
 
-/** The decision on a path that a file tool has come to, relative to the workspace root and without links. */
+/** The decision on a path a file tool resolved, relative to the workspace root and free of links. */
 export const liftPath = (
   policy: Policy,
   { tool, workspace }: Pick<Action, 'tool' | 'workspace'>,
@@ -93,7 +94,7 @@ export const liftPath = (
       its === tool && granted.kind === 'file' && granted.path === placeOf(path, workspace),
   );
 
-/** Relative to the workspace root, `.` for the root; undefined for what is no path in it. */
+/** Relative to the workspace root, `.` for the root; undefined for a path outside it. */
 export function placeOf(path: unknown, workspace: string): string | undefined {
   if (path === undefined) return '.';
   const located = typeof path === 'string' ? locate(path, { workspace, cwd: [] }) : undefined;
@@ -101,7 +102,7 @@ export function placeOf(path: unknown, workspace: string): string | undefined {
   return located.names.length === 0 ? '.' : located.names.join('/');
 }
 
-/** Whether two values of JSON are the same, whatever the order of their keys. */
+/** Deep equality of JSON values; key order does not matter. */
 export function isSame(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) || Array.isArray(b))
     return (

@@ -1,4 +1,4 @@
-/** Makes grants of an action that was asked about, with examples of what they allow and of what they leave as it is. */
+/** Proposes grants for an action that was asked about, with examples of what they allow and what they leave alone. */
 import type { Action } from '../action.ts';
 import { decideParts } from '../commands/parts.ts';
 import type { Part } from '../commands/parts.ts';
@@ -13,12 +13,12 @@ import { rulesThatAsk } from '../strictest.ts';
 
 export type Proposal =
   | { readonly ok: true; readonly grants: readonly ProposedGrant[] }
-  /** `why` is the end of a sentence: it cannot be made a rule because … */
+  /** `why` completes "it cannot be made a rule because …". */
   | { readonly ok: false; readonly why: string };
 
 const refuse = (why: string): Proposal => ({ ok: false, why });
 
-/** The narrowest grants under which the action is no longer asked about; each is tested against its examples. */
+/** The narrowest grants that stop the action from asking; each is tested against its examples. */
 export function proposeGrants(policy: Policy, action: Action): Proposal {
   const decision = decide(policy, action);
   if (decision.verdict === 'deny') return refuse(`${decision.rule} denies it by now`);
@@ -64,7 +64,7 @@ function proposeCommand(policy: Policy, action: Action, asks: readonly string[])
   return { ok: true, grants: [withExamples(action, { kind: 'text', text, cwd }, asks)] };
 }
 
-/** A redirection is judged once more where it leads, and a variable may change what any program does. */
+/** A redirection is judged again where it leads, and a variable can change what any program does. */
 const isUnfit = ({ kind }: Part): boolean => kind !== 'command';
 
 const ofPart = (action: Action, { argv = [], cwd, decision }: Part): ProposedGrant =>
@@ -119,7 +119,7 @@ function toExamples(granted: Granted): Examples {
   }
 }
 
-/** As a shell reads it back. */
+/** Quoted so that a shell reads it back. */
 const toText = (argv: readonly string[]): string =>
   argv
     .map((word) =>
@@ -127,7 +127,7 @@ const toText = (argv: readonly string[]): string =>
     )
     .join(' ');
 
-/** A proposal holds no secret, does what its examples say, and lets the action pass. */
+/** A proposal contains no secret, behaves as its examples say, and lets the action pass. */
 function check(policy: Policy, action: Action, proposed: readonly ProposedGrant[]): Proposal {
   if (countPlaceholders(JSON.stringify(proposed.map(({ granted }) => granted))).size > 0)
     return refuse('it contains a secret, which no rule may hold');

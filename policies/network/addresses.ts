@@ -1,6 +1,6 @@
 /**
- * `public`: anywhere on the internet. `private`: this machine, its networks, and reserved ranges; only a rule that names
- * the port reaches them. `never`: link-local, cloud metadata, multicast, unspecified, and whatever is not an address.
+ * `public`: the internet. `private`: this machine, its networks and reserved ranges, reachable only through a rule that
+ * names the port. `never`: link-local, cloud metadata, multicast, unspecified, and anything that is not an address.
  */
 export type Reach = 'public' | 'private' | 'never';
 
@@ -15,7 +15,7 @@ function parseIPv4(text: string): number[] | undefined {
   return bytes?.every((byte) => byte <= 255) === true ? bytes : undefined;
 }
 
-/** Sixteen bytes. A zone (`%eth0`) is refused: it names an interface, not an address. */
+/** Sixteen bytes. Refuses a zone (`%eth0`): it names an interface, not an address. */
 function parseIPv6(text: string): number[] | undefined {
   let body = text;
   const tail = /(?<=:)[\d.]+$/.exec(text)?.[0];
@@ -87,7 +87,7 @@ const private6: readonly Range[] = [
   v6('3fff::', 20),
   v6('5f00::', 16),
 ];
-/** Ranges that carry an IPv4 address, and where it starts: mapped, translated, NAT64, 6to4, compatible. */
+/** Ranges that embed an IPv4 address, and its offset: mapped, translated, NAT64, 6to4, compatible. */
 const carriers: readonly (readonly [Range, number])[] = [
   [v6('::ffff:0:0', 96), 12],
   [v6('::ffff:0:0:0', 96), 12],
@@ -96,7 +96,7 @@ const carriers: readonly (readonly [Range, number])[] = [
   [v6('::', 96), 12],
 ];
 
-/** Judges an address as DNS or a socket gives it. */
+/** Classifies an address as DNS or a socket gives it. */
 export function reachOf(address: string): Reach {
   const four = parseIPv4(address);
   if (four !== undefined) return reach4(four);
@@ -113,6 +113,6 @@ const reach4 = (bytes: readonly number[]): Reach => {
   return private4.some((range) => isWithin(bytes, range)) ? 'private' : 'public';
 };
 
-/** True for what `URL.hostname` gives for an address: `127.0.0.1`, `[::1]`. */
+/** True for an address as `URL.hostname` gives it: `127.0.0.1`, `[::1]`. */
 export const isAddress = (hostname: string): boolean =>
   parseIPv4(hostname) !== undefined || hostname.startsWith('[');

@@ -1,12 +1,12 @@
 import { isAddress } from './addresses.ts';
 
-/** `api.example.com`, `*.example.com` (subdomains, not the domain itself), each with an optional `:port`. */
+/** `api.example.com` or `*.example.com` (subdomains only), each with an optional `:port`. */
 export interface HostPattern {
   readonly text: string;
-  /** As `URL.hostname` spells it, without a trailing dot; for a wildcard the part after `*.`. */
+  /** As in `URL.hostname`, without a trailing dot; for a wildcard, the part after `*.`. */
   readonly host: string;
   readonly wildcard: boolean;
-  /** Absent: 80 and 443, and public addresses only. */
+  /** Absent: 80 and 443, public addresses only. */
   readonly ports?: readonly number[];
 }
 
@@ -14,7 +14,7 @@ class HostError extends Error {
   override readonly name = 'HostError';
 }
 
-/** @throws HostError when the text is not a host pattern; the message says what was expected. */
+/** @throws HostError if the text is not a host pattern; the message says what was expected. */
 export function toHostPattern(text: string): HostPattern {
   const match = /^(\*\.)?(\[[0-9a-f:.]+\]|[^\s:/?#@\\*[\]%]+)(?::(\d{1,5}))?$/i.exec(text);
   if (match === null) throw new HostError(`"${text}" is not a host pattern`);
@@ -42,7 +42,7 @@ export function toHostPattern(text: string): HostPattern {
 
 export const withoutDot = (host: string): string => (host.endsWith('.') ? host.slice(0, -1) : host);
 
-/** `host` as `URL` gives it, without a trailing dot; `port` with the scheme's default filled in. */
+/** `host` as in `URL.hostname`, without a trailing dot; `port` with the scheme's default filled in. */
 export function matchesHost(pattern: HostPattern, host: string, port: number): boolean {
   const named = pattern.wildcard
     ? host.endsWith(`.${pattern.host}`) && !isAddress(host)

@@ -14,8 +14,8 @@ const decision = (verdict: Verdict, rule: string, reason: string): Decision => (
 });
 
 /**
- * Judges one request. With `resolvedAddresses` (all that DNS answered) each of them must be acceptable, and the caller
- * dials one of exactly these; without, only the name is judged. A redirect is a new request: judge it again.
+ * Judges one request. With `resolvedAddresses` (everything DNS returned) each must be acceptable, and the caller must
+ * dial one of them; without, only the name is judged. A redirect is a new request: judge it again.
  */
 export function decideUrl(
   policy: Policy,
@@ -30,11 +30,11 @@ export function decideUrl(
   }
 }
 
-/** Whether a command, as written, is one of those that get the network. */
+/** Whether a command, as written, gets network access. */
 export const hasNetwork = ({ networkCommands }: Policy, argv: readonly string[]): boolean =>
   networkCommands.some((words) => words.every((word, index) => argv[index] === word));
 
-/** The policy where the operator has not let the network in (`ALLOW_NET`). */
+/** The policy when the operator has not enabled the network (`ALLOW_NET`). */
 export const withoutNetwork = (policy: Policy): Policy => ({ ...policy, networkCommands: [] });
 
 function judge(
@@ -50,7 +50,7 @@ function judge(
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     return malformed(`uses ${url.protocol} where only http: and https: are possible`);
   }
-  // The text is searched as well: an empty name and password (`http://@host/`) leave no trace in the parsed URL.
+  // Check the text too: empty credentials (`http://@host/`) leave no trace in the parsed URL.
   const authority = /^[^:]*:\/*([^/?#]*)/.exec(text)?.[1] ?? '';
   if (url.username !== '' || url.password !== '' || authority.includes('@')) {
     return malformed('contains credentials; leave them out');

@@ -1,6 +1,6 @@
 /**
- * What a command changed, judged by the rules that file tools are judged by. A command is not known beforehand by what it
- * writes; the difference it leaves is.
+ * Judges what a command changed, by the rules for file tools. What a command will write cannot be known beforehand; the
+ * difference it leaves can.
  */
 import type { Decision } from '../action.ts';
 import { createDenial } from './denied.ts';
@@ -15,25 +15,25 @@ export interface ChangedPath {
   readonly operation: 'write' | 'delete';
 }
 
-/** What of a workspace the rules do not name. */
+/** Facts about a workspace that the rules do not name. */
 export interface Places {
-  /** Links of protected names inside the workspace: what `target` holds is found under `as`, and is judged as if it stood there. */
+  /** Symlinks that point protected names at other files: a change of `target` is judged as a change of `as`. */
   readonly aliases: readonly { readonly target: string; readonly as: string }[];
-  /** Folders, relative to the root, that git is set to take hooks from; `.` for the root itself. */
+  /** Folders git is configured to take hooks from, relative to the root; `.` for the root. */
   readonly hooksFolders: readonly string[];
   /**
-   * Names of folders that hold what a package manager has fetched: whoever writes there decides what the project's own
-   * programs do anyway, and nothing of the operator's obeys a file in them.
+   * Names of package folders such as `node_modules`: code there runs as part of the project anyway, and none of the
+   * operator's tools obeys a file in it.
    */
   readonly fetched: ReadonlySet<string>;
 }
 
-/** The decision that protects a path; undefined for a path that is nobody's but the project's. */
+/** The decision that protects a path; undefined for an unprotected path. */
 export type JudgeChange = (changed: ChangedPath) => Decision | undefined;
 
 const protections = new WeakMap<Policy, IsDenied>();
 
-/** Whether some rule may protect a name: quick, and never false for what one does. */
+/** Whether a rule may protect a name. Quick; may be true too often, never false wrongly. */
 function protectionOf(policy: Policy): IsDenied {
   const made = protections.get(policy);
   if (made !== undefined) return made;
@@ -45,7 +45,7 @@ function protectionOf(policy: Policy): IsDenied {
   return isProtected;
 }
 
-/** Hooks by the names git starts them by (githooks(5)). */
+/** Hook names that git runs (githooks(5)). */
 const hookNames =
   /^(?:(?:pre|post|prepare|commit|applypatch|push|reference|update|sendemail|fsmonitor|proc|p4)(?:-[a-z0-9-]+)?)$/;
 
@@ -61,7 +61,7 @@ export function createChangeJudge(policy: Policy, places: Places): JudgeChange {
       return undefined;
     if (isSample(names)) return undefined;
     const decision = decideNames(policy, operation, names);
-    // What no rule allows is for file tools to say; commands are bound by what a rule protects.
+    // "No rule allows it" binds file tools only; commands are bound by what a rule protects.
     const isRule = decision.verdict !== 'allow' && !decision.rule.endsWith('.default');
     return isRule ? decision : undefined;
   };
@@ -93,6 +93,6 @@ export function createChangeJudge(policy: Policy, places: Places): JudgeChange {
 export const isBelow = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(`${folder}/`);
 
-/** git writes these beside its hooks and never starts them. */
+/** git installs these beside its hooks and never runs them. */
 const isSample = (names: readonly string[]): boolean =>
   foldName(names.at(-1) ?? '').endsWith('.sample') && names.some((name) => /\.git$/i.test(name));

@@ -8,8 +8,8 @@ interface Found {
 }
 
 /**
- * Whether every character of the text has a place in the parse. The parser is forgiving and passes over signs that bash
- * would stop at, such as a lone parenthesis: then the two do not read the same, and the text is not taken as plain words.
+ * Whether the parse accounts for every character. The lenient parser skips signs that bash rejects, such as a lone
+ * parenthesis; if the two disagree, the text is not plain words.
  */
 export function isCovered(text: string, script: Script): boolean {
   const found: Found = { spans: [], groups: { round: 0, curly: 0 } };
@@ -18,7 +18,7 @@ export function isCovered(text: string, script: Script): boolean {
   let at = 0;
   for (const [start, end] of found.spans.toSorted(([a], [b]) => a - b)) {
     if (start < at) return false;
-    // A sign that is nowhere in the language stands for what is covered.
+    // A character no syntax uses marks what is covered.
     rest += `${text.slice(at, start)}\uffff`;
     at = end;
   }

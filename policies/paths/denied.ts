@@ -2,18 +2,18 @@ import { foldName, matchesGlob } from './glob.ts';
 import type { Glob } from './glob.ts';
 import type { Policy } from '../policy.ts';
 
-/** Whether a rule denies what is called `name` in a folder; names below the workspace root. */
+/** Whether a rule denies `name` in a folder; names are below the workspace root. */
 export type IsDenied = (folder: readonly string[], name: string) => boolean;
 
-/** A pattern that looks at one name, in whatever folder it is. */
+/** The pattern matches a single name, in any folder. */
 const isFloating = ({ segments }: Glob): boolean =>
   segments[0] === '**' &&
   segments[1] !== '**' &&
   (segments.length === 2 || (segments.length === 3 && segments[2] === '**'));
 
 /**
- * The rules of one verdict alone, for whole trees: most rules look at one name only, and most names occur again and again.
- * Whatever `decidePath` denies is denied, and all that is below a denied name.
+ * A fast `decidePath` for whole trees, for `deny` alone: most rules look at one name, and most names repeat. A denied
+ * name also denies everything below it.
  */
 export function createDenial(
   { paths }: Policy,
@@ -26,7 +26,7 @@ export function createDenial(
   const floating = globs.filter(isFloating);
   const rest = globs.filter((glob) => !isFloating(glob));
   const denied = remember((name) => floating.some((glob) => matches(glob, [name])));
-  // A rule over several names is looked at only where one of them occurs.
+  // Try a rule over several names only where its first name occurs.
   const starts = rest.map(toStart);
   const isStart = remember((name) =>
     starts.some((start) => start === undefined || matchesGlob(start, [foldName(name)])),
@@ -41,7 +41,7 @@ export function createDenial(
   };
 }
 
-/** Bounded: names come from the workspace. */
+/** Bounded, because the names come from the workspace. */
 const maxNames = 50_000;
 
 function remember(decide: (name: string) => boolean): (name: string) => boolean {
@@ -54,7 +54,7 @@ function remember(decide: (name: string) => boolean): (name: string) => boolean 
   };
 }
 
-/** The first name a pattern asks for, as a pattern of its own; undefined when any will do. */
+/** The first name a pattern requires, as its own pattern; undefined if any name will do. */
 function toStart(glob: Glob): Glob | undefined {
   const first = glob.segments.find((segment) => segment !== '**');
   return first === undefined ? undefined : { ...glob, folded: true, segments: [first] };

@@ -1,10 +1,10 @@
 /**
- * Patterns over paths: `*` and `?` within a name, `[a-z]` `[!a-z]`, `**` for any number of folders.
- * No braces, no negation. `x/**` also matches `x`; a trailing `/` means `/**`.
+ * Path patterns: `*` and `?` within a name, `[a-z]` `[!a-z]`, `**` for any number of folders. No braces, no negation.
+ * `x/**` also matches `x`; a trailing `/` means `/**`.
  */
 export interface Glob {
   readonly text: string;
-  /** Compared with folded names, so that case and Unicode variants of a name are the same. */
+  /** Matches folded names, so that case and Unicode variants are equal. */
   readonly folded: boolean;
   readonly segments: readonly Segment[];
 }
@@ -16,7 +16,7 @@ type Token =
   | { readonly char: string }
   | { readonly ranges: readonly (readonly [number, number])[]; readonly negated: boolean };
 
-/** What is wrong with a pattern, in words that quote nothing of it. */
+/** What is wrong with a pattern; the message quotes nothing of it. */
 export class GlobError extends Error {
   override readonly name = 'GlobError';
 }
@@ -24,8 +24,8 @@ export class GlobError extends Error {
 const plain = /^[\u0021-\u0040\u005b-\u007e]*[\u0021-\u002d\u002f-\u0040\u005b-\u007d]$/;
 
 /**
- * The name under which file systems that ignore case, invisible characters, trailing dots or
- * streams would find the same file. For rules that forbid, where too wide is safe.
+ * The name under which a file system might find the same file when it ignores case, invisible characters, trailing dots
+ * or streams. For deny rules, where too wide is safe.
  */
 export function foldName(name: string): string {
   if (plain.test(name) && !name.includes(':') && !name.includes('~')) return name;
@@ -40,7 +40,7 @@ export function foldName(name: string): string {
   return folded === '' ? name : folded;
 }
 
-/** @throws GlobError when the pattern is not one of ours. */
+/** @throws GlobError if the pattern is invalid. */
 export function toGlob(text: string, { folded = false } = {}): Glob {
   let body = text.startsWith('./') ? text.slice(2) : text;
   if (body.endsWith('/')) body += '**';
@@ -69,7 +69,7 @@ function toTokens(name: string): Token[] {
     } else if (char === '[') {
       const negated = chars[at + 1] === '!' || chars[at + 1] === '^';
       const first = at + (negated ? 2 : 1);
-      // A bracket right after the opening one is a member, as in every shell.
+      // As in every shell, `]` right after `[` is a member.
       const end = chars.indexOf(']', first + 1);
       if (end < 0) throw new GlobError('"[" is not closed');
       tokens.push({ ranges: toRanges(chars.slice(first, end)), negated });
@@ -91,7 +91,7 @@ function toRanges(members: readonly string[]): [number, number][] {
   return ranges;
 }
 
-/** `names`: the path's components, folded by the caller when the glob is; none for the root. */
+/** `names`: the path's components, folded by the caller if the glob is; empty for the root. */
 export const matchesGlob = (glob: Glob, names: readonly string[]): boolean =>
   matchList(glob.segments, names, '**', matchesName);
 
@@ -109,7 +109,7 @@ const matchesChar = (token: Token, char: string): boolean => {
   return token.ranges.some(([low, high]) => code >= low && code <= high) !== token.negated;
 };
 
-/** Goes back to the latest wildcard only, which is enough and bounds the work to the product of both lengths. */
+/** Backtracks only to the latest wildcard: that suffices, and bounds the work to the product of the two lengths. */
 function matchList<P, V>(
   pattern: readonly P[],
   values: readonly V[],

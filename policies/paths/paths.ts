@@ -4,16 +4,16 @@ import type { PathRule, Policy } from '../policy.ts';
 
 export type PathOp = 'read' | 'write' | 'delete' | 'list';
 
-/** Where relative paths start: folders below the workspace root, which absolute paths are compared with. */
+/** Where relative paths start, below the workspace root. */
 export interface Where {
-  /** Absolute. Without it every absolute path is refused. */
+  /** Absolute. Without it, absolute paths are refused. */
   readonly workspace?: string;
   readonly cwd: readonly string[];
-  /** Words may stand for what only a shell knows; whatever is found here is not allowed without a person. */
+  /** Words may contain unknown parts that only a shell can fill in; any path found is allowed only with approval. */
   readonly loose?: boolean;
 }
 
-/** A path below the workspace root, or why it is none. */
+/** A path below the workspace root, or why it is not one. */
 export type Located =
   | { readonly ok: true; readonly names: readonly string[] }
   | { readonly ok: false; readonly rule: string; readonly reason: string };
@@ -25,7 +25,7 @@ const malformed = (reason: string) => refusal('paths.form', reason);
 // oxlint-disable-next-line no-control-regex
 const control = /[\u0000-\u001f\u007f]/;
 const encoder = new TextEncoder();
-/** Many `cd` in one line come to more than a single path can. */
+/** A chain of `cd` can go deeper than any single path. */
 const maxDepth = 1_024;
 const byteLength = (text: string): number =>
   /^[\u0020-\u007e]*$/.test(text) ? text.length : encoder.encode(text).length;
@@ -33,7 +33,7 @@ const byteLength = (text: string): number =>
 const quote = (text: string): string =>
   JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
 
-/** Resolves `.` and `..` without looking at any file. Links are the business of whoever opens the path. */
+/** Resolves `.` and `..` without touching files. Links are up to whoever opens the path. */
 export function locate(text: string, { workspace, cwd }: Where): Located {
   const problem = formProblem(text);
   if (problem !== undefined) return malformed(`The path ${quote(text)} ${problem}.`);
@@ -52,7 +52,7 @@ export function locate(text: string, { workspace, cwd }: Where): Located {
   if (names === undefined) return outside(text);
   if (names.length > maxDepth)
     return malformed(`The path ${quote(text)} leads more than ${maxDepth} folders down.`);
-  // Other systems read a backslash as a separator; here it is part of a name, but must not hide a step up.
+  // A backslash is part of a name here but a separator elsewhere: it must not hide a step up.
   if (text.includes('\\') && resolve(start, rest.join('/').split(/[\\/]/)) === undefined) {
     return outside(text);
   }
@@ -92,13 +92,13 @@ function formProblem(text: string): string | undefined {
   }
 }
 
-/** Judges a path whose links are already resolved, relative to the workspace root. */
+/** Judges a path with links resolved, relative to the workspace root. */
 export function decidePath(policy: Policy, op: PathOp, relativePath: string): Decision {
   const located = locate(relativePath, atRoot);
   return located.ok ? decideNames(policy, op, located.names) : denied(located, op);
 }
 
-/** As `decidePath`, for a path written by the model: absolute or relative to `where.cwd`. */
+/** As `decidePath`, for a path the model wrote: absolute or relative to `where.cwd`. */
 export function decideWritten(policy: Policy, op: PathOp, text: string, where: Where): Decision {
   const located = locate(text, where);
   return located.ok ? decideNames(policy, op, located.names) : denied(located, op);

@@ -1,12 +1,12 @@
-/** Secrets that show by the name they are given to: `password = "…"`, `API_KEY: …`, `Authorization: Bearer …`. */
+/** Secrets recognized by the name they are assigned to: `password = "…"`, `API_KEY: …`, `Authorization: Bearer …`. */
 
-/** Where to look closer. */
+/** Cheap test for where to look closer. */
 const hint = /passw|passphrase|passcode|pwd|secret|token|credential|authorization|key/gi;
 
-/** Names whose values are secret whatever they look like, against those of digests and of what is public. */
+/** Names whose values are always secret, as opposed to digests and public values. */
 const strong =
   /passw(?:or)?d|passphrase|passcode|secret|(?:api|access|private|account|signing|encryption|master|deploy|service|shared)[_-]?key|(?:access|auth|refresh|session|bearer|api|bot|deploy)[_-]?token|authorization/i;
-/** Names that are as often used for something else: a value must look more like a secret. */
+/** Ambiguous names: the value itself must look like a secret. */
 const weak = /token|credential|pwd|[A-Za-z0-9][_-]?key$/i;
 const harmless =
   /hash|digest|checksum|sha\d|integrity|etag|commit|revision|fingerprint|public|(?:^|[_-])id$|Id$|names?$|path$|file$|url$|type$|length$|count$|limit$|max|min[_-]|cache[_-]?key|primary[_-]?key|foreign[_-]?key|sort[_-]?key|partition[_-]?key|key[_-]?code/i;
@@ -14,17 +14,17 @@ const harmless =
 const sign = /(?:\\*["'`])?\]?[ \t]{0,4}(?::=|=>|[:=])[ \t]{0,4}|(?<=--[\w-]{1,64})[ ]{1,16}/y;
 const scheme = /(?:Bearer|Basic|Token|ApiKey|Digest)[ ]{1,16}/iy;
 const opening = /\\*["'`]/y;
-/** In quotes, which may be escaped as in JSON within JSON; else up to what ends a word. */
+/** Inside quotes, which may be escaped as in nested JSON; otherwise up to the end of the word. */
 const inQuotes = /[^"'`\\\s[\]]*/y;
 const inWord = /[A-Za-z0-9_+/=.~!@#%^*?$-]*/y;
-/** Behind a name that is quoted itself, as JSON has it. */
+/** After a quoted name, as in JSON. */
 const quoteEnd = /^\\*["']/;
 const wordEnd = /[\s,;"'\\`)}\]<&|]/;
 const leastQuoted = 8;
 const leastPassword = 6;
 const leastBare = 12;
 const maxValue = 512;
-/** Names in one word without a gap, as in `a=token=key=…`, of which the value is looked at. */
+/** Limit on names in one word such as `a=token=key=…` whose values are checked. */
 const maxInWord = 8;
 
 const isNamePart = (code: number): boolean =>
@@ -36,7 +36,7 @@ const isNamePart = (code: number): boolean =>
 
 const maxName = 64;
 
-/** Finds values that are secret by what they are assigned to and by how random they look. */
+/** Finds secrets by the name they are assigned to and by how random they look. */
 export function findAssignments(
   text: string,
   found: (start: number, end: number, kind: string) => void,
@@ -45,7 +45,7 @@ export function findAssignments(
   hint.lastIndex = 0;
   for (let hit = hint.exec(text); hit !== null; hit = hint.exec(text)) {
     let end = hint.lastIndex;
-    // A placeholder is no name.
+    // A placeholder is not a name.
     if (text.startsWith('[secret:', hit.index - 1)) {
       hint.lastIndex = end + text.slice(end, end + maxName).indexOf(']') + 1;
       continue;
@@ -72,11 +72,13 @@ interface Value {
   readonly end: number;
   readonly text: string;
   readonly quoted: boolean;
-  /** After a word such as `Bearer`. */
+  /** After a scheme such as `Bearer`. */
   readonly schemed: boolean;
 }
 
-/** Reads the value assigned to the name that ends at a place. Each word is gone through once, however many names are in it. */
+/**
+ * Reads the value assigned to the name ending at a position. Each word is scanned once, however many names it contains.
+ */
 function createValueReader(text: string): (at: number) => Value | undefined {
   const skip = (expression: RegExp, at: number): number | undefined => {
     expression.lastIndex = at;
@@ -119,10 +121,10 @@ function createValueReader(text: string): (at: number) => Value | undefined {
   };
 }
 
-/** Names that end in the word for a password: what they hold is one, however little random it looks. */
+/** Names ending in a word for password: the value is secret however little random it looks. */
 const passwordName = /(?:^|[_.a-z-])(?:passw(?:or)?d|passphrase|passcode|pwd)$/i;
 
-/** A value such as `hunter2` or `Summer!24`: no word alone, and no rule, selector, pattern or template. */
+/** A value such as `hunter2` or `Summer!24`: not a plain word, rule, selector, pattern or template. */
 function isPassword(value: string): boolean {
   const text = value.replace(/[?!:.*]{1,4}$/, '');
   return (
@@ -148,7 +150,7 @@ function isSecretOf(name: string, { text, quoted, schemed }: Value): boolean {
   return text.length >= (sure ? 12 : 16) && measureBits(text) >= (sure ? 3 : 3.3);
 }
 
-/** Templates, paths, addresses, versions, numbers, examples, and words strung together. */
+/** Templates, paths, addresses, versions, numbers, examples and compound words. */
 const isHarmlessValue = (text: string): boolean => isTemplate(text) || isWords(text);
 
 function isTemplate(text: string): boolean {
@@ -175,13 +177,13 @@ function isWords(text: string): boolean {
 const digest =
   /^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$/i;
 
-/** The form of a hash, a commit or a UUID. */
+/** Looks like a hash, a commit or a UUID. */
 const isDigest = (text: string): boolean => digest.test(text);
 
 const countKinds = (text: string): number =>
   [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z\d]/].filter((kind) => kind.test(text)).length;
 
-/** Shannon entropy, in bits a character. */
+/** Shannon entropy in bits per character. */
 function measureBits(text: string): number {
   const counts = new Map<string, number>();
   for (const letter of text) counts.set(letter, (counts.get(letter) ?? 0) + 1);

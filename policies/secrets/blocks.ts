@@ -1,18 +1,18 @@
-/** Secrets that show by what stands around them: private keys in PEM, passwords and hooks in addresses. */
+/** Secrets recognized by their surroundings: PEM private keys, passwords in URLs, webhook URLs. */
 
 type Found = (start: number, end: number, kind: string) => void;
 
 const marker = 'PRIVATE KEY';
 const header = /-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g;
-/** Longest header up to the marker, and from there on. */
+/** Longest header, before and after the marker. */
 const maxOfHeader = 80;
 const footer = /-----END/g;
-/** A key of 16,384 bits with its escapes. */
+/** A 16,384-bit key with escapes. */
 const maxBlock = 24_576;
-/** Base64 of a line; an escape such as `\n` is taken along so that its letter is not mistaken for a part of it. */
+/** One line of base64; escapes such as `\n` match too, so that their letter is not taken for base64. */
 const piece = /\\[nrt]|[A-Za-z0-9+/=]{4,}/g;
 
-/** Masks the body of private keys line by line, so that the text keeps its lines. */
+/** Masks private keys line by line, so that the text keeps its lines. */
 export function findPrivateKeys(text: string, found: Found): void {
   let at = text.indexOf(marker);
   if (at === -1) return;
@@ -32,10 +32,10 @@ export function findPrivateKeys(text: string, found: Found): void {
   }
 }
 
-/** What a body has at least one of. */
+/** Every key body contains one of these. */
 const body = /[A-Za-z0-9+/=]{40}/g;
 
-/** The first match at or behind a place. Places only grow, so that the text is searched once. */
+/** The first match at or after a position. Positions only grow, so the text is searched once. */
 type Finder = (from: number) => { readonly start: number; readonly end: number } | undefined;
 
 function createFinder(text: string, expression: RegExp): Finder {
@@ -49,7 +49,7 @@ function createFinder(text: string, expression: RegExp): Finder {
   };
 }
 
-/** End of the key's body. Prose that only names the header has none. */
+/** End of the key's body. Prose that only mentions the header has none. */
 function findEnd(
   text: string,
   start: number,
@@ -62,7 +62,7 @@ function findEnd(
   return inside !== undefined && inside.end <= end ? end : start;
 }
 
-/** Of a key that is cut off. */
+/** End of a truncated key. */
 function endOfBase64(text: string): number {
   const line = /[A-Za-z0-9+/=]{16,}|\\+[nrt]|[\s"'+,|>-]/y;
   let end = 0;
@@ -74,13 +74,13 @@ const password = /:\/\/[^\s/:@"'`\\<>]{0,128}:([^\s/@"'`\\<>[\]]{1,256})@/y;
 const hook =
   /:\/\/(?:hooks\.slack\.com\/(?:services|workflows|triggers)|(?:\w+\.)?discord(?:app)?\.com\/api\/webhooks)\/([\w/-]{24,})/y;
 
-/** Templates, and the words that stand for a password in examples and on developers' own machines. */
+/** Templates, and stand-ins for a password in examples and on developers' machines. */
 const isExample = (secret: string): boolean =>
   secret.length < 6 ||
   /^(?:password|passwd|secret|guest|username|admin|postgres|example|x+)$/i.test(secret) ||
   /[${}*%(]/.test(secret.replaceAll(/%[0-9A-F]{2}/gi, ''));
 
-/** Passwords in addresses, and addresses that are secrets themselves. */
+/** Passwords in URLs, and URLs that are secrets themselves. */
 export function findInAddresses(text: string, found: Found): void {
   for (let at = text.indexOf('://'); at !== -1; at = text.indexOf('://', at + 3)) {
     password.lastIndex = at;

@@ -1,21 +1,21 @@
 type Found = (start: number, end: number, kind: string) => void;
 
-/** A kind of secret that can be told by its form alone, as its issuer documents it. */
+/** A kind of secret recognizable by its form alone, as its issuer documents it. */
 interface SecretFormat {
   readonly kind: string;
-  /** How it begins, at least three characters: only there is `pattern` tried. */
+  /** Possible prefixes of at least three characters; `pattern` is tried only there. */
   readonly starts: readonly string[];
-  /** Sticky, from the beginning on; what stands before may be asked for with a lookbehind. */
+  /** Sticky, from the prefix on; a lookbehind may check what precedes. */
   readonly pattern: RegExp;
-  /** Only where no longer word has begun. */
+  /** Only at the start of a word. */
   readonly isWord: boolean;
 }
 
-/** Not in the middle of a longer word; a JSON escape such as `\n` is no part of one. */
+/** Not in the middle of a longer word; a JSON escape such as `\n` does not extend a word. */
 const apart = /(?<![A-Za-z0-9_-]|(?<!\\)\\)|(?<=\\[nrtbf])/y;
 
 /**
- * `x{20,}` is written `x{20}x*`: V8 keeps a place to go back to for each character of the first, and throws when a text has
+ * `x{20,}` is written `x{20}x*`: for the first, V8 keeps a backtrack point per character and throws on texts with
  * millions of them.
  */
 const toPattern = (notation: string): RegExp =>
@@ -28,7 +28,7 @@ const format = (kind: string, starts: string, pattern: string): SecretFormat => 
   pattern: toPattern(pattern),
 });
 
-/** As `format`, for beginnings that are too short or too plain to count inside a word. */
+/** As `format`, for prefixes too short or too common to count inside a word. */
 const word = (kind: string, starts: string, pattern: string): SecretFormat => ({
   ...format(kind, starts, pattern),
   isWord: true,
@@ -38,7 +38,7 @@ const hex = '[a-f0-9]';
 const alnum = '[A-Za-z0-9]';
 const url = String.raw`[\w-]`;
 
-/** Every format known, each with a run of at least 16 letters, digits, dashes and underscores in it. */
+/** All known formats. Each contains a run of at least 16 letters, digits, dashes or underscores. */
 export const secretFormats: readonly SecretFormat[] = [
   word('aws-access-key', 'AKI ASI ABI ACC', '(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Z0-9])'),
   format('github-token', 'ghp gho ghu ghs ghr', `gh[pousr]_${alnum}{36,255}`),
@@ -100,9 +100,9 @@ export const secretFormats: readonly SecretFormat[] = [
   format('age-secret-key', 'AGE', 'AGE-SECRET-KEY-1[A-Z0-9]{58}'),
 ];
 
-/** Shortest run of letters, digits, dashes and underscores that every format has. */
+/** Every format has a run of letters, digits, dashes and underscores at least this long. */
 const shortestRun = 16;
-/** How far before its run a format may begin. */
+/** How far before its run a match may start. */
 const maxBefore = 12;
 const slots = 1 << 14;
 const slotOf = (a: number, b: number, c: number): number => ((a * 31 + b) * 31 + c) & (slots - 1);
@@ -111,7 +111,7 @@ const inRun = new Uint8Array(256);
 for (const letter of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
   inRun[letter.charCodeAt(0)] = 1;
 
-/** Formats by their first three characters, and a table that says quickly that there is none. */
+/** Formats by their first three characters, with a table that quickly rules out the rest. */
 const byStart = new Map<number, SecretFormat[]>();
 const isStart = new Uint8Array(slots);
 isStart[slotOf(101, 121, 74)] = 1; // eyJ, of web tokens
@@ -124,8 +124,8 @@ for (const secret of secretFormats) {
 }
 
 /**
- * Finds secrets that show by their form. Only long runs are looked at, and those are found by looking at each sixteenth
- * character, so that ordinary text costs next to nothing.
+ * Finds secrets by form. Only long runs are examined, and sampling every sixteenth character finds them, so ordinary
+ * text costs next to nothing.
  */
 export function findFormats(text: string, found: Found): void {
   const token = createTokenReader(text);
@@ -150,9 +150,9 @@ interface Stretch {
   readonly token: TokenReader;
 }
 
-/** Tries the formats that begin in a stretch. Returns where to go on. */
+/** Tries the formats starting in a stretch. Returns where to continue. */
 function lookAt(text: string, { from, to, token }: Stretch, found: Found): number {
-  /** Behind a secret nothing is in the middle of a word: what stands there is what is left when that one is taken out. */
+  /** What follows a secret is never mid-word: it is what remains once that secret is removed. */
   let last = -1;
   let [second, third] = [text.charCodeAt(from), text.charCodeAt(from + 1)];
   for (let at = from; at < to; at++) {
@@ -198,20 +198,17 @@ function toEndOfToken(text: string, at: number, read: TokenReader): End | undefi
   return end === undefined ? undefined : { at: end, kind: 'jwt' };
 }
 
-/** End of the JSON web token that begins somewhere, if one does. */
+/** End of the JSON web token starting at a position, if there is one. */
 type TokenReader = (start: number) => number | undefined;
 
-/**
- * Web tokens are parts with dots between: what follows the first part is looked at once, however often that part could be
- * the beginning of one.
- */
+/** The dot-separated parts after the first are scanned once, however many positions could start a token. */
 function createTokenReader(text: string): TokenReader {
   const toEnd = (start: number): number => {
     let at = start;
     while (at < text.length && inRun[text.charCodeAt(at)] === 1) at += 1;
     return at;
   };
-  /** End of the parts that follow a place, each with at least so many characters. */
+  /** End of the parts after a position, each with the given minimum length. */
   const read = (start: number, ...parts: readonly number[]): number | undefined => {
     let at = start;
     for (const least of parts) {

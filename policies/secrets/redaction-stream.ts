@@ -1,21 +1,21 @@
 import type { Redactor, Secret } from './redaction.ts';
 import { replaceAll } from './redaction.ts';
 
-/** Text that comes in pieces, without its secrets: also those that a border between two pieces cuts. */
+/** Redacts text that arrives in pieces, including secrets cut by a boundary between them. */
 export interface RedactionStream {
-  /** What of the text so far is certain. The rest is held back until more of it is known. */
+  /** Returns the part of the text that is certain and holds back the rest. */
   write(piece: string): string;
-  /** What was held back. */
+  /** The text held back. */
   end(): string;
-  /** Secrets taken out so far. */
+  /** Secrets redacted so far. */
   readonly count: number;
 }
 
-/** At most this much is held back: more than any secret but the largest keys, which are masked line by line. */
+/** Upper bound on held-back text: longer than any secret except the largest keys, which are masked line by line. */
 const maxHeld = 32_768;
-/** Held back where nothing shows a good place to cut. */
+/** Held back when no good cut is found. */
 const leastHeld = 8_192;
-/** Of what was given on this much is looked at again: the name that a value follows, and what stands before a word. */
+/** Characters already returned that are looked at again, for the name before a value and the start of a word. */
 const context = 256;
 
 const keyBegin = '-----BEGIN';
@@ -25,7 +25,7 @@ const keyEnd = '-----END';
 
 export function createRedactionStream(redactor: Redactor): RedactionStream {
   let text = '';
-  /** Up to here it was given on. */
+  /** Returned up to here. */
   let given = 0;
   let count = 0;
   const give = (cut: number): string => {
@@ -43,12 +43,12 @@ export function createRedactionStream(redactor: Redactor): RedactionStream {
     text = text.slice(from);
     given = at - from;
     if (inside.length === 0) return certain;
-    // As in one piece: what is left of two without a gap may look like one only now.
+    // As for a whole text: the remains of two adjacent secrets may only now look like one.
     const rest = redactor.redact(replaceAll(certain, inside));
     count += inside.length + rest.count;
     return rest.text;
   };
-  /** A secret across the cut may be longer than it looks yet. */
+  /** A secret across the cut may turn out longer. */
   const beforeSecret = (secrets: readonly Secret[], wanted: number): number => {
     let cut = wanted;
     for (const { start, end } of secrets.toReversed()) {
@@ -77,12 +77,12 @@ export function createRedactionStream(redactor: Redactor): RedactionStream {
   };
 }
 
-/** Where the text can be parted so that no secret is: behind white space, and not within a key. */
+/** Where to cut the text without splitting a secret: after white space, and not within a key. */
 function findCut(text: string, given: number, maxSpaced: number): number {
   const space = lastSpace(text, given, text.length - Math.max(1, maxSpaced)) + 1;
   const key = beforeOpenKey(text, space);
   const cut = key === space ? space : lastSpace(text, given, key - 1) + 1;
-  // Something without end, such as a file of one line: parted where a secret would have to be longer than any is.
+  // Endless text, such as a one-line file: cut where a secret would have to be longer than any is.
   return text.length - Math.max(cut, given) > maxHeld + maxSpaced
     ? text.length - leastHeld - maxSpaced
     : cut;
@@ -96,7 +96,7 @@ const lastSpace = (text: string, first: number, last: number): number => {
   return -1;
 };
 
-/** A private key that has begun is held back until its end. */
+/** Holds back an unfinished private key until its end. */
 function beforeOpenKey(text: string, before: number): number {
   const ended = before === 0 ? -1 : text.lastIndexOf(keyEnd, before - keyEnd.length);
   let cut = before;

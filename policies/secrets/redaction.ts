@@ -5,25 +5,25 @@ import { createKnownForms } from '../commands/known-forms.ts';
 import type { SecretValue } from './values.ts';
 import { toForms } from './values.ts';
 
-/** A text without its secrets, and how many there were. */
+/** Redacted text and the number of secrets removed. */
 export interface Redacted {
   readonly text: string;
   readonly count: number;
 }
 
-/** Takes secrets out of text. What is known beyond their forms can be added at any time. */
+/** Redacts secrets from text. Known values can be added at any time. */
 export interface Redactor {
-  /** The same text when there is nothing in it. Done twice, it is as done once; JSON stays JSON. */
+  /** Returns the same text if there is nothing to redact. Idempotent; JSON stays JSON. */
   redact(text: string): Redacted;
-  /** The text alone. */
+  /** Just the redacted text. */
   mask(text: string): string;
-  /** Where secrets are, in order and apart from each other. */
+  /** Where the secrets are, in order and without overlaps. */
   find(text: string): readonly Secret[];
-  /** Further values to take out from now on, in every way they may be written. */
+  /** Redacts these values too from now on, in every encoding. */
   add(values: readonly SecretValue[]): void;
-  /** All that were told, in order; for another redactor of this program. */
+  /** All values added, in order, for another redactor in this process. */
   readonly known: readonly SecretValue[];
-  /** Longest form of a known value with white space in it; 0 if there is none. */
+  /** Length of the longest known value containing white space; 0 if none. */
   readonly maxSpaced: number;
 }
 
@@ -34,7 +34,7 @@ export interface Secret {
   readonly kind: string;
 }
 
-/** What stands for a secret; `kind` is the format, or the name of the variable that holds it. */
+/** Replaces a secret; `kind` is its format, or the name of the variable that holds it. */
 export const toPlaceholder = (kind: string): string => `[secret:${kind}]`;
 
 const placeholder = /\[secret:[\w.-]{1,64}\]/g;
@@ -87,7 +87,7 @@ export function createRedactor(values: readonly SecretValue[] = []): Redactor {
   const redact = (whole: string): Redacted => {
     let text = whole;
     let count = 0;
-    // What is left of two secrets without a gap may look like one only now.
+    // The remains of two adjacent secrets may only now look like one.
     for (let round = 0; round < maxRounds; round++) {
       const secrets = find(text);
       if (secrets.length === 0) break;
@@ -109,7 +109,7 @@ export function createRedactor(values: readonly SecretValue[] = []): Redactor {
   };
 }
 
-/** One after the other; where two overlap, all that either covers goes, under the name of the first found. */
+/** Merges overlapping secrets into one, named after the first. */
 function merge(secrets: readonly Secret[]): readonly Secret[] {
   const merged: Secret[] = [];
   for (const secret of secrets.toSorted((a, b) => a.start - b.start)) {
@@ -120,7 +120,7 @@ function merge(secrets: readonly Secret[]): readonly Secret[] {
   return merged;
 }
 
-/** The text with placeholders for its secrets. */
+/** Replaces secrets with placeholders. */
 export function replaceAll(text: string, secrets: readonly Secret[]): string {
   const parts: string[] = [];
   let at = 0;
@@ -132,17 +132,17 @@ export function replaceAll(text: string, secrets: readonly Secret[]): string {
   return parts.join('');
 }
 
-/** What stores text takes it through this. */
+/** Applied to text before it is stored. */
 export type Mask = Pick<Redactor, 'mask'>;
 
-/** For copies of what went through a redactor before it was first stored: they must keep its bytes. */
+/** For copies of text that was redacted before it was first stored: their bytes must not change. */
 export const asStored: Mask = { mask: (text) => text };
 
-/** Any plain value, as JSON tells it, without its secrets. */
+/** Redacts any plain value, via JSON. */
 export function redactValue<T>({ redact }: Pick<Redactor, 'redact'>, value: T): T {
   const { text, count } = redact(JSON.stringify(value));
   return count === 0 ? value : (JSON.parse(text) as T);
 }
 
-/** Takes out what shows by its form; knows no values. */
+/** Redacts by form only; knows no values. */
 export const formRedactor: Redactor = createRedactor();

@@ -1,20 +1,20 @@
-/** A secret the operator has, such as the value of a variable. */
+/** A secret the operator holds, such as a variable's value. */
 export interface SecretValue {
-  /** Names it in the text it is taken out of. */
+  /** Shown in place of it. */
   readonly name: string;
   readonly value: string;
 }
 
-/** Longer values are no keys but documents. */
+/** Longer values are documents, not keys. */
 const maxValue = 8_192;
 
-/** Shorter values stand in ordinary text too often. */
+/** Shorter values occur too often in ordinary text. */
 export const shortestValue = 8;
 
 const toBinary = (text: string): string =>
   Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
 
-/** Base64 of it at each place within a group of three bytes, without the characters that depend on its neighbours. */
+/** Its base64 at each offset within a three-byte group, without the characters that depend on its neighbours. */
 function toBase64(value: string): string[] {
   const bytes = toBinary(value);
   return [0, 1, 2].flatMap((before) => {
@@ -26,14 +26,14 @@ function toBase64(value: string): string[] {
   });
 }
 
-/** How the value may be written: as it is, and in base64, URLs and JSON. None for one that stands in ordinary text too often. */
+/** The forms a value may take: plain, base64, URL-encoded, JSON. Empty for values that are common in ordinary text. */
 export const toForms = (value: string): string[] =>
   value.length < shortestValue
     ? []
     : [
         value,
         toBinary(value),
-        // A lone surrogate has no bytes.
+        // A lone surrogate cannot be encoded.
         encodeURIComponent(value.toWellFormed()),
         new URLSearchParams([['', value]]).toString().slice(1),
         JSON.stringify(value).slice(1, -1),
@@ -45,16 +45,16 @@ const secretName =
   /(?:^|[_-])(?:api)?(?:key|token|secret|password|passwd|passphrase|pass|pwd|credentials?|auth|pat|dsn)s?(?:$|[_-])/i;
 const otherNames = /^(?:OLD)?PWD$|_(?:FILE|PATH|DIR|URL|ID|NAME|SOCK|TYPE|HOST|PORT|USER)$/i;
 
-/** True for the name of a variable or setting that usually holds a secret. */
+/** True for variable or setting names that usually hold a secret. */
 export const isSecretName = (name: string): boolean =>
   secretName.test(name) && !otherNames.test(name);
 
-/** True for what such a variable holds when it is no secret: a path, a number, a plain word. */
+/** True for a harmless value under such a name: a path, a number, a plain word. */
 const isPlain = (value: string): boolean =>
   /^(?:[./~]|[a-z]+$|[A-Z]+$|[\d.]+$|[A-Za-z]:\\)/.test(value) ||
   /^(?:https?|file):\/\/[^@]*$/.test(value);
 
-/** The secrets among variables: those with such a name, and those the operator names. */
+/** The secrets among variables: those with a telling name, and those the operator names. */
 export const pickSecrets = (
   variables: Readonly<Record<string, string | undefined>>,
   named: readonly string[] = [],

@@ -1,17 +1,17 @@
 import type { Following, InjectionKind, InjectionPattern } from './patterns.ts';
 import { injectionPatterns } from './patterns.ts';
 
-/** A place where text tries to give a model orders. What stands there is not repeated. */
+/** A place where text tries to give a model orders. The text itself is not repeated. */
 export interface Suspicion {
   readonly kind: InjectionKind;
-  /** Of its first character, in UTF-16 units from the start of the text. */
+  /** Offset of its first character, in UTF-16 units. */
   readonly at: number;
 }
 
-/** Characters that can stand within a word without being seen. */
+/** Characters that are invisible within a word. */
 const invisible = /\p{Default_Ignorable_Code_Point}/u;
 
-/** Cyrillic and Greek letters that look like ASCII ones: compatibility folding leaves them. */
+/** Cyrillic and Greek lookalikes of ASCII letters, which compatibility folding keeps. */
 const lookalikes = new Map(
   Object.entries({
     а: 'a',
@@ -62,9 +62,8 @@ const lookalikes = new Map(
 );
 
 /**
- * Where a text tries to give orders to the model that reads it: the first place of each kind, in their order. Sees through
- * characters that are invisible or look like others. No proof either way: what is found may quote an attack, and what is not
- * found may be one.
+ * Finds where a text tries to give orders to the model reading it: the first place of each kind, in order. Sees through
+ * invisible and lookalike characters. A heuristic both ways: a hit may quote an attack, and an attack may be missed.
  */
 export function findInjection(text: string): Suspicion[] {
   const found = new Map<InjectionKind, number>();
@@ -94,8 +93,8 @@ const spansOf = (text: string, expression: RegExp): Span[] =>
   }));
 
 /**
- * Where a pattern first matches. Each part of a sequence is searched for once in the whole text, and the parts are put
- * together from the last one on: no part of the text is gone through again for each beginning.
+ * Where a pattern first matches. Each part of a sequence is searched once in the whole text and the parts are joined
+ * from the last one on, so no text is rescanned per starting point.
  */
 function findFirst(text: string, { expression, next }: InjectionPattern): number | undefined {
   if (next.length === 0) return expression.exec(text)?.index;
@@ -113,7 +112,7 @@ function findFirst(text: string, { expression, next }: InjectionPattern): number
   return starts[0]?.start;
 }
 
-/** Those of the spans that one of the next follows closely enough. Both are in order. */
+/** The spans that a following one is close enough to. Both lists are in order. */
 function precede(
   text: string,
   spans: readonly Span[],
@@ -132,13 +131,13 @@ function precede(
   });
 }
 
-/** A text as somebody may read it, and where a place in it is in the text itself. */
+/** A text as a reader sees it, with offsets back into the source. */
 interface Reading {
   readonly reading: string;
   readonly toSource: (index: number) => number;
 }
 
-/** As it is written and, where that differs, as it looks. */
+/** The text as written and, if different, as it looks. */
 function readAll(text: string): Reading[] {
   const asWritten = { reading: text, toSource: (index: number) => index };
   if (!unusual.test(text)) return [asWritten];
@@ -149,7 +148,7 @@ function readAll(text: string): Reading[] {
 const unusual = /[^\0-\x7F]/;
 
 function unmask(text: string): Reading {
-  /** From where on in the reading the source is how much further. */
+  /** From each position on, how far the source is ahead. */
   const shifts: { from: number; by: number }[] = [];
   const parts: string[] = [];
   let length = 0;
@@ -174,7 +173,7 @@ function unmask(text: string): Reading {
 const plainForms = new Map<string, string>();
 const maxPlainForms = 20_000;
 
-/** How a character looks; a text has the same few again and again. */
+/** How a character looks; cached, because a text repeats the same few. */
 function toPlain(character: string): string {
   const known = plainForms.get(character);
   if (known !== undefined) return known;
@@ -184,7 +183,7 @@ function toPlain(character: string): string {
   return plain;
 }
 
-/** Tags are read as the ASCII they stand for. */
+/** Tag characters read as the ASCII they encode. */
 function findPlain(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   if (code >= 0xe0020 && code <= 0xe007e) return String.fromCodePoint(code - 0xe0000);

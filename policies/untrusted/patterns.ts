@@ -1,18 +1,19 @@
 /**
- * How text that tries to give a model orders looks, kind by kind. Deliberately narrow: each asks for what ordinary files, manuals
- * and logs do not say. docs/operations.md explains the kinds; tests/policies/cases/injection.jsonl has examples of each.
+ * Patterns of text that tries to give a model orders, by kind. Deliberately narrow: each requires something that
+ * ordinary files, manuals and logs do not say. docs/operations.md explains the kinds;
+ * tests/policies/cases/injection.jsonl has examples.
  */
 export interface InjectionPattern {
   readonly kind: InjectionKind;
-  /** What it begins with. No part of it repeats without a bound. */
+  /** The beginning. No part of it repeats without a bound. */
   readonly expression: RegExp;
-  /** What must follow, one after the other. */
+  /** What must follow, in order. */
   readonly next: readonly Following[];
-  /** Lower case; a text without any of them is not searched. Searched always if empty. */
+  /** Lower case. Texts without any of these are not searched; empty: always search. */
   readonly needs: readonly string[];
 }
 
-/** Something that follows after at most so many characters, none of them part of `stop`. */
+/** Must follow within a number of characters, none of them matching `stop`. */
 export interface Following {
   readonly within: number;
   readonly stop: string;
@@ -21,29 +22,29 @@ export interface Following {
 }
 
 export type InjectionKind =
-  /** Takes back what the model was told, or sets it another goal. */
+  /** Revokes the model's instructions or sets another goal. */
   | 'override'
-  /** Marks of chat templates, as if somebody else spoke from here on. */
+  /** Chat template markers that pretend another speaker. */
   | 'role'
-  /** Calls and results of tools as templates write them, frames of ours too. */
+  /** Tool calls and results as templates write them, our own framing included. */
   | 'tool-call'
-  /** Speaks to whatever model reads it. */
+  /** Addresses whatever model reads it. */
   | 'addressed'
-  /** Says that a person has allowed something, or need not be asked. */
+  /** Claims that a person has approved something or need not be asked. */
   | 'approval'
   /** Asks to keep something from the person. */
   | 'secrecy'
-  /** Asks for secrets to be sent away. */
+  /** Asks to send secrets somewhere. */
   | 'exfiltration'
   /** Asks for the model's own instructions. */
   | 'prompt'
-  /** Characters nobody sees, more than any script needs. */
+  /** More invisible characters than any script needs. */
   | 'hidden';
 
-/** Between two words: white space, and what stands there in comments, lists and emphasis. */
+/** Between two words: white space, comment signs, list marks and emphasis. */
 const gap = String.raw`[\s*_~\x60"'>#|/\\,:;.-]{1,16}`;
 
-/** Words with anything of the kind between them, in any case; `?` after a word group works as in an expression. */
+/** Words with any gap between them, in any case; `?` after a group works as in a regular expression. */
 const words = (text: string): RegExp => new RegExp(text.replaceAll(' ', gap), 'i');
 
 const model = String.raw`(?:ai|a\.i\.|llm|gpt|chatgpt|claude|copilot|gemini|cursor|codex|language model)`;
@@ -67,7 +68,7 @@ const of = (
     needs: needs.split(' ').filter(Boolean),
   }));
 
-/** What begins with one thing and goes on with another in the same line. */
+/** A beginning and what follows it on the same line. */
 const inLine = (first: RegExp, ...rest: readonly (readonly [number, RegExp])[]): Sequence => ({
   expression: toGlobal(first),
   next: rest.map(([within, expression]) => ({
@@ -114,7 +115,7 @@ export const injectionPatterns: readonly InjectionPattern[] = [
     words(
       String.raw`\b(?:new|updated|revised) (?:system )?(?:instructions|orders) (?:from|by) (?:the )?(?:user|operator|developer|admin|administrator|system|owner|maintainer)\b`,
     ),
-    // The same in languages models follow as well.
+    // The same in other languages that models follow.
     words(
       String.raw`\bignorier(?:e|en Sie) (?:(?:alle|die) ){0,3}(?:vorherigen|bisherigen|vorigen|obigen) (?:An)?weisungen`,
     ),
@@ -275,12 +276,12 @@ export const injectionPatterns: readonly InjectionPattern[] = [
   ...of(
     'hidden',
     '',
-    // Tags spell out ASCII unseen; only flags of regions have any.
+    // Tag characters spell out invisible ASCII; only flag emoji use any.
     /(?<!\u{1F3F4})[\u{E0020}-\u{E007F}]{2,}(?<!\u{1F3F4}[\u{E0020}-\u{E007F}]{1,8})/u,
     /[\u{E0100}-\u{E01EF}]{3,}|[\u{FE00}-\u{FE0F}]{4,}/u,
     /(?:\u200B|\u200C|\u200D|[\u2060-\u2064]|\uFEFF){4,}/,
     /(?:[A-Za-z](?:\u200B|\u200C|\u200D|\u2060|\uFEFF|\u00AD)){3,}/,
-    // Right-to-left order forced upon what is no right-to-left script: text that reads otherwise than it runs.
+    // Forced direction in text that is not right-to-left: it reads differently from how it runs.
     /[\u202D\u202E][ -~\t]{0,200}[A-Za-z]|[\u202A\u202B\u2066\u2067\u2068](?=[ -~\t\n]{0,400}[;(){}=/*])/,
   ),
 ];

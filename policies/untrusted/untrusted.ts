@@ -4,26 +4,26 @@ import type { InjectionKind } from './patterns.ts';
 import type { Policy } from '../policy.ts';
 import { toCommandLine } from '../commands/shell.ts';
 
-/** Text from elsewhere that a conversation has in it. */
+/** Untrusted text in a conversation. */
 export interface Untrusted {
-  /** The call it came with, as people read it: `read_file README.md`. */
+  /** The call that returned it, for people: `read_file README.md`. */
   readonly source: string;
-  /** In which ways it tries to give orders; none where nothing of the kind was seen. */
+  /** How it tries to give orders; empty if it does not seem to. */
   readonly kinds: readonly InjectionKind[];
-  /** Set when it is from outside of the project. */
+  /** Set if it comes from outside the project. */
   readonly outside?: Outside;
 }
 
-/** What brought text that is not the project's own: the network, an MCP server, a file that was in no commit when the run began. */
+/** Where outside text came from: the network, an MCP server, a file not in any commit when the run began. */
 export type Outside = 'network' | 'mcp' | 'file';
 
-/** Tools whose results are the engine's own words. */
+/** Tools whose results are written by the engine. */
 const own = new Set(['write_file', 'edit_file', 'delete_file', 'ask_human', 'finish_step']);
 
-/** True for tools whose results others have written: files, programs, servers. */
+/** True for tools whose results others wrote: files, programs, servers. */
 export const isForeign = (tool: string): boolean => !own.has(tool);
 
-/** What is to be remembered of text from a source; undefined for what does not count under the policy. */
+/** What to remember about text from a source; undefined if the policy does not count it. */
 export const toUntrusted = (
   policy: Policy,
   source: string,
@@ -42,7 +42,7 @@ const countsAsUntrusted = (
 
 const steppedUp = 'untrusted.stepped-up';
 
-/** Asks a person about what the policy allows when the model has untrusted text before it: it may be that text that wants it. */
+/** Asks about an allowed action if the model has read untrusted text that may be behind it. */
 export function stepUp(
   decision: Decision,
   policy: Policy,
@@ -88,7 +88,7 @@ function isAskedFor(
       return (
         effect === 'external' ||
         effect === 'idempotent' ||
-        // A script stays in the sandbox: it takes more than text from outside to ask about each.
+        // A script stays in the sandbox, so outside text alone does not make each one ask.
         ((kinds.length > 0 || seen === 'any') &&
           tool === 'run_command' &&
           toCommandLine(args, workspace).kind !== 'plain')
