@@ -10,11 +10,11 @@ const header = `# What you allowed with "agent approve --always": each rule answ
 # Remove a rule: agent policies forget <id>. See docs/operations.md, "Allowing something always".
 `;
 
-/** The text of the file with these rules. */
+/** The file's text with these rules. */
 export const renderAlways = (grants: readonly Grant[]): string =>
   header + stringify({ version: 1, rules: grants.map(toEntry) }, { lineWidth: 0 });
 
-/** Writes the file, readable by its owner alone; without rules there is none. */
+/** Writes the file, readable by its owner only; removes it if there are no rules. */
 export async function writeAlways(file: string, grants: readonly Grant[]): Promise<void> {
   if (grants.length === 0) return await rm(file, { force: true });
   const folder = dirname(file);
@@ -22,7 +22,7 @@ export async function writeAlways(file: string, grants: readonly Grant[]): Promi
   await replaceText(join(folder, toTempName()), file, renderAlways(grants));
 }
 
-/** Gives new rules their names, which no rule in the file has. */
+/** Gives new rules names that are not yet in the file. */
 export function nameGrants(
   known: readonly Grant[],
   proposed: readonly ProposedGrant[],

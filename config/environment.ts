@@ -19,25 +19,25 @@ export interface Settings
     Readonly<Omit<VariableValues, Optional>>,
     Readonly<Partial<Pick<VariableValues, Optional>>> {
   readonly folders: StateFolders;
-  /** For what can be made again: the Temporal CLI, the workflow bundle, compiled code. */
+  /** For what can be rebuilt: the Temporal CLI, the workflow bundle, compiled code. */
   readonly cacheDir: string;
-  /** The operator's own: config.yaml, what is allowed always, keys. */
+  /** The operator's own files: config.yaml, always-allow rules, keys. */
   readonly configDir: string;
   readonly origins: Readonly<Record<VariableKey, Origin>>;
-  /** What was set and did not count, as sentences for the operator. */
+  /** Settings that were ignored, as sentences for the operator. */
   readonly notices: readonly string[];
 }
 
 export interface SettingsSource {
-  /** Keyed by setting, such as `{ workspace: '../shop', model: 'qwen3' }`. */
+  /** By setting: `{ workspace: '../shop', model: 'qwen3' }`. */
   readonly flags?: Readonly<Partial<Record<VariableKey, string>>>;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** Found out from the file system if absent. */
+  /** Detected from the file system if absent. */
   readonly container?: boolean;
 }
 
-/** What the operator set cannot be used; `problems` has one sentence for each mistake. */
+/** The operator's settings are invalid; `problems` has one sentence per mistake. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly exitCode = 78;
@@ -49,11 +49,11 @@ export class ConfigError extends Error {
 }
 
 interface Source {
-  /** As its reader wrote it. */
+  /** As the user wrote it. */
   readonly name: string;
-  /** Folder relative paths start from. */
+  /** Base folder of relative paths. */
   readonly base: string;
-  /** True for what a workspace says: a mistake is told without its text. */
+  /** True for a workspace's settings: mistakes are reported without quoting it. */
   readonly quiet?: boolean;
 }
 
@@ -62,8 +62,8 @@ const isContainer = (): boolean => existsSync('/.dockerenv') || existsSync('/run
 export const shippedPolicies = fileURLToPath(new URL('../policies', import.meta.url));
 
 /**
- * Reads flags, environment and configuration files. Empty variables count as unset.
- * @throws ConfigError naming every wrong value at once.
+ * Reads flags, environment and configuration files. Empty variables count as unset. @throws ConfigError with every
+ * wrong value at once.
  */
 export function readSettings(source: SettingsSource = {}): Settings {
   const { flags = {}, env = process.env, cwd = process.cwd() } = source;
@@ -98,7 +98,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     }
   }
 
-  // A folder of the image is the default only where it is: a container may also be somebody's machine.
+  // The image's folder is the default only where it exists: a container may also be someone's machine.
   const inImage = (path: string): boolean => container && existsSync(path);
   const workspace =
     (values['workspace'] as string | undefined) ?? (inImage('/workspace') ? '/workspace' : cwd);
@@ -154,7 +154,7 @@ export function readSettings(source: SettingsSource = {}): Settings {
     snapshotDays: 30,
     approvers: join(userFolder, 'keys', 'operator.pub'),
   };
-  // On a cluster, every worker needs the same keys: nothing to make up here.
+  // On a cluster all workers need the same keys, so none is generated here.
   if (values['temporalAddress'] === undefined)
     values['payloadKeys'] ??= join(userFolder, 'keys', 'payload-keys');
   for (const entry of variables) origins[entry.key] ??= 'default';
@@ -178,7 +178,7 @@ const toFlag = (key: VariableKey): string =>
 export interface SettingRow {
   readonly key: VariableKey;
   readonly name: string;
-  /** Secrets read `set` or `not set`. */
+  /** `set` or `not set` for secrets. */
   readonly value: string;
   readonly origin: Origin;
   readonly scope: Scope;
@@ -195,8 +195,8 @@ export const describeSettings = (settings: Settings): readonly SettingRow[] =>
   });
 
 /**
- * The settings as variables for a process of ours, without secrets and without the workspace:
- * a process of the stack serves every workspace and must not fail because one of them is gone.
+ * The settings as variables for our own processes, without secrets and without the workspace: stack processes serve
+ * every workspace and must not fail because one is gone.
  */
 export function toEnvironment(settings: Settings): Record<string, string> {
   const env: Record<string, string> = { XDG_CACHE_HOME: dirname(settings.cacheDir) };

@@ -6,7 +6,7 @@ import { variables } from './variables.ts';
 import type { VariableKey } from './variables.ts';
 import { readWorkspaceFile } from './workspace-file.ts';
 
-/** Settings of one config.yaml, still as text. */
+/** The settings in one config.yaml, still as text. */
 export interface ConfigFile {
   readonly path: string;
   readonly values: Readonly<Partial<Record<VariableKey, string>>>;
@@ -17,7 +17,7 @@ const isKey = (key: string): key is VariableKey => variables.some((entry) => ent
 
 const maxBytes = 256 * 1024;
 
-/** The settings a workspace asks for: `.agent/config.yaml`, read through no link and told of without a word of its text. */
+/** The settings a workspace asks for in `.agent/config.yaml`. Follows no link and never quotes its text. */
 export function readWorkspaceConfig(workspace: string): ConfigFile | undefined {
   const names = ['.agent', 'config.yaml'];
   const path = join(workspace, ...names);
@@ -34,7 +34,7 @@ export function readWorkspaceConfig(workspace: string): ConfigFile | undefined {
   }
 }
 
-/** The user's own settings; undefined when there is no file. */
+/** The user's own settings; undefined if there is no file. */
 export function readUserConfig(path: string): ConfigFile | undefined {
   let text: string;
   try {
@@ -51,15 +51,15 @@ export function readUserConfig(path: string): ConfigFile | undefined {
 }
 
 /**
- * Reads `<setting>: <value>` lines. A workspace's file may hold more than settings, so unknown keys are mistakes only in the
- * user's own; and nothing of a workspace's text is quoted.
+ * Parses `<setting>: <value>` lines. Unknown keys are mistakes only in the user's file, because a workspace's may hold
+ * more than settings, and a workspace's text is never quoted.
  */
 function parseConfig(
   path: string,
   text: string,
   owner: 'workspace' | 'user',
 ): ConfigFile | undefined {
-  // Loaded only when there is a file: most commands start without one, and quickly.
+  // Loaded lazily: most commands have no file and should start fast.
   const { parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
   let content: unknown;
   try {
@@ -89,7 +89,7 @@ function parseConfig(
   return { path, values, problems };
 }
 
-/** What a YAML parser says; of a workspace's file, only where. */
+/** The YAML parser's message; for a workspace's file, only the position. */
 function explain(error: unknown, owner: 'workspace' | 'user'): string {
   if (owner === 'user') return (error as Error).message.split('\n')[0] ?? '';
   const [start] = (error as Partial<Yaml.YAMLParseError>).linePos ?? [];

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** Where things are in the state folder. The folder itself is private (0700). */
+/** Paths in the state folder, which is private (0700). */
 export interface StateFolders {
   readonly root: string;
   /** One `<yyyy-mm-dd>.jsonl` a day: tool calls, decisions, approvals. */
@@ -8,19 +8,19 @@ export interface StateFolders {
   /** Content-addressed store: `sha256/ab/cdef…`. */
   readonly blobs: string;
   readonly logs: string;
-  /** Text of running model calls, for whoever watches. Not part of the record. */
+  /** Streamed text of running model calls, for live views. Not part of the record. */
   readonly spool: string;
-  /** A file per run whose mirror should start at once, named by workflow id. */
+  /** One file, named by workflow id, per run whose mirror should start at once. */
   readonly mirror: string;
-  /** Who may change which workspace, and what workers are at. */
+  /** Who may change which workspace, and what workers are doing. */
   readonly leases: string;
-  /** Snapshots: a git repository for each workspace. */
+  /** Snapshots: one git repository per workspace. */
   readonly snapshots: string;
-  /** Copies of workspaces, of steps that run at once. */
+  /** Copies of workspaces for steps that run at once. */
   readonly copies: string;
-  /** Copies that staged runs work in, in a folder for each run. */
+  /** Copies that staged runs work in, one folder per run. */
   readonly staged: string;
-  /** Which orders of the operator were used, and by what. */
+  /** Which of the operator's orders were used, and by what. */
   readonly orders: string;
   readonly temporalDb: string;
   readonly stackFile: string;

@@ -1,15 +1,17 @@
-/** Which policy is in force, as the state folder says it. Whoever only asks that need not read how policies are read. */
+/**
+ * Which policy is in force, according to the state folder. Separate, so that asking does not load the policy parser.
+ */
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Preset } from '../policies/presets.ts';
 
-/** What the state folder says of the policy in force. */
+/** The state folder's record of the policy in force. */
 export interface ForceRecord {
   readonly sha256: string;
-  /** Where it came from; absolute. */
+  /** Source folder; absolute. */
   readonly dir: string;
   readonly preset: Preset;
-  /** The file of what a person allowed always; absent in older records. */
+  /** File of the always-allow rules; absent in older records. */
   readonly always?: string;
   readonly by: string;
   /** RFC 3339. */
@@ -19,7 +21,7 @@ export interface ForceRecord {
 export const toPolicyFolder = (root: string): string => join(root, 'policy');
 export const toRecordFile = (root: string): string => join(toPolicyFolder(root), 'in-force.json');
 
-/** What is in force in a state folder; undefined when nothing is, as before the first start. */
+/** The policy in force in a state folder; undefined before the first start. */
 export function readForceRecord(root: string): ForceRecord | undefined {
   try {
     return JSON.parse(readFileSync(toRecordFile(root), 'utf8')) as ForceRecord;
@@ -29,5 +31,5 @@ export function readForceRecord(root: string): ForceRecord | undefined {
   }
 }
 
-/** Forgets what is in force, so that the next worker takes the policy folder as it is by then. */
+/** Forgets the policy in force, so that the next worker reads the policy folder afresh. */
 export const clearForceRecord = (root: string): void => rmSync(toRecordFile(root), { force: true });

@@ -1,11 +1,11 @@
-/** The hooks of a workspace: `.agent/hooks.yaml`. */
+/** A workspace's hooks: `.agent/hooks.yaml`. */
 import { join } from 'node:path';
 import { parseHooks } from '../policies/hooks.ts';
 import type { Hook } from '../policies/policy.ts';
 import type { PolicyProblem } from '../policies/yaml.ts';
 import { readOwnFile, renderProblem } from './policy-file.ts';
 
-/** A hooks.yaml with mistakes: no run begins there before it is mended. */
+/** Invalid hooks.yaml: no run starts there until it is fixed. */
 export class HooksError extends Error {
   override readonly name = 'HooksError';
   readonly exitCode = 78;
@@ -16,7 +16,7 @@ export class HooksError extends Error {
   }
 }
 
-/** None where the workspace has no such file. @throws HooksError with every mistake in it. */
+/** Empty without the file. @throws HooksError with every mistake in it. */
 export function readHooks(workspace: string): readonly Hook[] {
   const dir = join(workspace, '.agent');
   const file = readOwnFile(workspace, ['.agent'], 'hooks.yaml');
@@ -27,7 +27,7 @@ export function readHooks(workspace: string): readonly Hook[] {
   return parsed.hooks;
 }
 
-/** As `readHooks`, for whoever hands the mistakes on. */
+/** As `readHooks`, returning the mistakes instead of throwing. */
 export function tryHooks(
   workspace: string,
 ): { readonly hooks: readonly Hook[] } | { readonly problem: string } {

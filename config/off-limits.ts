@@ -1,11 +1,11 @@
-/** Folders that no run works in, copies, or is promoted to, whoever asks for it. */
+/** Folders that no run may work in, copy or be promoted to. */
 import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { shippedPolicies } from './environment.ts';
 import type { Settings } from './environment.ts';
 
-/** Why a folder is off limits, as the end of a sentence; undefined when it is not. `path` is absolute. */
+/** Why a folder is off limits, as the end of a sentence; undefined if it is not. `path` is absolute. */
 export type OffLimits = (path: string) => string | undefined;
 
 type Placed = Pick<
@@ -23,7 +23,7 @@ type Placed = Pick<
 interface Kept {
   readonly what: string;
   readonly path: string;
-  /** Not even a folder around it. */
+  /** Its parents are off limits too. */
   readonly around: boolean;
 }
 
@@ -56,11 +56,11 @@ export function createOffLimits(settings: Placed, home: string = homedir()): Off
 const isWithin = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 
-/** As the copies of runs are: in a folder of the run's, directly in `folder`. */
+/** True for a run's copy: inside the run's folder, which is directly in `folder`. */
 export const isTwoBelow = (path: string, folder: string): boolean =>
   path === resolve(path) && dirname(dirname(path)) === folder && path !== folder;
 
-/** Free of links, as far as it exists. */
+/** With links resolved as far as the path exists. */
 function toReal(path: string): string {
   try {
     return realpathSync(path);

@@ -14,33 +14,32 @@ const names = ['tools', 'network', 'paths'] as const;
 const alwaysName = 'always';
 
 /**
- * The three files of one folder as they were read together, with what a person allowed always, if anything, and what a
- * workspace asks for besides.
+ * A policy folder's three files as read together, with the always-allow rules and the workspace's tightening, if any.
  */
 export interface PolicyBundle {
   readonly policy: Policy;
-  /** Of names, lengths and bytes of all its files, and of the preset unless it is `standard`; 64 hex digits. */
+  /** Over names, lengths and bytes of all files, and the preset unless `standard`; 64 hex digits. */
   readonly sha256: string;
   /** Absolute. */
   readonly dir: string;
   readonly preset: Preset;
   readonly files: Readonly<Record<(typeof names)[number], string>> & { readonly always?: string };
-  /** Absolute folder of the workspace's own files, if it has any, and the files. */
+  /** The workspace's own policy files and their absolute folder, if it has any. */
   readonly tightening?: { readonly dir: string; readonly files: TighteningFiles };
-  /** What is wrong with the workspace's own files, as a sentence; then the policy lets nothing be done. */
+  /** What is wrong with the workspace's files, as a sentence; the policy then denies everything. */
   readonly problem?: string;
 }
 
 export interface PolicyOptions {
   /** Default: `standard`. */
   readonly preset?: Preset;
-  /** Absolute path of the file of what a person allowed always; it need not be there. */
+  /** Absolute path of the always-allow file; it need not exist. */
   readonly always?: string;
-  /** Absolute path of a workspace; its `.agent/policies/` tighten the bundle. */
+  /** Absolute path of a workspace whose `.agent/policies/` tightens the bundle. */
   readonly workspace?: string;
 }
 
-/** A bundle that cannot be put in force. The message lists every problem, one a line, as `file:line:column: …`. */
+/** An invalid bundle. The message lists every problem, one per line, as `file:line:column: …`. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError';
   readonly dir: string;
@@ -57,8 +56,8 @@ export class PolicyError extends Error {
 }
 
 /**
- * Reads `tools.yaml`, `network.yaml` and `paths.yaml` from a folder, and a workspace's own files beside them.
- * @throws PolicyError with everything that is wrong with them, missing files included.
+ * Reads `tools.yaml`, `network.yaml` and `paths.yaml` from a folder, plus a workspace's own files. @throws PolicyError
+ * with every mistake, missing files included.
  */
 export const readPolicyBundle = (dir: string, options: PolicyOptions = {}): Promise<PolicyBundle> =>
   Promise.resolve().then(() => {
@@ -93,7 +92,7 @@ function readOperatorBundle(
   return { policy, preset, sha256: hashOf(files, '', lines), dir: folder, files };
 }
 
-/** Its problems name it by its whole path, for it is in no policy folder. */
+/** Problems show its whole path, because it is outside the policy folder. */
 function readAlways(
   file: string | undefined,
 ): Exclude<PolicyFile, { missing: unknown }> | undefined {
@@ -102,8 +101,8 @@ function readAlways(
 }
 
 /**
- * The bundle with what the workspace asks for in `.agent/policies/`, which can only tighten; the bundle itself where the
- * workspace has no such file. @throws PolicyError with everything that is wrong with the workspace's files.
+ * The bundle tightened by the workspace's `.agent/policies/`; the bundle itself if there are none. @throws PolicyError
+ * with every mistake in the workspace's files.
  */
 export function tightenBundle(bundle: PolicyBundle, workspace: string): PolicyBundle {
   const folder = ['.agent', 'policies'];
@@ -122,8 +121,8 @@ export function tightenBundle(bundle: PolicyBundle, workspace: string): PolicyBu
 }
 
 /**
- * As `tightenBundle`, for whoever is about to act: a workspace's file that cannot be read, or would loosen, lets nothing be
- * done rather than be passed over.
+ * As `tightenBundle`, for callers about to act: an unreadable or loosening workspace file denies everything instead of
+ * being ignored.
  */
 export function tightenOrLock(bundle: PolicyBundle, workspace: string): PolicyBundle {
   try {

@@ -5,7 +5,7 @@ import { readWorkspaceFile } from './workspace-file.ts';
 
 const maxBytes = 256 * 1024;
 
-/** A mistake as an editor can jump to it. */
+/** A mistake in the form editors can jump to. */
 export const renderProblem = (
   dir: string,
   { file, line, column, message, expected }: PolicyProblem,
@@ -28,14 +28,14 @@ const toMissing = (file: string): PolicyFile => ({
   missing: toProblem(file, 'the file is missing', 'all of tools.yaml, network.yaml and paths.yaml'),
 });
 
-/** Reads one of the small YAML files an operator writes, through links too; never waits. */
+/** Reads one of the operator's small YAML files, following links but never blocking. */
 export function readPolicyFile(dir: string, file: string): PolicyFile {
   const fault = (message: string, expected: string): PolicyFile => ({
     problem: toProblem(file, message, expected),
   });
   let fd: number;
   try {
-    // O_NONBLOCK: opening a FIFO must not wait for somebody to write into it.
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
     fd = openSync(join(dir, file), constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -57,7 +57,7 @@ export function readPolicyFile(dir: string, file: string): PolicyFile {
   }
 }
 
-/** Reads one of the small YAML files of a workspace; `folder` names where it is, below the root. */
+/** Reads one of a workspace's small YAML files; `folder` is its place below the root. */
 export function readOwnFile(root: string, folder: readonly string[], file: string): PolicyFile {
   const read = readWorkspaceFile(root, [...folder, file], maxBytes);
   switch (read.state) {

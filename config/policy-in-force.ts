@@ -8,15 +8,15 @@ import { readPolicyBundle } from './policies.ts';
 import { removeLeftTemps, replaceText, toTempName } from './temporary.ts';
 
 /**
- * The policy this host goes by: what was put in force last, kept in the state folder as it was then. So the operator may edit
- * the policy folder at leisure: nothing of it counts before `agent policies reload`, or the next start of the stack.
+ * The policy this host follows: the copy in the state folder of what was last put in force. The policy folder can be
+ * edited freely; changes take effect with `agent policies reload` or the stack's next start.
  */
 export interface PolicyInForce {
-  /** The bundle of this moment. Costs a stat while nothing changed. */
+  /** The current bundle. Costs one stat if nothing changed. */
   current(): Promise<PolicyBundle>;
 }
 
-/** Where the operator's policy is: its folder and the file of what a person allowed always. */
+/** The operator's policy folder and always-allow file. */
 export interface PolicySource extends Pick<ForceRecord, 'dir' | 'preset'> {
   readonly always: string;
 }
@@ -30,8 +30,8 @@ export interface Activation {
 const toTemp = (root: string): string => join(toPolicyFolder(root), toTempName());
 
 /**
- * Puts the policy of a folder in force: validates all of it, keeps a copy, and switches in one step.
- * @throws PolicyError with everything that is wrong; nothing has changed then.
+ * Puts a folder's policy in force: validates it, stores a copy, and switches atomically. @throws PolicyError with every
+ * mistake; nothing changes then.
  */
 export async function putInForce(
   root: string,
@@ -58,8 +58,8 @@ export async function putInForce(
 }
 
 /**
- * Follows what is in force. `report` hears of a record that cannot be used; the last good bundle stays then.
- * @throws Error when nothing is in force, or its copy was changed.
+ * Follows the policy in force. An unusable record goes to `report` and the last good bundle stays. @throws Error if
+ * nothing is in force, or its copy was changed.
  */
 export async function followPolicy(
   root: string,
@@ -79,7 +79,7 @@ export async function followPolicy(
   return {
     async current() {
       const now = stampOf(toRecordFile(root));
-      // No record: a stack that is going down. What was in force counts to its end.
+      // No record means the stack is going down: the last policy holds to the end.
       if (now !== seen && now !== '') {
         seen = now;
         reading = reading.then(follow);
@@ -90,7 +90,7 @@ export async function followPolicy(
   };
 }
 
-/** The copy of the bundle in force. */
+/** The stored copy of the bundle in force. */
 async function readCopy(root: string): Promise<PolicyBundle> {
   const record = readForceRecord(root);
   if (record === undefined) throw new Error(`No policy is in force in ${root}.`);

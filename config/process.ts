@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
-/** A process, safe against its number being given to another one later. */
+/** A process, safe against pid reuse. */
 export interface ProcessId {
   readonly pid: number;
-  /** Clock ticks since boot on Linux, the start time as `ps` words it elsewhere. */
+  /** Clock ticks since boot on Linux; elsewhere the start time as `ps` prints it. */
   readonly startTime: string;
 }
 
@@ -15,7 +15,7 @@ const askPs = (column: string, pid: number): string =>
     stdio: ['ignore', 'pipe', 'ignore'],
   }).trim();
 
-/** Start time of a running process; `undefined` when there is none (a zombie is none). */
+/** Start time of a running process; undefined if there is none or it is a zombie. */
 export function readStartTime(pid: number): string | undefined {
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
   if (process.platform === 'linux') {
@@ -25,7 +25,7 @@ export function readStartTime(pid: number): string | undefined {
     } catch {
       return undefined;
     }
-    // The second field is the program's name in brackets and may hold spaces and brackets itself.
+    // The second field is the program name in parentheses, which may contain spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   }
@@ -36,11 +36,11 @@ export function readStartTime(pid: number): string | undefined {
   }
 }
 
-/** True while exactly this process runs. */
+/** True while this exact process runs. */
 export const isRunning = ({ pid, startTime }: ProcessId): boolean =>
   readStartTime(pid) === startTime;
 
-/** Resident bytes of a process; undefined where the system does not tell. */
+/** Resident bytes of a process; undefined if the system does not tell. */
 export function readMemory(pid: number): number | undefined {
   try {
     if (process.platform !== 'linux') {
@@ -53,7 +53,7 @@ export function readMemory(pid: number): number | undefined {
   }
 }
 
-/** Resident bytes of a process and of all it has started; undefined where the system does not tell. */
+/** Resident bytes of a process and its descendants; undefined if the system does not tell. */
 export function readTreeMemory(pid: number): number | undefined {
   const own = readMemory(pid);
   if (own === undefined) return undefined;
@@ -79,7 +79,7 @@ const hasEnded = async (id: ProcessId, withinMs: number): Promise<boolean> => {
   return true;
 };
 
-/** Asks a process to end, ends it after `graceMs`, and resolves when it is gone. */
+/** Sends SIGTERM, kills after `graceMs`, and resolves once the process is gone. */
 export async function endProcess(id: ProcessId, graceMs: number): Promise<void> {
   for (const [signal, patience] of [
     ['SIGTERM', graceMs],

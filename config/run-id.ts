@@ -1,2 +1,2 @@
-/** What a run may be called: it becomes a file name, a workflow id and something people type. */
+/** Valid run names: used as file name and workflow id, and typed by people. */
 export const runIdPattern = /^[a-z0-9][a-z0-9-]{0,39}$/;

@@ -1,44 +1,47 @@
 import type { ProcessId } from './process.ts';
 
-/** What the local stack writes to `stack.json` and what its control port understands. */
+/** The local stack's `stack.json` and control protocol. */
 
-/** `stack.json`: rewritten atomically (temp + rename) by the supervisor only. */
+/** `stack.json`; only the supervisor writes it, atomically (temp + rename). */
 export interface StackFile {
   readonly v: 1;
   readonly pid: number;
-  /** Start time of the supervisor in clock ticks since boot (field 22 of /proc/<pid>/stat), against pid reuse; '' where unknown. */
+  /**
+   * The supervisor's start time in clock ticks since boot (field 22 of /proc/<pid>/stat), against pid reuse; '' if
+   * unknown.
+   */
   readonly startTime: string;
   readonly version: string;
-  /** Commit of the checkout it was started from; absent for an installed package. */
+  /** Commit of the checkout it runs from; absent for an installed package. */
   readonly commit?: string;
-  /** Temporal's frontend: `unix:<socket>` where it has a network of its own, else `127.0.0.1:<port>`. */
+  /** Temporal's frontend: `unix:<socket>` if it has its own network namespace, else `127.0.0.1:<port>`. */
   readonly temporal: string;
-  /** Why every user of this machine can reach Temporal; absent when only this one can. */
+  /** Why every user of this machine can reach Temporal; absent if only this one can. */
   readonly exposed?: string;
   readonly namespace: string;
-  /** `http://127.0.0.1:<port>` of the door to the Web UI, and of the codec; answers who opened it with the key, or has the token. */
+  /** `http://127.0.0.1:<port>` of the proxy for the Web UI and the codec; requires the key or the token. */
   readonly webUi: string;
-  /** Opens the Web UI: `<webUi>/open/<key>`. Absent where there is none. */
+  /** `<webUi>/open/<key>` opens the Web UI. Absent if there is none. */
   readonly webUiKey?: string;
-  /** `http://127.0.0.1:<port>` of the supervisor's control server; every call needs the bearer token of the `token` file. */
+  /** `http://127.0.0.1:<port>` of the control server; every call needs the bearer token in the `token` file. */
   readonly control: string;
   readonly queue: string;
   readonly host: string;
-  /** Set once a run asked for the demo model. */
+  /** Set once a run has asked for the demo model. */
   readonly demo?: string;
-  /** The other processes, so that whoever finds the supervisor dead can end exactly those. */
+  /** The other processes, so that if the supervisor dies exactly these can be ended. */
   readonly parts?: readonly (ProcessId & { readonly name: StackPart['name'] })[];
-  /** Path of the token; filled in by whoever reads the file, for the folder may be mounted elsewhere there. */
+  /** Path of the token, filled in by the reader, because the folder may be mounted elsewhere. */
   readonly tokenFile?: string;
-  /** What the stack was started with, by variable, without secrets. */
+  /** The variables the stack was started with, without secrets. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** What to open in a browser; undefined where there is no Web UI. */
+/** The URL to open in a browser; undefined if there is no Web UI. */
 export const toWebUi = ({ webUi, webUiKey }: StackFile): string | undefined =>
   webUiKey === undefined ? undefined : `${webUi}/open/${webUiKey}`;
 
-/** What a person should know of a Temporal that others can reach. */
+/** Warns that others can reach Temporal. */
 export const renderExposure = (reason: string): string =>
   `Note: every user of this machine can reach Temporal, for it has a port (${reason}). See docs/operations.md, "Who can reach the local stack".`;
 
@@ -49,33 +52,33 @@ export interface StackPart {
   readonly state: 'starting' | 'up' | 'restarting' | 'failed';
   readonly port?: number;
   readonly version?: string;
-  /** Resident bytes; absent where the system does not tell. */
+  /** Resident bytes; absent if the system does not tell. */
   readonly memoryBytes?: number;
   readonly restarts: number;
   /** RFC 3339. */
   readonly since: string;
   readonly log?: string;
-  /** Why it is not up: its last exit and the last line it wrote. */
+  /** Why it is not up: its last exit and last line of output. */
   readonly reason?: string;
 }
 
 /**
- * Control server, JSON in and out, POST with `Authorization: Bearer <token>`:
- * `/status` → StackStatus; `/key {baseUrl, apiKey}` → {} hands the worker the key for one model server (kept in memory only);
- * `/secrets {values: [{name, value}]}` → {} tells the worker what it must not write (in memory only, as well);
- * `/wait {seen}` → StackStart, as soon as it differs from what the caller has seen;
- * `/demo {}` → {baseUrl} starts the demo model server if needed; `/down {}` → {} stops every part, then the supervisor.
+ * Control server, JSON in and out, POST with `Authorization: Bearer <token>`: `/status` → StackStatus; `/key {baseUrl,
+ * apiKey}` → {} gives the worker the key for one model server (in memory only); `/secrets {values: [{name, value}]}` →
+ * {} tells the worker what to redact (in memory only); `/wait {seen}` → StackStart, once it differs from what the
+ * caller has seen; `/demo {}` → {baseUrl} starts the demo model server if needed; `/down {}` → {} stops every part,
+ * then the supervisor.
  */
 export interface StackStatus {
   readonly stack: StackFile;
   readonly parts: readonly StackPart[];
 }
 
-/** How far the start has come. `serving`: Temporal answers; the worker may still be on its way. */
+/** Progress of the start. `serving`: Temporal answers, but the worker may not be up yet. */
 export interface StackStart {
   readonly state: 'starting' | 'serving' | 'failed' | 'stopping';
-  /** Lines for the person who waits, from the one numbered `seen` on. */
+  /** Lines for the person waiting, from line `seen` on. */
   readonly progress: readonly string[];
-  /** With `failed`: what to do about it, and the exit code that says so. */
+  /** Set with `failed`: what to do, and the exit code. */
   readonly problem?: { readonly message: string; readonly exitCode: number };
 }

@@ -2,8 +2,8 @@ import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs';
 import { ConfigError } from './environment.ts';
 
 /**
- * Makes the state folder if need be, readable by its owner only.
- * @throws ConfigError when it cannot be made or written.
+ * Creates the state folder if needed, readable by its owner only. @throws ConfigError if it cannot be created or
+ * written.
  */
 export function prepareStateFolder(root: string): void {
   try {

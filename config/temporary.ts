@@ -3,10 +3,10 @@ import { readdirSync, rmSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Name of a file that is being written, and is given its own name when it is whole. */
+/** Name for a file being written; it is renamed when complete. */
 export const toTempName = (): string => `${process.pid}-${randomUUID()}.tmp`;
 
-/** Gives a file its text by way of `temp`: readers see the old file or the new one, also after a power cut. */
+/** Replaces a file's text via `temp`: readers see the old or the new text, even after a power cut. */
 export async function replaceText(temp: string, file: string, text: string): Promise<void> {
   try {
     const handle = await open(temp, 'wx', 0o600);
@@ -23,7 +23,7 @@ export async function replaceText(temp: string, file: string, text: string): Pro
   }
 }
 
-/** Removes what killed processes left half-written in a folder. */
+/** Removes half-written files of killed processes. */
 export function removeLeftTemps(folder: string): void {
   for (const name of readNames(folder)) {
     const pid = /^(\d+)-.*\.tmp$/.exec(name)?.[1];
@@ -40,7 +40,7 @@ function readNames(folder: string): string[] {
   }
 }
 
-/** Somebody else's process counts as well. */
+/** EPERM means that it runs as another user. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -3,7 +3,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { presets } from '../policies/presets.ts';
 import type { Preset } from '../policies/presets.ts';
 
-/** What the operator can set. Every value is text until `parse` has looked at it. */
+/** What the operator can set. Values are text until `parse`d. */
 export interface VariableValues {
   baseUrl: string;
   apiKey: string;
@@ -33,12 +33,12 @@ export interface VariableValues {
 
 export type VariableKey = keyof VariableValues;
 
-/** A value, or what was expected instead: the end of the sentence "<name> must be …, got …". */
+/** A value, or what was expected: the end of "<name> must be …, got …". */
 export type Parsed<T> = { value: T } | { expected: string; instead?: string };
 
 /**
- * Where a setting counts. `run`: it travels with each run. `command`: for the command it is given to, such as where Temporal
- * is. `policy`: for what is put in force. `stack`: the local stack takes it when it starts. `unused`: nothing reads it yet.
+ * Where a setting applies. `run`: travels with each run. `command`: to the command it is given to, such as the Temporal
+ * address. `policy`: to what is put in force. `stack`: read when the local stack starts. `unused`: not read yet.
  */
 export type Scope = 'run' | 'command' | 'policy' | 'stack' | 'unused';
 
@@ -47,13 +47,13 @@ export interface Variable<K extends VariableKey = VariableKey> {
   readonly name: string;
   readonly scope: Scope;
   readonly meaning: string;
-  /** The default in words, for people. */
+  /** The default, for people. */
   readonly fallback: string;
-  /** Shown as set or not set, never as it is. */
+  /** Shown only as set or not set. */
   readonly secret?: true;
-  /** Which values a workspace may set for itself; absent: none. */
+  /** Which values a workspace may set; absent: none. */
   readonly fromWorkspace?: (value: VariableValues[K]) => boolean;
-  /** `base` is the folder relative paths start from. */
+  /** `base`: folder that relative paths start from. */
   readonly parse: (text: string, base: string) => Parsed<VariableValues[K]>;
 }
 
@@ -79,7 +79,7 @@ const parseProgram = (text: string, base: string): Parsed<string> => {
     accessSync(path, constants.X_OK);
     if (statSync(path).isFile()) return { value: path };
   } catch {
-    // Said below: a missing file and one without the right are the same mistake to its reader.
+    // Reported below: to the user, a missing file and an unreadable one are the same mistake.
   }
   return { expected: 'an executable file', instead: 'Give the path of the `temporal` program.' };
 };
@@ -140,7 +140,7 @@ const parseDays = (text: string): Parsed<number> =>
 const variable = <K extends VariableKey>(entry: Variable<K>): Variable =>
   entry as unknown as Variable;
 
-/** Every variable, in the order people read them. A flag or a key of config.yaml has the name in `key`. */
+/** All variables, in display order. `key` is the name as a flag or in config.yaml. */
 export const variables: readonly Variable[] = [
   variable({
     key: 'baseUrl',

@@ -4,16 +4,16 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(fileURLToPath(new URL('../package.json', import.meta.url)));
 
-/** Version of dev-agent, as package.json says it. */
+/** Version of dev-agent from package.json. */
 export const readVersion = (): string => {
   const text = readFileSync(join(root, 'package.json'), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 };
 
-/** Commit of the checkout that this code is in; undefined for an installed package. */
+/** Commit of this code's checkout; undefined for an installed package. */
 export function readCommit(checkout: string = root): string | undefined {
   const dotGit = join(checkout, '.git');
-  // Of a worktree, a file that names the folder; refs are in the folder that all worktrees share.
+  // In a worktree, .git is a file naming the folder; refs are in the folder all worktrees share.
   const link = /^gitdir: (.+)$/m.exec(readIfAny(dotGit))?.[1];
   const gitDir = link === undefined ? dotGit : resolve(checkout, link);
   const shared = resolve(gitDir, readIfAny(join(gitDir, 'commondir')).trim());

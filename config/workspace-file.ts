@@ -1,6 +1,6 @@
 /**
- * Files of ours that lie in a workspace. Its content is whoever's the repository is: nothing is followed, nothing waits, and
- * what is no small regular file is refused by name.
+ * Our files in a workspace. Their content is untrusted: no link is followed, nothing blocks, and anything but a small
+ * regular file is refused by name.
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from 'node:fs';
 import type { Stats } from 'node:fs';
@@ -9,10 +9,10 @@ import { join } from 'node:path';
 export type WorkspaceFile =
   | { readonly state: 'read'; readonly text: string }
   | { readonly state: 'missing' }
-  /** `reason` continues a sentence that names the file: "it is a symbolic link". It quotes no content. */
+  /** `reason` continues a sentence naming the file: "it is a symbolic link". It quotes no content. */
   | { readonly state: 'refused'; readonly reason: string; readonly expected: string };
 
-/** `O_PATH` (open(2)): names a file without opening it, so a FIFO, socket or device never notices. */
+/** `O_PATH` (open(2)): references a file without opening it, so that a FIFO, socket or device does not notice. */
 const oPath = 0o10000000;
 const refuse = (reason: string, expected = 'a regular file'): WorkspaceFile => ({
   state: 'refused',
@@ -21,8 +21,8 @@ const refuse = (reason: string, expected = 'a regular file'): WorkspaceFile => (
 });
 
 /**
- * Reads the UTF-8 text of a file, one component below `root` at a time and none of them a link. Hard links are not told from
- * files: a command cannot make one to a file outside its mounts.
+ * Reads a UTF-8 file, one component below `root` at a time, following no links. Hard links look like files: a command
+ * cannot make one to a file outside its mounts.
  */
 export function readWorkspaceFile(
   root: string,
@@ -60,7 +60,7 @@ export function readWorkspaceFile(
 
 interface Step {
   readonly stat: Stats;
-  /** Path under which what was looked at, and nothing else, is found. */
+  /** Path that refers to exactly what was checked. */
   readonly next: string;
 }
 
@@ -70,14 +70,14 @@ function openStep(folder: string, name: string, open: number[]): Step {
   return { stat: fstatSync(fd), next: `/proc/self/fd/${fd}` };
 }
 
-/** Without `/proc/self/fd` a name is looked at and opened in two steps. */
+/** Without `/proc/self/fd`, checking and opening are two separate steps. */
 function checkStep(folder: string, name: string): Step {
   const next = join(folder, name);
   return { stat: lstatSync(next), next };
 }
 
 function readOpened(path: string, maxBytes: number): WorkspaceFile {
-  // On Linux `path` is a link to a descriptor, which is to be followed.
+  // On Linux `path` is a link to a descriptor and must be followed.
   const noFollow = process.platform === 'linux' ? 0 : constants.O_NOFOLLOW;
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | noFollow);
   try {

@@ -1,4 +1,4 @@
-/** One file that holds all there is to know of a run, signed: to keep, to hand over, to restore elsewhere. */
+/** A run's complete record in one signed file: to keep, hand over or restore elsewhere. */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -25,14 +25,14 @@ export interface ExportRun {
   /** State folder. */
   readonly root: string;
   readonly run: string;
-  /** The bundle to write. */
+  /** Path of the bundle to write. */
   readonly out: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly policy?: {
     readonly sha256: string;
     readonly files: Readonly<Record<'tools' | 'network' | 'paths', string>>;
   };
-  /** The registry of tools as JSON. */
+  /** The tool registry as JSON. */
   readonly tools?: string;
   readonly keyFile?: string;
 }
@@ -40,11 +40,11 @@ export interface ExportRun {
 export interface Exported {
   readonly manifest: Manifest;
   readonly bytes: number;
-  /** Id of the key that signed. */
+  /** Id of the signing key. */
   readonly key: string;
 }
 
-/** The record of the run is not as it was written: a signature under it would say the opposite. */
+/** The run's record does not verify, so signing it would certify a false record. */
 export class ExportError extends Error {
   override readonly name = 'ExportError';
   readonly exitCode = 1;
@@ -59,7 +59,7 @@ export class ExportError extends Error {
   }
 }
 
-/** Copies the run's own lines of the audit log, as they stand. Returns the refs in them. */
+/** Copies the run's own audit lines unchanged. Returns the refs in them. */
 async function writeAudit(root: string, run: string, folder: string): Promise<string[]> {
   const { audit } = toStateFolders(root);
   const refs: string[] = [];
@@ -81,7 +81,7 @@ async function writeAudit(root: string, run: string, folder: string): Promise<st
   return refs;
 }
 
-/** Copies the blobs that are named, and those that blobs name, and so on. */
+/** Copies the named blobs and, transitively, the blobs they name. */
 async function writeBlobs(root: string, folder: string, named: readonly string[]): Promise<void> {
   const from = createBlobStore(toStateFolders(root).blobs);
   const to = createBlobStore(join(folder, 'blobs'), asStored);
@@ -92,7 +92,7 @@ async function writeBlobs(root: string, folder: string, named: readonly string[]
     if (seen.has(ref) || !isRef(ref)) continue;
     seen.add(ref);
     const there = await stat(from.pathOf(ref)).catch(() => undefined);
-    // What only looks like a ref in some text is none.
+    // Text that merely looks like a ref.
     if (there === undefined && !must.has(ref)) continue;
     const bytes = await from.get(ref);
     await to.put(bytes);
@@ -124,7 +124,7 @@ async function readFiles(folder: string): Promise<string[]> {
     .toSorted();
 }
 
-/** Writes the bundle of a run whose record verifies. @throws ExportError when it does not. */
+/** Writes a run's bundle. @throws ExportError if its record does not verify. */
 export async function exportRun(options: ExportRun): Promise<Exported> {
   const { root, run, out, versions, policy, keyFile = toKeyFile() } = options;
   const { findings } = await verifyState(root, { run, keyFile });

@@ -1,4 +1,4 @@
-/** Reading a bundle back: every byte is checked, and nothing is written outside the folder it is unpacked in. */
+/** Reads a bundle back: checks every byte and writes nothing outside the target folder. */
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { closeSync, createReadStream, mkdirSync, openSync, writeSync } from 'node:fs';
@@ -26,16 +26,16 @@ import { parsePublicKey } from '../record/keys/signing-key.ts';
 import type { PublicKey } from '../record/keys/signing-key.ts';
 import type { Finding } from '../verify/verify.ts';
 
-/** What a bundle was found to be. */
+/** The result of verifying a bundle. */
 export interface ExportReading {
-  /** Undefined when it cannot be read at all. */
+  /** Undefined if it cannot be read. */
   readonly manifest?: Manifest;
-  /** Id of the key that signed it; whose key it is, the bundle cannot prove. */
+  /** Id of the signing key. The bundle cannot prove whose key it is. */
   readonly key?: string;
   readonly findings: readonly Finding[];
 }
 
-/** The file is no bundle, or not as it was sealed. */
+/** The file is not a bundle, or not as it was sealed. */
 export class BundleError extends Error {
   override readonly name = 'BundleError';
   readonly exitCode = 1;
@@ -54,7 +54,7 @@ interface Unpacked {
   readonly bytes: number;
 }
 
-/** Plenty for a run's blobs, and an end to a bundle that unpacks without end. */
+/** More than any run needs; stops a decompression bomb. */
 const mostBytes = 64 * 1024 ** 3;
 
 /** Unpacks into an empty folder. @throws Error saying what is wrong with the archive. */
@@ -115,7 +115,7 @@ async function unpack(file: string, folder: string): Promise<Map<string, Unpacke
   return found;
 }
 
-/** Compares what was unpacked with the manifest. */
+/** Compares the unpacked files with the manifest. */
 function judgeFiles(manifest: Manifest, found: ReadonlyMap<string, Unpacked>): Finding[] {
   const findings: Finding[] = [];
   const listed = new Set([manifestFile, signatureFile, keyFileInBundle]);
@@ -137,7 +137,7 @@ function judgeFiles(manifest: Manifest, found: ReadonlyMap<string, Unpacked>): F
 
 const toBlobPath = (ref: string): string => `blobs/sha256/${ref.slice(7, 9)}/${ref.slice(9)}`;
 
-/** Verifies lines of an audit log that were taken out of it: each by its own hash, neighbours by their chain. */
+/** Verifies an excerpt of an audit log: each line by its hash, neighbours by their chain. */
 async function judgeExtract(
   file: string,
   path: string,
@@ -211,7 +211,7 @@ const readKey = (pem: string): PublicKey | undefined => {
   }
 };
 
-/** Unpacks into an empty folder and verifies all of it. */
+/** Unpacks into an empty folder and verifies everything. */
 async function read(file: string, folder: string): Promise<ExportReading> {
   const name = basename(file);
   let found: Map<string, Unpacked>;
@@ -242,7 +242,7 @@ async function read(file: string, folder: string): Promise<ExportReading> {
   return { manifest, key: key.id, findings };
 }
 
-/** Verifies a bundle, offline, and leaves nothing behind. */
+/** Verifies a bundle offline and leaves nothing behind. */
 export async function verifyExport(file: string, temporary: string): Promise<ExportReading> {
   const folder = await mkdtemp(join(temporary, 'agent-export-'));
   try {
@@ -253,8 +253,8 @@ export async function verifyExport(file: string, temporary: string): Promise<Exp
 }
 
 /**
- * Verifies a bundle and unpacks it into a folder that is new or empty: the run's log, `audit/`, `blobs/`, `policies/`,
- * `tools.json` and the manifest. @throws BundleError when a byte is not as it was; the folder is then left as it was.
+ * Verifies a bundle and unpacks it into a new or empty folder: the run's log, `audit/`, `blobs/`, `policies/`,
+ * `tools.json` and the manifest. @throws BundleError if a byte differs; the folder is then left as it was.
  */
 export async function readExport(
   file: string,

@@ -1,4 +1,4 @@
-/** What a bundle of a run says of itself. */
+/** The manifest of a run's bundle. */
 
 export interface ManifestFile {
   readonly path: string;
@@ -12,14 +12,14 @@ export interface Manifest {
   readonly run: string;
   /** RFC 3339. */
   readonly created: string;
-  /** Of the agent and what it ran on. */
+  /** Versions of the agent and its runtime. */
   readonly versions: Readonly<Record<string, string>>;
-  /** sha256 of the policy bundle that was in force when it was exported. */
+  /** sha256 of the policy bundle in force at export. */
   readonly policy?: string;
   readonly files: readonly ManifestFile[];
 }
 
-/** The files that say what the others are; first in the bundle, and not listed in the manifest. */
+/** The files that describe the others; first in the bundle and not listed in the manifest. */
 export const manifestFile = 'manifest.json';
 export const signatureFile = 'manifest.sig';
 export const keyFileInBundle = 'key.pem';
@@ -32,7 +32,7 @@ const paths = [
   /^blobs\/sha256\/[0-9a-f]{2}\/[0-9a-f]{62}$/,
 ];
 
-/** Only these can be in a bundle: none of them leads out of the folder it is unpacked in. */
+/** The only paths a bundle may contain; none leads outside the target folder. */
 export const isBundlePath = (path: string): boolean => paths.some((pattern) => pattern.test(path));
 
 const isFile = (value: unknown): value is ManifestFile => {
@@ -45,7 +45,7 @@ const isFile = (value: unknown): value is ManifestFile => {
   );
 };
 
-/** Undefined for text that is no manifest of a version we read. */
+/** Undefined unless it is a manifest of a version we read. */
 export const parseManifest = (text: string): Manifest | undefined => {
   let value: Partial<Manifest> | null;
   try {

@@ -18,24 +18,24 @@ import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Mask } from '../../policies/secrets/redaction.ts';
 
 /**
- * Content-addressed store: a blob is written once, by its sha256, and checked whenever it is read. Secrets are taken out
- * before it is written, so the ref is that of the text without them.
+ * Content-addressed store: each blob is written once, under its sha256, and checked on every read. Secrets are redacted
+ * before writing, so the ref is that of the redacted text.
  */
 export interface BlobStore {
   /**
    * Returns `sha256:<64 hex>`; durable (fsync) when it resolves. Storing the same bytes again costs one stat. `mask`:
-   * `asStored` for a text that is free of secrets already.
+   * pass `asStored` for text that is already redacted.
    */
   put(content: string | Uint8Array, mask?: Mask): Promise<string>;
-  /** Moves a finished file in, for content too large to hold in memory and free of secrets. `sha256` is the file's, as hex. */
+  /** Moves a finished file in, for content too large for memory and free of secrets. `sha256` is the file's, in hex. */
   adopt(file: string, sha256: string): Promise<string>;
-  /** @throws BlobError when the blob is missing or its bytes do not hash to the ref. */
+  /** @throws BlobError if the blob is missing or its bytes do not hash to the ref. */
   get(ref: string): Promise<Buffer>;
   getText(ref: string): Promise<string>;
-  /** Unchecked cast: blobs are written by this program and verified by their hash. */
+  /** Unchecked cast: this program wrote the blob, and its hash was verified. */
   getJson<T>(ref: string): Promise<T>;
   putJson(value: unknown): Promise<string>;
-  /** Path of the blob's file, whether or not it exists. */
+  /** Path of the blob's file, which may not exist. */
   pathOf(ref: string): string;
 }
 
@@ -45,7 +45,7 @@ export class BlobError extends Error {
 
 const refPattern = /^sha256:([0-9a-f]{64})$/;
 
-/** True for text that has the form of a ref; says nothing about the blob being there. */
+/** True for text in the form of a ref, whether or not the blob exists. */
 export const isRef = (text: string): boolean => refPattern.test(text);
 
 export const hashOf = (content: string | Uint8Array): string =>
@@ -53,7 +53,7 @@ export const hashOf = (content: string | Uint8Array): string =>
 
 const smallBytes = 262_144;
 
-/** True for a blob that is there. It is young again: a sweep going on at this moment must not take it for an orphan. */
+/** True if the blob exists. Renews its age, so that a running sweep does not take it for an orphan. */
 function touch(file: string): boolean {
   const now = new Date();
   try {
@@ -68,11 +68,11 @@ function touch(file: string): boolean {
 const sync = promisify(fdatasync);
 const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 
-/** Where blobs are while they are written, so that what a killed process leaves is found without a look at all of them. */
+/** Where blobs are written first, so that a killed process's leftovers are found without scanning the store. */
 const toTempFolder = (root: string): string => join(root, 'tmp');
 
 /**
- * By direct calls, for seven hops through the thread pool cost more than the disk; only the wait for the disk is left to the
+ * Synchronous calls: seven hops through the thread pool cost more than the disk. Only the wait for the disk uses the
  * pool, so that other runs go on meanwhile.
  */
 async function writeSmall(temp: string, content: string | Uint8Array): Promise<void> {
@@ -128,10 +128,10 @@ async function write(root: string, file: string, content: string | Uint8Array): 
   }
 }
 
-/** Removes what killed processes left half-written in a store. */
+/** Removes half-written blobs of killed processes. */
 export const removeLeftBlobs = (root: string): void => removeLeftTemps(toTempFolder(root));
 
-/** Bytes are looked at one character a byte, so that what is no text stays as it is. */
+/** Decoded as one character per byte, so that binary content survives. */
 function withoutSecrets({ mask }: Mask, content: string | Uint8Array): string | Uint8Array {
   if (typeof content === 'string') return mask(content);
   const text = Buffer.from(content.buffer, content.byteOffset, content.length).toString('latin1');
@@ -139,7 +139,7 @@ function withoutSecrets({ mask }: Mask, content: string | Uint8Array): string | 
   return masked === text ? content : Buffer.from(masked, 'latin1');
 }
 
-/** `root` is created when the first blob is stored. `redactor`: what is taken out; secrets that show by their form if absent. */
+/** `root` is created with the first blob. `redactor` defaults to redaction by form. */
 export const createBlobStore = (root: string, redactor: Mask = formRedactor): BlobStore => {
   const pathOf = (ref: string): string => {
     const hex = refPattern.exec(ref)?.[1];

@@ -11,8 +11,8 @@ const write = (value: unknown): string | undefined => {
 };
 
 /**
- * JSON without whitespace and with the keys of every object sorted by UTF-16 code units, so that equal values
- * have equal text. Undefined members are dropped. @throws TypeError for what JSON cannot hold at all.
+ * JSON without whitespace, keys sorted by UTF-16 code units, so that equal values have equal text. Drops undefined
+ * members. @throws TypeError for values JSON cannot hold.
  */
 export const toCanonical = (value: unknown): string => {
   const text = write(value);
@@ -37,9 +37,8 @@ const hasSortedKeys = (value: unknown): boolean => {
 };
 
 /**
- * True when `text`, which parsed to `value`, is its canonical form. The engine's own serialiser keeps the order of
- * keys, so text it reproduces is canonical once its keys are sorted; only keys that look like integers, which
- * objects reorder, need the slow way.
+ * True if `text`, which parsed to `value`, is canonical. JSON.stringify keeps key order, so text it reproduces is
+ * canonical if its keys are sorted; only integer-like keys, which objects reorder, need the slow path.
  */
 export const isCanonical = (text: string, value: unknown): boolean =>
   (JSON.stringify(value) === text && hasSortedKeys(value)) || toCanonical(value) === text;

@@ -1,4 +1,4 @@
-/** A chained file holds a line that is not what was written. Nothing was changed. */
+/** A line of a chained file is not what was written. Nothing was changed. */
 export class ChainError extends Error {
   override readonly name = 'ChainError';
   readonly line: number;

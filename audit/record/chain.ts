@@ -14,20 +14,20 @@ export { ChainLockedError } from './lock.ts';
 export type { ChainRecord, Head } from './line.ts';
 
 /**
- * A file of records each of which carries the hash of the one before it: whoever changes one must rewrite all
- * that follow. `seq`, `prev` and `hash` of a record are the chain's and replace the record's own.
+ * A file of records, each carrying the hash of the one before: changing one means rewriting all that follow. The chain
+ * sets `seq`, `prev` and `hash`, replacing the record's own.
  */
 export interface Chain {
-  /** One write and one fdatasync for all records; durable, in order, when it resolves. */
+  /** One write and one fdatasync for all records; durable and in order when it resolves. */
   append(records: readonly object[]): Promise<readonly Head[]>;
   readonly head: Head;
-  /** Waits for appends under way, then lets others write. */
+  /** Waits for pending appends, then lets others write. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a chain as its only writer, verifies it and repairs a torn tail, which leaves a `repair` record.
- * @throws ChainLockedError when another process writes it; ChainError when it was changed.
+ * Opens a chain as its only writer, verifies it, and repairs a torn tail, leaving a `repair` record. @throws
+ * ChainLockedError if another process writes it; ChainError if it was changed.
  */
 export const openChain = async (
   file: string,
@@ -71,12 +71,12 @@ export const openChain = async (
   }
 };
 
-/** What became of verifying a chain. */
+/** The result of verifying a chain. */
 export type Verification =
   | { readonly ok: true; readonly records: number; readonly head: Head }
   | { readonly ok: false; readonly line: number; readonly why: string };
 
-/** Looks through a whole file without changing or locking it, and shows each good record to `see`. */
+/** Reads a whole file without changing or locking it, passing each good record to `see`. */
 export const scanChain = async (
   file: string,
   identity: string,
@@ -97,8 +97,8 @@ export const scanChain = async (
 };
 
 /**
- * Verifies a whole file. A chain proves order and wholeness up to its head; who can rewrite the file can rehash it all,
- * so compare heads kept elsewhere: its anchor.
+ * Verifies a whole file. A chain proves order and wholeness up to its head, but whoever can write the file can rehash
+ * all of it: compare with its anchor, kept elsewhere.
  */
 export const verifyChain = async (
   file: string,
@@ -116,10 +116,10 @@ export const verifyChain = async (
   }
 };
 
-/** What is said of a last line that is not whole. */
+/** Describes an incomplete last line. */
 export const cutOff = 'is cut off: its write did not finish';
 
-/** The records of a file as they stand, unverified; ends before a line that is cut off or not JSON. */
+/** A file's records, unverified; stops at a line that is truncated or not JSON. */
 export async function* readChain(file: string): AsyncGenerator<ChainRecord> {
   const handle = await open(file, 'r');
   try {

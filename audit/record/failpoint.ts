@@ -1,13 +1,13 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Folder of armed failpoints; set by the chaos suite only. */
+/** Folder of armed failpoints; only the chaos suite sets it. */
 const folder = process.env['AGENT_FAILPOINTS'];
 
 /**
- * A place where the chaos suite may end this process as a power cut would. Armed by a file of this name in the folder
- * AGENT_FAILPOINTS that holds how many passes to survive; it is removed before the end, so that the next process lives.
- * `last` is what the process still does before its end. Costs a comparison when the variable is not set.
+ * Where the chaos suite can kill this process as a power cut would. Armed by a file of this name in AGENT_FAILPOINTS
+ * that holds how many passes to survive; the file is removed first, so that the next process lives. `last` runs just
+ * before the end. Costs one comparison when not armed.
  */
 export function failpoint(name: string, last?: () => void): void {
   if (folder !== undefined) endIfArmed(join(folder, name), last);
@@ -28,6 +28,6 @@ function endIfArmed(file: string, last?: () => void): void {
   last?.();
   writeFileSync(`${file}.hit`, String(Date.now()));
   process.kill(process.pid, 'SIGKILL');
-  // The signal is on its way to this very thread; nothing more may happen meanwhile.
+  // The signal is on its way to this thread; nothing more may happen.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }

@@ -1,4 +1,4 @@
-/** True a limited number of times within each stretch of time: what anybody can cause must not fill a log. */
+/** True at most `most` times per stretch: what anyone can trigger must not fill a log. */
 export function createFewTimes(most: number, stretchMs: number, now = Date.now): () => boolean {
   let since = -Infinity;
   let times = 0;

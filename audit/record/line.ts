@@ -3,13 +3,13 @@ import { hash as digest } from 'node:crypto';
 
 import { isCanonical, toCanonical } from './canonical.ts';
 
-/** Place in a chain: how many records, and the hash of the last. */
+/** A position in a chain: the record count and the last hash. */
 export interface Head {
   readonly seq: number;
   readonly hash: string;
 }
 
-/** What a line holds beside the record's own members. */
+/** What the chain adds to a record. */
 export interface ChainRecord {
   readonly seq: number;
   readonly prev: string;
@@ -17,13 +17,13 @@ export interface ChainRecord {
   readonly [member: string]: unknown;
 }
 
-/** What is before the first record. It binds the chain to its identity, so that no file can stand in for another. */
+/** The head before the first record. It binds the chain to its identity, so that one file cannot replace another. */
 export const toGenesis = (identity: string): Head => ({
   seq: 0,
   hash: digest('sha256', `dev-agent chain v1\0${identity}`),
 });
 
-/** The line of a record (with its newline) and the head after it. */
+/** A record's line, newline included, and the head after it. */
 export const toLine = (record: object, after: Head): { line: string; head: Head } => {
   const seq = after.seq + 1;
   const { hash: _, ...bare } = { ...record, seq, prev: after.hash } as Record<string, unknown>;
@@ -34,13 +34,10 @@ export const toLine = (record: object, after: Head): { line: string; head: Head 
 const memberBytes = '"hash":""'.length + 64;
 let scratch = Buffer.alloc(1 << 16);
 
-/**
- * The hash of a line by its bytes as they stand: the member `hash` is cut out, whatever is left is hashed. Undefined when
- * the member is not to be found exactly once.
- */
+/** Hashes a line's bytes with the member `hash` cut out. Undefined unless that member occurs exactly once. */
 const hashLine = (bytes: Buffer, hash: unknown, after: Head): string | undefined => {
   const at = typeof hash === 'string' ? bytes.indexOf(`"hash":"${hash}"`, 0, 'latin1') : -1;
-  // The comma goes with the member; without one it is the first, which no writer makes.
+  // The preceding comma goes too; without one, `hash` is the first member, which no writer produces.
   if (at < 2 || bytes[at - 1] !== 0x2c) return undefined;
   const length = after.hash.length + bytes.length - memberBytes;
   if (scratch.length < length) scratch = Buffer.alloc(length * 2);
@@ -50,7 +47,7 @@ const hashLine = (bytes: Buffer, hash: unknown, after: Head): string | undefined
   return digest('sha256', scratch.subarray(0, end));
 };
 
-/** Of the members in their order; keys like integers, whose order objects do not keep, count as unsorted. */
+/** Whether members are in order; integer-like keys, whose order objects lose, count as unsorted. */
 const hasSortedKeys = (record: object): boolean => {
   let last = '';
   for (const key of Object.keys(record)) {
@@ -61,8 +58,8 @@ const hasSortedKeys = (record: object): boolean => {
 };
 
 /**
- * True when the line is, byte for byte, what a writer made: without its hash it is what was hashed, and the hash is a
- * member of the record in its place. Anything else about canonical form follows from the hash, which covers the text.
+ * True if the line is byte for byte what a writer produced: without `hash` it hashes to `hash`, which is a real member
+ * in its place. The rest of canonical form follows, because the hash covers the text.
  */
 const isAsWritten = (bytes: Buffer, record: ChainRecord, after: Head): boolean =>
   record.hash !== undefined &&
@@ -83,7 +80,7 @@ const parse = (text: string): unknown => {
   }
 };
 
-/** Judges one line (without newline) by the head before it. */
+/** Checks one line, without its newline, against the head before it. */
 export const checkLine = (bytes: Buffer, after: Head): LineCheck => {
   if (!isUtf8(bytes)) return bad('is not UTF-8', true);
   const text = bytes.toString('utf8');
@@ -104,7 +101,7 @@ export const checkLine = (bytes: Buffer, after: Head): LineCheck => {
     );
   }
   if (isAsWritten(bytes, record, after)) return { ok: true, record, text };
-  // Serialising recurses, parsing does not: text nested without end, which no writer makes, would throw.
+  // Serialising recurses and parsing does not, so endlessly nested text, which no writer produces, would throw.
   try {
     if (!isCanonical(text, value)) return bad('is not in canonical form');
     const { hash, ...bare } = record;

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isRunning, readStartTime } from '../../config/process.ts';
 import type { ProcessId } from '../../config/process.ts';
 
-/** A file is being written by another process, or by another part of this one. */
+/** Another process, or another part of this one, is writing the file. */
 export class ChainLockedError extends Error {
   override readonly name = 'ChainLockedError';
   readonly pid: number;
@@ -35,7 +35,7 @@ const parseOwner = (text: string): ProcessId => {
   return { pid: Number(pid), startTime: startTime.join(' ') };
 };
 
-/** Where the kernel does not say, a start time alone tells processes apart. */
+/** If the kernel does not tell, only the start time distinguishes processes. */
 const readBoot = (): string => {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -46,7 +46,7 @@ const readBoot = (): string => {
 
 let own: string | undefined;
 
-/** This process, for good: pid, boot and start time, since pids and ticks come again after a boot. */
+/** Identifies this process for good by pid, boot and start time, since pids and ticks recur after a boot. */
 export const thisProcess = (): string => {
   own ??= `${process.pid} ${readBoot()} ${readStartTime(process.pid) ?? ''}`;
   return own;
@@ -57,8 +57,8 @@ export const isAlive = (owner: string): boolean =>
   owner.split(' ')[1] === readBoot() && isRunning(parseOwner(owner));
 
 /**
- * Removes the lock of a dead process. Two processes may find it at once, and the slower one must not remove the
- * faster one's fresh lock: who removes it holds a lock named for the dead owner, and looks again.
+ * Removes a dead process's lock. Two processes may find it at once, and the slower must not remove the faster one's
+ * fresh lock: the remover holds a lock named after the dead owner and checks again.
  */
 const removeStale = (lock: string, owner: string): ProcessId | undefined => {
   const claim = `${lock}.${createHash('sha256').update(owner).digest('hex').slice(0, 8)}`;
@@ -73,8 +73,8 @@ const removeStale = (lock: string, owner: string): ProcessId | undefined => {
 };
 
 /**
- * Takes the lock (undefined), or tells who has it. A lock is a symbolic link whose target is its owner's pid and
- * start time: made in one call, it exists and names its owner in the same instant, whenever a process is killed.
+ * Takes the lock (undefined), or returns its owner. A lock is a symlink whose target is its owner's pid and start time:
+ * one call creates it and names its owner, whenever a process is killed.
  */
 const tryLock = (lock: string): ProcessId | undefined => {
   for (;;) {
@@ -99,25 +99,25 @@ export const takeLock = (lock: string): void => {
   if (owner !== undefined) throw new ChainLockedError(lock, owner.pid);
 };
 
-/** Takes the lock as soon as it is free. @throws ChainLockedError when it is not free within `patienceMs`. */
+/** Takes the lock once it is free. @throws ChainLockedError if it is not free within `patienceMs`. */
 export const waitForLock = async (lock: string, patienceMs: number): Promise<void> => {
   const deadline = Date.now() + patienceMs;
   for (let delay = 1; ; delay = Math.min(delay * 2, 16)) {
     const owner = tryLock(lock);
     if (owner === undefined) return;
     if (Date.now() > deadline) throw new ChainLockedError(lock, owner.pid);
-    // Waiters that sleep equally long would meet again.
+    // Jitter, so that waiters do not collide again.
     await setTimeout(1 + Math.random() * delay);
   }
 };
 
-/** Removes the lock of a process that died holding it, for whoever has nothing to write. */
+/** Removes the lock of a dead process, for callers that have nothing to write. */
 export const clearDeadLock = (lock: string): void => {
   const owner = readOwner(lock);
   if (owner !== undefined && !isAlive(owner)) removeStale(lock, owner);
 };
 
-/** Gives the lock back, if it is still this process that has it. */
+/** Releases the lock if this process still holds it. */
 export const releaseLock = (lock: string): void => {
   if (readOwner(lock) === thisProcess()) unlinkSync(lock);
 };

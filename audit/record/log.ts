@@ -18,7 +18,7 @@ interface ActionEntry {
   readonly time: string;
   readonly run: string;
   readonly step: string;
-  /** Number of the action within its run; `seq` is the chain's own. */
+  /** Number of the action within its run; `seq` belongs to the chain. */
   readonly action?: number;
   readonly tool: string;
   /** sha256 of the canonical action. */
@@ -29,33 +29,36 @@ interface ActionEntry {
   readonly policy: string;
   readonly effect: Effect;
   readonly preview: string;
-  /** Name of the hook that ran it. */
+  /** Name of the hook that caused it. */
   readonly hook?: string;
   readonly approver?: string;
   readonly ok?: boolean;
   readonly exitCode?: number;
   readonly ms?: number;
   readonly bytes?: number;
-  /** Ref of the observation's blob. */
+  /** Blob ref of the observation. */
   readonly observation?: string;
-  /** Snapshot of the workspace after it. */
+  /** Workspace snapshot afterwards. */
   readonly tree?: string;
-  /** Secrets taken out of what it returned. */
+  /** Number of secrets redacted from the result. */
   readonly redacted?: number;
-  /** Where the observation's text tries to give orders to its reader; its words are not repeated here. */
+  /** Where the observation seems to give orders to its reader; the text is not repeated here. */
   readonly suspicious?: readonly Suspicion[];
 }
 
-/** What the audit log says. Content stays in the blob store; a log line is what a person reads. */
+/** An audit log entry. Content stays in the blob store; a log line is for people. */
 export type AuditEntry =
   | ({ readonly kind: 'decision' | 'intent' | 'outcome' } & ActionEntry)
-  /** An attempt was cut short; the workspace was reverted to `tree` before the next. `cut` is what it had left, `left` what of it no snapshot holds. */
+  /**
+   * An attempt was interrupted and the workspace reverted to `tree` before the next. `cut` is what it left behind,
+   * `left` the part no snapshot holds.
+   */
   | ({
       readonly kind: 'rollback';
       readonly cut?: string;
       readonly left?: readonly string[];
     } & ActionEntry)
-  /** An attempt was cut short and may not be repeated; a person is asked what became of it. */
+  /** An attempt was interrupted and must not be repeated; a person is asked what happened. */
   | ({ readonly kind: 'unknown' } & ActionEntry)
   | {
       readonly kind: 'settlement';
@@ -68,9 +71,9 @@ export type AuditEntry =
       readonly what: 'happened' | 'not';
       readonly by: string;
       readonly reason?: string;
-      /** Id of the key it is signed with. */
+      /** Id of the signing key. */
       readonly key?: string;
-      /** Why it does not count. */
+      /** Why it is invalid. */
       readonly refused?: string;
     }
   | {
@@ -83,14 +86,14 @@ export type AuditEntry =
       readonly answer: 'approve' | 'deny';
       readonly by: string;
       readonly reason?: string;
-      /** Arguments a person wrote in place of the model's: a blob. */
+      /** Blob of the arguments a person wrote in place of the model's. */
       readonly edited?: string;
-      /** Id of the key it is signed with. */
+      /** Id of the signing key. */
       readonly key?: string;
-      /** Why it does not count. */
+      /** Why it is invalid. */
       readonly refused?: string;
     }
-  /** One request, allowed or refused, of the action with this digest. */
+  /** One network request, allowed or refused, of the action with this digest. */
   | {
       readonly kind: 'network';
       readonly time: string;
@@ -105,14 +108,14 @@ export type AuditEntry =
       readonly reason: string;
       readonly addresses?: readonly string[];
     }
-  /** What stands in the settings of a workspace's git that would start programs or lead elsewhere, as the run found it. */
+  /** Settings in the workspace's git that would start programs or lead elsewhere, as found at the start. */
   | {
       readonly kind: 'git-settings';
       readonly time: string;
       readonly run: string;
       readonly settings: readonly string[];
     }
-  /** The change of a staged run is applied to `target`; `begun` is synced before the effect. */
+  /** A staged run's change is applied to `target`; `begun` is synced before the effect. */
   | {
       readonly kind: 'promotion';
       readonly time: string;
@@ -122,17 +125,17 @@ export type AuditEntry =
       readonly target: string;
       readonly mode: 'patch' | 'commit';
       readonly state: 'begun' | 'promoted' | 'conflict' | 'refused';
-      /** What changed, or stands in the way, at most 50. */
+      /** Paths that changed or conflict, at most 50. */
       readonly paths?: readonly string[];
       readonly reason?: string;
       readonly commit?: string;
-      /** Snapshots of the target from before and after. */
+      /** Snapshots of the target before and after. */
       readonly before?: string;
       readonly after?: string;
-      /** It had been applied before. */
+      /** It had already been applied. */
       readonly again?: true;
     }
-  /** What a run has to leave green, as it was when the run began. */
+  /** Hooks the run must pass, as they were at its start. */
   | {
       readonly kind: 'hooks';
       readonly time: string;
@@ -141,7 +144,7 @@ export type AuditEntry =
       readonly sha256: string;
       readonly names: readonly string[];
     }
-  /** A message to a run that does not count. */
+  /** An invalid message to a run. */
   | {
       readonly kind: 'message';
       readonly time: string;
@@ -151,18 +154,18 @@ export type AuditEntry =
       readonly by: string;
       readonly refused: string;
     }
-  /** Somebody other than the operator wanted something carried out: the worker did not. */
+  /** Someone other than the operator requested work, and the worker refused. */
   | {
       readonly kind: 'refusal';
       readonly time: string;
       readonly run: string;
-      /** Temporal's id of the execution. */
+      /** Temporal's run id of the execution. */
       readonly execution: string;
-      /** What it asked for first. */
+      /** The first activity it requested. */
       readonly activity: string;
       readonly why: string;
     }
-  /** A run is over. */
+  /** A run ended. */
   | {
       readonly kind: 'end';
       readonly time: string;
@@ -180,14 +183,14 @@ export type AuditEntry =
       readonly by: string;
       /** Folder it was read from. */
       readonly dir?: string;
-      /** sha256 of the bundle before it. */
+      /** sha256 of the previous bundle. */
       readonly previous?: string;
-      /** Ids of the rules that a person allowed always with it, or took back. */
+      /** Ids of the `always` rules a person added with it, or removed. */
       readonly added?: readonly string[];
       readonly removed?: readonly string[];
     };
 
-/** First record of a day's file: what the day before ended with, so that no day can be dropped unseen. */
+/** First record of a day's file: how the day before ended, so that no day can be dropped unnoticed. */
 export interface LinkRecord {
   readonly kind: 'link';
   /** File name of the day before. */
@@ -196,16 +199,18 @@ export interface LinkRecord {
   readonly head: string;
 }
 
-/** The audit log: a chained file a day, which several processes may append to. */
+/** The audit log: one chained file per day, which several processes may append to. */
 export interface AuditLog {
   /**
-   * Durable when it resolves. Entries appended at the same time share a write.
-   * @throws ChainError when the day's file was changed; ChainLockedError when it stays locked for 10 seconds.
+   * Durable when it resolves. Concurrent appends share a write. @throws ChainError if the day's file was changed;
+   * ChainLockedError if it stays locked for 10 seconds.
    */
   append(entry: AuditEntry): Promise<Head>;
-  /** Whether today or the day before has an entry with these fields. Reads both days: for the rare way after a crash. */
+  /**
+   * Whether today or the day before has an entry with these fields. Reads both days: only for recovery after a crash.
+   */
   has(fields: Readonly<Record<string, unknown>>): Promise<boolean>;
-  /** Waits for appends under way and closes the day's file; a later append opens it again. */
+  /** Waits for pending appends and closes the day's file; a later append reopens it. */
   close(): Promise<void>;
 }
 
@@ -215,7 +220,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Longer than any batch takes, and than verifying a day's file when a process opens it. */
+/** Longer than any batch, and than verifying a day's file on opening. */
 const lockPatienceMs = 10_000;
 const dayFile = /^\d{4}-\d\d-\d\d\.jsonl$/;
 
@@ -240,8 +245,8 @@ const readLink = async (dir: string, previous: string, anchors: Anchors): Promis
 };
 
 /**
- * Opens nothing until the first append. `now` gives the day (UTC); anchors are kept beside the folder. Secrets are taken
- * out of every entry.
+ * Opens nothing before the first append. `now` gives the day (UTC); anchors are kept beside the folder. Entries are
+ * redacted.
  */
 export const createAuditLog = (
   dir: string,
@@ -249,7 +254,7 @@ export const createAuditLog = (
   anchors: Anchors = createAnchors(dirname(dir)),
   redactor: Pick<Redactor, 'redact'> = formRedactor,
 ): AuditLog => {
-  // One lock for all days: no entry can reach a day's file once the next day has linked to its head.
+  // One lock for all days: once the next day links to a day's head, no entry can reach that day.
   const lock = `${dir}.lock`;
   let day: { readonly name: string; readonly writer: ChainWriter } | undefined;
   let queue: Waiting[] = [];
@@ -267,7 +272,7 @@ export const createAuditLog = (
     await leaveDay();
     await createFolder(dir);
     const days = await readDays(dir);
-    // A clock set back does not reopen a day that the next one has linked to.
+    // A clock set back must not reopen a day that the next one has linked to.
     const name = [today, ...days].toSorted().at(-1) ?? today;
     day = { name, writer: await openDay(dir, name, anchors) };
     return day.writer;
@@ -284,7 +289,7 @@ export const createAuditLog = (
       if (previous === undefined) return await writer.append(entries);
       return (await writer.append([await readLink(dir, previous, anchors), ...entries])).slice(1);
     } catch (error) {
-      // Whatever is wrong with the file is looked at afresh by the next append.
+      // The next append examines whatever is wrong with the file.
       await leaveDay();
       throw error;
     } finally {

@@ -1,4 +1,4 @@
-/** Small private files that are made once and never written again, and reading what may not be there. */
+/** Small private files that are written exactly once, and reading files that may not exist. */
 import { randomUUID } from 'node:crypto';
 import {
   closeSync,
@@ -13,8 +13,8 @@ import {
 import { dirname } from 'node:path';
 
 /**
- * Makes a file (0600, its folder 0700), whole or not at all, and never over what is there: of several processes that make it at
- * once, one does. False when it was there. @throws the system's error when it cannot be made.
+ * Creates a file (0600, its folder 0700) atomically, never overwriting: of several concurrent processes, one wins.
+ * False if it exists. @throws the system's error if it cannot be created.
  */
 export function writeOnce(
   file: string,
@@ -40,7 +40,7 @@ export function writeOnce(
   }
 }
 
-/** The text of a file, or undefined when there is none. */
+/** A file's text; undefined if there is no file. */
 export function readTextIfAny(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8');

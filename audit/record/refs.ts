@@ -1,21 +1,21 @@
-/** Blobs that a record names: as a member of its own, or inside the payloads of a history event. */
+/** The blobs a record names, directly or inside the payloads of a history event. */
 import { isRef } from './blobs.ts';
 import { decodePayload } from '../mirror/history-json.ts';
 import type { PayloadJson } from '../mirror/history-json.ts';
 import { PayloadKeyError } from './keys/payload-cipher.ts';
 
-// A whole JSON string only: text that quotes a digest, such as that of a container image, is no reference.
+// Only a whole JSON string: text quoting a digest, such as a container image's, is not a reference.
 const refInLine = /(?<!\\)(?<!"(?:digest|policy)":)"(sha256:[0-9a-f]{64})"/g;
 
 const word = 'sha256:';
 
-/** The word as it looks in base64, by its place within a group of three bytes: decoding every payload would cost more. */
+/** The word in base64 at each offset within a three-byte group, because decoding every payload would cost more. */
 const encodedWords = [0, 1, 2].map((offset) => {
   const text = Buffer.from('\0'.repeat(offset) + word).toString('base64');
   return text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + word.length) * 8) / 6));
 });
 
-/** Members whose strings are not references, or the model's own words. */
+/** Members whose strings are not refs, or are the model's own words. */
 const others = new Set(['digest', 'policy', 'args']);
 
 const collect = (value: unknown, refs: string[]): void => {
@@ -45,7 +45,7 @@ const collectPayloads = (text: string, refs: string[]): void => {
 
 const sealedMark = `"encoding":"${Buffer.from('binary/encrypted').toString('base64')}"`;
 
-/** The payloads of an encrypted history are opened, wherever they are in the record. */
+/** Decrypts the payloads of an encrypted history, wherever they are in the record. */
 const collectSealed = (value: unknown, refs: string[]): void => {
   if (Array.isArray(value)) for (const item of value) collectSealed(item, refs);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
@@ -53,7 +53,7 @@ const collectSealed = (value: unknown, refs: string[]): void => {
   else for (const item of Object.values(value)) collectSealed(item, refs);
 };
 
-/** Refs that can be read without the keys of an encrypted history. */
+/** Refs readable without an encrypted history's keys. */
 export const findOpenRefs = (text: string): string[] => {
   try {
     return findRefs(text);
@@ -63,7 +63,7 @@ export const findOpenRefs = (text: string): string[] => {
   }
 };
 
-/** Refs in the line of a record. @throws PayloadKeyError when it is encrypted and the key is not there. */
+/** Refs in a record's line. @throws PayloadKeyError if it is encrypted and the key is missing. */
 export const findRefs = (text: string): string[] => {
   const refs: string[] = [];
   if (text.includes('"sha256:')) {
@@ -74,6 +74,6 @@ export const findRefs = (text: string): string[] => {
   return refs;
 };
 
-/** Everything in a blob that looks like a ref: it is one where there is such a blob. */
+/** Everything in a blob that looks like a ref; it is one if such a blob exists. */
 export const findMentions = (bytes: Buffer): string[] =>
   bytes.includes(word) ? (bytes.toString('latin1').match(/sha256:[0-9a-f]{64}/g) ?? []) : [];

@@ -8,11 +8,11 @@ const newline = 0x0a;
 
 interface Lines {
   readonly complete: readonly Buffer[];
-  /** Bytes after the last newline; only the last of the batches has any. */
+  /** Bytes after the last newline; set only on the last batch. */
   readonly rest: Buffer;
 }
 
-/** The file's lines from `start` on, a chunk's worth at a time. */
+/** A file's lines from `start`, one chunk at a time. */
 export async function* readLines(handle: FileHandle, start: number): AsyncGenerator<Lines> {
   let open: Buffer[] = [];
   for (let position = start; ;) {
@@ -35,19 +35,19 @@ export async function* readLines(handle: FileHandle, start: number): AsyncGenera
   yield { complete: [], rest: Buffer.concat(open) };
 }
 
-/** Where a scan begins: the head so far and the byte after its line. */
+/** Where a scan starts: the head so far and the byte after its line. */
 export interface Place {
   readonly head: Head;
   readonly position: number;
 }
 
-/** How a scan ended: all good, a last write that was cut off, or a line that is not what was written. */
+/** How a scan ended: all good, a truncated last write, or a line that is not what was written. */
 export type Scan =
   | ({ readonly kind: 'good' } & Place)
   | ({ readonly kind: 'torn'; readonly tail: Buffer } & Place)
   | { readonly kind: 'bad'; readonly line: number; readonly why: string };
 
-/** Verifies all lines from a place to the end of the file, in order, and shows each good one. */
+/** Verifies all lines from a position to the end, passing each good one on. */
 export const scan = async (
   handle: FileHandle,
   from: Place,

@@ -1,4 +1,4 @@
-/** Clears the store of blobs that no record names any more, such as those of runs whose logs were deleted. */
+/** Removes blobs that no record names any more, such as those of deleted runs. */
 import { open, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -10,14 +10,14 @@ import type { MirrorLog } from '../mirror/mirror.ts';
 import { findMentions, findRefs } from './refs.ts';
 
 const dayMs = 86_400_000;
-/** A blob is stored before the record that names it: what is younger may be about to be named. */
+/** A blob is stored before the record that names it, so a young one may be about to be named. */
 export const graceMs = 7 * dayMs;
-/** So that a mirror that was away has caught up before anything is judged by its logs. */
+/** Lets a mirror that was down catch up before its logs are used. */
 const firstMs = 10 * 60_000;
-/** A run acts while its log stands still: what it named since is not in there. */
+/** A run's blobs precede its log, so a log further behind does not name all of them. */
 const mostBehindMs = 3_600_000;
 const chunkBytes = 1 << 18;
-/** Of a ref, less one byte: what may lie across two chunks. */
+/** Length of a ref minus one: what may straddle two chunks. */
 const overlapBytes = 'sha256:'.length + 63;
 
 export interface SweepOrder {
@@ -26,7 +26,7 @@ export interface SweepOrder {
   /** Younger blobs are kept, named or not. */
   readonly graceMs?: number;
   readonly signal?: AbortSignal;
-  /** Rest after each piece of work. */
+  /** Pause after each piece of work. */
   readonly restMs?: number;
 }
 
@@ -34,11 +34,11 @@ export interface Swept {
   readonly kept: number;
   readonly removed: number;
   readonly bytes: number;
-  /** Runs whose logs are closed, with when that was, in milliseconds. */
+  /** Runs with closed logs, and when they closed, in milliseconds. */
   readonly closed: ReadonlyMap<string, number>;
 }
 
-/** A log is not whole, or not up to date: nobody can say which blobs it needs, so none is removed. */
+/** A log is incomplete or out of date: which blobs it needs is unknown, so none is removed. */
 export class SweepError extends Error {
   override readonly name = 'SweepError';
 }
@@ -51,8 +51,8 @@ interface Marked {
 }
 
 /**
- * Removes blobs that no log of a run and no day of the audit log names, directly or through other blobs, and that are older
- * than the grace period. Each removal stands alone, so it may be killed at any point. @throws SweepError
+ * Removes blobs older than the grace period that no run log and no audit day names, directly or through other blobs.
+ * Removals are independent, so it may be killed at any point. @throws SweepError
  */
 export async function sweepBlobs({
   root,
@@ -83,7 +83,7 @@ export async function sweepBlobs({
   return { kept, removed, bytes, closed };
 }
 
-/** Files of the store; what has no ref was never finished. */
+/** Files of the store; one without a ref was never finished. */
 async function* readStore(
   folder: string,
 ): AsyncGenerator<{ readonly file: string; readonly ref?: string }> {
@@ -101,7 +101,7 @@ const namesIn = (folder: string): Promise<string[]> =>
     throw error;
   });
 
-/** Every ref that a record names, and every one that a named blob mentions, and so on. */
+/** Every ref that a record names, and transitively every ref those blobs mention. */
 async function markRefs(root: string, rest: Rest): Promise<Marked> {
   const { refs, closed } = await readLogs(root, rest);
   const store = createBlobStore(toStateFolders(root).blobs);
@@ -117,7 +117,7 @@ async function markRefs(root: string, rest: Rest): Promise<Marked> {
   return { refs, closed };
 }
 
-/** Refs in a blob, which may be larger than memory; none when there is no such blob. */
+/** Refs in a blob, which may be larger than memory; empty if there is no such blob. */
 async function readMentions(file: string): Promise<Set<string>> {
   const found = new Set<string>();
   const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
@@ -139,7 +139,7 @@ async function readMentions(file: string): Promise<Set<string>> {
   }
 }
 
-/** When each run did something last, in milliseconds. */
+/** When each run last did something, in milliseconds. */
 type LastSeen = Map<string, number>;
 
 const runLog = /^run-(.+)\.jsonl$/;
@@ -154,7 +154,7 @@ async function readLogs(
   const acted: LastSeen = new Map();
   const { audit } = toStateFolders(root);
   const days = (await namesIn(audit)).length === 0 ? [] : await readDays(audit);
-  // Days first: what a run did after that can only make its log younger.
+  // Days first: anything a run does after that only makes its log younger.
   for (const name of days) {
     await readLog(join(audit, name), toDayIdentity(name), refs, ({ run, time }) => {
       if (typeof run === 'string') acted.set(run, Date.parse(String(time)));
@@ -187,7 +187,7 @@ async function readLog(
   see: (record: Readonly<Record<string, unknown>>) => void,
 ): Promise<void> {
   const found = await scanChain(file, identity, (record, text) => {
-    // What only looks like a ref costs a blob too many; one too few would be a loss.
+    // A false match keeps one blob too many; a missed one would lose data.
     for (const ref of [...findRefs(text), ...findMentions(Buffer.from(text))]) refs.add(ref);
     see(record);
   }).catch((error: unknown) => {
@@ -197,7 +197,7 @@ async function readLog(
     throw new SweepError(`${basename(file)}, line ${found.line}: ${found.why}`);
 }
 
-/** Sweeps soon after the start and then once a day, gently, until `signal` fires. `prune` gets the runs that are closed. */
+/** Sweeps soon after start and then daily, at low load, until `signal` fires. `prune` gets the closed runs. */
 export async function keepSwept(
   {
     root,

@@ -1,6 +1,6 @@
 import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
 
-/** Makes the names in a folder durable: those that were added, and that others are gone. */
+/** Makes additions to and removals from a folder durable. */
 export function syncFolder(folder: string): void {
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {

@@ -1,2 +1,2 @@
-/** Files that are being written, for the rooms that know nothing of configuration. */
+/** Temporary files, for code that must not depend on configuration. */
 export { removeLeftTemps, toTempName } from '../../config/temporary.ts';

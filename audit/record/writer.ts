@@ -12,29 +12,29 @@ import { scan } from './scan.ts';
 import type { Place } from './scan.ts';
 import { syncFolder } from './sync-folder.ts';
 
-/** Appends to a chained file. The caller holds its lock whenever it calls. */
+/** Appends to a chained file. The caller must hold its lock for every call. */
 export interface ChainWriter {
   readonly head: Head;
-  /** True once the file holds a record other than of a repair. */
+  /** True once the file holds a record that is not a repair. */
   readonly hasRecords: boolean;
   /** Verifies what was added since the last call and repairs a torn tail. @throws ChainError */
   catchUp(): Promise<void>;
   /** One write and one fdatasync, after `catchUp`. Durable when it resolves. */
   append(records: readonly object[]): Promise<readonly Head[]>;
-  /** True when the file was deleted behind the writer's back. */
+  /** True if the file was deleted behind the writer's back. */
   isGone(): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** Creates a private folder, durable like the files that will be in it. */
+/** Creates a private folder, durably. */
 export const createFolder = async (folder: string): Promise<void> => {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (first !== undefined) syncFolder(dirname(first));
 };
 
 /**
- * Opens or creates the file. Reads nothing yet: `catchUp` does. With an anchor, the file must hold what was anchored, and
- * the anchor follows each append.
+ * Opens or creates the file; `catchUp` does the reading. With an anchor, the file must hold what was anchored, and the
+ * anchor follows each append.
  */
 export const openWriter = async (
   file: string,
@@ -66,7 +66,7 @@ export const openWriter = async (
       writeSync(handle.fd, bytes, 0, bytes.length >> 1, place.position),
     );
     try {
-      // A single call writes less than asked only when it cannot go on, and the next call then says why.
+      // A write falls short only when it cannot continue; the next call then reports why.
       for (let done = 0; done < bytes.length;) {
         const { bytesWritten } = await handle.write(bytes, done, undefined, place.position + done);
         done += bytesWritten;
@@ -75,7 +75,7 @@ export const openWriter = async (
       await handle.datasync();
       failpoint(`${who}.synced`);
     } catch (error) {
-      // Should this fail as well, the next catchUp finds the tail.
+      // If this fails too, the next catchUp finds the tail.
       await handle.truncate(place.position).catch(() => {});
       throw error;
     }
@@ -85,7 +85,7 @@ export const openWriter = async (
     return heads;
   };
 
-  /** Verifies from the last place on, and that the file still has what was anchored. */
+  /** Verifies from the last position on, and that the file still holds what was anchored. */
   const look = async (anchored: Head | undefined): Promise<Buffer | undefined> => {
     if (anchored?.seq === place.head.seq && anchored.hash !== place.head.hash) {
       throw new ChainError(file, anchored.seq, 'is another one than was anchored');
@@ -108,7 +108,7 @@ export const openWriter = async (
     return found.kind === 'torn' ? found.tail : undefined;
   };
 
-  /** Truncates before all else: on a full disk the copy may fail, the repair must not. */
+  /** Truncate first: on a full disk the copy may fail, the repair must not. */
   const repair = async (tail: Buffer): Promise<void> => {
     await handle.truncate(place.position);
     const sha256 = hashOf(tail);

@@ -1,11 +1,11 @@
-/** The executions of a run's log: where one went on in another, and what a reset left of the one it began from. */
+/** The executions in a run's log: how one continued in another, and what a reset kept of its base. */
 import { open } from 'node:fs/promises';
 
 import { readChain } from '../record/chain.ts';
 import type { HistoryEventJson } from '../mirror/history-json.ts';
 import { readLines } from '../record/scan.ts';
 
-/** How one execution went on in another. A reset copies the events of its base up to `baseId`; the log has them once. */
+/** How one execution continued in another. A reset copies its base's events up to `baseId`; the log has them once. */
 export interface LinkFacts {
   readonly from: string;
   readonly to: string;
@@ -33,7 +33,9 @@ async function readLinks(file: string): Promise<LinkFacts[]> {
   return links;
 }
 
-/** Every execution of the log with all its events, those that a reset copied included; `take` says what to keep of each. */
+/**
+ * Every execution in the log with all its events, including those copied by a reset; `take` says what to keep of each.
+ */
 export async function readExecutions<T>(
   file: string,
   take: (event: HistoryEventJson) => T,
@@ -57,13 +59,13 @@ export async function readExecutions<T>(
 interface Stretch {
   readonly execution: string;
   readonly upTo: number;
-  /** The next stretch goes on in the same numbers: it is a reset of this one. */
+  /** The next stretch continues the same numbering: it is a reset of this one. */
   readonly copied: boolean;
 }
 
 const whole = (execution: string): Stretch => ({ execution, upTo: Infinity, copied: false });
 
-/** The stretches without what was after event `id` of the last execution. */
+/** The stretches without anything after event `id` of the last execution. */
 const cutAfter = (stretches: readonly Stretch[], id: number): Stretch[] => {
   const cut = [...stretches];
   for (let at = cut.length - 1; at >= 0; at--) {
@@ -74,7 +76,7 @@ const cutAfter = (stretches: readonly Stretch[], id: number): Stretch[] => {
   return cut;
 };
 
-/** Whether an event counts in what the run became: a reset takes back what its base did after the point of the reset. */
+/** Whether an event counts: a reset discards what its base did after the reset point. */
 async function readCourse(file: string): Promise<(execution: string, id: number) => boolean> {
   const links = await readLinks(file);
   if (links.every(({ reason }) => reason !== 'reset')) return () => true;
@@ -90,7 +92,7 @@ async function readCourse(file: string): Promise<(execution: string, id: number)
   return (execution, id) => id <= (counted.get(execution) ?? 0);
 }
 
-/** The history that the run has now, in order: after a reset, without what the reset took back. */
+/** The run's current history, in order, without what resets discarded. */
 export async function* readCurrentHistory(file: string): AsyncGenerator<HistoryEventJson> {
   const counts = await readCourse(file);
   for await (const record of readChain(file)) {

@@ -1,13 +1,13 @@
-/** Where an execution came from, by its own history. */
+/** Where an execution came from, according to its own history. */
 import { hashEvent } from '../mirror/cursor.ts';
 import { attributesOf, toHistoryJson } from '../mirror/history-json.ts';
 import type { HistoryEventJson } from '../mirror/history-json.ts';
 import type { HistoryService } from '../mirror/history-service.ts';
 
-/** The point from which an execution was reset. */
+/** The point an execution was reset from. */
 interface Reset {
   readonly base: string;
-  /** Last event that was copied from it. */
+  /** Last event copied from it. */
   readonly baseId: number;
 }
 
@@ -16,11 +16,11 @@ export interface Origin {
   readonly reset?: Reset;
   /** The execution it continues. */
   readonly continued?: string;
-  /** Hashes of the copied events, of a reset. */
+  /** Hashes of the events a reset copied. */
   readonly copied: ReadonlyMap<number, string>;
 }
 
-/** What an event says of a reset: that it is the first that `to` has of its own. */
+/** Reads an event's reset mark: it is the first event of `to` itself. */
 export function toReset(event: HistoryEventJson): (Reset & { readonly to: string }) | undefined {
   if (event.eventType !== 'EVENT_TYPE_WORKFLOW_TASK_FAILED') return undefined;
   const { cause, baseRunId, newRunId } = attributesOf(event) as {
@@ -33,7 +33,7 @@ export function toReset(event: HistoryEventJson): (Reset & { readonly to: string
   return { base: baseRunId, baseId: Number(event.eventId) - 1, to: newRunId };
 }
 
-/** Reads an execution's history as it is now, without waiting; without `execution` that of the latest. */
+/** Reads an execution's history without waiting for more; without `execution`, the latest one's. */
 export async function* readPages(
   service: HistoryService,
   namespace: string,
@@ -53,7 +53,7 @@ export async function* readPages(
   } while (token !== undefined);
 }
 
-/** Undefined when the history does not begin with a start. */
+/** Undefined if the history does not begin with a start. */
 export async function readOrigin(
   pages: AsyncIterable<readonly HistoryEventJson[]>,
 ): Promise<Origin | undefined> {
@@ -63,7 +63,7 @@ export async function readOrigin(
   for await (const events of pages) {
     for (const event of events) {
       if (event.eventId === '1') start = attributesOf(event);
-      // Of a reset of a reset, the copy holds the older one's mark as well.
+      // A reset of a reset also copies the older mark.
       reset = toReset(event) ?? reset;
       hashes.set(Number(event.eventId), hashEvent(event));
     }
@@ -79,7 +79,7 @@ export async function readOrigin(
   return { execution: original, copied: new Map(), continued: continued ? continued : undefined };
 }
 
-/** The first execution after those that are `known`, going back from the latest; undefined when there is none. */
+/** The first execution after the `known` ones, going back from the latest; undefined if there is none. */
 export async function findOnward(
   read: (execution?: string) => Promise<Origin | undefined>,
   known: ReadonlySet<string>,

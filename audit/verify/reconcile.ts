@@ -1,4 +1,4 @@
-/** The mirror against Temporal: the whole chain of a run's executions, fetched again and compared event by event. */
+/** Compares the mirror with Temporal: refetches a run's whole chain of executions and compares event by event. */
 import { readChain } from '../record/chain.ts';
 import { hashEvent } from '../mirror/cursor.ts';
 import { readExecutions } from './executions.ts';
@@ -6,28 +6,28 @@ import { attributesOf, nextExecution } from '../mirror/history-json.ts';
 import type { HistoryEventJson } from '../mirror/history-json.ts';
 import { toReset } from './origin.ts';
 
-/** `missing` from the mirror, `extra` in it, or `different` in the two. */
+/** `missing` from the mirror, `extra` in it, or `different`. */
 export interface Discrepancy {
   readonly kind: 'missing' | 'extra' | 'different';
   readonly execution: string;
   readonly event: number;
-  /** Event type in Temporal, or in the mirror where Temporal has none. */
+  /** Event type in Temporal; in the mirror, if Temporal lacks the event. */
   readonly type: string;
 }
 
 export interface Reconciliation {
   readonly executions: number;
-  /** Events that both have and that were compared. */
+  /** Number of events present in both and compared. */
   readonly compared: number;
   readonly findings: readonly Discrepancy[];
-  /** What could not be compared, and why; no findings. */
+  /** What could not be compared and why; not findings. */
   readonly notes: readonly string[];
 }
 
 export interface ReconcileRun {
-  /** The run's mirror. */
+  /** The run's mirror file. */
   readonly file: string;
-  /** History of an execution (of the latest, without one) in pages, or undefined when Temporal does not have it. */
+  /** An execution's history in pages (without an id, the latest one's), or undefined if Temporal does not have it. */
   readonly readHistory: (
     execution?: string,
   ) => Promise<AsyncIterable<readonly HistoryEventJson[]> | undefined>;
@@ -43,11 +43,11 @@ const toKept = (event: HistoryEventJson): Kept => ({ hash: hashEvent(event), typ
 
 interface Fetched {
   readonly events: ReadonlyMap<number, Kept>;
-  /** Executions it names: the first of the run, the one before it, those it goes on in. */
+  /** Executions it names: the run's first, its predecessor, its successors. */
   readonly named: readonly string[];
 }
 
-/** An execution as Temporal has it: durable events only, as the mirror takes them. */
+/** An execution in Temporal, restricted to durable events like the mirror. */
 async function fetchExecution(
   pages: AsyncIterable<readonly HistoryEventJson[]>,
 ): Promise<Fetched & { readonly self: string | undefined }> {
@@ -78,7 +78,7 @@ async function fetchExecution(
   return { events, named: [...named], self };
 }
 
-/** What the mirror says of itself: whether it is complete, and which of its executions has holes that it knows of. */
+/** What the mirror says of itself: whether it is complete, and which executions have known holes. */
 async function readState(file: string): Promise<{ closed: boolean; gaps: Map<string, number> }> {
   let closed = false;
   const gaps = new Map<string, number>();
@@ -89,7 +89,7 @@ async function readState(file: string): Promise<{ closed: boolean; gaps: Map<str
   return { closed, gaps };
 }
 
-/** Compares the mirror with Temporal. An open run is compared as far as the mirror has come. Changes nothing. */
+/** Compares the mirror with Temporal; an open run only as far as the mirror has come. Changes nothing. */
 export async function reconcileRun({ file, readHistory }: ReconcileRun): Promise<Reconciliation> {
   const mirrored = await readExecutions(file, toKept);
   const { closed, gaps } = await readState(file);

@@ -21,12 +21,12 @@ export interface Finding {
   readonly what: string;
 }
 
-/** What was looked at, and all that was found wrong. */
+/** What was checked, and everything found wrong. */
 export interface StateVerification {
   readonly files: number;
   readonly records: number;
   readonly findings: readonly Finding[];
-  /** What the reader should know and what is not wrong. */
+  /** Worth knowing, but not wrong. */
   readonly notes: readonly Finding[];
 }
 
@@ -55,7 +55,7 @@ const judgeBlob = async (file: string, ref: string): Promise<string | undefined>
     : `blob ${ref} was changed: hashes to sha256:${found}`;
 };
 
-/** Every blob of the store, by its file's name. */
+/** Every blob in the store, by file name. */
 const readRefs = async (folder: string): Promise<string[]> => {
   const refs: string[] = [];
   for (const first of await readNames(join(folder, 'sha256'), readdir)) {
@@ -66,7 +66,7 @@ const readRefs = async (folder: string): Promise<string[]> => {
   return refs;
 };
 
-/** What the first record of a day must be, given the day before it. */
+/** Checks a day's first record against the day before. */
 const judgeLink = (
   first: ChainRecord | undefined,
   previous: string | undefined,
@@ -82,7 +82,7 @@ const judgeLink = (
   if (first['previous'] !== previous) {
     return `links to ${String(first['previous'])}, but the day before it is ${previous}`;
   }
-  // A day that failed to verify has no head to compare; that is a finding of its own.
+  // A day that failed to verify has no head to compare; that is its own finding.
   if (head === undefined || first['head'] === head) return undefined;
   return `links to another end of ${previous} than it has: records were removed or added there`;
 };
@@ -92,7 +92,7 @@ interface Judgement {
   readonly note?: Omit<Finding, 'file'>;
 }
 
-/** What the end of a log means, given its anchor. */
+/** Judges the end of a log by its anchor. */
 const judgeEnd = (found: Scan, anchor: Head | undefined, rewritten: boolean): Judgement => {
   if (found.kind === 'bad') return { finding: { line: found.line, what: found.why } };
   const { seq } = found.head;
@@ -106,7 +106,7 @@ const judgeEnd = (found: Scan, anchor: Head | undefined, rewritten: boolean): Ju
   }
   if (found.kind === 'torn') {
     const line = seq + 1;
-    // Everything that was acknowledged is there: a writer was killed at work, and the next one puts it right.
+    // Everything acknowledged is there: a writer was killed midway, and the next one repairs it.
     return anchor !== undefined || seq === 0
       ? { note: { line, what: 'was not finished; the next writer removes it' } }
       : { finding: { line, what: cutOff } };
@@ -117,8 +117,8 @@ const judgeEnd = (found: Scan, anchor: Head | undefined, rewritten: boolean): Ju
 };
 
 /**
- * Verifies the mirrors of all runs (or of `run`), the audit log with the links between its days, their anchors, and every
- * blob that their records name (with `run`: that the run's records name). Changes nothing.
+ * Verifies the mirrors of all runs (or of `run`), the audit log with the links between its days, their anchors, and
+ * every blob their records name (with `run`: only that run's). Changes nothing.
  */
 export const verifyState = async (
   root: string,
@@ -134,14 +134,14 @@ export const verifyState = async (
   let files = 0;
   let records = 0;
 
-  // Read first: what is anchored was in its log before.
+  // Read first: an anchored head was in its log before.
   const anchors = await readAnchors(root, keyFile);
   const isWanted = (log: string): boolean =>
     run === undefined || !log.startsWith('run-') || log === `run-${run}.jsonl`;
   findings.push(...anchors.findings);
   notes.push(...anchors.notes);
 
-  /** The hash of the last record, of a log that is whole. */
+  /** The hash of the last record, if the log is whole. */
   const verifyFile = async (
     file: string,
     identity: string,
@@ -202,7 +202,7 @@ export const verifyState = async (
     if (what !== undefined) findings.push({ file, line, what });
   }
   if (run === undefined) {
-    // Blobs name blobs: what no record names is checked by its own name.
+    // Blobs name further blobs: check those that no record names by their own name.
     for (const ref of await readRefs(folders.blobs)) {
       const what = mentions.has(ref) ? undefined : await judgeBlob(blobs.pathOf(ref), ref);
       const file = relative(root, blobs.pathOf(ref));

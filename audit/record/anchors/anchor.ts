@@ -1,29 +1,29 @@
-/** Anchors as text: one signed line of a fixed length, so that its file is replaced in place by one small write. */
+/** Anchors as text: one signed line of fixed length, so that one small write replaces it in place. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import type { Head } from '../line.ts';
 import type { PublicKey, SigningKey } from '../keys/signing-key.ts';
 
-/** How far a log had come, kept outside it. */
+/** How far a log had come, stored outside the log. */
 export interface Anchor {
   /** File name of the log. */
   readonly log: string;
   readonly head: Head;
-  /** Records the register of anchored logs had. */
+  /** Number of records in the register of anchored logs. */
   readonly listed: number;
-  /** Id of the key that signed. */
+  /** Id of the signing key. */
   readonly key: string;
   readonly signature: string;
 }
 
-/** The anchor of one log, for its writer, who holds the log's lock. */
+/** The anchor of one log, for its writer, which holds the log's lock. */
 export interface LogAnchor {
-  /** The head the log had at least; undefined when it was never anchored. @throws ChainError when the anchor is not ours. */
+  /** The least head the log must have; undefined if never anchored. @throws ChainError if the anchor is not ours. */
   read(): Promise<Head | undefined>;
-  /** Moves the anchor to a head that is on disk. */
+  /** Moves the anchor to a head that is already on disk. */
   keep(head: Head): Promise<void>;
-  /** Puts on record that what was anchored is gone, so that the log may begin anew. */
+  /** Records that what was anchored is gone, so that the log may start over. */
   lose(head: Head, why: string): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export interface Anchors {
 
 export const toAnchorFolder = (root: string): string => join(root, 'anchors');
 
-/** Path of a log's anchor; the names of run logs and of days differ. */
+/** Path of a log's anchor. Run logs and days never share a name. */
 export const toAnchorFile = (folder: string, log: string): string =>
   join(folder, `${basename(log, '.jsonl')}.json`);
 
@@ -63,7 +63,7 @@ export const renderAnchor = (
   return `${text.padEnd(bytes - 1)}\n`;
 };
 
-/** Undefined for text that is not an anchor. */
+/** Undefined if the text is not an anchor. */
 export const parseAnchor = (text: string): Anchor | undefined => {
   try {
     const { v, log, records, head, listed, key, signature } = JSON.parse(text) as Record<
@@ -80,8 +80,8 @@ export const parseAnchor = (text: string): Anchor | undefined => {
 };
 
 /**
- * Overwrites an anchor in place: a write within one page is done or not done when a process is killed, and needs no
- * disk to wait for, since an anchor may be behind its log. False when there is no file to overwrite.
+ * Overwrites an anchor in place. A write within one page is atomic when a process is killed, and it needs no fsync
+ * because an anchor may lag behind its log. False if there is no file to overwrite.
  */
 export const overwriteAnchor = (file: string, text: string): boolean => {
   let fd: number;

@@ -1,4 +1,4 @@
-/** What the anchors of a state folder say, for whoever verifies its logs. */
+/** Reads a state folder's anchors, for verifying its logs. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import type { PublicKey } from '../keys/signing-key.ts';
 import { readWitness, toWitnessFolder } from './witness.ts';
 import type { WitnessReading } from './witness.ts';
 
-/** A place and what is to be said of it; `file` is relative to the state folder. */
+/** A finding about a file, relative to the state folder. */
 interface Remark {
   readonly file: string;
   readonly line?: number;
@@ -22,7 +22,7 @@ interface Remark {
 }
 
 export interface AnchorsReading {
-  /** Heads by file name of the log, of all anchors that are what was signed. */
+  /** Heads from all valid anchors, by log file name. */
   readonly heads: ReadonlyMap<string, Head>;
   readonly findings: readonly Remark[];
   readonly notes: readonly Remark[];
@@ -30,7 +30,7 @@ export interface AnchorsReading {
 
 const rereads = 5;
 
-/** Undefined when the text is no anchor; a read may meet a write half way, so it is tried again. */
+/** Undefined if the text is not an anchor. Retries, because a read may meet a half-done write. */
 const readAnchor = async (
   file: string,
   key: PublicKey | undefined,
@@ -78,13 +78,13 @@ const judgeRegister = (
   return findings;
 };
 
-/** Reads all anchors; without a key they are read and not checked. */
+/** Reads all anchors. Without a key, signatures are not checked. */
 export const readAnchors = async (root: string, keyFile: string): Promise<AnchorsReading> => {
   const folder = toAnchorFolder(root);
-  // Before the anchors, too: a copy is written after its anchor.
+  // Before the anchors, because a copy is written after its anchor.
   const witness = await readWitness(toWitnessFolder(root, keyFile));
   const key = readSigningKey(keyFile);
-  // Before the anchors: what is listed has an anchor already.
+  // Before the anchors, because a listed log already has one.
   let register = await readRegister(folder, key);
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -104,7 +104,7 @@ export const readAnchors = async (root: string, keyFile: string): Promise<Anchor
     listed = Math.max(listed, anchor.listed);
   }
   const counted = register?.verification;
-  // Logs that were anchored meanwhile are in it when it is read again.
+  // Logs anchored in the meantime appear when it is read again.
   if (counted?.ok === true && counted.records < listed) register = await readRegister(folder, key);
   const damaged = new Set(findings.map(({ file }) => file));
   findings.push(...judgeRegister(register, heads, listed).filter(({ file }) => !damaged.has(file)));
@@ -123,7 +123,7 @@ export const readAnchors = async (root: string, keyFile: string): Promise<Anchor
   return { heads, findings, notes };
 };
 
-/** Moves heads to what is remembered outside, where that is later, and says what was removed or put back. */
+/** Raises heads to what the witness remembers, if later, and reports what was removed or rolled back. */
 const judgeWitness = (
   { kept, lost }: WitnessReading,
   heads: Map<string, Head>,

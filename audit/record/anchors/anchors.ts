@@ -1,6 +1,6 @@
 /**
- * Heads of the chained files, kept outside them and signed: a chain proves order and wholeness up to its end, its
- * anchor proves where that end was. An anchor is written after the log's own sync, so it is never ahead of its log.
+ * Signed heads of the chained files, kept outside them: a chain proves order and wholeness up to its end, its anchor
+ * proves where that end was. An anchor is written after the log is synced, so it is never ahead of its log.
  */
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -31,12 +31,12 @@ const create = async (file: string, text: string, folder: string): Promise<void>
   syncFolder(folder);
 };
 
-/** Codes of a file system that has no place for the key: a read-only home, or none at all. */
+/** Error codes when the key cannot be stored: a read-only home, or none. */
 const placeless = new Set(['EACCES', 'EROFS', 'EPERM', 'ENOTDIR']);
 
 /**
- * Anchors of the logs of a state folder. The key is made on first use; where it cannot be made, logs stay without
- * anchors, which `agent audit verify` tells.
+ * Anchors of a state folder's logs. The key is made on first use; if it cannot be made, logs stay without anchors and
+ * `agent audit verify` says so.
  */
 export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anchors => {
   const folder = toAnchorFolder(root);
@@ -58,7 +58,7 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
       const log = basename(path);
       const file = toAnchorFile(folder, log);
       let known: { readonly text: string; readonly head: Head } | undefined;
-      /** Records of the register once the log is in it. */
+      /** Records in the register once the log is listed. */
       let listed: number | undefined;
 
       const write = async (key: SigningKey, head: Head): Promise<void> => {
@@ -77,7 +77,7 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
         known = undefined;
       };
 
-      /** The later of what is anchored and what is remembered of that: the folder may be an older one. */
+      /** The later of the anchor and its witnessed copy: the folder may have been rolled back. */
       const toLatest = async (head: Head): Promise<Head> => {
         const copy = await readCopy(witness, log);
         return copy !== undefined && copy.head.seq > head.seq ? copy.head : head;
@@ -86,7 +86,7 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
       return {
         async read() {
           const text = readTextIfAny(file);
-          // Deleted under a writer that knows better: its next append makes it again.
+          // Deleted behind the writer's back: its next append writes it again.
           if (text === undefined && known !== undefined) return known.head;
           if (text !== undefined && text === known?.text) return known.head;
           const key = ensureKey();
@@ -100,7 +100,7 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
           }
           const anchor = parseAnchor(text);
           if (key !== 'none' && anchor !== undefined && anchor.key !== key.id) {
-            // Nobody can say whose it was; a lost key must not keep the agent from its work, nor pass unseen.
+            // Whose it was is unknowable; a lost key must neither stop the agent nor go unnoticed.
             await lose(key, anchor.head, `was signed by another key (${anchor.key})`);
             return undefined;
           }
@@ -116,7 +116,7 @@ export const createAnchors = (root: string, keyFile: string = toKeyFile()): Anch
           if (key === 'none') return;
           await write(key, head);
           if (listed !== undefined) return;
-          // In this order: what is listed has an anchor, whenever this process is killed.
+          // In this order, so that a listed log has an anchor whenever this process is killed.
           listed = await register(folder, key, { kind: 'anchored', log });
           await write(key, head);
         },

@@ -1,4 +1,4 @@
-/** The list of logs that have an anchor: a chained file whose records are signed, so that no anchor vanishes unseen. */
+/** The list of anchored logs: a chained file with signed records, so that no anchor vanishes unnoticed. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -12,7 +12,7 @@ import { openWriter } from '../writer.ts';
 const identity = 'anchors';
 const patienceMs = 10_000;
 
-/** What a record of the register says: a log has an anchor now, or what was anchored of it was lost. */
+/** A log has an anchor now, or its anchored state was lost. */
 export type RegisterEntry =
   | { readonly kind: 'anchored'; readonly log: string }
   | {
@@ -31,7 +31,7 @@ const toSigned = (prev: string, entry: RegisterEntry): string => {
   return ['dev-agent register v1', prev, entry.kind, entry.log, ...facts].join('\0');
 };
 
-/** Appends the entry, unless it says that a log is anchored which is listed already. Returns the number of records. */
+/** Appends the entry, unless that log is already listed as anchored. Returns the number of records. */
 export const register = async (
   folder: string,
   key: SigningKey,
@@ -58,7 +58,7 @@ export const register = async (
   }
 };
 
-/** True when the register says that the log was anchored once. */
+/** True if the log was ever anchored. */
 export const isRegistered = async (folder: string, log: string): Promise<boolean> => {
   const file = toRegisterFile(folder);
   if (!existsSync(file)) return false;
@@ -72,11 +72,11 @@ export interface RegisterReading {
   readonly verification: Verification;
   readonly anchored: ReadonlySet<string>;
   readonly lost: readonly (Extract<RegisterEntry, { kind: 'lost' }> & { readonly line: number })[];
-  /** Lines whose signature is not that of the key. */
+  /** Lines whose signature is not by the key. */
   readonly unsigned: readonly number[];
 }
 
-/** Verifies the register; undefined when there is none. Without a key, signatures are not checked. */
+/** Verifies the register; undefined if there is none. Without a key, signatures are not checked. */
 export const readRegister = async (
   folder: string,
   key: PublicKey | undefined,

@@ -1,7 +1,7 @@
 /**
- * What is remembered of the anchors outside the state folder, beside the key that signs them: a copy of each. Who can write
- * only the state folder can remove its anchors, or put back an older copy of all of it; the copies then tell. (In a
- * transparency log, whoever remembers the heads for others is a witness.)
+ * Copies of the anchors outside the state folder, beside the signing key. Someone who can write only the state folder
+ * can remove its anchors or roll all of it back; the copies reveal it. (In transparency logs, a witness remembers heads
+ * for others.)
  */
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { overwriteAnchor, parseAnchor, toAnchorFile } from './anchor.ts';
 import type { Anchor } from './anchor.ts';
 import { createFolder } from '../writer.ts';
 
-/** `keys/audit.pem` → `witness/<id>`: a folder for each state folder, by its path. */
+/** `keys/audit.pem` → `witness/<id>`: one folder per state folder path. */
 export const toWitnessFolder = (root: string, keyFile: string): string => {
   const id = createHash('sha256').update(toRealPath(root)).digest('hex').slice(0, 16);
   return join(dirname(dirname(keyFile)), 'witness', id);
@@ -23,15 +23,15 @@ function toRealPath(root: string): string {
   try {
     return realpathSync(path);
   } catch {
-    // Deleted: it was where its parent is.
+    // Deleted: resolve its parent instead.
     return path === dirname(path) ? path : join(toRealPath(dirname(path)), basename(path));
   }
 }
 
-/** Codes of a file system on which nothing can be kept. */
+/** Error codes of a file system where nothing can be stored. */
 const placeless = new Set(['EACCES', 'EROFS', 'EPERM', 'ENOTDIR']);
 
-/** Keeps a copy of an anchor, by the writer that holds the log's lock; where there is no place for it, without. */
+/** Stores a copy of an anchor, by the holder of the log's lock; skipped if there is nowhere to store it. */
 export async function keepCopy(
   folder: string,
   root: string,
@@ -41,7 +41,7 @@ export async function keepCopy(
   try {
     if (overwriteAnchor(file, text)) return;
     await createFolder(folder);
-    // For people: which state folder this is about.
+    // For people: which state folder this belongs to.
     await writeFile(join(folder, 'state-folder'), `${toRealPath(root)}\n`, { mode: 0o600 });
     await replaceText(join(folder, toTempName()), file, text);
   } catch (error) {
@@ -49,7 +49,7 @@ export async function keepCopy(
   }
 }
 
-/** The copy of a log's anchor, or undefined when there is none that can be read. */
+/** The copy of a log's anchor; undefined if there is no readable one. */
 export async function readCopy(folder: string, log: string): Promise<Anchor | undefined> {
   try {
     return parseAnchor(await readFile(toAnchorFile(folder, log), 'utf8'));
@@ -60,7 +60,7 @@ export async function readCopy(folder: string, log: string): Promise<Anchor | un
   }
 }
 
-/** Puts the copy aside when its log begins anew: it stays, as what the log had once. */
+/** Sets the copy aside when its log starts over; it remains as proof of what the log had. */
 export async function setCopyAside(folder: string, log: string): Promise<void> {
   const copy = await readCopy(folder, log);
   if (copy === undefined) return;
@@ -69,13 +69,13 @@ export async function setCopyAside(folder: string, log: string): Promise<void> {
 }
 
 export interface WitnessReading {
-  /** Copies of anchors, by the name of their log. */
+  /** Copies of anchors, by log name. */
   readonly kept: ReadonlyMap<string, Anchor>;
-  /** Of logs that began anew: what they had. */
+  /** What logs had before they started over. */
   readonly lost: readonly Anchor[];
 }
 
-/** All that is remembered of a state folder; undefined when nothing is. */
+/** Everything remembered of a state folder; undefined if nothing is. */
 export async function readWitness(folder: string): Promise<WitnessReading | undefined> {
   const kept = new Map<string, Anchor>();
   const lost: Anchor[] = [];

@@ -1,4 +1,4 @@
-/** Signatures of what people answer: only an answer by a known key counts, so a forged message to the run is worth nothing. */
+/** Signed answers of people: only a known key's answer counts, so a forged message to a run is worthless. */
 import { toCanonical } from '../canonical.ts';
 import type { PublicKey, SigningKey } from './signing-key.ts';
 
@@ -10,21 +10,21 @@ export interface Signature {
   readonly value: string;
 }
 
-/** The answer to one request about exactly one action. */
+/** The answer to one request about one exact action. */
 export interface SignedAnswer {
   readonly run: string;
   readonly request: string;
   readonly digest: string;
   readonly answer: 'approve' | 'deny';
   readonly by: string;
-  /** Arguments in place of the model's. */
+  /** Arguments replacing the model's. */
   readonly edited?: string;
 }
 
-/** The answer to whatever a run may ask, given when it was started. */
+/** An answer to everything a run may ask, given at its start. */
 export interface StandingOrder {
   readonly run: string;
-  /** Of the order the run was announced with: it counts for nothing else. */
+  /** The order the run was announced with; valid for no other. */
   readonly order: string;
   readonly answer: 'approve' | 'deny';
   readonly by: string;
@@ -33,8 +33,8 @@ export interface StandingOrder {
 type Signable = SignedAnswer | StandingOrder;
 
 /**
- * What an answer does, and whose it is; an order says less and is another text for that. The reason is not in it: secrets are
- * taken out of it on its way, by whoever knows more of them.
+ * The signed text: what an answer does and for which request. The reason is left out, because it is redacted on its
+ * way. A standing order has fewer fields, hence a different text.
  */
 function toText(signable: Signable): string {
   const { run, answer, by } = signable;
@@ -51,14 +51,14 @@ export const signAnswer = (key: SigningKey, signable: Signable): Signature => ({
   value: key.sign(toText(signable)),
 });
 
-/** Why an answer does not count, as a sentence; undefined when it does. */
+/** Why an answer is invalid, as a sentence; undefined if it is valid. */
 export const findSignatureProblem = (
   keys: readonly PublicKey[],
   signable: Signable,
   signature: Signature | undefined,
 ): string | undefined => findTextProblem(keys, toText(signable), signature);
 
-/** Why a text is not an approver's, as a sentence; undefined when it is. The signature may be anything. */
+/** Why a text was not signed by an approver, as a sentence; undefined if it was. The signature may be malformed. */
 export function findTextProblem(
   keys: readonly PublicKey[],
   text: string,

@@ -6,16 +6,16 @@ import { readTextIfAny } from '../once.ts';
 import type { PublicKey, SigningKey } from './signing-key.ts';
 import { ensureSigningKey, parsePublicKey } from './signing-key.ts';
 
-/** The keys whose answers count, as of now. */
+/** The keys currently accepted. */
 export type Approvers = () => readonly PublicKey[];
 
 const writingMs = 500;
 const pemBlock = /-----BEGIN PUBLIC KEY-----[\s\S]*?-----END PUBLIC KEY-----/g;
 
 /**
- * Follows a file of public keys in PEM, one after another: it may be made, or get more keys, at any time. No file, no approver.
- * A block that is no Ed25519 key is passed over, and `warn` told once for each version of the file. While the file cannot be
- * read, the keys it had count.
+ * Follows a file of concatenated PEM public keys, which may appear or grow at any time. No file, no approvers. Blocks
+ * that are not Ed25519 keys are skipped, with one `warn` per version of the file. While the file is unreadable, the
+ * last known keys stay valid.
  */
 export function followApprovers(file: string, warn: (why: string) => void): Approvers {
   let seen = '';
@@ -49,7 +49,7 @@ function parseApprovers(text: string, warn: (why: string) => void): PublicKey[] 
   });
 }
 
-/** Whether a key is an approver's; looked at twice, since a file that is being written has fewer keys for a moment. */
+/** Whether a key is an approver's. Checks twice, because a file being written briefly has fewer keys. */
 export async function isApprover(approvers: Approvers, key: string): Promise<boolean> {
   const isKnown = (): boolean => approvers().some(({ id }) => id === key);
   if (isKnown()) return true;
@@ -57,7 +57,7 @@ export async function isApprover(approvers: Approvers, key: string): Promise<boo
   return isKnown();
 }
 
-/** The operator's own key, made on first use with its public half beside it, which is all that a worker reads. */
+/** The operator's own key, created on first use, with the public half beside it for workers. */
 export async function ensureOperatorKey(keyFile: string): Promise<SigningKey> {
   const key = ensureSigningKey(keyFile);
   const file = toPublicFile(keyFile);

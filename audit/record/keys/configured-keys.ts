@@ -5,8 +5,8 @@ import type { PayloadKeys } from './payload-keys.ts';
 const read = new Map<string, PayloadKeys>();
 
 /**
- * The keys of the settings, for reading what is encrypted; undefined when there are none. Asked for only where something
- * is, and read once. @throws KeyFileError when the file cannot be used.
+ * The configured keys for decryption; undefined if there are none. Call it only when something is encrypted; reads
+ * once. @throws KeyFileError if the file is unusable.
  */
 export function readConfiguredKeys(): PayloadKeys | undefined {
   const settings = readSettings({ cwd: '/' });

@@ -1,6 +1,6 @@
 /**
- * Which orders were used, and by what: a file for each in the state folder, kept for good. The first chain of executions that
- * uses an order has it; none other ever does.
+ * Which orders were used, and by what: one permanent file per order in the state folder. The first chain of executions
+ * to use an order owns it for good.
  */
 import { closeSync, fsyncSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,31 +14,31 @@ import { syncFolder } from '../sync-folder.ts';
 export interface UsedOrder {
   readonly signed: SignedOrder;
   readonly signature: Order['signature'];
-  /** Run id of the first execution of the chain that has it. */
+  /** Run id of the owning chain's first execution. */
   readonly chain: string;
-  /** RFC 3339, when it was used first. */
+  /** RFC 3339 time of first use. */
   readonly since: string;
 }
 
 export interface OrderLedger {
   read(nonce: string): UsedOrder | undefined;
-  /** Durable when it returns. Gives back whose the order is: of several that claim at once, one has it. */
+  /** Durable when it returns. Returns the owner: of several concurrent claims, one wins. */
   claim(used: UsedOrder): UsedOrder;
-  /** What an order was for has ended in this execution: no other may go on with it, not even one of the same chain. */
+  /** The order's work ended in this execution: no other may continue it, not even in the same chain. */
   end(nonce: string, execution: string): void;
   /** The execution in which it ended. */
   readEnd(nonce: string): string | undefined;
-  /** A run was ended from outside: none of its orders, nor `nonce` if no worker has used it yet, is gone on with. */
+  /** A run was ended from outside: none of its orders may be continued, nor `nonce` if no worker has used it yet. */
   endRun(run: string, nonce?: string): void;
-  /** An execution was found to be the order's. */
+  /** Records that an execution belongs to the order. */
   see(nonce: string, execution: string): void;
-  /** Those that were seen, in the order in which they were seen first. */
+  /** In order of first sight. */
   readSeen(nonce: string): readonly string[];
-  /** The order of a run; the newest, if there were several of the name. */
+  /** A run's order; the newest, if several runs had the name. */
   find(run: string): UsedOrder | undefined;
 }
 
-/** In place of the execution in which a run ended, when it was ended from outside. */
+/** Stands for the final execution if a run was ended from outside. */
 const fromOutside = 'outside';
 
 export function createOrderLedger(folder: string): OrderLedger {

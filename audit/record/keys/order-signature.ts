@@ -1,6 +1,6 @@
 /**
- * The operator's orders: what a worker carries out, and nothing else. Each is signed over all that it says, with a number that
- * is used once, so that nothing of it can be used for another run, folder or goal, nor a second time.
+ * The operator's orders: a worker carries out these and nothing else. Each is signed over its full content with a
+ * one-time number, so it cannot be reused, nor for another run, folder or goal.
  */
 import type { Order } from '../../../activities/contract/approval.ts';
 import type { Proof, SentMessage } from '../../../activities/contract/messages.ts';
@@ -9,7 +9,7 @@ import { hashOf } from '../blobs.ts';
 import { toCanonical } from '../canonical.ts';
 import type { SigningKey } from './signing-key.ts';
 
-/** All of a run's input but the signatures; the goal by its digest, for it may hold what only its reader should see. */
+/** A run's input without its signatures; the goal as a digest, since it may be confidential. */
 export type OrderedRun = Omit<RunInput, 'order' | 'standing'>;
 export type OrderedPromotion = Omit<PromotionInput, 'order'>;
 
@@ -18,7 +18,7 @@ export interface SignedRun {
   readonly kind: 'run';
   readonly nonce: string;
   readonly input: OrderedRun;
-  /** sha256 of the state it goes on from. */
+  /** sha256 of the state it continues from. */
   readonly carried?: string;
 }
 
@@ -31,7 +31,7 @@ export interface SignedPromotion {
 
 export type SignedOrder = SignedRun | SignedPromotion;
 
-/** What is signed of a run; `carried` is the state of another that it goes on from. */
+/** What is signed of a run; `carried` is the state of the run it continues. */
 export const toSignedRun = (
   { order: _order, standing: _standing, ...input }: RunInput,
   nonce: string,
@@ -61,10 +61,10 @@ export const signOrder = (key: SigningKey, signed: SignedOrder): Order => ({
   signature: { key: key.id, value: key.sign(toOrderText(signed)) },
 });
 
-/** A number nobody can guess, in a form that file names take. */
+/** An unguessable number, usable in file names. */
 export const noncePattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** What is signed of a message to a run. */
+/** The signed content of a message to a run. */
 export interface SignedMessage extends Omit<SentMessage, 'signature' | 'again'> {
   readonly run: string;
   /** Number of the order the run was announced with. */

@@ -1,17 +1,17 @@
-/** AES-256-GCM for the payloads of Temporal's history. */
+/** AES-256-GCM for payloads in Temporal's history. */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { Payload, SerializationContext } from '@temporalio/common';
 
 import type { PayloadKeys } from './payload-keys.ts';
 
 const encoding = 'binary/encrypted';
-/** Name of the metadata that says which workflow a payload is of. */
+/** Metadata key naming the workflow a payload belongs to. */
 const place = 'encryption-context';
 const cipher = 'aes-256-gcm';
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** A payload cannot be opened with the keys there are; the message says which key is missing, and where to put it. */
+/** A payload cannot be decrypted with the available keys; the message says which key is missing and where to put it. */
 export class PayloadKeyError extends Error {
   override readonly name = 'PayloadKeyError';
   readonly exitCode = 78;
@@ -20,11 +20,11 @@ export class PayloadKeyError extends Error {
 const toText = (bytes: Uint8Array | null | undefined): string =>
   bytes ? Buffer.from(bytes).toString('utf8') : '';
 
-/** True for what was sealed here; what others encrypt has no key of ours. */
+/** True for payloads sealed here; other encryption uses keys we do not have. */
 export const isSealed = ({ metadata }: Payload): boolean =>
   toText(metadata?.['encoding']) === encoding && metadata?.['encryption-key-id'] !== undefined;
 
-/** The whole payload as bytes: a line of JSON with its metadata, then its data. */
+/** The whole payload as bytes: its metadata as a line of JSON, then its data. */
 function toBytes({ metadata, data }: Payload): Buffer {
   const named = Object.entries(metadata ?? {}).map(([name, value]) => [
     name,
@@ -42,17 +42,17 @@ function fromBytes(bytes: Buffer): Payload {
   };
 }
 
-/** Namespace and id of the workflow that a payload belongs to; undefined where that is not known. */
+/** Namespace and workflow id of a payload, if known. */
 const toPlace = (context: SerializationContext | undefined): string | undefined =>
   context?.workflowId === undefined || context.workflowId === ''
     ? undefined
     : `${context.namespace}\n${context.workflowId}`;
 
-/** What is checked beside the content: a payload cannot be given another key's name, or be moved to another workflow. */
+/** Authenticated data: stops a payload from being relabelled with another key or moved to another workflow. */
 const toChecked = (id: string, where: string | undefined): Buffer =>
   Buffer.from(where === undefined ? id : `${id}\n${where}`);
 
-/** Seals a payload with the active key, for its workflow. One that is sealed stays as it is. */
+/** Seals a payload with the active key, bound to its workflow. Already sealed ones are returned unchanged. */
 export function sealPayload(
   { active }: PayloadKeys,
   payload: Payload,
@@ -78,8 +78,8 @@ export function sealPayload(
 }
 
 /**
- * With a `context`, only what was sealed for its workflow is opened, or for none, as earlier versions did.
- * @throws PayloadKeyError when its key is not there, or is another one than it was sealed with, and when it is of another workflow.
+ * With a `context`, opens only payloads sealed for its workflow, or for none, as earlier versions did. @throws
+ * PayloadKeyError if the key is missing or wrong, or the payload belongs to another workflow.
  */
 export function openPayload(
   keys: PayloadKeys | undefined,

@@ -6,17 +6,17 @@ import { isSealed, openPayload, sealPayload } from './payload-cipher.ts';
 import type { PayloadKeys } from './payload-keys.ts';
 
 export interface CodecOptions {
-  /** What is taken out of every payload on its way to Temporal; secrets that show by their form if absent. */
+  /** Redacts every payload on its way to Temporal; by form only, if absent. */
   readonly redactor?: Mask;
-  /** Seals every payload; without keys they are readable by whoever can read the server. */
+  /** Seals every payload; without keys, anyone who can read the server can read them. */
   readonly keys?: PayloadKeys;
-  /** True where what was sealed for another workflow is refused with an error. */
+  /** Refuse, with an error, what was sealed for another workflow. */
   readonly bound?: boolean;
 }
 
 /**
- * The last thing every payload passes before Temporal has it, and the first after: inputs, results, signals, updates,
- * memo, summaries. Whatever was recorded without encryption, or with an older key, is read as it is.
+ * Last step before Temporal and first step after it, for every payload: inputs, results, signals, updates, memo,
+ * summaries. Unencrypted payloads and those with older keys stay readable.
  */
 export function createPayloadCodec({
   redactor = formRedactor,
@@ -38,16 +38,16 @@ export function createPayloadCodec({
   };
 }
 
-/** A value as it comes out where Temporal hands it on: what is signed must be what arrives. */
+/** A value as it will arrive: sign this, not the original. */
 export function toSent<T>(redactor: Mask, value: T): T {
   const { data } = maskPayload(redactor, { data: Buffer.from(JSON.stringify(value)) });
   return JSON.parse(Buffer.from(data ?? []).toString()) as T;
 }
 
-/** Payloads are JSON; the text keeps its structure, and what is no text its bytes. */
+/** Redacts text payloads, which are JSON and stay so; binary data is unchanged. */
 function maskPayload({ mask }: Mask, payload: Payload): Payload {
   const { data } = payload;
-  // Protobuf's own idea of no bytes is an empty list.
+  // Protobuf may represent no bytes as an empty list.
   if (!data || data.length === 0 || isSealed(payload)) return payload;
   const text = Buffer.from(data).toString('latin1');
   const masked = mask(text);

@@ -1,4 +1,4 @@
-/** The keys that Temporal's payloads are encrypted with. */
+/** The encryption keys for Temporal payloads. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Settings } from '../../../config/environment.ts';
@@ -6,14 +6,14 @@ import { writeOnce } from '../once.ts';
 
 export interface PayloadKeys {
   readonly file: string;
-  /** What is written is encrypted with it. */
+  /** Encrypts everything written. */
   readonly active: { readonly id: string; readonly key: Buffer };
-  /** Names of all keys, the active one first. */
+  /** All key names, the active one first. */
   readonly ids: readonly string[];
   find(id: string): Buffer | undefined;
 }
 
-/** The file of keys cannot be used; the message says why and what to do. */
+/** The key file is unusable; the message says why and what to do. */
 export class KeyFileError extends Error {
   override readonly name = 'KeyFileError';
   readonly exitCode = 78;
@@ -23,9 +23,9 @@ const keyBytes = 32;
 const line = /^([\w.-]{1,64})[ \t]+([A-Za-z0-9+/]{43}=)$/;
 
 /**
- * Reads a file of keys: a line `<name> <32 bytes in base64>` for each, the active one first; older ones below it are
- * for what they once encrypted. Empty lines and those that begin with # do not count.
- * @throws KeyFileError when it is not such a file, or others may read it.
+ * Reads a key file: one line `<name> <32 bytes in base64>` per key, the active one first, older ones below for
+ * decryption. Empty lines and lines starting with # are ignored. @throws KeyFileError if it is malformed or readable by
+ * others.
  */
 export function readPayloadKeys(file: string): PayloadKeys {
   const keys = new Map<string, Buffer>();
@@ -58,8 +58,7 @@ export function readPayloadKeys(file: string): PayloadKeys {
 type Named = Pick<Settings, 'payloadKeys' | 'origins'>;
 
 /**
- * The keys of the settings; undefined where there are none: none named, and none made yet.
- * @throws KeyFileError when the file cannot be used.
+ * The configured keys; undefined if none were named and none exist yet. @throws KeyFileError if the file is unusable.
  */
 export const findPayloadKeys = ({ payloadKeys: file, origins }: Named): PayloadKeys | undefined =>
   file === undefined || (origins.payloadKeys === 'default' && !existsSync(file))
@@ -67,12 +66,12 @@ export const findPayloadKeys = ({ payloadKeys: file, origins }: Named): PayloadK
     : readPayloadKeys(file);
 
 /**
- * Makes a file with a key where the operator named none and there is none yet. Of two processes that make it at once, one
- * wins. @throws KeyFileError when it cannot be made.
+ * Creates a key file if the operator named none and none exists. Of two concurrent processes, one wins. @throws
+ * KeyFileError if it cannot be created.
  */
 export function ensurePayloadKeys({ payloadKeys: file, origins }: Named): void {
   if (file === undefined || origins.payloadKeys !== 'default' || existsSync(file)) return;
-  // A name of its own: who meets it without the key is told so, and not that another key of that name is wrong.
+  // A unique name: whoever lacks the key learns that it is missing, not that a key of that name is wrong.
   const name = `k-${randomBytes(4).toString('hex')}`;
   try {
     const made = writeOnce(file, `${name} ${randomBytes(keyBytes).toString('base64')}\n`);

@@ -1,6 +1,6 @@
 /**
- * A seal over every byte of a gzip file, in the file: a second, empty gzip member whose extra field is the signature. Tools
- * that unpack the file pass over it.
+ * A seal over every byte of a gzip file, inside the file: a second, empty gzip member with the signature as its extra
+ * field. Unpacking tools skip it.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import type { PublicKey, SigningKey } from './signing-key.ts';
 
 const signatureBytes = 64;
-/** Magic, deflate, FEXTRA, no time, no flags, unknown system; length of the extra field; subfield DA and its length. */
+/** Magic, deflate, FEXTRA, no time, no flags, unknown OS; length of the extra field; subfield DA and its length. */
 const head = Buffer.from([
   0x1f,
   0x8b,
@@ -29,7 +29,7 @@ const head = Buffer.from([
   signatureBytes,
   0,
 ]);
-/** Nothing, compressed; its checksum and length. */
+/** Empty deflate stream, checksum, length. */
 const tail = Buffer.from([3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 /** Length of a seal. */
@@ -48,7 +48,7 @@ export const seal = async (file: string, key: SigningKey): Promise<void> => {
   await appendFile(file, Buffer.concat([head, signature, tail]));
 };
 
-/** What is wrong with the seal of a file; undefined when every byte is as it was sealed. */
+/** What is wrong with a file's seal; undefined if every byte is as sealed. */
 export const judgeSeal = async (file: string, key: PublicKey): Promise<string | undefined> => {
   const { size } = await stat(file);
   const bytes = Buffer.alloc(sealBytes);

@@ -12,11 +12,11 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { writeOnce } from '../once.ts';
 
-/** Checks what was signed with one Ed25519 key. */
+/** Verifies signatures by one Ed25519 key. */
 export interface PublicKey {
-  /** First 16 hex digits of the sha256 of the key. */
+  /** First 16 hex digits of the key's sha256. */
   readonly id: string;
-  /** SPKI in PEM. */
+  /** SPKI, PEM. */
   readonly pem: string;
   isSigned(text: string, signature: string): boolean;
 }
@@ -26,7 +26,7 @@ export interface SigningKey extends PublicKey {
   sign(text: string): string;
 }
 
-/** Where a key is: beside the operator's configuration, not in the state folder that it protects. */
+/** Path of a key: beside the operator's configuration, not in the state folder it protects. */
 export const toKeyFile = (
   env: Readonly<Record<string, string | undefined>> = process.env,
   name: 'audit' | 'operator' = 'audit',
@@ -45,7 +45,7 @@ const toKey = (key: KeyObject): PublicKey => ({
     verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64')),
 });
 
-/** @throws Error when the text is no Ed25519 public key. */
+/** @throws Error if the text is not an Ed25519 public key. */
 export const parsePublicKey = (pem: string): PublicKey => {
   const key = createPublicKey(pem);
   if (key.asymmetricKeyType !== 'ed25519') {
@@ -54,7 +54,7 @@ export const parsePublicKey = (pem: string): PublicKey => {
   return toKey(key);
 };
 
-/** The key in a file, or undefined when there is none. @throws Error when the file holds something else. */
+/** The key in a file; undefined if there is no file. @throws Error if the file holds something else. */
 export const readSigningKey = (file: string): SigningKey | undefined => {
   let pem: string;
   try {
@@ -79,7 +79,7 @@ export const readSigningKey = (file: string): SigningKey | undefined => {
   }
 };
 
-/** The key in a file, made on first use; of two processes that make it at once, one wins and both use its key. */
+/** The key in a file, created on first use; of two concurrent processes, one wins and both use its key. */
 export const ensureSigningKey = (file: string): SigningKey => {
   const found = readSigningKey(file);
   if (found !== undefined) return found;
