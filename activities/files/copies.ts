@@ -10,8 +10,9 @@ const run = promisify(execFile);
 const unfinished = '.copying-';
 
 /**
- * Makes a copy of a workspace, with what snapshots leave out, and lets it share the original's snapshots; the caller then
- * brings it to the one it wants. A folder that is there already is taken as an earlier try. Returns its path, free of links.
+ * Copies a workspace, including what snapshots leave out, and lets the copy share the original's snapshots; the caller
+ * then restores the one it wants. An existing folder is taken for an earlier attempt. Returns the copy's path, free of
+ * links.
  */
 export async function copyWorkspace(
   snapshotsDir: string,
@@ -22,7 +23,7 @@ export async function copyWorkspace(
   if (!existsSync(copy) || readdirSync(copy).length === 0) {
     removeUnfinished(copy);
     const temp = mkdtempSync(`${copy}${unfinished}`);
-    // A reflink where the file system has them: a copy that costs next to nothing.
+    // Uses reflinks where the file system supports them, which cost almost nothing.
     if (existsSync(original))
       await run('cp', ['-a', '--reflink=auto', `${original}/.`, temp], {
         env: { ...process.env, LC_ALL: 'C' },
@@ -38,7 +39,7 @@ export async function copyWorkspace(
 
 const maxSaid = 64 * 1024 * 1024;
 
-/** A file that cannot be read or is out of reach does not keep the rest from being copied; a full disk does. */
+/** An unreadable or unreachable file does not stop the copy; a full disk does. */
 function passOver(error: unknown): void {
   const { code, stderr = '' } = error as { readonly code?: unknown; readonly stderr?: string };
   const lines = stderr.split('\n').filter((line) => line !== '');
@@ -48,7 +49,7 @@ function passOver(error: unknown): void {
 const passable =
   /: (?:Permission denied|Operation not permitted|File name too long|No such file or directory|Too many levels of symbolic links|Input\/output error|Stale file handle|No such device or address)$/;
 
-/** What a worker that was killed left half copied. Its `cp` may still be at work: each try has a folder of its own. */
+/** Removes half-made copies of a killed worker. Its `cp` may still be running: each attempt has its own folder. */
 function removeUnfinished(copy: string): void {
   const [folder, prefix] = [dirname(copy), `${basename(copy)}${unfinished}`];
   for (const name of readdirSync(folder))

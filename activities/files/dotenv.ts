@@ -5,10 +5,10 @@ import { pickSecrets } from '../../policies/secrets/values.ts';
 import type { SecretValue } from '../../policies/secrets/values.ts';
 
 const largestBytes = 262_144;
-// Not blocking: opening a pipe would wait for its writer for ever.
+// Non-blocking: opening a FIFO would wait forever for a writer.
 const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Reads the `.env` files at the top of workspaces for their secrets; each file again only when it has changed. */
+/** Reads the secrets in `.env` files at the top of workspaces; rereads a file only when it changed. */
 export function createDotenvReader(): (root: string) => readonly SecretValue[] {
   const seen = new Map<string, string>();
   const read = (file: string): readonly SecretValue[] => {

@@ -12,7 +12,9 @@ export type { Change } from './regular.ts';
 
 export type PathOperation = 'read' | 'write' | 'delete' | 'list';
 
-/** Judges the path an operation really leads to, after links and before anything is opened. Throws to refuse. */
+/**
+ * Judges the path an operation really leads to, after resolving links and before opening anything. Throws to refuse.
+ */
 export type Authorize = (operation: PathOperation, path: string) => void;
 
 export interface FileOptions {
@@ -21,7 +23,7 @@ export interface FileOptions {
   readonly authorize: Authorize;
 }
 
-/** Asked right before an existing file is changed, with what it holds. Throws to refuse. */
+/** Called with a file's content right before it is changed. Throws to refuse. */
 export type CheckVersion = (
   path: string,
   old: Pick<OldFile, 'sha256' | 'bytes'>,
@@ -33,19 +35,19 @@ export interface ChangeOptions extends FileOptions {
 }
 
 export interface ReadOptions extends FileOptions {
-  /** Told of the whole file's version. */
+  /** Receives the hash of the whole file. */
   readonly seen?: (path: string, sha256: string) => void;
   /** From 1. */
   readonly startLine?: number;
-  /** Inclusive; beyond the end means up to the end. */
+  /** Inclusive; may lie beyond the end. */
   readonly endLine?: number;
-  /** A link that is the last name is refused rather than followed. */
+  /** Refuses a link as the last name instead of following it. */
   readonly keepLink?: true;
-  /** Applied to the whole text before lines are taken from it. */
+  /** Applied to the whole text before lines are cut from it. */
   readonly mask?: (text: string) => string;
 }
 
-/** Text of a file; a NUL byte makes it binary. `lossy`: bytes that are not UTF-8 became U+FFFD. */
+/** Decodes text; a NUL byte makes a file binary. `lossy`: invalid UTF-8 became U+FFFD. */
 function toText(bytes: Buffer, path: string): { text: string; lossy: boolean } {
   if (bytes.includes(0)) {
     const wide = bytes[0] === 0xff && bytes[1] === 0xfe ? ' It looks like UTF-16.' : '';
@@ -55,7 +57,10 @@ function toText(bytes: Buffer, path: string): { text: string; lossy: boolean } {
   return { text: bytes.toString('utf8'), lossy: !isUtf8(bytes) };
 }
 
-/** A text file or some of its lines. A note in front says which lines, or that bytes are not UTF-8. @throws PathRefused */
+/**
+ * Reads a text file or a range of its lines. A leading note gives the range, or says that bytes are not UTF-8. @throws
+ * PathRefused
+ */
 export function readText(root: string, path: string, options: ReadOptions): string {
   const { startLine = 1, endLine, authorize, maxBytes, seen, mask = (text) => text } = options;
   const mode = options.keepLink === true ? ({ keepLink: true } as const) : false;
@@ -79,7 +84,7 @@ export function readText(root: string, path: string, options: ReadOptions): stri
   });
 }
 
-/** sha256 of a file of any size, or null when there is none: what a crash-safe caller notes before it changes something. */
+/** sha256 of a file of any size; null if there is none. Crash-safe callers record it before they change something. */
 export function hashFile(
   root: string,
   path: string,
@@ -94,8 +99,8 @@ export function hashFile(
 }
 
 /**
- * Writes a whole file, making its folders; at any moment the file is the old or the new one. A link that is the last name is
- * followed inside the workspace, refused when it leads out. Keeps the permissions of the file it replaces. @throws PathRefused
+ * Writes a whole file, creating its folders, atomically. A link as the last name is followed inside the workspace and
+ * refused if it leads out. Keeps the permissions of the file it replaces. @throws PathRefused
  */
 export function writeText(
   root: string,
@@ -122,7 +127,7 @@ const tooLarge = (path: string, bytes: number, maxBytes: number): PathRefused =>
 
 const mismatch = (reason: string): PathRefused => new PathRefused('mismatch', reason);
 
-/** Replaces an exact piece of text. @throws PathRefused `mismatch` with what to look at when it is not there exactly once. */
+/** Replaces an exact piece of text. @throws PathRefused `mismatch`, with hints, unless it occurs exactly once. */
 export function editText(
   root: string,
   path: string,
@@ -161,7 +166,7 @@ export function editText(
   });
 }
 
-/** Removes one file of any size; a link is removed itself, never what it points to. @throws PathRefused */
+/** Removes one file of any size; a link itself, never its target. @throws PathRefused */
 export function deleteFile(
   root: string,
   path: string,

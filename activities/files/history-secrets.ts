@@ -6,20 +6,20 @@ import type { SecretValue } from '../../policies/secrets/values.ts';
 import { createGit, openRepository } from '../snapshots/git.ts';
 import type { View } from '../snapshots/git.ts';
 
-/** Files of variables whose values are secret; those that show what to write are not. */
+/** Env files with secret values, not the examples and templates. */
 const dotenv = /^\.env(?:rc|\.(?!example$|sample$|template$|dist$|defaults?$).+)?$/;
 const largestFile = 262_144;
 const maxFiles = 2_000;
 const maxTreeBytes = 67_108_864;
-/** Of the indexes of packs: about a million objects. Larger repositories are left to what shows by its form. */
+/** Total size of pack indexes, about a million objects. For larger repositories, redaction by form has to do. */
 const maxIndexBytes = 33_554_432;
 
 const git = createGit('history');
 
 /**
- * Reads the secrets of every `.env` file that git holds in a workspace, in whatever commit, stash or lost object: any of them
- * can be printed. Only the object folder is read, through a repository of ours, so that no setting of theirs has a say; again
- * only when something was added to it.
+ * Reads the secrets of every `.env` file in a workspace's git history (any commit, stash or dangling object), because a
+ * command can print any of them. Uses only the object folder, through our own repository, so that none of the
+ * workspace's git settings apply. Rereads only after objects were added.
  */
 export function createHistoryReader(
   repository: string,
@@ -52,7 +52,7 @@ export function createHistoryReader(
   };
 }
 
-/** Changes with each object that is added; undefined for what is no object folder, or too large. */
+/** Changes with every object added; undefined if it is not an object folder, or too large. */
 function toStamp(objects: string): string | undefined {
   if (!lstatSync(objects).isDirectory()) return undefined;
   const folders = readdirSync(objects).filter((name) => /^(?:[0-9a-f]{2}|pack)$/.test(name));
@@ -102,7 +102,7 @@ const toLines = (ids: readonly string[]): string => ids.map((id) => `${id}\n`).j
 
 interface GitObject {
   readonly id: string;
-  /** One character a byte. */
+  /** One character per byte. */
   readonly content: string;
 }
 
@@ -114,7 +114,7 @@ async function readObjects(view: View, ids: readonly string[]): Promise<GitObjec
     const end = read.indexOf('\n', at);
     const [id = '', , size] = read.slice(at, end).split(' ');
     const length = Number(size);
-    // An object that is missing has a line and nothing behind it.
+    // A missing object's line has no content after it.
     if (!Number.isSafeInteger(length)) at = end + 1;
     else {
       objects.push({ id, content: read.slice(end + 1, end + 1 + length) });
@@ -125,7 +125,7 @@ async function readObjects(view: View, ids: readonly string[]): Promise<GitObjec
   return objects;
 }
 
-/** Ids of the files of variables in a tree: `mode name`, a NUL, and the bytes of the id, again and again. */
+/** Ids of the env files in a tree object, which repeats `mode name`, NUL, id bytes. */
 function findFiles(tree: string, idBytes: number): string[] {
   const found: string[] = [];
   for (let at = 0; at < tree.length;) {

@@ -8,8 +8,8 @@ const maxBytes = 32_768;
 const file = 'AGENTS.md';
 
 /**
- * What the owner of a folder wrote for agents, or why it does not count: it is taken from a regular file at its own place and
- * from nothing a link leads to. Empty where there is none.
+ * The instructions a folder's owner wrote for agents, or why they do not count: only a regular file in its own place,
+ * never one a link leads to. Empty if there are none.
  */
 export function readInstructions(root: string, authorize: Authorize): string {
   if (lstatSync(join(root, file), { throwIfNoEntry: false })?.isSymbolicLink() === true)

@@ -16,21 +16,21 @@ import { toWorkspaceName } from '../snapshots/snapshots.ts';
 import { markName } from '../snapshots/git.ts';
 import { killMarked } from '../sandbox/strays.ts';
 
-/** Who may change a workspace: one run, by one process at a time. */
+/** The right to change a workspace: one run, through one process at a time. */
 export interface Lease {
   readonly workspace: string;
   readonly run: string;
-  /** Grows whenever another process takes over; whoever has an older one may not commit any more. */
+  /** Grows on every takeover; holders of an older epoch may not commit. */
   readonly epoch: number;
-  /** In the environment of every process started under this lease. */
+  /** Set in the environment of every process started under this lease. */
   readonly mark: string;
-  /** Process that holds it: pid, boot, start time. Absent while the run has not changed anything. */
+  /** The process holding it: pid, boot, start time. Absent until the run changes something. */
   readonly owner?: string;
 }
 
-/** The lease a call works under. */
+/** The lease a tool call works under. */
 export interface HeldLease extends Pick<Lease, 'mark'> {
-  /** To be called right before each effect: a worker that slept may have lost its place. @throws LeaseLost */
+  /** Call right before each effect: a suspended worker may have lost the lease. @throws LeaseLost */
   check(): void;
 }
 
@@ -45,7 +45,7 @@ export class WorkspaceBusy extends Error {
   }
 }
 
-/** Another process took the lease over while this one was at work; what was done is not committed. */
+/** Another process took over the lease meanwhile; the work is not committed. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
 
@@ -55,27 +55,27 @@ export class LeaseLost extends Error {
 }
 
 export interface Leases {
-  /** Gives a run its workspace. @throws WorkspaceBusy while a run that `isOpen` has it or one that overlaps. */
+  /** Gives a run its workspace. @throws WorkspaceBusy while an open run has it or one that overlaps. */
   claim(workspace: string, run: string, isOpen: (run: string) => Promise<boolean>): Promise<void>;
   /**
-   * Makes this process the one that changes the workspace. Ends what a process before it left running, and waits until it is
-   * gone. Costs a read while nothing changed.
+   * Makes this process the workspace's holder: kills what the previous holder left running and waits until it is gone.
+   * Costs one read if nothing changed.
    */
   hold(workspace: string, run: string): Promise<Lease>;
-  /** Whether the lease still is the one given; another process may take it right after. @throws LeaseLost */
+  /** Checks that the lease is still current; another process may take it right after. @throws LeaseLost */
   check(lease: Lease): void;
-  /** Runs `commit` only while the lease is the one given; no other process can take it in between. @throws LeaseLost */
+  /** Runs `commit` only while the lease is current; no process can take it over in between. @throws LeaseLost */
   guard<T>(lease: Lease, commit: () => T): Promise<T>;
-  /** Gives up the run's leases. */
+  /** Releases the run's leases. */
   release(run: string): Promise<void>;
-  /** The same for a run that was ended from outside: ends the processes it has left, too. */
+  /** As `release`, for a run ended from outside: also kills the processes it left. */
   end(run: string): Promise<void>;
-  /** Ends what processes that are gone left running. Returns how many leases they held. */
+  /** Kills what dead holders left running. Returns the number of their leases. */
   sweep(): Promise<number>;
   list(): Lease[];
   /**
-   * Runs `work` unless a lease is in the way; nobody can take one meanwhile. `isHeld` tells whether its process lives. Returns
-   * whether it ran.
+   * Runs `work` unless a lease conflicts; none can be taken meanwhile. `isHeld` tells whether its process lives.
+   * Returns whether it ran.
    */
   whileFree(
     isInTheWay: (lease: Lease, isHeld: boolean) => boolean,
@@ -85,7 +85,7 @@ export interface Leases {
 
 const lockPatienceMs = 30_000;
 
-/** Leases as small files in `root`, one a workspace. */
+/** Leases as small files in `root`, one per workspace. */
 export function createLeases(root: string): Leases {
   const fileOf = (workspace: string): string => join(root, `${toWorkspaceName(workspace)}.json`);
 
@@ -112,7 +112,7 @@ export function createLeases(root: string): Leases {
     if (now?.epoch !== lease.epoch || now.run !== lease.run) throw new LeaseLost(lease.workspace);
   };
 
-  /** Leases of other runs in the way, none of them open. @throws WorkspaceBusy */
+  /** Conflicting leases of other, finished runs. @throws WorkspaceBusy if one is open. */
   const findOver = async (
     workspace: string,
     run: string,
@@ -129,7 +129,7 @@ export function createLeases(root: string): Leases {
     list,
     check,
     async claim(workspace, run, isOpen) {
-      // Asked before the lock is taken, which others wait for; a lease may come while that goes on, so asked again.
+      // Checked before taking the lock, so as not to keep others waiting, and again under it.
       await findOver(workspace, run, isOpen);
       await locked(async () => {
         for (const other of await findOver(workspace, run, isOpen)) {
@@ -171,7 +171,7 @@ export function createLeases(root: string): Leases {
       locked(async () => {
         for (const lease of list()) {
           if (lease.run !== run) continue;
-          // Without its lease the worker that is still at it cannot commit.
+          // Without its lease, the worker still running cannot commit.
           rmSync(fileOf(lease.workspace), { force: true });
           await killMarked(markName, lease.mark);
         }
@@ -199,7 +199,7 @@ function read(file: string): Lease | undefined {
   }
 }
 
-/** What a person does by hand, such as an undo, is no run that Temporal would know: it lasts as long as its process. */
+/** Work done by hand, such as an undo, is unknown to Temporal and lasts as long as its process. */
 export const byHand = 'by-hand-';
 
 const isTaken = async (

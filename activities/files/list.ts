@@ -3,18 +3,18 @@ import type { Authorize } from './files.ts';
 import { PathRefused, inside, walk } from './walk.ts';
 
 export interface ListOptions {
-  /** Levels below the folder, from 1. */
+  /** Levels below the folder, at least 1. */
   readonly depth: number;
   readonly maxEntries: number;
   readonly authorize: Authorize;
 }
 
-/** Named but not entered: their content is not the person's. */
+/** Listed but not entered: the person did not write their content. */
 const closedFolders = new Set(['.git', 'node_modules', '.venv', '__pycache__']);
 
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** A folder as a tree: two spaces a level, folders end in `/`, files with their size in bytes. */
+/** A folder as a tree: two spaces per level, folders end in `/`, files show their size in bytes. */
 export function listFiles(
   root: string,
   path: string,
@@ -63,7 +63,7 @@ export function listFiles(
   });
 }
 
-/** What went away meanwhile, or has a name that is no text, is named all the same. */
+/** Entries that vanished or have undecodable names are listed anyway. */
 function toSize(file: string): string {
   try {
     return String(lstatSync(file).size);
@@ -72,14 +72,14 @@ function toSize(file: string): string {
   }
 }
 
-/** A name may hold line breaks and terminal codes; a listing has one name a line. */
+/** Names may contain line breaks and terminal codes; a listing has one name per line. */
 const toOneLine = (name: string): string =>
   name.replaceAll(
     /\p{Cc}/gu,
     (char) => `\\x${(char.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`,
   );
 
-/** A folder that went away or may not be read is still named. */
+/** A folder that vanished or is unreadable is still listed. */
 function enterQuietly(
   at: string,
   level: number,

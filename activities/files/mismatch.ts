@@ -1,4 +1,4 @@
-/** Lines, from 1, in which a piece of text begins; at most 20. */
+/** Lines, from 1, where a text begins; at most 20. */
 export function linesOf(text: string, piece: string): number[] {
   const lines: number[] = [];
   let at = text.indexOf(piece);
@@ -11,7 +11,7 @@ export function linesOf(text: string, piece: string): number[] {
 
 const squeeze = (line: string): string => line.replaceAll(/\s+/g, ' ').trim();
 
-/** Says where the text nearly is: models mostly get white space wrong, or remember a line as it was. */
+/** Says where the text nearly matches: models mostly get white space wrong, or recall an older version of a line. */
 export function describeMissing(text: string, piece: string, path: string): string {
   const head = `The text to replace is not in ${path}.`;
   if (text.includes(piece.replaceAll('\n', '\r\n')))
@@ -27,7 +27,7 @@ export function describeMissing(text: string, piece: string, path: string): stri
 const maxCompared = 20_000;
 const leastAlike = 0.6;
 
-/** Up to three lines: those that hold the wanted one but for white space, else those most like it. */
+/** Up to three lines: those that match except for white space, else the most similar. */
 function findNear(lines: readonly string[], wanted: string): number[] {
   const squeezed = lines.slice(0, maxCompared).map(squeeze);
   const holding = squeezed.flatMap((line, index) => (line.includes(wanted) ? [index] : []));
@@ -44,7 +44,7 @@ function findNear(lines: readonly string[], wanted: string): number[] {
 const toPairs = (line: string): Set<string> =>
   new Set(Array.from({ length: line.length - 1 }, (_, at) => line.slice(at, at + 2)));
 
-/** Share of letter pairs two lines have in common, from 0 to 1. */
+/** Share of letter pairs two lines have in common, 0 to 1. */
 function compare(a: Set<string>, b: Set<string>): number {
   let common = 0;
   for (const pair of a) if (b.has(pair)) common += 1;

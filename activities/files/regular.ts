@@ -17,7 +17,7 @@ import { syncFolder } from '../../audit/record/sync-folder.ts';
 import { PathRefused, inside } from './walk.ts';
 import type { Place } from './walk.ts';
 
-/** What a changed file was and is: sha256 as hex, `null` where there was or is no file. */
+/** A file's content before and after: sha256 in hex, `null` if there is no file. */
 export interface Change {
   readonly path: string;
   readonly bytes: number;
@@ -25,7 +25,7 @@ export interface Change {
   readonly after: string | null;
 }
 
-/** A file as it was before a change. */
+/** A file before a change. */
 export interface OldFile {
   readonly sha256: string;
   readonly bytes: number;
@@ -35,11 +35,11 @@ export interface OldFile {
 export const sha256Of = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex');
 
-// Not blocking: opening a pipe would wait for its writer for ever.
+// Non-blocking: opening a FIFO would wait forever for a writer.
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const chunkBytes = 65_536;
 
-/** Opens a regular file and nothing else. @throws PathRefused `not-regular` */
+/** Opens regular files only. @throws PathRefused `not-regular` */
 function openRegular<T>(place: Place, use: (fd: number, stat: Stats) => T): T {
   const { parent, leaf, path } = place;
   const fd = openSync(inside(parent, leaf), readFlags);
@@ -59,7 +59,7 @@ export interface Content {
   readonly old: OldFile;
 }
 
-/** Whole content of a regular file. @throws PathRefused for anything else and for what is larger than `maxBytes`. */
+/** Whole content of a regular file. @throws PathRefused for anything else, or more than `maxBytes`. */
 export const readRegular = (place: Place, maxBytes: number): Content =>
   openRegular(place, (fd, stat) => {
     if (stat.size > maxBytes) {
@@ -79,7 +79,7 @@ export const readRegular = (place: Place, maxBytes: number): Content =>
     return { bytes, old: { sha256: sha256Of(bytes), bytes: length, stat } };
   });
 
-/** Hash of a file of any size, in constant memory; undefined when there is none. */
+/** Hash of a file of any size, in constant memory; undefined if there is none. */
 export function hashRegular(place: Place): OldFile | undefined {
   try {
     return openRegular(place, (fd, stat) => {
@@ -99,8 +99,8 @@ export function hashRegular(place: Place): OldFile | undefined {
 }
 
 /**
- * Puts a file in place in one step: temp file beside it, synced, renamed over it, folder synced. Permissions and owner of the
- * file it replaces stay. The temp name belongs to the leaf, so that doing it again after a crash clears what was left.
+ * Replaces a file atomically: temp file beside it, synced, renamed over it, folder synced. Keeps permissions and owner.
+ * The temp name derives from the leaf, so that a retry after a crash clears the leftovers.
  */
 export function replaceFile(place: Place, bytes: Buffer, old: OldFile | undefined): Change {
   const { parent, leaf, path } = place;
@@ -133,7 +133,7 @@ function keepOwner(fd: number, { uid, gid, mode }: Stats): void {
     try {
       fchownSync(fd, uid, gid);
     } catch {
-      // Only root may give files away; the content matters more than the owner.
+      // Only root may change owners; the content matters more.
     }
   }
   fchmodSync(fd, mode & 0o777);

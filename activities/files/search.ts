@@ -7,11 +7,11 @@ import { dirname } from 'node:path';
 export interface SearchOptions {
   /** Absolute, free of links. */
   readonly root: string;
-  /** Relative, judged and free of links. */
+  /** Relative, already judged and free of links. */
   readonly path: string;
   readonly pattern: string;
   readonly glob?: string;
-  /** Globs of files whose content may not be shown. */
+  /** Globs of files whose content must not be shown. */
   readonly hidden: readonly string[];
   readonly sandbox: Sandbox;
   readonly signal: AbortSignal;
@@ -23,7 +23,8 @@ const maxPerFile = 200;
 const maxColumns = 300;
 
 /**
- * One of the policy's patterns as ripgrep's: there `x/**` leaves out x itself, and a name without a slash is at any depth.
+ * Converts a policy pattern to ripgrep's: there `x/**` excludes x itself, and a name without a slash matches at any
+ * depth.
  */
 function toExclusions(pattern: string): string[] {
   const anchored = pattern.startsWith('**/') ? pattern : `/${pattern}`;
@@ -32,8 +33,8 @@ function toExclusions(pattern: string): string[] {
 }
 
 /**
- * Searches file contents with ripgrep: `path:line:text` lines. Ignored files are left out, links are not followed.
- * Runs in a sandbox where there is one. @throws PathRefused for a pattern ripgrep does not understand.
+ * Searches file contents with ripgrep: `path:line:text` lines. Skips ignored files, follows no links, and runs in a
+ * sandbox if available. @throws PathRefused for a pattern ripgrep rejects.
  */
 export async function searchFiles(options: SearchOptions): Promise<string> {
   const { root, path, pattern, glob, hidden, sandbox, signal } = options;
@@ -51,7 +52,7 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
     '--max-columns-preview',
     '--no-require-git',
     ...(glob === undefined ? [] : ['--glob', glob]),
-    // Last, and of the kind that ripgrep tries after every --glob: what is excluded cannot be asked for.
+    // Last, and of the kind ripgrep applies after every --glob: an exclusion cannot be overridden.
     ...['**/.git/**', ...hidden].flatMap(toExclusions),
     '--regexp',
     pattern,
@@ -71,7 +72,7 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
     ? [sandbox.program, ...toBubblewrapArguments(sandbox.files, view), '--', rgPath, ...args]
     : [rgPath, ...args];
   const [file = '', ...rest] = command;
-  // Read when first used: it costs a worker's start more than all of this room together.
+  // Loaded lazily: it takes longer to load than this whole folder.
   const { execa } = await import('execa');
   const result = await execa(file, rest, {
     cwd: root,
@@ -103,7 +104,7 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
   );
 }
 
-/** What ripgrep could not look into, when that is all it complains of. */
+/** What ripgrep could not read, if that is its only complaint. */
 function findUnread(stderr: string): string | undefined {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   const isOfSystem = lines.length > 0 && lines.every((line) => /\(os error \d+\)$/.test(line));

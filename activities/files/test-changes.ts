@@ -1,12 +1,12 @@
-/** Finds tests that a change weakens, in a unified diff. Pure. */
+/** Finds tests weakened by a unified diff. Pure. */
 
 export interface TestChange {
   readonly path: string;
-  /** What happened, as a sentence goes on: `tests/a.test.ts was deleted`. */
+  /** What happened, as a clause: `tests/a.test.ts was deleted`. */
   readonly what: string;
 }
 
-/** By the names that test runners look for. */
+/** By the names test runners look for. */
 export const isTestFile = (path: string): boolean =>
   /(?:^|\/)(?:tests?|__tests__|spec)\/|[._-](?:test|spec)\.\w+$|(?:^|\/)test_[^/]*\.py$|_test\.(?:go|py|rb)$|Tests?\.(?:java|kt|cs|php)$/.test(
     path,
@@ -70,5 +70,5 @@ function judge({ path, deleted, added, removed }: FileDiff): TestChange[] {
   ];
 }
 
-/** Every test that checks less after the change than before; a file that was only moved is none. */
+/** Every test that checks less than before; moved files do not count. */
 export const findWeakened = (diff: string): TestChange[] => splitDiff(diff).flatMap(judge);

@@ -1,4 +1,7 @@
-/** Which files a commit of the workspace's repository has: text in them is the operator's project, whatever else is not. */
+/**
+ * Which files are in a commit of the workspace's repository: their text belongs to the operator's project, anything
+ * else does not.
+ */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { inertEnvironment } from '../sandbox/git/environment.ts';
@@ -6,7 +9,7 @@ import { inertEnvironment } from '../sandbox/git/environment.ts';
 const run = promisify(execFile);
 const maxBytes = 268_435_456;
 
-/** Nothing of the repository's or the user's settings starts a program, and nothing is fetched, were it missing here. */
+/** No setting of the repository or user may start a program, and nothing may be fetched. */
 const settings = ['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'safe.directory=*'];
 
 async function askGit(root: string, args: readonly string[]): Promise<Buffer> {
@@ -25,7 +28,7 @@ async function askGit(root: string, args: readonly string[]): Promise<Buffer> {
   return stdout;
 }
 
-/** Id of the commit that is checked out; undefined in a folder without git, or without a commit. */
+/** Id of the checked-out commit; undefined without git or commits. */
 export async function readHead(root: string): Promise<string | undefined> {
   try {
     const id = (await askGit(root, ['rev-parse', '--verify', '--quiet', 'HEAD'])).toString().trim();
@@ -38,7 +41,7 @@ export async function readHead(root: string): Promise<string | undefined> {
 const known = new Map<string, Promise<ReadonlySet<string>>>();
 const maxKnown = 8;
 
-/** Paths below `root` of all files of a commit, and of the folders above them. Empty when git cannot tell. */
+/** Paths below `root` of a commit's files and their parent folders. Empty if git fails. */
 export function listTracked(root: string, head: string): Promise<ReadonlySet<string>> {
   const key = `${root}\0${head}`;
   const found = known.get(key) ?? readTracked(root, head);
@@ -54,7 +57,7 @@ export function listTracked(root: string, head: string): Promise<ReadonlySet<str
 async function readTracked(root: string, head: string): Promise<ReadonlySet<string>> {
   const paths = new Set<string>(['.']);
   try {
-    // Submodules are listed as themselves: what is in them is not in this commit.
+    // Submodules are listed as entries; their content is not in this commit.
     const listed = (await askGit(root, ['ls-tree', '-r', '-z', head])).toString('utf8');
     for (const entry of listed.split('\0')) {
       const [mode, path] = [entry.slice(0, 6), entry.slice(entry.indexOf('\t') + 1)];
@@ -62,7 +65,7 @@ async function readTracked(root: string, head: string): Promise<ReadonlySet<stri
       for (let at = path; at !== '.' && !paths.has(at); at = parentOf(at)) paths.add(at);
     }
   } catch {
-    // Nothing is known to be tracked then.
+    // Then nothing counts as tracked.
   }
   return paths;
 }

@@ -12,7 +12,7 @@ export type RefusalCode =
   | 'full'
   | 'policy';
 
-/** A path or file this tool does not touch; the message is for the model. */
+/** A path or file this tool refuses to touch; the message is for the model. */
 export class PathRefused extends Error {
   override readonly name = 'PathRefused';
   readonly code: RefusalCode;
@@ -23,34 +23,34 @@ export class PathRefused extends Error {
   }
 }
 
-/** Where a path really leads: an open parent folder and a name in it that is no link. */
+/** Where a path really leads: an open parent folder and a name in it that is not a link. */
 export interface Place {
   /** Descriptor of the parent folder (`O_PATH`). */
   readonly parent: number;
-  /** Name in the parent; `.` when the path is a folder the walk has entered, such as the root itself. */
+  /** Name in the parent; `.` if the path is a folder the walk entered, such as the root. */
   readonly leaf: string;
-  /** After links, relative to the root; `.` for the root itself. */
+  /** With links resolved, relative to the root; `.` for the root itself. */
   readonly path: string;
 }
 
 export interface WalkMode {
-  /** Makes missing folders. Called with the final path before the first one is made; throws to refuse. */
+  /** Creates missing folders. Called with the final path before the first is created; throws to refuse. */
   readonly create?: (path: string) => void;
-  /** Stops at a link that is the last name, for what is done to the link itself. */
+  /** Stops at a link as the last name, for operations on the link itself. */
   readonly keepLink?: true;
 }
 
-/** `O_PATH` (open(2)): names a file without opening it. Not in Node's constants; the same on x64 and arm64. */
+/** `O_PATH` (open(2)): references a file without opening it. Not in Node's constants; the same on x64 and arm64. */
 const oPath = 0o10000000;
 const folderFlags = oPath | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const maxLinks = 40;
 
-/** Address of a name inside an open folder: the kernel resolves nothing but this one name. */
+/** Path of a name inside an open folder: the kernel resolves only this one name. */
 export const inside = (parent: number, leaf: string): string => `/proc/self/fd/${parent}/${leaf}`;
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
-/** Components of a path below `root`; `..` is resolved by name. @throws PathRefused */
+/** Components of a path below `root`; `..` is resolved lexically. @throws PathRefused */
 export function toNames(root: string, path: string): string[] {
   if (typeof path !== 'string')
     throw new PathRefused('invalid', `A path is text, got ${typeof path}.`);
@@ -83,11 +83,10 @@ const outside = (path: string): PathRefused =>
   );
 
 /**
- * Goes to `path` one component at a time, each opened inside the folder before it without following links; links are read
- * and walked by us and may not lead out. There is no moment between check and use, so nothing can be swapped in between.
- * `root` is absolute and itself free of links. Every descriptor is closed when `use` returns. Linux only: it needs
- * `/proc/self/fd`.
- * @throws PathRefused, or the system's error where there is no better word for it.
+ * Walks `path` one component at a time, opening each inside the previous folder without following links; links are read
+ * and resolved here and may not lead out. There is no gap between check and use in which to swap anything. `root` is
+ * absolute and free of links. Closes every descriptor when `use` returns. Linux only: needs `/proc/self/fd`. @throws
+ * PathRefused, or the system's error if nothing fits better.
  */
 export function walk<T>(
   root: string,
@@ -112,7 +111,7 @@ export function walk<T>(
     if (links > maxLinks)
       throw new PathRefused('too-many-links', `${path} goes through more than ${maxLinks} links.`);
     if (target.startsWith('/')) {
-      // Absolute targets are fine as long as they lead back in.
+      // Absolute targets are fine if they lead back inside.
       const names = toNames(root, target);
       while (open.length > 1) closeSync((open.pop() as { fd: number }).fd);
       todo.push(...names.toReversed());
@@ -121,7 +120,7 @@ export function walk<T>(
       todo.push(...names.toReversed());
     }
   };
-  /** Judged once, for the file the folders are made for: what is missing holds no links. */
+  /** Judged once, for the final file: missing folders contain no links. */
   const makeFolder = (at: string, name: string): void => {
     if (!made) create?.(toPath(name, ...todo.toReversed()));
     made = true;
@@ -150,7 +149,7 @@ export function walk<T>(
       if (create !== undefined && !todo.includes('..') && isMissing(at)) makeFolder(at, name);
       open.push({ name, fd: openSync(at, folderFlags) });
     }
-    // The path was the root, or a link to a folder above what it named.
+    // The path was the root, or a link to an ancestor.
     return use({ parent: top().fd, leaf: '.', path: toPath() });
   } catch (error) {
     throw toReadable(error, path);
@@ -188,7 +187,7 @@ function readLink(at: string): string | undefined {
   }
 }
 
-/** The system's errors name `/proc/self/fd/…`; the model must see its own path. */
+/** System errors name `/proc/self/fd/…`; the model must see its own path. */
 export function toReadable(error: unknown, path: string): unknown {
   if (error instanceof PathRefused) return error;
   switch (codeOf(error) ?? '') {

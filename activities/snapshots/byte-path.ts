@@ -1,4 +1,4 @@
-/** A path inside a folder, one character a byte: file names need not be text. */
+/** A path inside a folder, one character per byte: file names need not be valid text. */
 export type BytePath = string;
 
 /** The path for the file system. */

@@ -18,11 +18,11 @@ import type { Stamp } from './stamp.ts';
 
 export interface Captured {
   readonly tree: string;
-  /** Paths that are there and not in the snapshot, for people. */
+  /** Existing paths missing from the snapshot, for people. */
   readonly uncovered: readonly string[];
 }
 
-/** Snapshot of the whole workspace. Its objects are durable when it resolves. */
+/** Takes a snapshot of the whole workspace. Its objects are durable when it resolves. */
 export async function captureWorkspace(shadow: Shadow): Promise<Captured> {
   const uncovered: string[] = [];
   const tree = await captureRepository(shadow, '', uncovered);
@@ -57,10 +57,10 @@ async function captureRepository(
   });
 }
 
-/** Up to here, a look at every file from this process takes less time than the start of one git. */
+/** Up to this many files, checking each in this process beats starting one git. */
 const maxStamped = 300;
 
-/** Without what repositories in the folder keep for themselves. */
+/** Excludes what repositories in the folder store internally. */
 const filesCoverage: Coverage = {
   ...workspaceCoverage,
   isExcluded: (path) => /(?:^|\/)\.git$/.test(path) || workspaceCoverage.isExcluded(path),
@@ -83,7 +83,7 @@ async function scanFiles(
 const toMemory = (stamp: Stamp | undefined): { readonly stamp?: string } =>
   stamp?.settled === true ? { stamp: stamp.hash } : {};
 
-/** git itself takes no larger file for one that says where the git folder is. */
+/** git rejects larger `.git` files too. */
 const maxPointerBytes = 1024 * 1024;
 
 function isOpen(folder: string): boolean {
@@ -96,7 +96,7 @@ function isOpen(folder: string): boolean {
 }
 
 interface GitPart extends Pick<Parts, 'git' | 'pointer'> {
-  /** `.git` where it is something that cannot be covered. */
+  /** `.git` entries that cannot be covered. */
   readonly left: readonly BytePath[];
 }
 

@@ -14,7 +14,7 @@ export interface Change {
 
 const kinds: Readonly<Record<string, Change['kind']>> = { A: 'added', D: 'deleted' };
 
-/** What became of each file between two trees of files. */
+/** What happened to each file between two trees. */
 export async function compareTrees(
   { git }: Shadow,
   view: View,
@@ -29,7 +29,7 @@ export async function compareTrees(
   );
 }
 
-/** A view for comparing stored trees: not the workspace itself, which may be gone. */
+/** A view for comparing stored trees without the workspace, which may be gone. */
 export const toStoredView = (shadow: Shadow): View => ({
   ...toView(shadow, '', 'files'),
   folder: shadow.repository,
@@ -41,7 +41,7 @@ type IsSame = (
   other: string | undefined,
 ) => Promise<boolean>;
 
-/** Whether two snapshots are the same but for what is there and not in them; `isSameGit` compares their git folders. */
+/** Whether two snapshots are equal apart from uncovered paths; `isSameGit` compares their git folders. */
 export const sameWith = (isSameGit: IsSame): IsSame =>
   async function isSame(shadow, one, other) {
     if (one === other) return true;
@@ -55,17 +55,17 @@ export const sameWith = (isSameGit: IsSame): IsSame =>
     return true;
   };
 
-/** Whether two snapshots differ in nothing but what is there and not in them. */
+/** Whether two snapshots are equal apart from uncovered paths. */
 export const isSameBut: IsSame = sameWith((shadow, one, other) => isSameBut(shadow, one, other));
 
 export interface Difference {
   /** Relative to the workspace; a whole repository by its folder. */
   readonly path: BytePath;
-  /** It is in the second snapshot only. */
+  /** Only in the second snapshot. */
   readonly isExtra: boolean;
 }
 
-/** Paths in which two snapshots differ, git folders and empty folders included. */
+/** Paths in which two snapshots differ, including git folders and empty folders. */
 export async function findDifferences(
   shadow: Shadow,
   one: string | undefined,

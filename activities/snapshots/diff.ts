@@ -1,4 +1,4 @@
-/** A unified diff as a reader wants it: what people wrote first, then tests, then what tools wrote. */
+/** Unified diffs in reading order: sources first, then tests, then generated files. */
 import { isTestFile } from '../files/test-changes.ts';
 import { toStoredView } from './compare.ts';
 import { splitNul } from './git.ts';
@@ -8,13 +8,13 @@ import type { Shadow } from './shadow.ts';
 const generated =
   /(?:^|\/)(?:package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|go\.(?:sum|work\.sum)|gradle\.lockfile|packages\.lock\.json|[\w.-]+\.lock)$|\.(?:min\.(?:js|css)|map|snap|pb\.go|g\.dart)$|_pb2(?:_grpc)?\.pyi?$|\.generated\.\w+$|(?:^|\/)(?:dist|build|out|vendor|generated|__generated__|__snapshots__|coverage)\//;
 
-/** 0 source, 1 tests, 2 written by tools. Pure. */
+/** 0 source, 1 test, 2 generated. Pure. */
 export const rankPath = (path: string): number =>
   generated.test(path) ? 2 : isTestFile(path) ? 1 : 0;
 
 const options = ['--no-ext-diff', '--no-textconv', '--no-color', '-M'];
 
-/** The diff of two trees of files without the paths in `without`. As bytes: one character each. */
+/** The diff of two trees, except the paths in `without`. Bytes: one character each. */
 export async function renderTrees(
   shadow: Shadow,
   before: string,
@@ -29,7 +29,7 @@ export async function renderTrees(
   return orderDiff(text, toNames(splitNul(words)), without);
 }
 
-/** The path of each part of a diff: a file that became a link, or the other way, has two. Pure. */
+/** The path of each part of a diff: a file that became a link, or vice versa, has two. Pure. */
 export function toNames(words: readonly string[]): BytePath[] {
   const names: BytePath[] = [];
   for (let at = 0; at < words.length;) {
@@ -42,14 +42,14 @@ export function toNames(words: readonly string[]): BytePath[] {
   return names;
 }
 
-/** Pure. Every line of a diff but the first of a part begins with something else than `diff --git`. */
+/** Pure. Within a part, only the first line starts with `diff --git`. */
 export function orderDiff(
   text: string,
   names: readonly BytePath[],
   without: ReadonlySet<BytePath>,
 ): string {
   const parts = text.split(/^(?=diff --git )/m).filter((part) => part !== '');
-  // Not told apart: better all of it than the wrong half.
+  // Cannot tell the parts apart: leave the diff in git's order.
   if (parts.length !== names.length) return text;
   return parts
     .map((part, index) => ({ part, path: names[index] ?? '' }))

@@ -1,4 +1,7 @@
-/** What differs between two snapshots, file by file, found and put back without a process: only trees that differ are read. */
+/**
+ * Finds and reverts differences between two snapshots, file by file and without starting git: only differing trees are
+ * read.
+ */
 import type { BytePath } from './byte-path.ts';
 import { replaceIn } from './entries.ts';
 import { takeModes } from './modes.ts';
@@ -7,11 +10,11 @@ import type { Objects, TreeEntry } from './objects.ts';
 import { addParts, noParts, readParts } from './parts.ts';
 import type { Parts } from './parts.ts';
 
-/** A file, program or link as a snapshot has it. */
+/** A file, program or link in a snapshot. */
 export type FileEntry = Pick<TreeEntry, 'mode' | 'id'>;
 
 export interface Difference {
-  /** Relative to the workspace, through the repositories inside it. */
+  /** Relative to the workspace, across nested repositories. */
   readonly path: BytePath;
   readonly before?: FileEntry;
   readonly after?: FileEntry;
@@ -20,7 +23,7 @@ export interface Difference {
 type Side = 'before' | 'after';
 type Found = Map<BytePath, { before?: FileEntry; after?: FileEntry }>;
 
-/** Sorted by path. A file that only changed the repository it belongs to is the same. */
+/** Sorted by path. A file that merely moved between repositories counts as unchanged. */
 export async function findDifferences(
   objects: Objects,
   before: string,
@@ -85,7 +88,7 @@ async function compareFolders(
   }
 }
 
-/** A file of a snapshot; undefined where there is none, or a folder. */
+/** A file in a snapshot; undefined for a folder or nothing. */
 export async function findFile(
   objects: Objects,
   tree: string,
@@ -106,7 +109,7 @@ export async function findFile(
 
 const cut = (path: BytePath, folder: BytePath): BytePath => path.slice(folder.length + 1);
 
-/** The snapshot with these files as they were in another, before; its objects are written by the next flush. */
+/** The snapshot with these files as they were in `before`; the next flush writes its objects. */
 export async function putBack(
   objects: Objects,
   [tree, before]: readonly [tree: string, before: string | undefined],
@@ -124,7 +127,7 @@ export async function putBack(
     nested.set(inner, await putBack(objects, [below, old.nested.get(inner)], moved));
   }
   let files: string | undefined = parts.files;
-  // What is to go goes first: a file may have taken the place of a folder that comes back.
+  // Deletions first: a file may have replaced a folder that comes back.
   for (const { path, before: was } of rest.toSorted(
     (a, b) => Number(a.before !== undefined) - Number(b.before !== undefined),
   )) {

@@ -11,7 +11,7 @@ export function unlinkQuietly(file: Buffer): void {
   }
 }
 
-/** Removes a folder and those above it, up to the first that is not empty or is to stay. */
+/** Removes a folder and its parents, up to the first that is not empty or must stay. */
 export function removeFolders(root: string, from: BytePath, keep: ReadonlySet<BytePath>): void {
   for (let path = from; path !== '' && !keep.has(path); path = parentOf(path)) {
     try {

@@ -1,4 +1,4 @@
-/** Entries of a tree of files, put in and taken out in this process. */
+/** Reads and replaces entries of file trees in this process. */
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import type { Objects, TreeEntry } from './objects.ts';
@@ -6,7 +6,7 @@ import { emptyTree } from './objects.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 
-/** What is at a path; undefined when there is nothing, also where a folder on the way is a file now. */
+/** Stats a path; undefined if nothing is there, or a parent is a file now. */
 export function statPath(file: Buffer): Stats | undefined {
   try {
     return lstatSync(file, { throwIfNoEntry: false });
@@ -16,7 +16,7 @@ export function statPath(file: Buffer): Stats | undefined {
   }
 }
 
-/** The same, where not being able to tell is an answer. */
+/** As `statPath`, returning `unreachable` instead of throwing. */
 export function lookAt(file: Buffer): Stats | 'unreachable' | undefined {
   try {
     return statPath(file);
@@ -25,7 +25,7 @@ export function lookAt(file: Buffer): Stats | 'unreachable' | undefined {
   }
 }
 
-/** Bytes of what is at a path; 0 for nothing, and for what cannot be reached. */
+/** Size in bytes; 0 for nothing and for the unreachable. */
 export function sizeAt(file: Buffer): number {
   try {
     return statPath(file)?.size ?? 0;
@@ -34,7 +34,7 @@ export function sizeAt(file: Buffer): number {
   }
 }
 
-/** The entry of a file or link as it is on disk now; undefined for everything else. */
+/** The entry of a file or link as it is on disk; undefined for anything else. */
 export function readEntry(objects: Objects, root: string, path: BytePath): TreeEntry | undefined {
   const file = toFile(root, path);
   const name = path.slice(path.lastIndexOf('/') + 1);
@@ -46,7 +46,7 @@ export function readEntry(objects: Objects, root: string, path: BytePath): TreeE
   return { mode, name, id: objects.add('blob', readFileSync(file)) };
 }
 
-/** The tree with one entry put in or taken out; undefined when nothing is left in it. */
+/** The tree with one entry added or removed; undefined if it becomes empty. */
 export async function replaceIn(
   objects: Objects,
   tree: string | undefined,
@@ -65,7 +65,7 @@ export async function replaceIn(
   return all.length === 0 ? undefined : objects.addTree(all);
 }
 
-/** The entry at a path, if there is one. */
+/** The entry at a path, if any. */
 export async function findEntry(
   objects: Objects,
   tree: string | undefined,
@@ -77,11 +77,11 @@ export async function findEntry(
   return found.mode === '40000' ? await findEntry(objects, found.id, rest) : undefined;
 }
 
-/** Reading and hashing more than this here would hold up everything else in the process. */
+/** Reading and hashing more than this would block the process. */
 const maxPaths = 32;
 const maxBytes = 1024 * 1024;
 
-/** The tree with these paths as they are on disk now; undefined where that is better left to git: many or large files. */
+/** The tree with these paths as on disk; undefined if git should do it, because there are many or large files. */
 export async function overlay(
   objects: Objects,
   root: string,
@@ -92,7 +92,7 @@ export async function overlay(
   const sizes = paths.map((path) => sizeAt(toFile(root, path)));
   if (sizes.reduce((sum, size) => sum + size, 0) > maxBytes) return undefined;
   let result: string | undefined = tree;
-  // A folder in place of a file: the file goes before what is in the folder comes.
+  // When a folder replaces a file, the file must go before the folder's content comes.
   for (const path of paths.toSorted())
     result = await replaceIn(objects, result, path.split('/'), readEntry(objects, root, path));
   return result ?? emptyTree;

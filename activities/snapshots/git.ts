@@ -3,27 +3,27 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** One folder seen through one index of the shadow repository. */
+/** A folder seen through an index of the shadow repository. */
 export interface View {
   /** The shadow repository: bare, ours, outside every workspace. */
   readonly repository: string;
-  /** Name of the index file in it. */
+  /** Name of the index file. */
   readonly index: string;
   /** Absolute path of the folder. */
   readonly folder: string;
-  /** Where the objects are, if not in the repository. */
+  /** Object folder, if not the repository's own. */
   readonly objects?: string;
 }
 
-/** git could not do what was asked; the message is git's own. */
+/** A git command failed; the message is git's own. */
 export class GitError extends Error {
   override readonly name = 'GitError';
 }
 
-/** Oldest git with all the plumbing used here: `merge-tree --write-tree`. */
+/** Oldest git with everything used here: `merge-tree --write-tree`. */
 export const oldestGit = [2, 38] as const;
 
-/** Nothing of the user's or the system's settings, of the workspace's attributes, filters and hooks has a say in here. */
+/** Overrides all user and system settings; attributes, filters and hooks of the workspace do not apply. */
 const settings = `[core]
 	bare = true
 	autocrlf = false
@@ -52,12 +52,12 @@ const settings = `[core]
 	auto = false
 `;
 
-/** info/attributes beats every .gitattributes of the workspace. */
+/** info/attributes overrides every .gitattributes in the workspace. */
 const attributes = '* -text -filter -ident -eol -working-tree-encoding -crlf -export-subst\n';
 
 /**
- * Makes the shadow repository, or finds it there; indexes with this prefix that a killed git left locked are unlocked. The
- * caller holds the lease of their workspace, or gives no prefix.
+ * Creates or opens the shadow repository, unlocking indexes with this prefix that a killed git left locked. The caller
+ * holds their workspace's lease, or passes no prefix.
  */
 export function openRepository(repository: string, prefix: string | undefined): void {
   for (const folder of ['objects/info', 'objects/pack', 'refs/agent', 'info'])
@@ -65,14 +65,14 @@ export function openRepository(repository: string, prefix: string | undefined): 
   for (const name of readdirSync(repository))
     if (prefix !== undefined && name.startsWith(prefix) && name.endsWith('.lock'))
       rmSync(join(repository, name), { force: true });
-  // HEAD last: a folder without it is no repository yet.
+  // HEAD last: without it, the folder is not yet a repository.
   writeFileSync(join(repository, 'config'), settings, { mode: 0o600 });
   writeFileSync(join(repository, 'info/attributes'), attributes, { mode: 0o600 });
   if (!existsSync(join(repository, 'HEAD')))
     writeFileSync(join(repository, 'HEAD'), 'ref: refs/heads/none\n', { mode: 0o600 });
 }
 
-/** Environment variable every git process of ours has, so that a dead worker's can be found and ended. */
+/** Set in the environment of every git process we start, so that a dead worker's can be found and killed. */
 export const markName = 'DEV_AGENT_LEASE';
 
 function toEnvironment(
@@ -96,14 +96,14 @@ function toEnvironment(
   };
 }
 
-/** Runs git. Paths go in and out as bytes, so text is latin1: one character a byte. @throws GitError */
+/** Runs git. Paths go in and out as bytes, hence latin1: one character per byte. @throws GitError */
 export type Git = (
   view: View,
   args: readonly string[],
   options?: { readonly input?: string; readonly accept?: readonly number[] },
 ) => Promise<string>;
 
-/** `mark` names the lease under which git runs. `spawn` and not execa: bytes in, bytes out, and a start costs half. */
+/** `mark` names the lease git runs under. `spawn`, not execa: bytes in and out, and half the startup cost. */
 export const createGit =
   (mark: string): Git =>
   (view, args, { input, accept = [0] } = {}) =>
@@ -138,7 +138,7 @@ const run = promisify(execFile);
 
 let works: boolean | undefined;
 
-/** What keeps snapshots from working on this machine, if anything. A git that was good enough is not asked again. */
+/** Why snapshots cannot work on this machine, if so. Once git is good enough, it is not asked again. */
 export async function findGitProblem(): Promise<string | undefined> {
   if (works === true) return undefined;
   const needed = oldestGit.join('.');
@@ -156,6 +156,6 @@ export async function findGitProblem(): Promise<string | undefined> {
   }
 }
 
-/** NUL-separated output as a list. */
+/** Splits NUL-separated output. */
 export const splitNul = (text: string): string[] =>
   text === '' ? [] : text.slice(0, text.endsWith('\0') ? -1 : undefined).split('\0');

@@ -1,6 +1,6 @@
 /**
- * Which changes git ignores. The rules are those of the snapshot from before the change, `.gitignore` files and
- * `info/exclude`, so that nobody hides what they did by ignoring it; what git keeps track of is never ignored.
+ * Which changes git ignores. Uses the rules (`.gitignore`, `info/exclude`) from the snapshot before the change, so that
+ * nobody can hide work by ignoring it; tracked files are never ignored.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -14,7 +14,7 @@ import { addParts, noParts, readParts } from './parts.ts';
 import type { Parts } from './parts.ts';
 import type { Shadow } from './shadow.ts';
 
-/** In a folder that is no repository: left behind by tools, and nobody's work. */
+/** For a folder without git: what tools leave behind. */
 const usualRules = [
   '*.pyc',
   '*.pyo',
@@ -37,7 +37,7 @@ export interface SortedPaths {
   readonly ignored: readonly Change[];
 }
 
-/** What became of each file between two snapshots, in repositories inside as well; what git ignores apart. */
+/** What happened to each file between two snapshots, nested repositories included; ignored files separately. */
 export async function sortChanges(
   shadow: Shadow,
   before: string,
@@ -72,7 +72,7 @@ async function sortParts(shadow: Shadow, before: Parts, after: Parts): Promise<S
   return { changes, ignored };
 }
 
-/** `tree` with what git ignores, of all that changed since `base`, as it was there. Repositories inside stay whole. */
+/** `tree` with ignored files reset to `base`. Nested repositories stay whole. */
 export async function withoutIgnored(
   shadow: Shadow,
   base: string,
@@ -132,14 +132,14 @@ async function readRules(
     const index = await readFrom('index');
     const tracked = index && (await listTracked(shadow, folder, index));
     if (tracked !== undefined) return ({ path }) => ignored.has(path) && !tracked.has(path);
-    // What git keeps track of is not known: then only new files count as ignored.
+    // Without knowing what git tracks, only new files count as ignored.
     return isRepository
       ? ({ path, kind }) => ignored.has(path) && kind === 'added'
       : ({ path }) => ignored.has(path);
   });
 }
 
-/** The `.gitignore` files that have a say in these paths, in a folder with nothing else. */
+/** Writes the `.gitignore` files relevant to these paths into an empty folder. */
 async function writeRules(
   shadow: Shadow,
   files: string,
@@ -164,7 +164,7 @@ async function checkIgnored(
   changes: readonly Change[],
 ): Promise<Set<BytePath>> {
   const view = { repository, index: 'none', folder: join(folder, 'rules') };
-  // With a dot in front, or a name that starts with a colon would be read as a pattern.
+  // Prefixed with a dot, because a name starting with a colon would be read as a pattern.
   const input = changes.map(({ path }) => `./${path}\0`).join('');
   const args = ['check-ignore', '-z', '--no-index', '--stdin'];
   const output = await git(view, ['-c', `core.excludesFile=${join(folder, 'exclude')}`, ...args], {
@@ -174,7 +174,7 @@ async function checkIgnored(
   return new Set(splitNul(output).map((path) => path.slice(2)));
 }
 
-/** Paths in an index; undefined for one that cannot be read by itself, as a split one. */
+/** Paths in an index; undefined if it cannot be read on its own, such as a split index. */
 async function listTracked(
   { git, repository }: Shadow,
   folder: string,

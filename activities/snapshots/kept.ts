@@ -1,7 +1,8 @@
 /**
- * Objects of the repositories in a workspace. Snapshots hold git folders without them: they are many, large and never change.
- * They are kept beside the store instead, by hard links that cost no space while the workspace has them too, a folder for each
- * path at which there was a repository. On another file system they are only kept (copied) when their git folder has to go.
+ * Objects of repositories in a workspace. Snapshots store git folders without them, because they are many, large and
+ * immutable. They are stored beside the snapshots instead, as hard links that take no space while the workspace still
+ * has them, in one folder per path that held a repository. Across file systems they are copied, but only when their git
+ * folder has to go.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { execFile } from 'node:child_process';
@@ -20,7 +21,7 @@ import type { Missing } from './needs.ts';
 
 const run = promisify(execFile);
 
-/** What a git folder has beside its objects that only ever grows. */
+/** Append-only parts of a git folder beside its objects. */
 const objectFolders = ['objects', 'lfs', 'annex'];
 
 const toKept = ({ repository }: Shadow): string => join(repository, 'kept');
@@ -28,11 +29,11 @@ const toKept = ({ repository }: Shadow): string => join(repository, 'kept');
 const toKeptFolder = (shadow: Shadow, path: BytePath): string =>
   join(toKept(shadow), createHash('sha256').update(path, 'latin1').digest('hex').slice(0, 16));
 
-/** Links what is not kept yet of the repository at the path; nothing where that is not possible. */
+/** Links the repository's objects that are not stored yet; does nothing if linking is impossible. */
 export const keepObjects = (shadow: Shadow, path: BytePath): Promise<void> =>
   carryAll(toView(shadow, path, 'git').folder, toKeptFolder(shadow, path), false);
 
-/** Keeps all of the repository at the path, so that its git folder may go. Durable when it resolves. */
+/** Stores all of the repository's objects, so that its git folder may be removed. Durable when it resolves. */
 export async function keepForGood(shadow: Shadow, path: BytePath): Promise<void> {
   const folder = toView(shadow, path, 'git').folder;
   if (!isFolder(folder)) return;
@@ -40,7 +41,7 @@ export async function keepForGood(shadow: Shadow, path: BytePath): Promise<void>
   await run('sync', ['-f', shadow.repository]);
 }
 
-/** Takes the objects of every repository in a snapshot from another copy of the workspace, for the next restore. */
+/** Fetches the objects of every repository in a snapshot from another copy of the workspace, for the next restore. */
 export async function fetchObjects(
   shadow: Shadow,
   from: string,
@@ -57,9 +58,8 @@ export async function fetchObjects(
 }
 
 /**
- * Puts back the objects that the repository at the path refers to and lacks, from wherever they are: kept from this path or
- * another one, in another repository of the workspace, or in the workspace this one is a copy of. Returns false when some are
- * nowhere.
+ * Restores objects that a repository refers to and lacks, from wherever they are: stored for this path or another, in
+ * another repository of the workspace, or in the workspace this one is a copy of. False if some are nowhere.
  */
 export async function fillObjects(shadow: Shadow, path: BytePath): Promise<boolean> {
   const folder = toView(shadow, path, 'git').folder;
@@ -99,7 +99,7 @@ async function fillFrom(shadow: Shadow, source: string, { folder, unit, missing 
   }
 }
 
-/** Git folders and kept ones where the objects of a repository may be, the likely first. */
+/** Folders where a repository's objects may be, likeliest first. */
 function findSources(shadow: Shadow, path: BytePath): string[] {
   const { workspace, origin } = shadow;
   const inWorkspace = [...shadow.memories.keys()].map((at) => toView(shadow, at, 'git').folder);
@@ -109,7 +109,7 @@ function findSources(shadow: Shadow, path: BytePath): string[] {
   return [...inOrigin, ...inWorkspace, ...kept].filter((at) => at !== own && isFolder(at));
 }
 
-/** Git folders in a git folder, relative to it: itself, and those of its submodules. `also` is looked into as well. */
+/** Git folders within a git folder, relative to it: itself and its submodules'. `also` is searched too. */
 async function findUnits(folder: string, also?: string): Promise<string[]> {
   const units = new Set(['']);
   for (const root of also === undefined ? [folder] : [folder, also]) {
@@ -124,7 +124,7 @@ async function findUnits(folder: string, also?: string): Promise<string[]> {
   return [...units];
 }
 
-/** Folders of a submodule's git folder in which there are no further ones. */
+/** Folders of a submodule's git folder that contain no further git folders. */
 const notModules = new Set([
   'objects',
   'refs',
@@ -150,7 +150,7 @@ async function carryUnit(from: string, to: string, unit: string, mayCopy: boolea
   for (const name of objectFolders) await carryFolder(from, to, { unit, path: name }, mayCopy);
 }
 
-/** Only what is an object: no half-written file, and nothing git makes again from the others. */
+/** Only actual objects: no unfinished files, and nothing git can regenerate. */
 const isObject = (path: string): boolean =>
   path.startsWith('objects/')
     ? /^objects\/(?:[0-9a-f]{2}\/[0-9a-f]{38,62}|pack\/pack-[0-9a-f]+\.(?:pack|idx|keep|promisor)|info\/alternates)$/.test(
@@ -170,7 +170,7 @@ async function carryFolder(
   const target = join(unit, path);
   if (files.length > 0 && makeFolder(to, target)) {
     const there = new Set(namesIn(join(to, target)));
-    // A pack's index last: with it, git takes the pack for whole.
+    // A pack's index last: once it exists, git considers the pack complete.
     const inOrder = files.toSorted(
       (a, b) => Number(a.name.endsWith('.idx')) - Number(b.name.endsWith('.idx')),
     );
@@ -189,18 +189,18 @@ function place(from: string, to: string, mayCopy: boolean): void {
     linkSync(from, to);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // There already; or cleared away by git in between.
+    // Already there, or removed by git meanwhile.
     if (code === 'EEXIST' || code === 'ENOENT') return;
     if (code !== 'EXDEV' && code !== 'EPERM' && code !== 'EMLINK') throw error;
     if (!mayCopy) throw new CannotLink();
-    // A name git itself gives to what is not finished.
+    // A name git uses for unfinished objects.
     const temp = join(dirname(to), `tmp_obj_${randomUUID()}`);
     copyFileSync(from, temp);
     renameSync(temp, to);
   }
 }
 
-/** Makes a folder below `root` unless there is one; false where something else, such as a link, is in the way. */
+/** Creates a folder below `root`; false if something else, such as a link, is in the way. */
 function makeFolder(root: string, path: string): boolean {
   let at = root;
   for (const name of path.split('/').filter((part) => part !== '')) {
@@ -214,17 +214,17 @@ function makeFolder(root: string, path: string): boolean {
 const isFolder = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-/** Not there, or out of reach. */
+/** Missing or unreachable. */
 const passable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'ENAMETOOLONG', 'ELOOP', 'EIO', 'ESTALE']);
 
-/** Nothing where git, clearing up in the background, has taken the folder away. */
+/** Empty if git's background maintenance removed the folder. */
 function none(error: unknown): [] {
   const { code = '' } = error as NodeJS.ErrnoException;
   if (passable.has(code)) return [];
   throw error;
 }
 
-/** By name, packs after single objects: what git packs meanwhile is found in one or the other. */
+/** By name, packs after loose objects, so that what git packs meanwhile is found in one or the other. */
 async function list(folder: string): Promise<Dirent[]> {
   if (!isFolder(folder)) return [];
   const entries = await readdir(folder, { withFileTypes: true }).catch(none);

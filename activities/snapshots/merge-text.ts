@@ -12,7 +12,7 @@ interface Texts {
   readonly theirs: string;
 }
 
-/** Three-way merge of three blobs, line by line; undefined where both sides changed the same lines, or one is no text. */
+/** Three-way merge of three blobs by lines; undefined on conflict, or if one is not text. */
 export async function mergeText(shadow: Shadow, ids: Texts): Promise<string | undefined> {
   const { objects, git, repository } = shadow;
   const [base, ours, theirs] = [
@@ -31,7 +31,7 @@ export async function mergeText(shadow: Shadow, ids: Texts): Promise<string | un
     await git(view, ['merge-file', '--quiet', 'ours', 'base', 'theirs']);
     return objects.add('blob', readFileSync(join(folder, 'ours')));
   } catch (error) {
-    // Its exit code counts the conflicts.
+    // Its exit code is the number of conflicts.
     if (error instanceof GitError) return undefined;
     throw error;
   } finally {

@@ -11,11 +11,11 @@ import { toText } from './byte-path.ts';
 import { isSameGit, isSameWork } from './notes.ts';
 
 export interface ThreeTrees {
-  /** Snapshot both sides began from. */
+  /** The common ancestor. */
   readonly base: string;
   readonly ours: string;
   readonly theirs: string;
-  /** True to leave the git folder as it is in `ours`: commits that `theirs` made are not merged. */
+  /** Keep the git folder of `ours`: commits made by `theirs` are not merged. */
   readonly filesOnly?: true;
 }
 
@@ -23,13 +23,13 @@ export type Merged =
   | {
       readonly ok: true;
       readonly tree: string;
-      /** Paths of `theirs` that are in no snapshot of one side: ours stay as they are. */
+      /** Paths of `theirs` that one side's snapshots do not cover: ours stay unchanged. */
       readonly left: readonly string[];
     }
-  /** Paths both sides changed, each in its own way. */
+  /** Conflicting paths. */
   | { readonly ok: false; readonly paths: readonly string[] };
 
-/** Three-way merge of snapshots: files as git merges them, git folders and repositories inside whole or not at all. */
+/** Three-way merge of snapshots: files as git merges them, git folders and nested repositories whole or not at all. */
 export async function mergeSnapshots(
   shadow: Shadow,
   commitOf: (tree: string, parent?: string) => Promise<string>,
@@ -56,7 +56,7 @@ export async function mergeSnapshots(
     await readParts(objects, theirs),
   ];
   const conflicts: string[] = [];
-  /** Where both sides changed only git's own notes, ours are kept: its index is of our folder. */
+  /** If both sides changed only git's own notes, ours win, because the index describes our folder. */
   const whole = async (
     name: string,
     isSame: typeof isSameGit,
@@ -99,8 +99,8 @@ export async function mergeSnapshots(
 }
 
 /**
- * `theirs` without what only one side's snapshots hold. What theirs could not cover is not deleted there, and what ours does
- * not cover is not new: neither is applied.
+ * `theirs` without what only one side's snapshots cover. What theirs could not cover was not deleted, and what ours
+ * does not cover is not new: neither is applied.
  */
 async function withCoverOf(
   { objects }: Shadow,

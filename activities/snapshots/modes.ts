@@ -1,6 +1,6 @@
 /**
- * Permission bits, of which git keeps only one. A snapshot names every file and folder whose bits are other than those of
- * a new one, so that what a command did to them can be reverted.
+ * Permission bits, of which git stores only one. A snapshot records every file and folder whose bits differ from a new
+ * one's, so that a command's changes to them can be reverted.
  */
 import { chmodSync, existsSync } from 'node:fs';
 import type { Stats } from 'node:fs';
@@ -13,43 +13,43 @@ import type { Git, View } from './git.ts';
 import { splitNul } from './git.ts';
 import type { Scan } from './scan.ts';
 
-/** Path of a file or folder, '' for the repository's own → its permission bits, where they are not plain. */
+/** Path of a file or folder ('' for the repository's root) → its non-default permission bits. */
 export type Modes = ReadonlyMap<BytePath, number>;
 
-/** What is known of the modes in a folder, so that the next look is short. */
+/** What is known of a folder's modes, to speed up the next look. */
 export interface Look {
   readonly modes: Modes;
-  /** Every folder: git does not say when their bits change. */
+  /** All folders, because git does not report changes of their bits. */
   readonly folders: ReadonlySet<BytePath>;
   /**
-   * Files to look at again: git's index may not have them, so it would not say that they went; and it compares times by the
-   * second, so it would miss a second change in the same one.
+   * Files to check again: git's index may lack them and so not report their deletion, and its one-second timestamps
+   * would miss a second change within the same second.
    */
   readonly again: ReadonlySet<BytePath>;
 }
 
 const permissions = 0o777;
-/** Set-id bits and the sticky bit stay as they are: a command can set none. */
+/** Set-id and sticky bits are preserved: a command cannot set them. */
 const others = 0o7000;
 
 const umask = process.umask();
 
-/** Bits that a new file or folder gets from this process. */
+/** Default bits for a new file or folder made by this process. */
 const toPlain = (isFolder: boolean, isProgram: boolean): number =>
   (isFolder || isProgram ? 0o777 : 0o666) & ~umask;
 
-/** Whether fewer may read or write a file than one that was just made. */
+/** Whether a file is less accessible than a newly made one. */
 export const isRestricted = (mode: number | undefined): boolean =>
   mode !== undefined && (toPlain(false, false) & ~mode) !== 0;
 
-/** Undefined for what has plain bits, and for what has none of its own. */
+/** Undefined for default bits, and for entries without bits of their own. */
 function readMode(stat: Stats): number | undefined {
   const bits = stat.mode & permissions;
   if (!stat.isFile() && !stat.isDirectory()) return undefined;
   return bits === toPlain(stat.isDirectory(), (bits & 0o100) !== 0) ? undefined : bits;
 }
 
-/** A path without a mode of its own is plain. */
+/** A path without an entry has default bits. */
 function put(modes: Map<BytePath, number>, path: BytePath, mode: number | undefined): void {
   if (mode === undefined) modes.delete(path);
   else modes.set(path, mode);
@@ -57,12 +57,12 @@ function put(modes: Map<BytePath, number>, path: BytePath, mode: number | undefi
 
 const recentMs = 2_000;
 
-/** So many at a time, for everything else in this process. */
+/** Batch size, so that other work in this process can proceed. */
 const maxAtOnce = 2_000;
 
 /**
- * The modes of what a scan covers. Given the last look, only what the scan found changed is looked at again, and every folder:
- * a change of bits changes a file's ctime, which git compares, too.
+ * The modes of everything a scan covers. Given the last look, checks only folders and what the scan found changed: a
+ * change of bits changes a file's ctime, which git compares too.
  */
 export async function lookAtModes(
   { git }: { readonly git: Git },
@@ -110,7 +110,7 @@ async function inTurns(
   }
 }
 
-/** The modes with those of some files as they are on disk now. */
+/** The modes updated for some files from disk. */
 export function updateModes(modes: Modes, root: string, paths: readonly BytePath[]): Modes {
   const updated = new Map(modes);
   for (const path of paths) {
@@ -127,8 +127,8 @@ interface ThreeModes {
 }
 
 /**
- * Ours with what theirs changed since the base; where ours changed the same, ours stay. Undefined where ours are not known,
- * ours as they are where one of the others is not: snapshots of older versions do not say.
+ * Applies the changes of theirs since the base to ours; ours win conflicts. Undefined if ours are unknown; ours
+ * unchanged if another is, as in snapshots of older versions.
  */
 export function mergeModes({ base, ours, theirs }: ThreeModes): {
   readonly modes: Modes | undefined;
@@ -147,7 +147,7 @@ export function mergeModes({ base, ours, theirs }: ThreeModes): {
   return { modes: merged, changed };
 }
 
-/** The modes with those of some paths as others have them. */
+/** The modes with some paths taken from others. */
 export function takeModes(
   modes: Modes | undefined,
   from: Modes | undefined,
@@ -162,13 +162,13 @@ export function takeModes(
 interface Wanted {
   readonly current: Modes | undefined;
   readonly target: Modes;
-  /** Files just written, with plain bits. */
+  /** Files just written, with default bits. */
   readonly written: Iterable<BytePath>;
-  /** Not ours to touch. */
+  /** Paths that must not be touched. */
   readonly mustStay: (path: BytePath) => boolean;
 }
 
-/** Gives files and folders the bits they had; innermost first, as a folder may be closed by its own. */
+/** Restores permission bits, innermost first, because a folder's own may lock it. */
 export function restoreModes(root: string, { current, target, written, mustStay }: Wanted): void {
   const paths = new Set([...(current?.keys() ?? []), ...target.keys(), ...written]);
   const plainFolders = new Map<BytePath, boolean>([['', true]]);
@@ -194,7 +194,7 @@ export function restoreModes(root: string, { current, target, written, mustStay 
     try {
       chmodSync(file, (stat.mode & others) | wanted);
     } catch {
-      // Somebody else's: it stays as it is.
+      // Another user's: leave it.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Which objects a git folder refers to and does not have. Reads it as files: git never runs on its settings. */
+/** Finds objects a git folder refers to and lacks. Reads plain files: git never runs with its settings. */
 import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -7,11 +7,11 @@ import { statPath } from './entries.ts';
 import { splitNul } from './git.ts';
 
 export interface Missing {
-  /** What refs, reflogs and indexes name and is not there. */
+  /** Missing objects named by refs, reflogs and indexes. */
   readonly ids: ReadonlySet<string>;
-  /** True when some of it is needed: reflogs may name what was cleared away long ago. */
+  /** True if some of them are needed: reflogs may name objects pruned long ago. */
   readonly isBroken: boolean;
-  /** True where it cannot be told: other hashes than ours, or a clone that leaves objects out on purpose. */
+  /** True if it cannot be determined: another hash function, or a partial clone. */
   readonly isUnknown: boolean;
 }
 
@@ -31,7 +31,7 @@ export async function findMissing(shadow: Shadow, folder: string): Promise<Missi
   return { ids, isBroken: [...named.needed].some((id) => ids.has(id)), isUnknown: false };
 }
 
-/** Whether a git folder has one of the objects. */
+/** Whether a git folder has any of the objects. */
 export async function hasAny(
   shadow: Shadow,
   folder: string,
@@ -53,7 +53,7 @@ async function pickMissing(
   return lines.filter((line) => line.endsWith(' missing')).map((line) => line.slice(0, 40));
 }
 
-/** Files of a git folder that name objects, relative to it. */
+/** Files in a git folder that name objects, relative to it. */
 async function findFiles(folder: string): Promise<string[]> {
   const files: string[] = [];
   const todo = [''];
@@ -82,11 +82,11 @@ async function readNames(shadow: Shadow, file: string, { needed, wished }: Named
     if (!/^0+$/.test(id)) into.add(id);
 }
 
-/** Blobs in an index; none where it is one that only its own repository can read. */
+/** Blobs in an index; empty if only its own repository can read it. */
 async function readIndex({ git, repository }: Shadow, file: string): Promise<string[]> {
   const view = { repository, index: relative(repository, file), folder: repository };
   const entries = splitNul(await git(view, ['ls-files', '-s', '-z']).catch(() => ''));
-  // A submodule's commit is an object of the submodule.
+  // A submodule's commit lives in the submodule.
   return entries.filter((entry) => !entry.startsWith('160000')).map((entry) => entry.slice(7, 47));
 }
 

@@ -2,10 +2,10 @@ import { readParts } from './parts.ts';
 import type { Shadow } from './shadow.ts';
 import { compareTrees, sameWith, toStoredView } from './compare.ts';
 
-/** git's own notes, which change when somebody only looks, or with every commit: nobody's work. */
+/** Files git itself updates on mere inspection or with each commit: nobody's work. */
 const notes = new Set(['index', 'ORIG_HEAD', 'FETCH_HEAD', 'COMMIT_EDITMSG']);
 
-/** Whether two git folders of snapshots differ in nothing but git's own notes. */
+/** Whether the git folders of two snapshots differ only in git's own notes. */
 export async function isSameGit(
   shadow: Shadow,
   one: string | undefined,
@@ -18,5 +18,5 @@ export async function isSameGit(
   return changes.every(({ path }) => notes.has(path));
 }
 
-/** Whether two snapshots of a repository differ in nothing but git's own notes. */
+/** Whether two snapshots of a repository differ only in git's own notes. */
 export const isSameWork = sameWith(isSameGit);

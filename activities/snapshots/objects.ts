@@ -1,6 +1,6 @@
 /**
- * Single objects of the shadow repository, read and written in this process: a file tool changes a handful of them, and a
- * git process for each would cost more than all the rest of the call. Format: gitformat-loose, git-mktree(1).
+ * Reads and writes single objects of the shadow repository in this process: a file tool changes a handful, and a git
+ * process for each would cost more than the rest of the call. Format: gitformat-loose, git-mktree(1).
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync } from 'node:fs';
@@ -15,7 +15,7 @@ export type ObjectKind = 'blob' | 'tree' | 'commit';
 /** Mode as git writes it: 40000 folder, 100644 file, 100755 program, 120000 link. */
 export interface TreeEntry {
   readonly mode: string;
-  /** One character a byte. */
+  /** One character per byte. */
   readonly name: string;
   readonly id: string;
 }
@@ -23,17 +23,17 @@ export interface TreeEntry {
 export const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 export interface Objects {
-  /** Writes all at once; durable (fsync) when it resolves. */
+  /** Writes all pending objects; durable (fsync) when it resolves. */
   flush(): Promise<void>;
-  /** Id of an object that the next `flush` writes. */
+  /** Id of an object; the next `flush` writes it. */
   add(kind: ObjectKind, content: Buffer): string;
   addTree(entries: readonly TreeEntry[]): string;
-  /** @throws when there is no such object. */
+  /** @throws if there is no such object. */
   read(id: string): Promise<Buffer>;
   readTree(id: string): Promise<TreeEntry[]>;
 }
 
-/** git orders a folder as if its name ended in a slash. */
+/** git sorts a folder as if its name ended in a slash. */
 const sortKey = ({ mode, name }: TreeEntry): string => (mode === '40000' ? `${name}/` : name);
 
 const byKey = (a: TreeEntry, b: TreeEntry): number => {
@@ -66,7 +66,7 @@ function parseTree(content: Buffer): TreeEntry[] {
   return entries;
 }
 
-/** Objects of `repository`; `readPacked` is asked for what is not loose any more. */
+/** Objects of `repository`; `readPacked` reads those that are no longer loose. */
 export function createObjects(
   repository: string,
   readPacked: (id: string) => Promise<Buffer>,
@@ -79,7 +79,7 @@ export function createObjects(
   const write = async (id: string, whole: Buffer): Promise<void> => {
     const file = pathOf(id);
     if (existsSync(file)) {
-      // Young again: whoever prunes at this moment must not take it for one that nobody needs.
+      // Renews its age, so that a concurrent prune does not remove it.
       const now = new Date();
       utimesSync(file, now, now);
       return;
@@ -96,7 +96,7 @@ export function createObjects(
       }
       renameSync(temp, file);
     } catch (error) {
-      // Such as a full disk, which this would keep full.
+      // On a full disk, for example, the temp file would keep it full.
       rmSync(temp, { force: true });
       throw error;
     }
@@ -140,7 +140,7 @@ function readLoose(file: string): Buffer | undefined {
   }
 }
 
-/** Reads an object through git, wherever it is. */
+/** Reads objects through git, packed or loose. */
 export const createPackReader =
   (git: Git, repository: string) =>
   async (id: string): Promise<Buffer> => {

@@ -7,8 +7,8 @@ import { readUncovered } from './parts.ts';
 import { findUncovered } from './uncovered.ts';
 
 /**
- * Opens folders of ours that somebody closed since: without that, nothing in them can be brought back. Returns whether there
- * was one.
+ * Makes folders of ours accessible again if someone closed them; otherwise nothing in them could be restored. Returns
+ * whether there were any.
  */
 export async function openFolders(
   shadow: Shadow,
@@ -34,7 +34,7 @@ function openFolder(file: Buffer): boolean {
     chmodSync(file, (stat.mode & 0o777) | 0o700);
     return true;
   } catch {
-    // Not ours: it stays, and is named.
+    // Not ours: it stays and is reported.
     return false;
   }
 }

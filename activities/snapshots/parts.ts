@@ -5,25 +5,25 @@ import type { Modes } from './modes.ts';
 import type { Uncovered } from './uncovered.ts';
 
 /**
- * A snapshot is one tree of these entries: `files` the folder, `git` its git folder without the objects or `pointer` the file
- * that stands for it, `empty` the folders with nothing in them, `nested` a snapshot for each repository inside, `uncovered`
- * what was there and is not in it, `modes` permissions that are not those of a new file or folder.
+ * The entries of a snapshot's tree: `files` the folder, `git` its git folder without objects or `pointer` the file that
+ * points to it, `empty` the empty folders, `nested` one snapshot per inner repository, `uncovered` what existed but is
+ * not included, `modes` the non-default permissions.
  */
 export interface Parts {
   readonly files: string;
   readonly git?: string;
-  /** `.git` where it is a file or link that says where the git folder is, as in a submodule or linked work tree. */
+  /** `.git` as a file or link that points to the git folder, as in a submodule or linked worktree. */
   readonly pointer?: Pick<TreeEntry, 'mode' | 'id'>;
   readonly empty: readonly BytePath[];
-  /** Path of a repository inside → its snapshot. */
+  /** Path of a nested repository → its snapshot. */
   readonly nested: ReadonlyMap<BytePath, string>;
-  /** What was there and is in none of these. Snapshots of older versions do not say. */
+  /** What existed but is in none of these. Snapshots of older versions do not record it. */
   readonly uncovered: Uncovered;
-  /** Undefined for git folders, and in snapshots of older versions: nothing is known of them. */
+  /** Undefined (unknown) for git folders and in snapshots of older versions. */
   readonly modes?: Modes;
 }
 
-/** Of a folder that is not there. */
+/** For a folder that does not exist. */
 export const noParts: Parts = {
   files: emptyTree,
   empty: [],
@@ -116,7 +116,7 @@ export async function readParts(objects: Objects, tree: string): Promise<Parts> 
 const below = (prefix: BytePath, path: BytePath): BytePath =>
   prefix === '' ? path : `${prefix}/${path}`;
 
-/** What is not covered by a snapshot with the repositories inside it and their git folders, relative to the workspace. */
+/** What a snapshot does not cover, nested repositories and git folders included, relative to the workspace. */
 export async function readUncovered(
   objects: Objects,
   tree: string,

@@ -1,38 +1,40 @@
-/** Clears the stores of snapshots that nobody can ask for any more. */
+/** Removes snapshots that nobody can ask for any more. */
 import { existsSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGit } from './git.ts';
 import { openStore } from './snapshots.ts';
 import type { Snapshots } from './snapshots.ts';
 
-/** Snapshots that the log of a run names. */
+/** Snapshots named by a run's log. */
 export interface NamedSnapshots {
-  /** From before the run, and after its last call: what `diff` and `undo` need. */
+  /** Before the run and after its last call, for `diff` and `undo`. */
   readonly ends: readonly string[];
-  /** Where the run can go back to. */
+  /** Points the run can go back to. */
   readonly others: readonly string[];
 }
 
 export interface PruneOrder {
-  /** Folder of the stores. */
+  /** Folder containing the stores. */
   readonly root: string;
   readonly runs: ReadonlyMap<string, NamedSnapshots>;
-  /** Whether a run ended so long ago that its single calls are given up. */
+  /** Whether a run ended so long ago that its per-call snapshots can go. */
   readonly isOver: (run: string) => boolean;
-  /** Objects that were used since, in milliseconds of the epoch, stay: a snapshot is written before the ref that names it. */
+  /**
+   * Objects used since then (milliseconds since the epoch) stay: a snapshot is written before the ref that names it.
+   */
   readonly before: number;
-  /** Runs `clear` while nobody is at work in a workspace with this store, and nobody can begin; false where somebody is. */
+  /** Runs `clear` while no workspace with this store is in use, and none can start; false if one is. */
   readonly whileFree: (store: string, clear: () => void) => Promise<boolean>;
 }
 
-/** Returns the stores that were pruned. Each removal stands alone, so it may be killed at any point. */
+/** Returns the pruned stores. Removals are independent, so it may be killed at any point. */
 export async function pruneStores(order: PruneOrder): Promise<string[]> {
   const pruned: string[] = [];
   if (!existsSync(order.root)) return pruned;
   for (const name of readdirSync(order.root)) {
     if (!/^[0-9a-f]{16}\.git$/.test(name)) continue;
     const repository = join(order.root, name);
-    // An index names objects no ref does: whoever is next looks at every file anew.
+    // An index names objects that no ref does; dropping it makes the next scan look at every file.
     const isFree = await order.whileFree(name.slice(0, -4), () => removeIndexes(repository));
     if (!isFree) continue;
     await pruneStore(order, repository);
@@ -54,7 +56,7 @@ async function pruneStore(order: PruneOrder, repository: string): Promise<void> 
   pruneKept(join(repository, 'kept'), order.before);
 }
 
-/** Refs for what a log names: between two calls no other may. */
+/** Creates refs for what a log names; between calls nothing else protects it. */
 async function keepAll(snapshots: Snapshots, run: string, trees: readonly string[]): Promise<void> {
   for (const tree of new Set(trees)) {
     if (snapshots.refs.list(`${run}/named/${tree}`).length > 0) continue;
@@ -76,14 +78,14 @@ function removeIndexes(repository: string): void {
     if (name.startsWith('index-')) rmSync(join(repository, name), { force: true });
 }
 
-/** Objects of workspaces' repositories that the workspaces lost long ago; one they still have costs nothing. */
+/** Removes stored objects the workspaces lost long ago; those they still have cost nothing. */
 function pruneKept(folder: string, before: number): void {
   if (!existsSync(folder)) return;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const file = join(entry.parentPath, entry.name);
     const stat = lstatSync(file, { throwIfNoEntry: false });
-    // Changes when the workspace's own link goes.
+    // ctime changes when the workspace's own link goes.
     if (stat?.nlink === 1 && stat.ctimeMs < before) rmSync(file, { force: true });
   }
 }

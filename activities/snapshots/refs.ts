@@ -13,11 +13,11 @@ import { dirname, join } from 'node:path';
 import { toTempName } from '../../audit/record/temporary.ts';
 import { syncFolder } from '../../audit/record/sync-folder.ts';
 
-/** Refs of the shadow repository, each made once and never moved: making one is the commit point of a call. */
+/** Refs of the shadow repository, created once and never moved: creating one commits a call. */
 export interface Refs {
-  /** Commit the ref names, if there is one. */
+  /** The commit the ref names, if any. */
   read(name: string): string | undefined;
-  /** Makes the ref unless there is one; durable. Returns the commit it names now, ours or the one that was there. */
+  /** Creates the ref unless it exists; durable. Returns the commit it names now, ours or the existing one. */
   create(name: string, commit: string): string;
   /** Names below `prefix`, sorted. */
   list(prefix: string): string[];
@@ -28,8 +28,8 @@ export interface Refs {
 const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 
 /**
- * Refs as files, the way git's own files backend keeps them; nothing here ever packs them. A hard link to a finished file
- * is the compare-and-swap: it fails when the name exists, and a killed process leaves either the whole ref or none.
+ * Refs as loose files in git's own format, never packed. Hard-linking a finished file is the compare-and-swap: it fails
+ * if the name exists, and a killed process leaves either the whole ref or none.
  */
 export function createRefs(repository: string): Refs {
   const root = join(repository, 'refs', 'agent');
@@ -46,7 +46,7 @@ export function createRefs(repository: string): Refs {
     create(name, commit) {
       const file = join(root, name);
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      // Whoever opens the store next clears what a killed process left there.
+      // The next to open the store removes what a killed process left here.
       const unfinished = join(repository, 'unfinished');
       mkdirSync(unfinished, { recursive: true, mode: 0o700 });
       const temp = join(unfinished, toTempName());

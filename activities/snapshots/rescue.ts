@@ -1,4 +1,7 @@
-/** What a restore would write over and no snapshot holds: it goes into the store first, or the restore goes around it. */
+/**
+ * Saves what a restore would overwrite and no snapshot holds into the store first; otherwise the restore leaves it
+ * alone.
+ */
 import { unlinkSync } from 'node:fs';
 import type { BytePath } from './byte-path.ts';
 import { parentOf, toFile } from './byte-path.ts';
@@ -13,14 +16,14 @@ import { findUncovered } from './uncovered.ts';
 
 interface Wanted {
   readonly wanted: readonly BytePath[];
-  /** What a snapshot just made holds of the folder. */
+  /** What a snapshot just taken holds of the folder. */
   readonly covered: Parts;
 }
 
-/** Up to here a file is read into memory. */
+/** Larger files are not read into memory. */
 const maxReadBytes = 32 * 1024 * 1024;
 
-/** Which of the wanted paths may be written. Where something that no snapshot holds was in the way, it is in the store now. */
+/** Which of the wanted paths may be written. Anything in the way that no snapshot held is now in the store. */
 export async function makeWay(
   shadow: Shadow,
   view: View,
@@ -34,7 +37,7 @@ export async function makeWay(
   if (rescued.size > 0) await keepAside(shadow, rescued);
   return free;
 
-  /** Makes sure that nothing but folders is above. */
+  /** Makes sure that all parents are folders. */
   async function clearFolder(path: BytePath): Promise<boolean> {
     const known = folders.get(path);
     if (known !== undefined) return known;
@@ -50,10 +53,10 @@ export async function makeWay(
     const stat = lookAt(file);
     if (stat === undefined) return true;
     if (stat === 'unreachable') return false;
-    // Emptied of what is covered by now: what is still in it is not.
+    // Everything covered has been removed already; the rest is uncovered.
     if (stat.isDirectory()) return false;
     if (!stat.isFile() && !stat.isSymbolicLink()) {
-      // A pipe or a socket has no content.
+      // A FIFO or socket has no content.
       unlinkSync(file);
       return true;
     }
@@ -90,12 +93,12 @@ async function store(
     const id = (await git(view, [...args, '--stdin-paths'], { input: `${path}\n` })).trim();
     return { mode: '100644', name: path.slice(path.lastIndexOf('/') + 1), id };
   } catch {
-    // It cannot be read, so it stays.
+    // Unreadable, so it stays.
     return undefined;
   }
 }
 
-/** Names what was put into the store, durably, before anything is written over it. */
+/** Names what was saved, durably, before anything is overwritten. */
 async function keepAside(
   { objects, keepAside: keep }: Shadow,
   rescued: ReadonlyMap<BytePath, TreeEntry>,

@@ -17,22 +17,21 @@ import { fillObjects, keepForGood } from './kept.ts';
 import { findUncovered } from './uncovered.ts';
 import type { Uncovered } from './uncovered.ts';
 
-/** The folder cannot be brought to the snapshot; nothing more was tried. */
+/** The folder could not be brought to the snapshot; the restore stopped there. */
 export class RestoreError extends Error {
   override readonly name = 'RestoreError';
 }
 
 export interface Restored {
-  /** Repositories of which objects are nowhere to be found, for people. */
+  /** Repositories with objects that could not be found, for people. */
   readonly incomplete: readonly string[];
-  /** Paths that stayed as they are since no snapshot holds them, for people. */
+  /** Paths left alone because no snapshot holds them, for people. */
   readonly left: readonly string[];
 }
 
 /**
- * Brings the workspace to a snapshot, whatever it holds now: what is not covered by snapshots stays as it is, and what is in
- * the way and not covered is put into the store first. Looks again afterwards, so that what it returns from is the snapshot.
- * @throws RestoreError
+ * Restores a snapshot, whatever the workspace holds now. Uncovered paths stay, and if one is in the way, it is stored
+ * first. Verifies the result before returning. @throws RestoreError
  */
 export async function restoreWorkspace(shadow: Shadow, target: string): Promise<Restored> {
   const { workspace, objects } = shadow;
@@ -64,7 +63,7 @@ export async function restoreWorkspace(shadow: Shadow, target: string): Promise<
   );
 }
 
-/** Paths that are not as the snapshot has them although they could be; notes those that had to stay. */
+/** Paths that could match the snapshot and do not; notes those that had to stay. */
 async function judgeReached(
   shadow: Restoring,
   { current, target, reached }: Readonly<Record<'current' | 'target' | 'reached', string>>,
@@ -79,7 +78,7 @@ async function judgeReached(
   for (const { path, isExtra } of await findDifferences(shadow, target, reached)) {
     if (findUncovered(stays, path) !== undefined) continue;
     if ([...stays.keys()].some((at) => at.startsWith(`${path}/`))) continue;
-    // Covered only now that the rest is as it was.
+    // Covered only now that the rest is restored.
     if (isExtra && findUncovered(uncovered, path) !== undefined) shadow.left.add(path);
     else wrong.push(path);
   }
@@ -87,15 +86,15 @@ async function judgeReached(
 }
 
 interface Restoring extends Shadow {
-  /** Repositories of which objects are missing. */
+  /** Repositories with missing objects. */
   readonly incomplete: string[];
-  /** Paths that stayed as they are, relative to the workspace. */
+  /** Paths left alone, relative to the workspace. */
   readonly left: Set<BytePath>;
-  /** What was there at the time of the snapshot without being in it: not ours to remove or to write. */
+  /** What existed, uncovered, when the snapshot was taken: not ours to remove or write. */
   readonly existed: Uncovered;
 }
 
-/** True for what must stay as it is; notes it. */
+/** True if the path must not be touched; notes it. */
 function mustStay({ existed, left }: Restoring, path: BytePath): boolean {
   const stays = findUncovered(existed, path) !== undefined;
   if (stays) left.add(path);
@@ -176,7 +175,7 @@ async function restoreGitFolder(
     shadow.incomplete.push(path === '' ? '.' : toText(path));
 }
 
-/** Its objects are kept beside the store first, the rest is in a snapshot; where something is not, it stays. */
+/** Removes a git folder after storing its objects; the rest is in a snapshot. Anything that is not stays. */
 async function removeGitFolder(shadow: Restoring, path: BytePath, tree: string): Promise<void> {
   const at = joinPath(path, '.git');
   if (mustStay(shadow, at)) return;
@@ -187,7 +186,7 @@ async function removeGitFolder(shadow: Restoring, path: BytePath, tree: string):
   rmSync(toView(shadow, path, 'git').folder, { recursive: true, force: true });
 }
 
-/** Removes a repository that came into being since, with its git folder; what is not covered stays. */
+/** Removes a repository created since, with its git folder; uncovered files stay. */
 async function removeRepository(shadow: Restoring, path: BytePath, tree: string): Promise<void> {
   if (mustStay(shadow, path)) return;
   const parts = await readParts(shadow.objects, tree);
@@ -204,7 +203,7 @@ async function removeRepository(shadow: Restoring, path: BytePath, tree: string)
 
 interface Spot {
   readonly view: View;
-  /** Of the view's folder, relative to the workspace. */
+  /** The view's folder, relative to the workspace. */
   readonly at: BytePath;
 }
 
@@ -250,10 +249,13 @@ async function restoreFiles(
   });
 }
 
-/** A larger file is written by git, and closed right after. */
+/** Larger files are written by git and restricted right after. */
 const maxWrittenBytes = 16 * 1024 * 1024;
 
-/** Folders and files that not everybody may read come into being so; git would write them open first. Returns the files. */
+/**
+ * Creates restricted folders and files with their final bits, because git would write them open first. Returns the
+ * files.
+ */
 async function writeRestricted(
   { objects }: Restoring,
   { folder }: View,
@@ -289,7 +291,7 @@ function makeFolder({ left }: Restoring, { view, at }: Spot, path: BytePath): vo
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (code !== 'EEXIST' && code !== 'ENOTDIR') throw error;
-    // A file that no snapshot holds.
+    // A file no snapshot holds.
     left.add(joinPath(at, path));
   }
 }

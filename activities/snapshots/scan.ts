@@ -13,28 +13,28 @@ import type { Objects } from './objects.ts';
 
 const run = promisify(execFile);
 
-/** What a scan does not look into. */
+/** What a scan skips. */
 export interface Coverage {
-  /** Patterns for git, as in gitignore(5). */
+  /** git exclude patterns, as in gitignore(5). */
   readonly patterns: readonly string[];
   /** The same for folders, decided here. */
   readonly isExcluded: (path: BytePath) => boolean;
-  /** Ignored files larger than this many bytes are covered only as far as the allowance goes. */
+  /** Larger ignored files (in bytes) are covered only within the allowance. */
   readonly maxIgnoredBytes: number;
 }
 
-/** What may still be copied of large ignored files: build products and data, which can be any size. */
+/** Remaining budget for copying large ignored files, such as build output and data. */
 export interface Allowance {
   bytes: number;
 }
 
-/** In one run of one workspace. */
+/** For one run in one workspace. */
 export const createAllowance = (): Allowance => ({ bytes: 256 * 1024 * 1024 });
 
-/** A larger ignored file is never copied. */
+/** Larger ignored files are never copied. */
 const maxAllowedBytes = 64 * 1024 * 1024;
 
-/** Built from what a package manager can fetch again, or caches of tools: too large to copy, and not the run's work. */
+/** Package folders that can be fetched again and tool caches: too large to copy, and not the run's work. */
 export const dependencyFolders: readonly string[] = [
   'node_modules',
   'bower_components',
@@ -56,13 +56,13 @@ export const dependencyFolders: readonly string[] = [
 const lastName = (path: BytePath): string => path.slice(path.lastIndexOf('/') + 1);
 
 export const workspaceCoverage: Coverage = {
-  // Folders are left out below, by name: git would not say that they are there.
+  // Folders are skipped by name below, because git would not report that they exist.
   patterns: [],
   isExcluded: (path) => dependencyFolders.includes(lastName(path)),
   maxIgnoredBytes: 1024 * 1024,
 };
 
-/** Of a git folder all but the objects: those are only ever added, and refs decide which of them count. */
+/** Everything in a git folder but the objects: they are only ever added, and refs decide which matter. */
 export const gitFolderCoverage: Coverage = {
   patterns: ['/objects/', '/lfs/', '/annex/', '/modules/**/objects/', '/worktrees/**/objects/'],
   isExcluded: (path) =>
@@ -74,23 +74,23 @@ export const gitFolderCoverage: Coverage = {
 export const maxBytes = 512 * 1024 * 1024;
 
 export interface Scan {
-  /** Tree of all that is covered. */
+  /** Tree of everything covered. */
   readonly tree: string;
-  /** Folders with nothing in them, sorted. */
+  /** Empty folders, sorted. */
   readonly empty: readonly BytePath[];
-  /** Folders that are repositories of their own. */
+  /** Folders that are repositories themselves. */
   readonly nested: readonly BytePath[];
-  /** What is there and not in the tree. */
+  /** Existing paths missing from the tree. */
   readonly uncovered: readonly BytePath[];
-  /** Files that came, went or changed since the index was written. */
+  /** Files added, removed or changed since the index was written. */
   readonly changed: readonly BytePath[];
   readonly held: Held;
 }
 
-/** What an index holds, so that a small change need not go through it. */
+/** The known content of an index, so that a small change need not go through it. */
 export interface Held {
   readonly tree: string;
-  /** Of the index's file: another one holds something else. */
+  /** Identifies the index file; a different stamp means different content. */
   readonly stamp: string;
 }
 
@@ -113,8 +113,8 @@ interface Found {
 }
 
 /**
- * The tree of the folder. Two git processes look at once, one at what the index knows and one for what is new. A small
- * difference is put over what the index is known to hold, and found again by the next scan; a larger one goes into the index.
+ * Scans the folder into a tree. Two git processes run in parallel: one checks known files, one finds new ones. A small
+ * difference is laid over the index's known content and found again by the next scan; a larger one goes into the index.
  */
 export async function scanFolder(
   { git, objects, allowance }: Scanner,
@@ -122,7 +122,7 @@ export async function scanFolder(
   coverage: Coverage,
   last?: Held,
 ): Promise<Scan> {
-  // The index is made when there is more than fits over nothing.
+  // The first index is built once the difference no longer fits over nothing.
   const bare = stampIndex(view) === '';
   const held = last ?? (bare ? { tree: emptyTree, stamp: '' } : undefined);
   const [known, fresh] = await Promise.all([
@@ -166,10 +166,10 @@ export async function scanFolder(
   }
 }
 
-/** Above this many new objects, syncing the whole file system once is quicker than each of them. */
+/** Above this many new objects, one sync of the whole file system is faster. */
 const manyPaths = 200;
 
-/** Data and build products: time counts more than space. */
+/** Data and build output: time matters more than space. */
 const uncompressedBytes = 16 * 1024 * 1024;
 
 async function addToIndex(git: Git, view: View, paths: readonly BytePath[]): Promise<void> {
@@ -189,7 +189,7 @@ async function addToIndex(git: Git, view: View, paths: readonly BytePath[]): Pro
   if (many) await run('sync', ['-f', view.repository]);
 }
 
-/** What git does not name because of what the index has: a folder where it has a file, and one whose files are all gone. */
+/** What git does not report because of its index: a folder where it has a file, and one whose files are all gone. */
 function lookBehind(
   root: string,
   known: readonly BytePath[],
@@ -209,7 +209,7 @@ function lookBehind(
   found.empty.push(...emptied);
 }
 
-/** Lists a folder git knows nothing of; git would name only the folder. */
+/** Lists a folder unknown to git, which would report just the folder. */
 function lookInto(root: string, path: BytePath, coverage: Coverage, found: Found): void {
   if (coverage.isExcluded(path)) {
     found.uncovered.push(path);
@@ -263,7 +263,7 @@ function readFolder(
   }
 }
 
-/** Large ignored files are covered, the smallest first, as far as the allowance goes; files of any kind up to a size. */
+/** Covers large ignored files, smallest first, within the allowance; other files up to a maximum size. */
 async function leaveOutLarge(
   { git, allowance }: Pick<Scanner, 'git' | 'allowance'>,
   view: View,
@@ -277,7 +277,7 @@ async function leaveOutLarge(
   const left = new Set(found.files.filter((path) => sizeOf(path) > maxBytes));
   const asked = found.files.filter((path) => sizeOf(path) > maxIgnoredBytes && !left.has(path));
   if (asked.length > 0) {
-    // With a dot in front, or a name that starts with a colon would be read as a pattern.
+    // Prefixed with a dot, because a name starting with a colon would be read as a pattern.
     const input = asked.map((path) => `./${path}\0`).join('');
     const args = ['check-ignore', '-z', '--no-index', '--stdin'];
     const ignored = splitNul(await git(view, args, { input, accept: [0, 1] }));
@@ -293,14 +293,14 @@ async function leaveOutLarge(
   return found.files.filter((path) => !left.has(path));
 }
 
-/** What was covered and has outgrown that keeps its old entry; that it is uncovered by now counts more. */
+/** A covered file that grew too large keeps its old entry, but counts as uncovered. */
 function leaveOutHuge({ folder }: View, paths: readonly BytePath[], found: Found): BytePath[] {
   const huge = paths.filter((path) => sizeAt(toFile(folder, path)) > maxBytes);
   found.uncovered.push(...huge);
   return huge.length === 0 ? [...paths] : paths.filter((path) => !huge.includes(path));
 }
 
-/** Without what was in a folder where there is a new file or link: that takes the folder's place, and git looks beyond no link. */
+/** Drops entries below a folder that became a file or link: git does not look beyond it. */
 const leaveOutCovered = (known: readonly BytePath[], files: ReadonlySet<BytePath>): BytePath[] =>
   known.filter((path) => {
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
@@ -308,7 +308,7 @@ const leaveOutCovered = (known: readonly BytePath[], files: ReadonlySet<BytePath
     return true;
   });
 
-/** What cannot be read or reached is named instead; what is there in its place in the index is an old version. */
+/** Reports unreadable files; the index has an older version of them. */
 async function leaveOutUnreadable(
   { folder }: View,
   paths: readonly BytePath[],
@@ -321,7 +321,7 @@ async function leaveOutUnreadable(
 
 async function isReadable(file: Buffer): Promise<boolean> {
   try {
-    // The superuser reads everything it can reach.
+    // The superuser can read everything it can reach.
     if (statPath(file)?.isFile() === true && process.getuid?.() !== 0)
       await access(file, constants.R_OK);
     return true;

@@ -7,27 +7,27 @@ import type { BytePath } from './byte-path.ts';
 import type { Look } from './modes.ts';
 import type { Allowance, Held, Scan } from './scan.ts';
 
-/** What the scans of one repository found last, so that the next one can be short. */
+/** Results of a repository's last scans, to speed up the next. */
 export interface Memory {
   files?: { stamp?: string; scan: Scan; look: Look };
   git?: { stamp?: string; tree: string; held: Held };
 }
 
-/** A workspace and where its snapshots are. */
+/** A workspace and the location of its snapshots. */
 export interface Shadow {
   readonly repository: string;
-  /** Start of the names of this workspace's indexes; copies of a workspace share a repository. */
+  /** Prefix of this workspace's index names; copies share a repository. */
   readonly prefix: string;
   /** Absolute path of the workspace. */
   readonly workspace: string;
-  /** Of the workspace this one is a copy of. */
+  /** The workspace this one is a copy of. */
   readonly origin?: string;
   readonly git: Git;
   readonly objects: Objects;
   readonly allowance: Allowance;
-  /** Keeps a snapshot of what is about to be written over, for good. */
+  /** Permanently stores a snapshot of what is about to be overwritten. */
   readonly keepAside: (tree: string) => Promise<void>;
-  /** By path of the repository, '' for the workspace itself. */
+  /** By repository path, '' for the workspace itself. */
   readonly memories: Map<BytePath, Memory>;
 }
 

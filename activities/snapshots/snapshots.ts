@@ -49,71 +49,71 @@ export interface Commit {
   readonly message: string;
 }
 
-/** Snapshots of one workspace, in a git repository of their own outside of it. The caller holds the lease. */
+/** Snapshots of one workspace, in a separate git repository outside it. The caller holds the lease. */
 export interface Snapshots {
   readonly refs: Refs;
-  /** Snapshot of the workspace as it is. */
+  /** Takes a snapshot of the workspace. */
   capture(): Promise<Captured>;
-  /** The snapshot `tree` with `paths` as they are on disk now, without a look at anything else. */
+  /** The snapshot `tree` updated for `paths` from disk, without looking at anything else. */
   update(tree: string, paths: readonly string[]): Promise<string>;
-  /** The snapshot with those of the paths that it names without holding them, as they are on disk now. */
+  /** The snapshot extended by those of the paths it lists as uncovered, as they are on disk. */
   cover(tree: string, paths: readonly string[]): Promise<string>;
-  /** Brings the workspace to a snapshot; returns what could not be brought back, or had to stay. @throws RestoreError */
+  /** Restores a snapshot; returns what could not be restored or had to stay. @throws RestoreError */
   restore(tree: string): Promise<Restored>;
-  /**
-   * What a snapshot names without holding it, and that is not on disk as it was then. `now` is a snapshot of the present, in
-   * which to look for what was moved.
-   */
+  /** Uncovered paths of a snapshot that have changed on disk. `now`: a current snapshot, for finding what was moved. */
   findTouched(tree: string, now?: string): Promise<Touched[]>;
-  /** Whether two snapshots hold the same, apart from what they do not hold. */
+  /** Whether two snapshots are equal apart from uncovered paths. */
   isSame(one: string, other: string): Promise<boolean>;
-  /** Takes the git objects of all repositories in a snapshot from another copy of the workspace, for the next `restore`. */
+  /**
+   * Fetches the git objects of all repositories in a snapshot from another copy of the workspace, for the next
+   * `restore`.
+   */
   fetchObjects(from: string, tree: string): Promise<void>;
   /** Whether the store has the snapshot. */
   has(tree: string): Promise<boolean>;
   /**
-   * The workspace as `current` without what came between `before` and `after`; what was changed since is kept.
-   * Nothing on disk changes.
+   * The workspace at `current` with the change from `before` to `after` reverted, keeping later changes. Does not touch
+   * the disk.
    */
   without(change: UndoneChange): Promise<Undone>;
-  /** What both sides make together; nothing on disk changes. */
+  /** Merges both sides. Does not touch the disk. */
   merge(trees: ThreeTrees): Promise<Merged>;
-  /** Files that differ, in the workspace and in repositories inside it. */
+  /** Files that differ, nested repositories included. */
   compare(before: string, after: string): Promise<FileChange[]>;
-  /** As `compare`, with what each file was and is; quick where little differs. */
+  /** As `compare`, with each file's old and new entry; fast if little differs. */
   difference(before: string, after: string): Promise<Difference[]>;
-  /** The file of a snapshot at a path; undefined where there is none. */
+  /** The file at a path in a snapshot, if any. */
   find(tree: string, path: string): Promise<FileEntry | undefined>;
-  /** Content of a file, or where a link points to. */
+  /** A file's content, or a link's target. */
   content(entry: FileEntry): Promise<Buffer>;
   /** The snapshot with these files as they were in `before`. */
   putBack(tree: string, before: string, differences: readonly Difference[]): Promise<string>;
-  /** The same, with what git ignores apart. */
+  /** As `compare`, with ignored files separate. */
   sortChanges(before: string, after: string): Promise<SortedChanges>;
-  /** `tree` without what changed since `base` in files that git ignores, and the paths of those. */
+  /** `tree` without changes to ignored files since `base`, and the paths of those. */
   withoutIgnored(
     base: string,
     tree: string,
   ): Promise<{ readonly tree: string; readonly ignored: readonly string[] }>;
-  /** Unified diff: source first, then tests, then what tools wrote; without the paths in `without`. */
+  /** Unified diff: sources, then tests, then generated files; without the paths in `without`. */
   renderDiff(before: string, after: string, without?: readonly FileChange[]): Promise<string>;
   /** Stores a commit and returns its id. Durable when it resolves. */
   commit(commit: Commit, parent?: string): Promise<string>;
   readCommit(id: string): Promise<Commit>;
-  /** Keeps a snapshot under a ref of its own: `ref` with the id of its commit behind it. */
+  /** Keeps a snapshot under a ref: `ref` followed by its commit id. */
   keep(ref: string, tree: string): Promise<void>;
 }
 
 const toFileChange = ({ kind, path }: Change): FileChange => ({ kind, path: toText(path) });
 
-/** Name of a workspace in file names. */
+/** A workspace's name in file names. */
 export const toWorkspaceName = (workspace: string): string =>
   createHash('sha256').update(workspace).digest('hex').slice(0, 16);
 
 const toFamilyFile = (root: string, name: string): string => join(root, `${name}.family`);
 
 interface Family {
-  /** Name of the workspace with the repository. */
+  /** Name of the workspace that has the repository. */
   readonly name: string;
   /** Absolute path of the workspace this one is a copy of. */
   readonly origin?: string;
@@ -130,29 +130,29 @@ function readFamily(root: string, own: string): Family | undefined {
   }
 }
 
-/** Lets a copy keep its snapshots with those of the workspace it was made from, so that each can be brought to the other's. */
+/** Lets a copy share its origin's snapshot repository, so that either can be restored to the other's snapshots. */
 export function joinFamily(root: string, copy: string, original: string): void {
   const name = toWorkspaceName(original);
   const own = toWorkspaceName(copy);
-  // A folder with snapshots of its own keeps them: other runs have worked in it.
+  // A folder that already has snapshots keeps them: other runs have worked there.
   if (existsSync(join(root, `${own}.git`)) || readFamily(root, own) !== undefined) return;
   const family = readFamily(root, name)?.name ?? name;
   writeFileSync(toFamilyFile(root, own), `${family}\n${original}`, { mode: 0o600 });
 }
 
-/** Name of the repository with the snapshots of a workspace, without `.git`. */
+/** Name of a workspace's snapshot repository, without `.git`. */
 export function toStoreName(root: string, workspace: string): string {
   const name = toWorkspaceName(workspace);
   return readFamily(root, name)?.name ?? name;
 }
 
-/** Opens a repository of snapshots, whosever they are, to read and to keep. */
+/** Opens any snapshot repository for reading and for keeping snapshots. */
 export const openStore = (repository: string): Snapshots =>
   openShadow({ repository, prefix: 'index-none', workspace: repository }, undefined);
 
 /**
- * Opens the snapshots of a workspace (absolute, free of links) below `root`. `mark` is put into the environment of every
- * process started for them; without one, nothing may be captured or restored, only read.
+ * Opens the snapshots of a workspace (absolute, free of links) below `root`. `mark` is set in the environment of every
+ * process started for them; without it, only reading is allowed.
  */
 export function openSnapshots(
   root: string,

@@ -5,20 +5,20 @@ import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import type { Coverage } from './scan.ts';
 
-/** The clock of file times advances in steps of up to 10 ms; what is written within one step looks the same. */
+/** File timestamps advance in steps of up to 10 ms; two writes within one step look the same. */
 const clockStepMs = 20;
 
 export interface Stamp {
   /** Changes whenever anything covered in the folder does. */
   readonly hash: string;
-  /** False when something changed so short a time ago that a later change could bear the same time. */
+  /** False if something changed so recently that a later change could get the same timestamp. */
   readonly settled: boolean;
 }
 
 /**
- * Looks at size, times to the nanosecond, inode and mode of every file in a small folder, as git's own index would compare
- * them, and so spares it the scan while nothing changes. Undefined for a folder with more than `most` entries, which git
- * looks through in several threads.
+ * Stamps a small folder by the size, nanosecond times, inode and mode of every file, the same facts git's index
+ * compares, and so saves a scan while nothing changes. Undefined above `most` entries: git scans those with several
+ * threads.
  */
 export function stampFolder(
   folder: string,
@@ -51,7 +51,7 @@ export function stampFolder(
         continue;
       }
       if (!entry.isFolder && stat.ctimeNs > begun) settled = false;
-      // A folder's own times change with lock files that come and go.
+      // A folder's own times change with transient lock files.
       const what = entry.isFolder ? '' : `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs} ${stat.ino}`;
       hash.update(`${path}\0${stat.mode} ${what}\n`);
     }
@@ -59,7 +59,7 @@ export function stampFolder(
   return { hash: hash.digest('hex'), settled };
 }
 
-/** Undefined for a folder that cannot be read, is too deep or just went away; the folder itself has to be there. */
+/** Undefined if a folder is unreadable, too deep or vanished; the root itself must exist. */
 function readEntries(folder: string, at: BytePath) {
   try {
     const entries = readdirSync(at === '' ? folder : toFile(folder, at), {

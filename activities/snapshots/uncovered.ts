@@ -1,17 +1,17 @@
 /**
- * What is in a workspace and not in its snapshot. A snapshot names it, so that nothing takes it for new later: "not in the
- * snapshot" never means "did not exist".
+ * What exists in a workspace but not in its snapshot. The snapshot lists it, so that it is never mistaken for new: "not
+ * in the snapshot" does not mean "did not exist".
  */
 import { lstatSync } from 'node:fs';
 import type { BytePath } from './byte-path.ts';
 import { toFile, toText } from './byte-path.ts';
 
-/** Path of a file or folder → what it was, as `identify` tells it. A folder stands for all that is below it. */
+/** Path of a file or folder → its identity. A folder stands for everything below it. */
 export type Uncovered = ReadonlyMap<BytePath, string>;
 
 /**
- * Tells one version of a file from the next without reading it: kind, size, times and inode. Of a folder, whether something
- * came into it or went. Undefined for what is not there.
+ * Identifies a version of a file without reading it: kind, size, times and inode. For a folder, changes when an entry
+ * is added or removed. Undefined if nothing is there.
  */
 export function identify(file: Buffer): string | undefined {
   try {
@@ -25,7 +25,7 @@ export function identify(file: Buffer): string | undefined {
   }
 }
 
-/** Identities of paths below a folder; what went away in the meantime is left out. */
+/** Identities of paths below a folder; vanished ones are omitted. */
 export function identifyAll(folder: string, paths: readonly BytePath[]): Uncovered {
   const found = new Map<BytePath, string>();
   for (const path of paths) {
@@ -35,7 +35,7 @@ export function identifyAll(folder: string, paths: readonly BytePath[]): Uncover
   return found;
 }
 
-/** The entry that says of a path that it is not covered: its own, or that of a folder above it. */
+/** The entry that makes a path uncovered: its own, or a parent folder's. */
 export function findUncovered(uncovered: Uncovered, path: BytePath): BytePath | undefined {
   if (uncovered.size === 0) return undefined;
   for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
@@ -45,20 +45,20 @@ export function findUncovered(uncovered: Uncovered, path: BytePath): BytePath | 
   return undefined;
 }
 
-/** Something a snapshot names without holding it, and that is not any more what it was. */
+/** An uncovered path that has changed. */
 export interface Touched {
   /** Relative to the workspace, for people. */
   readonly path: string;
   readonly kind: 'changed' | 'gone' | 'moved';
-  /** A dependency folder or a cache, which its tools make again, or one that cannot be read. */
+  /** A dependency folder or cache, which tools can recreate, or an unreadable folder. */
   readonly isFolder: boolean;
-  /** Where it is now. */
+  /** Where it was moved to. */
   readonly to?: string;
 }
 
 const inodeOf = (identity: string): string => identity.split(' ', 2).join(' ');
 
-/** What `before` names as uncovered and is not as it was; `now` is what the workspace is known to hold uncovered at present. */
+/** Uncovered paths of `before` that have changed; `now` lists what is uncovered at present. */
 export function findTouched(workspace: string, before: Uncovered, now: Uncovered): Touched[] {
   const touched: Touched[] = [];
   const places = new Map([...now].map(([path, identity]) => [inodeOf(identity), path]));

@@ -23,13 +23,13 @@ export interface UndoneChange {
 export interface Undone {
   /** Snapshot to bring the workspace to. */
   readonly tree: string;
-  /** Paths reverted. */
+  /** Reverted paths. */
   readonly undone: readonly string[];
-  /** Paths that somebody changed since, with the run's change taken out of them: nothing of theirs was touched. */
+  /** Paths others changed since, reverted around their changes. */
   readonly merged: readonly string[];
-  /** Paths that somebody changed since: they stay as they are. */
+  /** Paths others changed since, left unchanged. */
   readonly kept: readonly string[];
-  /** Paths that came with the change and are in no snapshot: they stay as they are. */
+  /** Paths the change created and no snapshot holds, left unchanged. */
   readonly left: readonly string[];
 }
 
@@ -48,8 +48,8 @@ interface Undoing {
 }
 
 /**
- * Takes a change out of what is there now, path by path, as a revert would. Where somebody edited a text since, the change is
- * taken out around their lines, or the file stays as it is. What was there before without being covered stays in any case.
+ * Reverts a change in the current state, path by path. In text edited since, the revert merges around those edits or
+ * leaves the file alone. What existed before without being covered always stays.
  */
 export async function undoChange(shadow: Shadow, change: UndoneChange): Promise<Undone> {
   const { objects } = shadow;
@@ -121,7 +121,7 @@ async function undoFiles(
     const was = await findState(shadow, before, path);
     const did = await findState(shadow, after, path);
     const is = await findState(shadow, { ...current, files: files ?? emptyTree }, path);
-    // It was there and no snapshot has it, or the run made it and none has it: whoever asks is told.
+    // No snapshot holds it, whether it existed before or the run created it: report it.
     if (was.kind === 'uncovered') continue;
     if (did.kind === 'uncovered' && was.kind === 'none') {
       if (is.kind === 'uncovered') left.push(name);
@@ -146,7 +146,7 @@ async function undoFiles(
   return { files: files ?? emptyTree, uncovered };
 }
 
-/** Paths that differ between before and after, in what is covered or in what is not. */
+/** Paths that differ between before and after, covered or not. */
 async function findChanged(
   shadow: Shadow,
   { before, after }: Three<Parts>,
@@ -179,7 +179,7 @@ function isSame(a: State, b: State): boolean {
   return a.entry?.id === b.entry?.id && a.entry?.mode === b.entry?.mode;
 }
 
-/** The text as it is now without what the run did to it; undefined where both touched the same lines, or it is no text. */
+/** The current text without the run's change; undefined on conflict, or if it is not text. */
 async function mergeStates(
   shadow: Shadow,
   { before, after, current }: Three<State>,
@@ -201,7 +201,7 @@ async function undoGitFolder(
   return { tree: before.git, kept: false };
 }
 
-/** A repository that was there all the time is reverted path by path, one that came or went as a whole. */
+/** A repository present throughout is reverted path by path; one that came or went, as a whole. */
 async function undoNested(
   undoing: Undoing,
   at: BytePath,

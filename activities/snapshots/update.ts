@@ -10,8 +10,8 @@ import { maxBytes, workspaceCoverage } from './scan.ts';
 import { findUncovered } from './uncovered.ts';
 
 /**
- * The snapshot after a file tool: `tree` with the given paths as they are on disk now. Touches only the trees on the way to
- * them, so it costs the same in a folder of ten files and of a million. Its objects are durable when it resolves.
+ * The snapshot after a file tool: `tree` with the given paths as on disk. Touches only the trees above them, so the
+ * cost does not depend on the size of the folder. Its objects are durable when it resolves.
  */
 export async function updateSnapshot(
   shadow: Shadow,
@@ -25,7 +25,7 @@ export async function updateSnapshot(
   return result;
 }
 
-/** Puts files into a snapshot that names them without holding them: someone is about to change them. */
+/** Adds uncovered files to a snapshot, because they are about to be changed. */
 export async function coverPaths(
   shadow: Shadow,
   tree: string,
@@ -59,7 +59,7 @@ async function updatePath(
   if (names.some((_, index) => workspaceCoverage.isExcluded(names.slice(0, index + 1).join('/'))))
     return tree;
   const gap = findUncovered(parts.uncovered, path);
-  // A folder that snapshots leave out: what is in it is not covered one file at a time.
+  // A folder that snapshots leave out is not covered file by file.
   if (gap !== undefined && gap !== path) return tree;
   const root = `${shadow.workspace}/${Buffer.from(prefix, 'latin1').toString('utf8')}`;
   const entry = readEntry(objects, root, path);

@@ -6,7 +6,7 @@ import type { LinkFacts } from '../verify/executions.ts';
 import type { HistoryEventJson } from './history-json.ts';
 import { isEnd, nextExecution } from './history-json.ts';
 
-/** The file and the server disagree about an event that both have. */
+/** The file and the server disagree about an event both have. */
 export class MirrorMismatch extends Error {
   override readonly name = 'MirrorMismatch';
 }
@@ -17,24 +17,24 @@ export const toMismatch = (id: number, execution: string | undefined): MirrorMis
       'Nothing was written; compare the two with agent audit reconcile before trusting either.',
   );
 
-/** Where a mirror file ends. */
+/** The end of a mirror file. */
 export interface Cursor {
   execution: string | undefined;
-  /** Last event taken of that execution. */
+  /** Last event recorded of that execution. */
   eventId: number;
-  /** Hash of each event it has, to check what the server hands out again. */
+  /** Hash of each recorded event, to check what the server sends again. */
   hashes: Map<number, string>;
-  /** Whether the server gives durable events of it a task id, as its first event shows; not known before that. */
+  /** Whether the server assigns task ids to durable events, as its first event shows; unknown before that. */
   numbered: boolean | undefined;
-  /** Events of a server that does not, which it may still discard. */
+  /** Events the server may still discard, if it assigns no task ids. */
   held: readonly HistoryEventJson[];
-  /** True when that event ended the execution. */
+  /** True if that event ended the execution. */
   ended: boolean;
-  /** True when that event was a termination: a reset ends its base so. */
+  /** True if that event was a termination, which is how a reset ends its base. */
   terminated: boolean;
-  /** Execution it goes on in. */
+  /** The execution it continues in. */
   next: string | undefined;
-  /** Every execution of the file. */
+  /** Every execution in the file. */
   readonly executions: Set<string>;
   /** Events in the whole file. */
   events: number;
@@ -43,7 +43,7 @@ export interface Cursor {
   last: unknown;
 }
 
-/** Reads where the file ends. Verifies nothing: opening the chain did. */
+/** Reads the end of the file. Verifies nothing: opening the chain did. */
 export async function readCursor(file: string): Promise<Cursor> {
   const cursor: Cursor = {
     execution: undefined,
@@ -91,7 +91,7 @@ export function enterExecution(cursor: Cursor, execution: string): void {
   cursor.last = 'link';
 }
 
-/** Moves past what a reset copied of its base, which the file has already. */
+/** Skips what a reset copied from its base, which the file already has. */
 export function enterCopy(cursor: Cursor, base: ReadonlyMap<number, string>, baseId: number): void {
   cursor.hashes = new Map([...base].filter(([id]) => id <= baseId));
   cursor.eventId = baseId;
@@ -105,10 +105,10 @@ export const readHashes = async (
 ): Promise<ReadonlyMap<number, string>> =>
   (await readExecutions(file, hashEvent)).get(execution) ?? new Map<number, string>();
 
-/** What tells whether two events are the same. */
+/** Two events are the same if their hashes are. */
 export const hashEvent = (event: HistoryEventJson): string => hashOf(toCanonical(event));
 
-/** Moves past an event that was taken. */
+/** Moves past a recorded event. */
 export function advance(cursor: Cursor, event: HistoryEventJson): void {
   cursor.eventId = Number(event.eventId);
   cursor.hashes.set(cursor.eventId, hashEvent(event));
@@ -128,8 +128,8 @@ const maybeTakenBack = new Set([
 ]);
 
 /**
- * The durable ones among new events. Of a server that numbers no tasks, a workflow task scheduled or started is durable
- * once another event follows; until then it is held back.
+ * The durable ones among new events. Without task ids, a scheduled or started workflow task is durable only once
+ * another event follows, so it is held back until then.
  */
 function takeDurable(
   events: readonly HistoryEventJson[],
@@ -146,9 +146,9 @@ function takeDurable(
 }
 
 /**
- * Durable events after the cursor, up to the first hole; `hole` is the id after it. Ids may go backwards: after a page
- * that ended in events not yet durable the server hands the same ids out again, maybe for other events.
- * @throws MirrorMismatch when what was taken before comes back as another event.
+ * Durable events after the cursor, up to the first hole; `hole` is the id after it. Ids may go backwards: if a page
+ * ended in events not yet durable, the server reuses their ids, maybe for other events. @throws MirrorMismatch if a
+ * recorded event comes back different.
  */
 export function takeFresh(
   events: readonly HistoryEventJson[],

@@ -3,7 +3,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { readConfiguredKeys } from '../record/keys/configured-keys.ts';
 import { isSealed, openPayload } from '../record/keys/payload-cipher.ts';
 
-/** A history event in protobuf's JSON form: 64-bit numbers are text, enums are names, times are RFC 3339. */
+/** A history event as protobuf JSON: 64-bit numbers are strings, enums are names, times RFC 3339. */
 export interface HistoryEventJson {
   readonly eventId: string;
   readonly eventTime: string;
@@ -12,18 +12,18 @@ export interface HistoryEventJson {
   readonly [attributes: string]: unknown;
 }
 
-/** Converts events as the client hands them out. Empty attributes are kept: reading back needs them. */
+/** Converts events from the client. Keeps empty attributes: reading back needs them. */
 export const toHistoryJson = (events: readonly object[]): HistoryEventJson[] =>
   (JSON.parse(historyToJSON({ events: [...events] })) as { events?: HistoryEventJson[] }).events ??
   [];
 
-/** A payload in protobuf's JSON form: bytes are base64. */
+/** A payload as protobuf JSON: bytes are base64. */
 export interface PayloadJson {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly data?: string;
 }
 
-/** The payload as it was before it was encrypted. @throws PayloadKeyError without its key. */
+/** Decrypts a payload if necessary. @throws PayloadKeyError without its key. */
 function toOpen({ metadata = {}, data = '' }: PayloadJson): PayloadJson {
   const bytes = Object.entries(metadata).map(([name, text]) => [name, Buffer.from(text, 'base64')]);
   const payload = { metadata: Object.fromEntries(bytes) as Record<string, Buffer> };
@@ -42,7 +42,7 @@ function toOpen({ metadata = {}, data = '' }: PayloadJson): PayloadJson {
   };
 }
 
-/** The value of a payload; undefined for one that is not JSON, or claims to be. Opens it where it is encrypted. @throws PayloadKeyError */
+/** A payload's value, decrypted if necessary; undefined if it is not valid JSON. @throws PayloadKeyError */
 export function decodePayload(payload: PayloadJson): unknown {
   const { metadata, data } = toOpen(payload);
   const encoding = Buffer.from(metadata?.['encoding'] ?? '', 'base64').toString();
@@ -54,7 +54,7 @@ export function decodePayload(payload: PayloadJson): unknown {
   }
 }
 
-/** Values of a payload list; those that are not JSON are undefined. @throws PayloadKeyError */
+/** Values of a payload list; undefined for those that are not JSON. @throws PayloadKeyError */
 export function decodePayloads(value: unknown): unknown[] {
   const { payloads = [] } = (value ?? {}) as { payloads?: readonly PayloadJson[] };
   return payloads.map(decodePayload);
@@ -66,20 +66,20 @@ interface FailureJson {
   readonly cause?: FailureJson;
 }
 
-/** The innermost message of a failure: the outer ones say only that something failed. Opens it where it is encrypted. */
+/** A failure's innermost message, decrypted if necessary: the outer ones say only that something failed. */
 export function decodeFailure({ message, encodedAttributes, cause }: FailureJson): string {
   if (cause !== undefined) return decodeFailure(cause);
   const hidden = encodedAttributes === undefined ? undefined : decodePayload(encodedAttributes);
   return (hidden as FailureJson | undefined)?.message ?? message ?? '';
 }
 
-/** The attributes of an event, whatever its type. */
+/** An event's attributes, whatever its type. */
 export function attributesOf(event: HistoryEventJson): Readonly<Record<string, unknown>> {
   const key = Object.keys(event).find((name) => name.endsWith('EventAttributes'));
   return (key === undefined ? {} : event[key]) as Readonly<Record<string, unknown>>;
 }
 
-/** The run this one goes on in, for events that end an execution to go on in another. */
+/** The execution this one continues in, from its final event. */
 export function nextExecution(event: HistoryEventJson): string | undefined {
   const { newExecutionRunId } = attributesOf(event) as { newExecutionRunId?: string };
   return newExecutionRunId === undefined || newExecutionRunId === ''
@@ -90,5 +90,5 @@ export function nextExecution(event: HistoryEventJson): string | undefined {
 const ends =
   /^EVENT_TYPE_WORKFLOW_EXECUTION_(COMPLETED|FAILED|TIMED_OUT|CANCELED|TERMINATED|CONTINUED_AS_NEW)$/;
 
-/** The last event of an execution. */
+/** True for an execution's last event. */
 export const isEnd = (event: HistoryEventJson): boolean => ends.test(event.eventType);

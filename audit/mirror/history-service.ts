@@ -1,4 +1,4 @@
-/** What of Temporal's service the mirror calls; handed in, so that the record is kept without the client. */
+/** The part of Temporal's service the mirror calls; injected, so that the record does not depend on the client. */
 export interface HistoryService {
   getWorkflowExecutionHistory(request: {
     namespace: string;

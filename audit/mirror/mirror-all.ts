@@ -29,7 +29,7 @@ export interface MirrorAll {
   readonly namespace: string;
   /** State folder. */
   readonly root: string;
-  /** A file here, named by workflow id, asks for a mirror at once; removed when the mirror has its header. */
+  /** A file here, named by workflow id, requests a mirror at once; removed once the mirror has its header. */
   readonly inbox: string;
   readonly signal: AbortSignal;
   readonly log: MirrorLog;
@@ -42,13 +42,12 @@ export interface MirrorAll {
 const sweepMs = 10_000;
 /** Each open run holds a long poll of up to 20 s; beyond this many they take turns. */
 const mostPolls = 256;
-/** An id becomes a file name, and whoever can start a workflow chooses it. */
+/** An id becomes a file name, and anyone who can start a workflow chooses it. */
 const workflowIdPattern = /^run-[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /**
- * Mirrors every run of the namespace until `signal` fires: those announced in the inbox at once, all others as soon as
- * visibility shows them, and those whose mirror was left unfinished. A run whose file was tampered with is reported once
- * and left alone.
+ * Mirrors every run of the namespace until `signal` fires: announced runs at once, others as soon as visibility lists
+ * them, and unfinished mirrors. A tampered file is reported once and left alone.
  */
 export async function mirrorAll(given: MirrorAll): Promise<void> {
   const { root, inbox, signal, log } = given;
@@ -56,7 +55,7 @@ export async function mirrorAll(given: MirrorAll): Promise<void> {
   const options = { ...given, history };
   await mkdir(inbox, { recursive: true, mode: 0o700 });
   const tails = new Map<string, Promise<unknown>>();
-  /** Runs with nothing more to do, and the execution that visibility showed then: a reset brings another. */
+  /** Finished runs and their latest execution at that time: a reset adds another. */
   const done = new Map<string, string | undefined>();
   const isDone = (workflowId: string, latest: string | undefined): boolean =>
     done.has(workflowId) && (latest === undefined || done.get(workflowId) === latest);
@@ -80,7 +79,7 @@ export async function mirrorAll(given: MirrorAll): Promise<void> {
     takeInbox().catch((error: unknown) => log.warn({ error }, 'inbox cannot be read'));
   });
   try {
-    // A run the server no longer knows shows up nowhere else: its mirror ends in a gap.
+    // A run the server has forgotten is listed nowhere else: its mirror ends in a gap.
     for (const name of await readdir(root)) {
       if (name.startsWith('run-') && name.endsWith('.jsonl'))
         start(name.slice(0, -'.jsonl'.length));
@@ -103,7 +102,7 @@ export async function mirrorAll(given: MirrorAll): Promise<void> {
   }
 }
 
-/** Every run with its latest execution: visibility shows open ones first, then those that ended last. */
+/** Every run with its latest execution: open ones first, then the most recently closed. */
 async function listRuns({ service, namespace }: MirrorAll): Promise<Map<string, string>> {
   const runs = new Map<string, string>();
   let token: Uint8Array | undefined;
@@ -123,7 +122,7 @@ async function listRuns({ service, namespace }: MirrorAll): Promise<Map<string, 
   return runs;
 }
 
-/** True when there is nothing more to do about this run. */
+/** True if the run's mirror is finished. */
 async function tailRun(
   options: MirrorAll & { readonly history: HistoryService },
   workflowId: string,
@@ -139,7 +138,7 @@ async function tailRun(
   const closed = await readClose(file);
   if (closed !== undefined && [undefined, closed.execution].includes(latest || undefined)) {
     leaveInbox();
-    // Of a mirror that was killed right after its last line.
+    // Left by a mirror killed right after its last line.
     clearDeadLock(`${file}.lock`);
     return true;
   }
@@ -169,7 +168,7 @@ async function tailRun(
         log.warn({ workflowId, file, error: error.message }, 'run is not mirrored');
         return !(error instanceof ChainLockedError);
       }
-      // Announced but not started yet, or announced by a command that was killed in between.
+      // Announced but not started yet, or the announcing command was killed.
       if (isNotFound(error) && failures > 20) {
         leaveInbox();
         return false;
@@ -186,7 +185,7 @@ const isNotFound = (error: unknown): boolean => (error as { code?: unknown }).co
 
 const closeBytes = 4 * 1024;
 
-/** The record that closed a log. Looks at the last line only: a `close` is short, and there may be thousands of files. */
+/** The record that closed a log. Reads only the last line: a `close` is short, and there may be thousands of files. */
 async function readClose(file: string): Promise<{ readonly execution?: string } | undefined> {
   if (!existsSync(file)) return undefined;
   const handle = await open(file, 'r');

@@ -1,7 +1,7 @@
 /**
- * The mirror: a run's history, copied event by event into `run-<id>.jsonl` while it happens. An event is taken when it is
- * durable (the server gave it a task id) and the next in order; the file is the cursor, so whatever dies, nothing is
- * missing and nothing is there twice. Temporal's history stays the truth: what differs from it is reported, never mended.
+ * The mirror: copies a run's history, event by event, into `run-<id>.jsonl` as it happens. It records an event once it
+ * is durable (the server gave it a task id) and next in order; the file is the cursor, so no crash loses or duplicates
+ * anything. Temporal's history remains the truth: differences are reported, never repaired.
  */
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
@@ -40,24 +40,24 @@ export interface MirrorRun {
   readonly file: string;
   readonly signal: AbortSignal;
   readonly log: MirrorLog;
-  /** Written into the header. */
+  /** Written to the header. */
   readonly version: string;
   readonly sdk?: string;
   readonly readServerVersion?: () => Promise<string | undefined>;
   readonly anchors: Anchors;
-  /** The run's latest execution, where it is known: a run that was closed and reset goes on in it. */
+  /** The run's latest execution, if known: a closed run that was reset continues there. */
   readonly latest?: string;
   /** Called once the header is on disk. */
   readonly onOpen?: () => void;
 }
 
-/** Pause after a page with little news. More comes at once then: a request costs far more than an event. */
+/** Pause after a page with little news, so that more arrives at once: a request costs far more than an event. */
 const paceMs = 150;
 const littleNews = 100;
 
 interface Page {
   readonly events: readonly HistoryEventJson[];
-  /** Where to ask on from. */
+  /** Where to continue. */
   readonly token: Uint8Array | undefined;
 }
 
@@ -65,10 +65,10 @@ const runOf = (workflowId: string): string => workflowId.replace(/^run-/, '');
 const now = (): string => new Date().toISOString();
 
 /**
- * Mirrors one run to its end, until `signal` fires, or until the server has lost its history, which leaves a `gap` record.
- * Goes on where the file ends; makes no file for a run that does not exist.
- * @throws ChainError when the file was changed, MirrorMismatch when the server has another event where the file has one,
- * ChainLockedError when another process mirrors the run, and the server's error when it does not know the run.
+ * Mirrors one run to its end, until `signal` fires, or until the server has lost its history, which leaves a `gap`
+ * record. Continues where the file ends; creates no file if the run does not exist. @throws ChainError if the file was
+ * changed, MirrorMismatch if the server's event differs from the file's, ChainLockedError if another process mirrors
+ * the run, and the server's error if it does not know the run.
  */
 export async function mirrorRun(options: MirrorRun): Promise<void> {
   const { workflowId, file, namespace, version, signal } = options;
@@ -103,7 +103,7 @@ export async function mirrorRun(options: MirrorRun): Promise<void> {
   }
 }
 
-/** A closed log goes on only after a reset, in an execution that it does not have. */
+/** A closed log continues only after a reset, in an execution it does not have. */
 const mayGoOn = ({ ended, executions }: Cursor, latest: string | undefined): boolean =>
   ended && latest !== undefined && !executions.has(latest);
 
@@ -114,7 +114,7 @@ const toClose = ({ execution, events }: Cursor): object => ({
   time: now(),
 });
 
-/** Links to the execution that the run goes on in; closes the log, and is false, when there is none. */
+/** Links to the next execution; if there is none, closes the log and returns false. */
 async function goOn(options: MirrorRun, chain: Chain, cursor: Cursor): Promise<boolean> {
   const { execution: from, next } = cursor;
   if (next !== undefined) {
@@ -148,7 +148,7 @@ async function goOn(options: MirrorRun, chain: Chain, cursor: Cursor): Promise<b
   return true;
 }
 
-/** The execution that a reset made of one of the file; undefined when there is none, or it is gone. */
+/** The execution a reset made from one in the file, if it exists. */
 async function findReset(options: MirrorRun, cursor: Cursor): Promise<Origin | undefined> {
   const { service, namespace, workflowId } = options;
   try {
@@ -177,14 +177,14 @@ async function ask(options: MirrorRun, runId?: string, token?: Uint8Array): Prom
 }
 
 interface Start {
-  /** The execution to begin with, and its first page if it was read already. */
+  /** The first execution to read, and its first page if already fetched. */
   readonly execution: string;
   readonly page?: Page;
-  /** The run's first execution, when the server no longer has it. */
+  /** The run's first execution, if the server has lost it. */
   readonly lost?: string;
 }
 
-/** The run's first execution: the server answers with the latest, which may be one that the run went on in. */
+/** Finds the run's first execution: the server answers with the latest, which may be a continuation. */
 async function findStart(options: MirrorRun): Promise<Start> {
   const page = await ask(options);
   const { originalExecutionRunId: original, firstExecutionRunId: first = original } = (page
@@ -195,7 +195,7 @@ async function findStart(options: MirrorRun): Promise<Start> {
   if (original === undefined || first === undefined) {
     throw new Error(`The history of ${options.workflowId} does not begin with its start.`);
   }
-  // The start of a reset is a copy and names its base: only the mark of the reset says whose history this is.
+  // A reset starts with a copy that names its base: only the reset mark says whose history this is.
   const execution =
     page.events.map(toReset).findLast((reset) => reset !== undefined)?.to ?? original;
   if (first === execution) return { execution, page };
@@ -207,7 +207,7 @@ async function findStart(options: MirrorRun): Promise<Start> {
   }
 }
 
-/** Follows one execution. True when it ended; false when `signal` fired or its history is gone. */
+/** Follows one execution. True if it ended; false if `signal` fired or its history is gone. */
 async function mirrorExecution(
   options: MirrorRun,
   chain: Chain,
@@ -225,7 +225,7 @@ async function mirrorExecution(
       page ??= await ask(options, execution, token);
     } catch (error) {
       if (cursor.events === 0 || !isHistoryGone(error)) throw error;
-      // A process killed between the two has said the first already.
+      // A process killed between the two records has already written the first.
       const gap = cursor.last === 'gap' ? [] : [toGap(execution, cursor.eventId + 1, 'not found')];
       await chain.append([...gap, toClose(cursor)]);
       return false;
@@ -236,7 +236,7 @@ async function mirrorExecution(
     for (const event of fresh) advance(cursor, event);
     token = page.token;
     if (hole !== undefined) {
-      // A page may have been lost on the way; only a history read from its start can be said to have a hole.
+      // A page may have been lost: only a history read from its start can be said to have a hole.
       token = undefined;
       if (holeAfter === cursor.eventId) {
         await chain.append([toGap(execution, cursor.eventId + 1, 'hole in history', hole - 1)]);
@@ -254,7 +254,7 @@ async function mirrorExecution(
   return true;
 }
 
-/** gRPC status 5, but not for a namespace that a server just starting does not know yet. */
+/** gRPC status 5, unless a server just starting does not know the namespace yet. */
 const isHistoryGone = (error: unknown): boolean =>
   (error as { code?: unknown }).code === 5 && !/namespace/i.test((error as Error).message);
 
@@ -276,10 +276,10 @@ const toRecord = (event: HistoryEventJson, execution: string): object => ({
   event,
 });
 
-/** Pause before the server is asked again after an error, doubling to 5 seconds. */
+/** Delay before asking the server again after an error; doubles up to 5 seconds. */
 export const retryDelay = (failures: number): number =>
   Math.min(100 * 2 ** Math.min(failures, 10), 5_000);
 
-/** Waits, or returns at once when `signal` fires. */
+/** Waits; returns early if `signal` fires. */
 export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   setTimeout(ms, undefined, { signal }).catch(() => undefined);

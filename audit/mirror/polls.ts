@@ -1,6 +1,6 @@
 import type { HistoryService } from './history-service.ts';
 
-/** The same service with at most `most` requests for history under way; others wait their turn, first come first served. */
+/** Limits the service to `most` concurrent history requests; others queue, first come first served. */
 export function limitPolls(service: HistoryService, most: number): HistoryService {
   const waiting: (() => void)[] = [];
   let under = 0;
@@ -11,7 +11,7 @@ export function limitPolls(service: HistoryService, most: number): HistoryServic
       try {
         return await service.getWorkflowExecutionHistory(request);
       } finally {
-        // The place is handed on, not given back, so that nobody slips in between.
+        // Pass the slot on instead of freeing it, so that nobody can jump the queue.
         const next = waiting.shift();
         if (next === undefined) under -= 1;
         else next();
@@ -21,8 +21,8 @@ export function limitPolls(service: HistoryService, most: number): HistoryServic
 }
 
 /**
- * Calls with a signal that fires when `signal` does, and is the call's own: Temporal's client never lets go of a call it was
- * given a signal for, nor of the answer, as long as that signal lives.
+ * Calls with a private signal that follows `signal`: Temporal's client retains each call and its answer for as long as
+ * the signal it was given lives.
  */
 export async function abortWith<T>(
   signal: AbortSignal,
