@@ -12,13 +12,14 @@ import { toFreshStep } from './state.ts';
 
 /** Makes sure of the workspace before a step, and notes where the run stands. Runs without snapshots skip it. */
 export async function beginStep(run: Run, step: StepRecord): Promise<void> {
-  const { state } = run;
+  const { state, worktree } = run;
   // A copy is made for one step at one snapshot: nobody else has been there.
-  if (state.tree === undefined || step.lane !== undefined) return;
+  if (worktree.state.tree === undefined || step.lane !== undefined) return;
   const ensured = await ensure(run, { step: step.id, state: toCheckpoint(state) });
-  state.tree = ensured.tree;
+  worktree.state.tree = ensured.tree;
   state.begun = (state.begun ?? 0) + 1;
-  step.before ??= { order: state.begun, tree: ensured.tree, evidence: state.evidence };
+  const { evidence } = worktree.state;
+  step.before ??= { order: state.begun, tree: ensured.tree, evidence };
 }
 
 /** The same for steps that begin at once: they share the place to go back to, since each has none of the others' work. */
@@ -72,13 +73,14 @@ const toDriftQuestion = (
 });
 
 async function ensureTree(
-  { input, state, activities }: Run,
+  { input, worktree, activities }: Run,
   summary: string,
   more: Pick<EnsureRequest, 'drift' | 'approval' | 'rewind' | 'checkpoint'>,
 ): Promise<EnsureResult> {
-  const tree = state.tree ?? '';
+  const { path: workspace, state } = worktree;
+  const { tree = '' } = state;
   return await activities.hands.ensureWorkspace.executeWithOptions({ summary }, [
-    { run: input.run, workspace: input.workspace, tree, ...more },
+    { run: input.run, workspace, tree, ...more },
   ]);
 }
 
@@ -147,10 +149,10 @@ function recheck(run: Run, order: RewindOrder): void {
   }
 }
 
-function validate({ state, now, input }: Run, { step }: RewindOrder): void {
+function validate({ state, phase, input }: Run, { step }: RewindOrder): void {
   const found = state.steps.find(({ id }) => id === step);
   const begun = state.steps.filter(({ before }) => before !== undefined).map(({ id }) => id);
-  if (now.phase === 'closing' || now.phase === 'closed')
+  if (phase.now.phase === 'closing' || phase.now.phase === 'closed')
     throw new Error(
       `Run ${input.run} has ended. Start a new run from a step: agent fork ${input.run} --step ${step}`,
     );

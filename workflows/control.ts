@@ -60,7 +60,7 @@ export function registerControls(run: Run, cancel: () => void): void {
 /** Holds the run while it is paused. Called between activities: what has begun runs to its end. */
 export async function waitWhilePaused(run: Run): Promise<void> {
   if (run.state.pausedBy === undefined) return;
-  const before = run.now;
+  const before = run.phase.now;
   enter(run, { phase: 'paused' });
   await condition(() => run.state.pausedBy === undefined);
   enter(run, before);
@@ -72,7 +72,7 @@ export async function waitWhilePaused(run: Run): Promise<void> {
  */
 export async function continueWhenLong(run: Run): Promise<void> {
   // One of several steps cannot go on elsewhere while the others are under way.
-  if (run.isLane) return;
+  if (run.worktree.isCopy) return;
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < (run.input.historyLimit ?? 2_000) && !continueAsNewSuggested) return;
   run.leaving = true;

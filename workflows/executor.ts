@@ -16,20 +16,20 @@ import { RunEnd } from './failures.ts';
 import { askModel } from './model.ts';
 import { perform } from './perform.ts';
 import { noteOutcome } from './progress.ts';
+import { isGivenUp } from './rounds.ts';
 import { noteUntrusted, untrustedBefore } from './untrusted.ts';
 import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
-import type { RunState, StepRecord } from './state.ts';
+import type { OpenQuestion, StepRecord, WorktreeState } from './state.ts';
 import { claimsOf } from './state.ts';
-import type { OpenQuestion } from './state.ts';
 import { dropQuestion, isOpen, markRead, openQuestion, renderWord, unheardBy } from './words.ts';
 import { mustListen } from './listen.ts';
 
 /** Turns after which a step that does not finish is given up. */
 const mostTurns = 80;
 
-/** (Thought → Action → Observation)* until the model says the step is finished; without a plan any more when it got stuck. */
-export async function executeStep(run: Run, step: StepRecord): Promise<void> {
+/** (Thought → Action → Observation)* until the model says the step is finished; `replan` when it got stuck. */
+export async function executeStep(run: Run, step: StepRecord): Promise<'finished' | 'replan'> {
   if (step.state !== 'running') {
     checkBudget(run, 'steps');
     run.state.usage.steps += 1;
@@ -39,7 +39,8 @@ export async function executeStep(run: Run, step: StepRecord): Promise<void> {
     await beginStep(run, step);
   }
   do await takeTurns(run, step);
-  while (run.state.plan !== undefined && ((await isSentBack(run, step)) || isSpokenTo(run, step)));
+  while (!isGivenUp(run) && ((await isSentBack(run, step)) || isSpokenTo(run, step)));
+  return isGivenUp(run) ? 'replan' : 'finished';
 }
 
 async function takeTurns(run: Run, step: StepRecord): Promise<void> {
@@ -61,8 +62,7 @@ async function takeTurns(run: Run, step: StepRecord): Promise<void> {
     try {
       for (const call of turn.calls) {
         await act(run, step, call);
-        // Stuck: the next round begins with another plan.
-        if (run.state.plan === undefined) return;
+        if (isGivenUp(run)) return;
       }
       if (question !== undefined) await askPerson(run, question);
     } finally {
@@ -85,7 +85,7 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
   state.said = [];
   let words = unheardBy(state, step);
   const near = takeWarnings(run);
-  const nudge = takeNudge(state, near);
+  const nudge = takeNudge(run.worktree.state, near);
   const answer = await askModel(run, { phase: 'thinking', step: step.id }, () => {
     // Asked again after a wait, it is told what was said meanwhile.
     words = unheardBy(state, step);
@@ -121,7 +121,7 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
 }
 
 /** What the engine has to say to the model. */
-function takeNudge(state: RunState, near: readonly Meter[]): string {
+function takeNudge(state: WorktreeState, near: readonly Meter[]): string {
   const { nudge } = state;
   delete state.nudge;
   return [

@@ -36,15 +36,15 @@ export async function isSentBack(run: Run, step: StepRecord): Promise<boolean> {
   return true;
 }
 
-/** Every hook on the work as it is now. False when a required one failed: the plan is then given up for one that fixes it. */
-export async function passHooks(run: Run): Promise<boolean> {
+/** Every hook on the work as it is now. `replan` when a required one failed: the next plan is to fix that. */
+export async function passHooks(run: Run): Promise<'passed' | 'replan'> {
   const due = listHooks(run).filter(([place]) => !isKnownGreen(run, place));
   const red = (await runHooks(run, due, atEnd)).filter(({ hook }) => hook.required);
-  if (red.length === 0) return true;
+  if (red.length === 0) return 'passed';
   const names = red.map(({ hook }) => hook.name).join(', ');
   giveUpPlan(run, ...red.flatMap(({ notes }) => notes ?? []));
   run.state.refusal = `Required hooks failed: ${names}.`;
-  return false;
+  return 'replan';
 }
 
 /** How every hook came out last, for the run's result; undefined for runs without. */
@@ -79,7 +79,7 @@ async function runHooks(
     const order = { step, call: hook.call, hook: hook.name };
     const { ok, notes, ms } = (await perform(run, order)).result;
     state.usage.workMs += ms;
-    const { tree } = state;
+    const { tree } = run.worktree.state;
     state.hookResults = { ...state.hookResults, [place]: { ok, tree } };
     if (!ok) red.push({ hook, notes });
   }

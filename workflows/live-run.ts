@@ -3,7 +3,7 @@ import type { Limits } from '../policies/action.ts';
 import type { Activities } from './activities.ts';
 import { proxyRunActivities } from './activities.ts';
 import type { ApprovalAnswer, ApprovalRequest, RunInput, RunPhase, RunView } from './contract.ts';
-import type { RunState } from './state.ts';
+import type { RunState, WorktreeState } from './state.ts';
 import { createState } from './state.ts';
 import { hear } from './words.ts';
 
@@ -15,19 +15,29 @@ export interface Unchecked {
   readonly settle: (problem?: string) => void;
 }
 
+/** Where a step works. */
+export interface Worktree {
+  /** Absolute path. */
+  readonly path: string;
+  /** True for a copy of the workspace, for one of several steps that run at once. */
+  readonly isCopy: boolean;
+  /** Of the workspace itself it is the run's own state. */
+  readonly state: WorktreeState;
+}
+
 /** The run in memory: state, plus what lives only as long as this history. */
 export interface Run {
   readonly input: RunInput;
   readonly state: RunState;
+  readonly worktree: Worktree;
   readonly activities: Activities;
-  now: RunPhase;
+  /** What it is doing right now; of steps at once, the one that moved last. */
+  readonly phase: { now: RunPhase };
   /** Messages nobody has checked yet. */
   readonly unchecked: Unchecked[];
   /** It is about to go on in a fresh history. */
   leaving?: true;
   pending: { request: ApprovalRequest; answer?: ApprovalAnswer; stale?: true }[];
-  /** True for one of several steps that run at once. */
-  readonly isLane?: true;
   /** Ends what is under way, for a rewind. */
   interrupt?: () => void;
   /** Last search attribute values, so that only changes are written. */
@@ -35,14 +45,16 @@ export interface Run {
 }
 
 export function createRun(input: RunInput, carried?: RunState): Run {
+  const state = carried === undefined ? createState() : takeOver(carried);
   return {
     input,
+    state,
+    worktree: { path: input.workspace, isCopy: false, state },
     activities: proxyRunActivities(input),
-    now: { phase: 'opening' },
+    phase: { now: { phase: 'opening' } },
     pending: [],
     unchecked: [],
     shown: '',
-    state: carried === undefined ? createState() : takeOver(carried),
   };
 }
 
@@ -81,7 +93,7 @@ export function toView(run: Run): RunView {
     goal: input.goal,
     workspace: input.workspace,
     round: state.round,
-    now: run.now,
+    now: run.phase.now,
     pausing: state.pausedBy !== undefined,
     steps: state.steps.map(({ id, title, dependsOn, state: at, before }) => ({
       id,

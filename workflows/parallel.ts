@@ -5,21 +5,24 @@ import type { MergeResult } from '../activities/contract/workspace.ts';
 import { beginBatch } from './checkpoints.ts';
 import { continueWhenLong } from './control.ts';
 import { executeStep } from './executor.ts';
+import type { Run, Worktree } from './live-run.ts';
 import { giveUpPlan, reviewStep } from './reviewer.ts';
 import { enter } from './show.ts';
-import type { Run } from './live-run.ts';
 import type { RunState, StepRecord } from './state.ts';
 import { readySteps } from './state.ts';
 
 /** Steps that may run at once now: several, or none. */
 export function nextBatch({ state }: Run): StepRecord[] {
-  const most = state.tree === undefined ? 1 : (state.parallel ?? 1);
-  const ready = readySteps(state).slice(0, most);
+  const max = state.tree === undefined ? 1 : (state.parallel ?? 1);
+  const ready = readySteps(state).slice(0, max);
   return ready.length > 1 ? ready : [];
 }
 
-/** Carries steps out at once and merges them. A conflict, or a lane that needs a new plan, gives the plan up. */
-export async function executeBatch(run: Run, steps: readonly StepRecord[]): Promise<void> {
+/** Executes steps at once and merges what they did. A conflict, or a step that needs another plan, gives the plan up. */
+export async function executeBatch(
+  run: Run,
+  steps: readonly StepRecord[],
+): Promise<'merged' | 'replan'> {
   const { state } = run;
   if (patched('merged-lanes')) {
     // The last place before the next merge where nothing is under way.
@@ -29,47 +32,17 @@ export async function executeBatch(run: Run, steps: readonly StepRecord[]): Prom
   const base = state.tree ?? '';
   const from = state.evidence;
   const scope = new CancellationScope();
-  const lanes = await scope.run(async () => {
+  const branches = await scope.run(async () => {
     try {
-      return await Promise.all(steps.map((step) => runLane(run, step, base)));
+      return await Promise.all(steps.map((step) => executeBranch(run, step, base)));
     } catch (error) {
       // The others have no use any more; what they did stays in their snapshots.
       scope.cancel();
-      if (error instanceof PlanGivenUp) return [];
+      if (error instanceof PlanGivenUp) return undefined;
       throw error;
     }
   });
-  await mergeLanes(run, lanes, { base, from });
-}
-
-/** Where all lanes of a batch began. */
-interface BatchStart {
-  readonly base: SnapshotId;
-  readonly from?: Ref;
-}
-
-/** Merges lanes in plan order. From a conflict on, none is merged: those steps are not done. */
-async function mergeLanes(run: Run, lanes: readonly Lane[], start: BatchStart): Promise<void> {
-  const { state } = run;
-  for (const [index, lane] of lanes.entries()) {
-    if (lane.step.lane !== undefined) enter(run, { phase: 'merging', step: lane.step.id });
-    const merged = await mergeLane(run, lane, {
-      ...start,
-      merged: lanes.slice(0, index).map(({ step }) => step.id),
-      left: lanes.slice(index + 1).map(({ step }) => step.id),
-    });
-    if (!merged.ok) {
-      for (const { step } of lanes.slice(index)) {
-        step.state = 'waiting';
-        delete step.claim;
-      }
-      giveUpPlan(run, merged.notes);
-      return;
-    }
-    state.tree = merged.tree;
-    if (merged.evidence !== undefined) state.evidence = merged.evidence;
-    lane.step.state = 'done';
-  }
+  return branches === undefined ? 'replan' : await mergeBranches(run, branches, { base, from });
 }
 
 /** What batches had before they had checkpoints of their own: a place to go back to that the steps share. */
@@ -79,91 +52,103 @@ function beginTogether(state: RunState, steps: readonly StepRecord[]): void {
   for (const step of steps) step.before ??= { order, tree, evidence };
 }
 
-/** A reviewer wants another plan: the lanes beside have nothing to work for any more. */
+/** A step needs another plan: those beside it have nothing to work for any more. */
 class PlanGivenUp extends Error {
   override readonly name = 'PlanGivenUp';
 }
 
-interface Lane {
+/** A step that was accepted, with the copy of the workspace that holds its work. */
+interface Branch {
   readonly step: StepRecord;
-  readonly run: Run;
+  readonly worktree: Worktree;
 }
 
-async function runLane(run: Run, step: StepRecord, base: SnapshotId): Promise<Lane> {
+async function executeBranch(run: Run, step: StepRecord, tree: SnapshotId): Promise<Branch> {
   const { input, state, activities } = run;
-  const lane = toLaneName(state, step);
   const opened = await activities.hands.openLane.executeWithOptions(
     { summary: `a copy of the workspace for ${step.id}` },
-    [{ run: input.run, workspace: input.workspace, lane, tree: base, step: step.id }],
+    [
+      {
+        run: input.run,
+        workspace: input.workspace,
+        lane: toWorktreeName(state, step),
+        tree,
+        step: step.id,
+      },
+    ],
   );
-  const own = createLane(run, opened.workspace);
+  const worktree = createWorktree(run, opened.workspace);
+  const inWorktree = { ...run, worktree };
   do {
-    await executeStep(own, step);
-    if (state.plan !== undefined) await reviewStep(own, step);
-    if (state.plan === undefined) throw new PlanGivenUp(step.id);
+    if ((await executeStep(inWorktree, step)) === 'replan') throw new PlanGivenUp(step.id);
+    if ((await reviewStep(inWorktree, step)) === 'replan') throw new PlanGivenUp(step.id);
   } while (step.state === 'waiting');
-  return { step, run: own };
+  return { step, worktree };
 }
 
-/** Batches begun before they had checkpoints of their own named lanes by round and step. */
-const toLaneName = ({ round }: RunState, { id, lane }: StepRecord): string =>
+/** A copy begins where the workspace is: from there on it has a state of its own. */
+function createWorktree({ state }: Run, path: string): Worktree {
+  const { tree, evidence, denials, repeat, recent, nudge } = state;
+  return { path, isCopy: true, state: { tree, evidence, denials, repeat, recent, nudge } };
+}
+
+/** Batches begun before they had checkpoints of their own named copies by round and step. */
+const toWorktreeName = ({ round }: RunState, { id, lane }: StepRecord): string =>
   lane ?? `${round}-${id}`;
 
-async function mergeLane(
+/** Where all steps of a batch began. */
+interface BatchStart {
+  readonly base: SnapshotId;
+  readonly from?: Ref;
+}
+
+/** Merges in plan order. From a conflict on, nothing is merged: those steps are not done. */
+async function mergeBranches(
+  run: Run,
+  branches: readonly Branch[],
+  start: BatchStart,
+): Promise<'merged' | 'replan'> {
+  const { state } = run;
+  for (const [index, branch] of branches.entries()) {
+    const { step } = branch;
+    if (step.lane !== undefined) enter(run, { phase: 'merging', step: step.id });
+    const merged = await mergeBranch(run, branch, {
+      ...start,
+      merged: branches.slice(0, index).map((before) => before.step.id),
+      left: branches.slice(index + 1).map((after) => after.step.id),
+    });
+    if (!merged.ok) {
+      for (const { step: undone } of branches.slice(index)) {
+        undone.state = 'waiting';
+        delete undone.claim;
+      }
+      giveUpPlan(run, merged.notes);
+      return 'replan';
+    }
+    state.tree = merged.tree;
+    if (merged.evidence !== undefined) state.evidence = merged.evidence;
+    step.state = 'done';
+  }
+  return 'merged';
+}
+
+async function mergeBranch(
   { input, state, activities }: Run,
-  { step, run: lane }: Lane,
+  { step, worktree }: Branch,
   { base, from, ...batch }: BatchStart & { readonly merged: string[]; readonly left: string[] },
 ): Promise<MergeResult> {
-  const [ours, theirs] = [state.evidence, lane.state.evidence];
   return await activities.hands.mergeLane.executeWithOptions({ summary: `merge ${step.id}` }, [
     {
       run: input.run,
       workspace: input.workspace,
-      lane: toLaneName(state, step),
-      laneWorkspace: lane.input.workspace,
+      lane: toWorktreeName(state, step),
+      laneWorkspace: worktree.path,
       base,
       tree: state.tree ?? base,
-      theirs: lane.state.tree ?? base,
+      theirs: worktree.state.tree ?? base,
       batch,
       step: step.id,
-      evidence: { from, ours, theirs },
+      evidence: { from, ours: state.evidence, theirs: worktree.state.evidence },
     },
   ]);
 }
-
-/** What each lane has for itself; all else is the run's. */
-const ownKeys: ReadonlySet<PropertyKey> = new Set<keyof RunState>([
-  'tree',
-  'evidence',
-  'repeat',
-  'recent',
-  'denials',
-  'nudge',
-]);
-
-/** The run as one lane sees it: its own workspace and place in it, everything else shared. */
-function createLane(run: Run, workspace: string): Run {
-  const own: Partial<RunState> = {};
-  for (const key of ownKeys) Reflect.set(own, key, structuredCopy(Reflect.get(run.state, key)));
-  const pick = (target: RunState, key: PropertyKey): object => (ownKeys.has(key) ? own : target);
-  const state = new Proxy(run.state, {
-    get: (target, key) => Reflect.get(pick(target, key), key) as unknown,
-    set: (target, key, value) => Reflect.set(pick(target, key), key, value),
-    deleteProperty: (target, key) => Reflect.deleteProperty(pick(target, key), key),
-  });
-  return {
-    ...run,
-    input: { ...run.input, workspace },
-    state,
-    isLane: true,
-    get now() {
-      return run.now;
-    },
-    set now(now) {
-      run.now = now;
-    },
-  };
-}
-
-const structuredCopy = (value: unknown): unknown =>
-  value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as unknown);

@@ -25,7 +25,7 @@ interface Performed {
 
 /** Decided, approved where the policy asks, carried out, and in the chain of evidence. */
 export async function perform(run: Run, asked: Order): Promise<Performed> {
-  const { state } = run;
+  const { state, worktree } = run;
   state.actions += 1;
   let approval: Approval | undefined;
   let against: string | undefined;
@@ -43,9 +43,9 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
     const bound = against === undefined ? order : { ...order, against };
     result = await tryAct(run, bound, { approval, settled, change });
   }
-  if (result.tree !== undefined) state.tree = result.tree;
+  if (result.tree !== undefined) worktree.state.tree = result.tree;
   state.policyLimits = result.limits;
-  if (result.observation !== undefined) state.evidence = result.observation;
+  if (result.observation !== undefined) worktree.state.evidence = result.observation;
   return { result, approval };
 }
 
@@ -61,7 +61,7 @@ async function tryAct(
   { step, call, seq, ...more }: Order & { readonly seq: number },
   { approval, settled, change }: Answers = {},
 ): Promise<ActResult> {
-  const { input, state } = run;
+  const { input, state, worktree } = run;
   // What a person wrote instead is in a blob, which workflow code does not read.
   const preview =
     approval?.edited === undefined ? call.preview : `with the arguments ${approval.by} wrote`;
@@ -73,14 +73,14 @@ async function tryAct(
         run: input.run,
         step,
         seq,
-        workspace: input.workspace,
+        workspace: worktree.path,
         call,
         ...more,
         approval,
         settled,
         change,
-        previous: state.evidence,
-        tree: state.tree,
+        previous: worktree.state.evidence,
+        tree: worktree.state.tree,
         head: state.head,
       },
     ],

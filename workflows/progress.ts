@@ -4,7 +4,7 @@ import { RunEnd } from './failures.ts';
 import { hasWords } from './listen.ts';
 import { countAlike, countRepeats, remember } from './loops.ts';
 import type { Run } from './live-run.ts';
-import type { RunState } from './state.ts';
+import type { WorktreeState } from './state.ts';
 import { mostRounds, planAgain } from './rounds.ts';
 
 const mostDenials = 6;
@@ -18,7 +18,7 @@ const ladder = { nudge: 3, firm: 5, replan: 8, stop: 12 } as const;
  * @throws RunEnd `denied` after 6 refused calls in a row, `stuck` at the end of the ladder.
  */
 export function noteOutcome(run: Run, result: ActResult): void {
-  const { state } = run;
+  const { state } = run.worktree;
   state.denials = result.verdict === 'deny' ? state.denials + 1 : 0;
   if (state.denials >= mostDenials) {
     if (hasWords(run)) return begin(run);
@@ -41,9 +41,9 @@ export function noteOutcome(run: Run, result: ActResult): void {
 }
 
 function climb(run: Run, count: number, what: string, head: string): void {
-  const { state } = run;
+  const { state } = run.worktree;
   const last = head.slice(0, 120);
-  if (count >= ladder.stop || (count === ladder.replan && state.round >= mostRounds)) {
+  if (count >= ladder.stop || (count === ladder.replan && run.state.round >= mostRounds)) {
     if (hasWords(run)) return begin(run);
     throw new RunEnd(
       'stuck',
@@ -65,20 +65,20 @@ function climb(run: Run, count: number, what: string, head: string): void {
 }
 
 /** A person has spoken: what comes now is no longer the same thing again. */
-function begin({ state }: Run): void {
+function begin({ worktree: { state } }: Run): void {
   state.recent = [];
   state.denials = 0;
 }
 
 /** Adds a sentence to what the model is told at its next turn. */
-function nudge(state: RunState, text: string): void {
+function nudge(state: WorktreeState, text: string): void {
   state.nudge = state.nudge === undefined ? text : `${state.nudge}\n${text}`;
 }
 
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** What runs did that were begun before there was a ladder. */
-function noteRepeat(state: RunState, result: ActResult): void {
+function noteRepeat(state: WorktreeState, result: ActResult): void {
   const [nudgeAt, stopAt] = [3, 8];
   const key = `${result.digest} ${result.ok} ${result.exitCode ?? ''} ${result.bytes} ${result.head}`;
   state.repeat = { key, count: key === state.repeat.key ? state.repeat.count + 1 : 1 };

@@ -4,7 +4,7 @@ import type { Ref } from '../activities/contract/refs.ts';
 import type { InspectResult } from '../activities/contract/inspection.ts';
 import { askModel } from './model.ts';
 import { isReopened, mustListen, reopen } from './listen.ts';
-import { endRound, planAgain } from './rounds.ts';
+import { endRound, isGivenUp, planAgain } from './rounds.ts';
 import type { Run } from './live-run.ts';
 import type { StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
@@ -13,26 +13,31 @@ import { allSaid, toSaid } from './words.ts';
 /** Times a step is tried before the planner is asked for another way. */
 const mostAttempts = 3;
 
-/** Judges a finished step: done, another try with notes, or a new plan. */
-export async function reviewStep(run: Run, step: StepRecord): Promise<void> {
+/** Judges a finished step: accepted, to be executed again, or in need of another plan. */
+export async function reviewStep(
+  run: Run,
+  step: StepRecord,
+): Promise<'accepted' | 'again' | 'replan'> {
   step.state = 'reviewing';
-  const review = await askReviewer(run, step);
-  if (review.verdict === 'accept') {
-    if (mustListen(run, step)) {
-      reopen(step);
-      return;
-    }
+  const { verdict, notes } = await askReviewer(run, step);
+  if (isGivenUp(run)) return 'replan';
+  if (verdict === 'accept' && !mustListen(run, step)) {
     // What was done in a copy is not in the workspace yet.
-    step.state = run.isLane === true ? 'merging' : 'done';
-    return;
+    step.state = run.worktree.isCopy ? 'merging' : 'done';
+    return 'accepted';
   }
-  if (review.verdict === 'retry' && step.attempts < mostAttempts + (step.reopened ?? 0)) {
+  if (verdict === 'accept') {
+    reopen(step);
+    return 'again';
+  }
+  if (verdict === 'retry' && step.attempts < mostAttempts + (step.reopened ?? 0)) {
     step.state = 'waiting';
-    step.notes.push(review.notes);
+    step.notes.push(notes);
     delete step.claim;
-    return;
+    return 'again';
   }
-  giveUpPlan(run, review.notes);
+  giveUpPlan(run, notes);
+  return 'replan';
 }
 
 /**
@@ -96,7 +101,7 @@ async function askReviewer(
   findings?: Ref,
   problems?: readonly string[],
 ): Promise<ReviewAnswer> {
-  const { input, state } = run;
+  const { input, state, worktree } = run;
   const about = step === undefined ? {} : { step: step.id };
   return await askModel(run, { phase: 'reviewing', ...about }, () => {
     const said = toSaid(state);
@@ -113,7 +118,7 @@ async function askReviewer(
           problems,
           claims: step === undefined ? claimsOf(state, 200) : [step.claim ?? ''],
           ...about,
-          evidence: state.evidence,
+          evidence: worktree.state.evidence,
           findings,
         },
       ],

@@ -5,6 +5,9 @@ import { claimsOf } from './state.ts';
 /** Plans tried before the run ends as rejected, or as stuck. */
 export const mostRounds = 3;
 
+/** True once the plan is given up, by this step or one beside it. */
+export const isGivenUp = ({ state }: Run): boolean => state.plan === undefined;
+
 /** Gives the plan up: the next round begins with another one, which is told what this one achieved. */
 export function endRound({ state }: { readonly state: RunState }): void {
   state.achieved.push(...claimsOf(state, 150));

@@ -25,37 +25,38 @@ import { unheard } from './words.ts';
 import { wrapUp } from './wrap-up.ts';
 
 /** Plans the goal, executes the plan step by step, and repeats with the reviewer's notes until the work is accepted. */
-async function carryOut(run: Run): Promise<string> {
+async function runRounds(run: Run): Promise<string> {
   await openRun(run);
   for (;;) {
     if (run.state.plan === undefined) await planGoal(run);
-    await executePlan(run);
-    if (run.state.plan === undefined || !(await passHooks(run))) continue;
+    if ((await executePlan(run)) === 'replan') continue;
+    if ((await passHooks(run)) === 'replan') continue;
     const summary = await reviewWork(run);
     if (summary !== undefined) return summary;
   }
 }
 
 /** Every step of the plan, in the order of their dependencies. */
-async function executePlan(run: Run): Promise<void> {
+async function executePlan(run: Run): Promise<'finished' | 'replan'> {
   for (let [step] = readySteps(run.state); step !== undefined; [step] = readySteps(run.state)) {
     const batch = nextBatch(run);
     if (batch.length > 1) {
-      await executeBatch(run, batch);
+      if ((await executeBatch(run, batch)) === 'replan') return 'replan';
       continue;
     }
-    await executeStep(run, step);
-    if (run.state.plan !== undefined) await reviewStep(run, step);
+    if ((await executeStep(run, step)) === 'replan') return 'replan';
+    if ((await reviewStep(run, step)) === 'replan') return 'replan';
   }
+  return 'finished';
 }
 
-/** Carries out; ordered back to an earlier step, it ends what is under way and goes on from there. */
-async function carryOutRewinding(run: Run): Promise<string> {
+/** The same; ordered back to an earlier step, it ends what is under way and goes on from there. */
+async function runRewindable(run: Run): Promise<string> {
   for (;;) {
     const scope = new CancellationScope();
     run.interrupt = () => scope.cancel();
     try {
-      return await scope.run(() => carryOut(run));
+      return await scope.run(() => runRounds(run));
     } catch (error) {
       if (run.state.rewind === undefined || !isCancellation(error)) throw error;
       await goBack(run);
@@ -89,7 +90,7 @@ export async function agentRun(input: RunInput, carried?: RunState): Promise<Run
   let end: RunEnd;
   let refused = false;
   try {
-    const summary = await scope.run(() => carryOutRewinding(run));
+    const summary = await scope.run(() => runRewindable(run));
     end = new RunEnd('done', summary);
   } catch (error) {
     // Continue-as-new leaves by an exception that is none of ours.

@@ -6,14 +6,15 @@ import { limitsOf } from './live-run.ts';
 
 /** Moves the run to a phase and shows it. */
 export function enter(run: Run, now: RunPhase): void {
-  run.now = now;
+  run.phase.now = now;
   setCurrentDetails(renderDetails(run));
   showAttributes(run);
 }
 
 /** Coarse on purpose: each change is an event in history. */
 function showAttributes(run: Run): void {
-  const { state, now } = run;
+  const { state } = run;
+  const { now } = run.phase;
   const step = 'step' in now && now.step !== undefined ? now.step : '';
   const shown = `${toStatus(now)} ${step === '' ? state.round : `${state.round}.${step}`}`;
   if (shown === run.shown) return;
@@ -56,7 +57,7 @@ function renderDetails(run: Run): string {
   const limits = limitsOf(run);
   const tokens = state.usage.inputTokens + state.usage.outputTokens;
   const lines = [
-    `**${renderPhase(run.now)}**`,
+    `**${renderPhase(run.phase.now)}**`,
     '',
     ...state.steps.map((step) => `- ${marks[step.state]} ${step.id} ${step.title}`),
     '',

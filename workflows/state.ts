@@ -64,8 +64,23 @@ interface HookResult {
   tree?: SnapshotId;
 }
 
+/** What a step knows of the folder it works in, and of its last actions there. Each copy of the workspace has its own. */
+export interface WorktreeState {
+  /** What it holds as far as the run knows. */
+  tree?: SnapshotId;
+  /** Last observation: head of the chain of evidence. */
+  evidence?: Ref;
+  /** Denied calls in a row. */
+  denials: number;
+  /** The last outcome and how often in a row it came. */
+  repeat: { key: string; count: number };
+  /** The last actions, for loop detection. */
+  recent?: PastAction[];
+  nudge?: string;
+}
+
 /** All that a run must remember, small and plain: it is carried over when the run goes on in a fresh history. */
-export interface RunState {
+export interface RunState extends WorktreeState {
   round: number;
   facts?: Ref;
   /** Tools that cannot work on the machine that has the workspace. */
@@ -84,8 +99,6 @@ export interface RunState {
   base?: SnapshotId;
   /** Commit the workspace was at when the run began; empty for none. */
   head?: string;
-  /** What the workspace holds as far as the run knows. */
-  tree?: SnapshotId;
   /** True once a forked or restored run has its workspace. */
   arrived?: true;
   /** Independent steps that may run at once; 1 if absent. */
@@ -100,8 +113,6 @@ export interface RunState {
   begun?: number;
   /** Set from the order to go back until that is done. */
   rewind?: { readonly step: string; readonly by: string };
-  /** Last observation: head of the chain of evidence. */
-  evidence?: Ref;
   /** Actions so far; numbers them. */
   actions: number;
   /** Approval requests and questions so far; number them. */
@@ -116,15 +127,8 @@ export interface RunState {
   thought: string;
   pausedBy?: string;
   cancelledBy?: string;
-  /** Denied calls in a row. */
-  denials: number;
-  /** The last outcome and how often in a row it came. */
-  repeat: { key: string; count: number };
-  /** The last actions, for loop detection. */
-  recent?: PastAction[];
   /** Why the engine gave up the last plan, for the planner. */
   remarks?: string[];
-  nudge?: string;
   /** Limits the model was told of, since they come to their end. */
   warnings?: string[];
   prices?: Prices;
