@@ -1,12 +1,12 @@
 import { condition, setHandler } from '@temporalio/workflow';
-import type { ActResult } from '../activities/contract/act.ts';
 import type { Approval, Settlement } from '../activities/contract/approval.ts';
-import type { Call } from '../activities/contract/refs.ts';
 import type { ApprovalAnswer, ApprovalRequest } from './contract.ts';
 import { answerApproval, policyChanged, toStandingBy } from './contract.ts';
 import { heed } from './messages.ts';
 import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
+import type { ApprovalQuestion } from './questions.ts';
+import { nextRequest } from './questions.ts';
 
 /** Answers come as updates: the validator refuses a stale or wrong one before it leaves any event. */
 export function registerApprovals(run: Run): void {
@@ -57,12 +57,11 @@ function validate(run: Run, given: ApprovalAnswer): void {
  */
 export async function waitForAnswer(
   run: Run,
-  question: Omit<ApprovalRequest, 'id'>,
+  question: ApprovalQuestion,
 ): Promise<Approval | undefined> {
   const { state, input } = run;
   const { digest } = question;
-  state.asks += 1;
-  const id = `a${state.asks}`;
+  const id = nextRequest(state);
   if (isStanding(run, question)) {
     const answer = input.approve === 'auto' ? 'approve' : 'deny';
     const { standing: signature, order } = input;
@@ -94,22 +93,6 @@ const isStanding = (
   { input }: Pick<Run, 'input'>,
   { kind, refused }: Pick<ApprovalRequest, 'kind' | 'refused'>,
 ): boolean => input.approve !== 'ask' && kind !== 'unknown' && refused === undefined;
-
-/** What a person is shown of an action that cannot go on without them. */
-export const toQuestion = (
-  { step, call }: { readonly step: string; readonly call: Call },
-  { rule, reason, digest, unknown, change, details, refused }: ActResult,
-): Omit<ApprovalRequest, 'id'> => ({
-  kind: change ? 'change' : unknown && 'unknown',
-  step,
-  tool: call.tool,
-  preview: call.preview,
-  rule,
-  reason,
-  digest,
-  details,
-  refused,
-});
 
 /** A person's word on an outcome nobody else can know. */
 export const toSettlement = ({ request, answer, by, reason, signature }: Approval): Settlement => ({

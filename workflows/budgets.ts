@@ -1,4 +1,5 @@
 import type { ActResult } from '../activities/contract/act.ts';
+import type { ModelOutcome } from '../activities/contract/model.ts';
 import type { Meter } from '../policies/action.ts';
 import { RunEnd } from './failures.ts';
 import type { RunMeter } from './meters.ts';
@@ -50,8 +51,8 @@ export function takeWarnings(run: Run): Meter[] {
 export const renderWarning = (near: readonly Meter[]): string =>
   `Of the budget, ${near.map(renderMeter).join(' and ')} are used. Finish what matters most, then stop.`;
 
-export const countModel = ({ state }: Run, answered: usage.Answered): void =>
-  usage.countModel(state.usage, state.prices, answered);
+export const countModel = ({ state }: Run, outcome: ModelOutcome<unknown>): void =>
+  usage.countModel(state.usage, state.prices, outcome);
 
 export const countAction = ({ state }: Run, tool: string, result: ActResult): void =>
   usage.countAction(state.usage, tool, result);

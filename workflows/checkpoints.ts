@@ -3,10 +3,11 @@ import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow'
 import type { Checkpoint, EnsureRequest, EnsureResult } from '../activities/contract/workspace.ts';
 import { waitForAnswer } from './approvals.ts';
 import { rewindRun } from './contract.ts';
-import type { ApprovalRequest, RewindOrder, Rewound } from './contract.ts';
+import type { RewindOrder, Rewound } from './contract.ts';
 import { heed } from './messages.ts';
 import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
+import { toDriftQuestion } from './questions.ts';
 import type { RunState, StepRecord } from './state.ts';
 import { toFreshStep } from './state.ts';
 
@@ -56,21 +57,6 @@ async function ensure(run: Run, checkpoint: Checkpoint): Promise<EnsureResult> {
   }
   return ensured;
 }
-
-const toDriftQuestion = (
-  step: string,
-  { drift = [], tree, refused }: EnsureResult,
-): Omit<ApprovalRequest, 'id'> => ({
-  kind: 'drift',
-  step,
-  tool: 'workspace',
-  preview: `changed since the last step: ${drift.join(', ')}`.slice(0, 160),
-  rule: 'workspace.drift',
-  reason:
-    'Files were changed outside the run between two steps. Approve to keep these changes, deny to revert them.',
-  digest: tree,
-  refused,
-});
 
 async function ensureTree(
   { input, worktree, activities }: Run,

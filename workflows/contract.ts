@@ -161,12 +161,12 @@ export type RunPhase =
  * (approve: it happened, deny: it did not); files a person changed between steps (approve: go on with them, deny: take them back);
  * protected files that a command has changed (approve: apply the change, deny: apply it without them).
  */
-export type ApprovalKind = 'action' | 'unknown' | 'drift' | 'change';
+export type ApprovalKind = 'unknown' | 'drift' | 'change';
 
 export interface ApprovalRequest {
   /** `a1`, `a2` … within the run. */
   readonly id: string;
-  /** `action` if absent. */
+  /** Absent for an action. */
   readonly kind?: ApprovalKind;
   readonly step: string;
   readonly tool: string;

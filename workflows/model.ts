@@ -25,15 +25,14 @@ export async function askModel<T>(
     checkBudget(run, 'tokens', 'minutes', 'usd', 'model_calls');
     enter(run, phase);
     const outcome = await ask();
+    countModel(run, outcome);
     switch (outcome.kind) {
       case 'answer': {
-        countModel(run, outcome);
         const settling = settleMessages(run);
         if (settling !== undefined) await settling;
         return outcome.answer;
       }
       case 'invalid':
-        countModel(run, outcome);
         throw new RunEnd('failed', `The model did not give a usable answer: ${outcome.reason}`);
       case 'refused':
         throw new RunEnd(

@@ -9,7 +9,7 @@ import type { Run, Worktree } from './live-run.ts';
 import { giveUpPlan, reviewStep } from './reviewer.ts';
 import { enter } from './show.ts';
 import type { RunState, StepRecord } from './state.ts';
-import { readySteps } from './state.ts';
+import { noteMerged, readySteps } from './state.ts';
 
 /** Steps that may run at once now: several, or none. */
 export function nextBatch({ state }: Run): StepRecord[] {
@@ -125,9 +125,7 @@ async function mergeBranches(
       giveUpPlan(run, merged.notes);
       return 'replan';
     }
-    state.tree = merged.tree;
-    if (merged.evidence !== undefined) state.evidence = merged.evidence;
-    step.state = 'done';
+    noteMerged(state, step, merged);
   }
   return 'merged';
 }

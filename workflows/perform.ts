@@ -2,9 +2,11 @@ import type { ActResult } from '../activities/contract/act.ts';
 import type { Approval, Settlement } from '../activities/contract/approval.ts';
 import type { Call } from '../activities/contract/refs.ts';
 import type { Untrusted } from '../policies/untrusted/untrusted.ts';
-import { toQuestion, toSettlement, waitForAnswer } from './approvals.ts';
+import { toSettlement, waitForAnswer } from './approvals.ts';
+import { toQuestion } from './questions.ts';
 import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
+import { noteResult } from './state.ts';
 
 /** One call of a step, or of a hook beside it. */
 interface Order {
@@ -43,9 +45,8 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
     const bound = against === undefined ? order : { ...order, against };
     result = await tryAct(run, bound, { approval, settled, change });
   }
-  if (result.tree !== undefined) worktree.state.tree = result.tree;
+  noteResult(worktree.state, result);
   state.policyLimits = result.limits;
-  if (result.observation !== undefined) worktree.state.evidence = result.observation;
   return { result, approval };
 }
 

@@ -1,4 +1,6 @@
 /** What a run must remember, as plain data: the same in workflow code and in what reads a run's history. Pure. */
+import type { ActResult } from '../activities/contract/act.ts';
+import type { MergeResult } from '../activities/contract/workspace.ts';
 import type { PlannedStep } from '../activities/contract/model.ts';
 import type { Ref, SnapshotId } from '../activities/contract/refs.ts';
 import type { HooksInForce } from '../activities/contract/hooks.ts';
@@ -166,6 +168,26 @@ export const toFreshStep = ({ id, title, dependsOn }: PlannedStep): StepRecord =
   observations: [],
   notes: [],
 });
+
+/** What an action leaves behind in the folder it was done in. */
+export function noteResult(
+  at: WorktreeState,
+  { tree, observation }: Pick<ActResult, 'tree' | 'observation'>,
+): void {
+  if (tree !== undefined) at.tree = tree;
+  if (observation !== undefined) at.evidence = observation;
+}
+
+/** A step's copy is merged into the workspace. */
+export function noteMerged(
+  state: RunState,
+  step: StepRecord,
+  { tree, evidence }: Extract<MergeResult, { ok: true }>,
+): void {
+  state.tree = tree;
+  if (evidence !== undefined) state.evidence = evidence;
+  step.state = 'done';
+}
 
 /** Steps, in plan order, that are not done and whose dependencies are. */
 export function readySteps({ steps }: RunState): StepRecord[] {

@@ -1,5 +1,5 @@
 /** What a run has used: pure counting, the same in the run and in its events. */
-import type { Usage } from '../activities/contract/model.ts';
+import type { ModelOutcome, Usage } from '../activities/contract/model.ts';
 import type { Prices } from '../policies/action.ts';
 
 export interface RunUsage {
@@ -30,20 +30,14 @@ export interface ToolUsage {
 
 export type Counts = { -readonly [K in keyof RunUsage]: RunUsage[K] };
 
-/** A model's answer as it is counted, usable or not. */
-export interface Answered {
-  /** What answered; absent in answers of older workers. */
-  readonly model?: string;
-  readonly usage: Usage;
-  readonly ms: number;
-}
-
-/** Without a price for the model, what it cost is not counted, and that is noted. */
+/** Counts an answer, usable or not. Without a price for the model, what it cost is not counted, and that is noted. */
 export function countModel(
   counts: Counts,
   prices: Prices | undefined,
-  { model = '', usage, ms }: Answered,
+  outcome: ModelOutcome<unknown>,
 ): void {
+  if (outcome.kind !== 'answer' && outcome.kind !== 'invalid') return;
+  const { model = '', usage, ms } = outcome;
   counts.modelCalls = (counts.modelCalls ?? 0) + 1;
   counts.inputTokens += usage.inputTokens;
   counts.outputTokens += usage.outputTokens;

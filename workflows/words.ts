@@ -3,6 +3,7 @@
  * none is lost whatever was under way when it came. What nobody has read is never dropped. Pure.
  */
 import type { Said } from '../activities/contract/model.ts';
+import { nextQuestion } from './questions.ts';
 import type { OpenQuestion, RunState, StepRecord, Word } from './state.ts';
 
 const longestMessage = 4_000;
@@ -54,9 +55,8 @@ function dropOldest(
 
 /** Opens a question; what was said before it was asked is no answer to it. */
 export function openQuestion(state: RunState, step: string, text: string): OpenQuestion {
-  state.questions += 1;
   const after = state.words?.at(-1)?.n ?? 0;
-  const question: OpenQuestion = { id: `q${state.questions}`, step, text, after };
+  const question: OpenQuestion = { id: nextQuestion(state), step, text, after };
   state.open = [...(state.open ?? []), question];
   return question;
 }

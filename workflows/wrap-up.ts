@@ -68,7 +68,7 @@ async function askForLastWord(run: Run, step: StepRecord, why: string): Promise<
       },
     ],
   );
-  if (outcome.kind === 'answer' || outcome.kind === 'invalid') countModel(run, outcome);
+  countModel(run, outcome);
   if (outcome.kind !== 'answer') return '';
   markRead(state, words);
   return outcome.answer.finish?.summary ?? outcome.answer.thought;

@@ -1,12 +1,11 @@
 /** What was decided in a run, read back from its log: each action as it was judged, and the verdict on it. */
 import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
-import type { RunInput } from '../../workflows/contract.ts';
 import type { BlobStore } from '../record/blobs.ts';
 import { BlobError } from '../record/blobs.ts';
 import { readChain } from '../record/chain.ts';
-import { attributesOf, decodePayloads } from '../mirror/history-json.ts';
 import type { HistoryEventJson } from '../mirror/history-json.ts';
+import { createFactReader } from './facts.ts';
 
 export interface PastDecision extends Pick<ActResult, 'verdict' | 'rule'> {
   readonly step: string;
@@ -34,26 +33,13 @@ export async function readDecisions(
 ): Promise<{ readonly run: string; readonly decisions: readonly PastDecision[] } | undefined> {
   let run: string | undefined;
   const decisions: PastDecision[] = [];
-  const requests = new Map<string, ActRequest>();
+  const readFact = createFactReader();
   for await (const record of readChain(file)) {
     if (record['kind'] !== 'event') continue;
-    const event = record['event'] as HistoryEventJson;
-    const attributes = attributesOf(event);
-    if (event.eventType === 'EVENT_TYPE_WORKFLOW_EXECUTION_STARTED') {
-      requests.clear();
-      const [input] = decodePayloads(attributes['input']);
-      run ??= (input as RunInput | undefined)?.run;
-    }
-    if (event.eventType === 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED') {
-      const { name } = (attributes['activityType'] ?? {}) as { name?: string };
-      const [request] = decodePayloads(attributes['input']);
-      if (name === 'act') requests.set(event.eventId, request as ActRequest);
-    }
-    if (event.eventType !== 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED') continue;
-    const request = requests.get(String(attributes['scheduledEventId']));
-    const [result] = decodePayloads(attributes['result']);
-    if (request === undefined || result === undefined || isAnswered(request)) continue;
-    decisions.push(await toDecision(request, result as ActResult, blobs));
+    const fact = readFact(record['event'] as HistoryEventJson);
+    if (fact?.kind === 'started') run ??= fact.input?.run;
+    if (fact?.kind === 'completed' && fact.name === 'act' && !isAnswered(fact.request))
+      decisions.push(await toDecision(fact.request, fact.result, blobs));
   }
   return run === undefined ? undefined : { run, decisions };
 }

@@ -1,45 +1,26 @@
 /** Events that tell of how a run began, and of what models answered. */
-import type {
-  PlanAnswer,
-  ReviewAnswer,
-  ReviewRequest,
-  ThinkAnswer,
-  ThinkRequest,
-} from '../../activities/contract/model.ts';
+import type { PlanAnswer, ReviewAnswer, ThinkAnswer } from '../../activities/contract/model.ts';
 import type { OpenResult } from '../../activities/contract/workspace.ts';
 import type { Limits } from '../../policies/action.ts';
 import type { RunInput } from '../../workflows/contract.ts';
+import { nextQuestion } from '../../workflows/questions.ts';
 import type { RunState } from '../../workflows/state.ts';
 import { findPrice } from '../../workflows/usage.ts';
-import { decodePayloads } from '../mirror/history-json.ts';
+import type { Completed, Fact } from './facts.ts';
 import type { ProjectionState } from './projection-state.ts';
 import type { RunEventBody } from './run-event.ts';
 
 export function foldStart(
   state: ProjectionState,
-  attributes: Readonly<Record<string, unknown>>,
+  { input, carried }: Extract<Fact, { kind: 'started' }>,
 ): RunEventBody[] {
-  state.activities.clear();
-  const [input, carried] = decodePayloads(attributes['input']) as [
-    RunInput | undefined,
-    RunState | undefined,
-  ];
   // Nobody but a worker checks what a run is started with.
   if (state.input !== undefined || !isReadable(input)) return [];
   state.input = input;
   const { goal, workspace, stagedFrom, by, approve, limits, models } = input;
-  const stage = stagedFrom === undefined ? {} : { stagedFrom };
+  const { model } = models.executor;
   return [
-    {
-      type: 'run.started',
-      goal,
-      workspace,
-      ...stage,
-      by,
-      approve,
-      limits,
-      model: models.executor.model,
-    },
+    { type: 'run.started', goal, workspace, stagedFrom, by, approve, limits, model },
     ...(Array.isArray(carried?.steps) ? takeOver(state, input, carried) : []),
   ];
 }
@@ -96,36 +77,34 @@ function findUnpriced({ input, prices }: ProjectionState, { usd }: Limits): RunE
 
 export function foldAnswer(
   state: ProjectionState,
-  type: string,
-  request: unknown,
-  answer: unknown,
+  { name, request }: Extract<Completed, { name: 'plan' | 'think' | 'review' }>,
+  answer: PlanAnswer | ThinkAnswer | ReviewAnswer,
 ): RunEventBody[] {
-  if (type === 'plan') {
-    const { approach, steps, plan } = answer as PlanAnswer;
-    state.round += 1;
-    state.titles = new Map(steps.map(({ id, title }) => [id, title]));
-    state.attempts.clear();
-    state.open.clear();
-    state.lanes.clear();
-    state.batches.clear();
-    state.asking.clear();
-    return [{ type: 'plan.updated', round: state.round, approach, steps, plan }];
-  }
-  if (type === 'review') {
-    const { step } = request as ReviewRequest;
-    const { verdict, head } = answer as ReviewAnswer;
-    if (step === undefined) state.open.clear();
-    else state.open.delete(step);
-    return [{ type: 'review', verdict, notes: head, step }];
-  }
-  const { step } = request as ThinkRequest;
-  const { thought, transcript, question } = answer as ThinkAnswer;
-  const events: RunEventBody[] = [{ type: 'thought', step, text: thought, transcript }];
-  if (question !== undefined) {
-    state.questions += 1;
-    const id = `q${state.questions}`;
-    state.asking.set(id, step);
-    events.push({ type: 'input.requested', step, request: id, question: question.text });
-  }
-  return events;
+  if (name === 'plan') return foldPlan(state, answer as PlanAnswer);
+  if (name === 'think') return foldThought(state, request.step, answer as ThinkAnswer);
+  const { verdict, head } = answer as ReviewAnswer;
+  const { step } = request;
+  if (step === undefined) state.open.clear();
+  else state.open.delete(step);
+  return [{ type: 'review', verdict, notes: head, step }];
+}
+
+function foldPlan(state: ProjectionState, { approach, steps, plan }: PlanAnswer): RunEventBody[] {
+  state.round += 1;
+  state.titles = new Map(steps.map(({ id, title }) => [id, title]));
+  for (const known of [state.attempts, state.open, state.lanes, state.batches, state.asking])
+    known.clear();
+  return [{ type: 'plan.updated', round: state.round, approach, steps, plan }];
+}
+
+function foldThought(
+  state: ProjectionState,
+  step: string,
+  { thought, transcript, question }: ThinkAnswer,
+): RunEventBody[] {
+  const told: RunEventBody = { type: 'thought', step, text: thought, transcript };
+  if (question === undefined) return [told];
+  const id = nextQuestion(state);
+  state.asking.set(id, step);
+  return [told, { type: 'input.requested', step, request: id, question: question.text }];
 }

@@ -1,18 +1,18 @@
 /** Events that tell of a run's end. */
-import type { RunInput, RunResult, RunStatus } from '../../workflows/contract.ts';
+import type { RunInput, RunResult } from '../../workflows/contract.ts';
+import type { Fact } from './facts.ts';
 import type { ProjectionState } from './projection-state.ts';
 import { toResume } from './resume.ts';
 import type { RunEventBody } from './run-event.ts';
 
-export const toResult = (
-  state: ProjectionState,
-  status: RunStatus,
-  summary: string,
-): RunResult => ({
+type End = Extract<Fact, { kind: 'ended' }>;
+
+/** For a run that was ended from outside, and could not say how. */
+const toResult = ({ usage }: ProjectionState, { status, why }: End): RunResult => ({
   status,
   exitCode: status === 'cancelled' ? 130 : 1,
-  summary,
-  usage: { ...state.usage },
+  summary: why,
+  usage: { ...usage },
   changes: [],
 });
 
@@ -27,8 +27,9 @@ function toStaged(
   return { ...told, promote: `agent promote ${input.run}${status === 'done' ? '' : ' --force'}` };
 }
 
-export function finish(state: ProjectionState, result: RunResult): RunEventBody[] {
+export function foldEnd(state: ProjectionState, end: End): RunEventBody[] {
   state.finished = true;
+  const { result = toResult(state, end) } = end;
   const {
     status,
     exitCode,

@@ -29,8 +29,6 @@ export interface ProjectionState {
   batches: Map<string, readonly string[]>;
   usage: Counts;
   prices: Prices | undefined;
-  /** Activities under way in this execution, by the event that scheduled them. */
-  activities: Map<string, { readonly type: string; readonly request: unknown }>;
 }
 
 export const createState = (): ProjectionState => ({
@@ -52,5 +50,4 @@ export const createState = (): ProjectionState => ({
   batches: new Map(),
   usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
   prices: undefined,
-  activities: new Map(),
 });

@@ -1,25 +1,26 @@
 /** What a run's log says of its snapshots: where each step began, and where the run could go on. */
 import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
 import type {
+  EnsureRequest,
+  EnsureResult,
+  MergeResult,
+} from '../../activities/contract/workspace.ts';
+import type {
   ModelOutcome,
   PlannedStep,
   ThinkAnswer,
   ThinkRequest,
 } from '../../activities/contract/model.ts';
-import type {
-  EnsureRequest,
-  EnsureResult,
-  LaneRequest,
-  MergeResult,
-  OpenResult,
-} from '../../activities/contract/workspace.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import type { RunState, StepRecord } from '../../workflows/state.ts';
-import { toFreshStep } from '../../workflows/state.ts';
+import { nextRequest } from '../../workflows/questions.ts';
+import { noteMerged, noteResult, toFreshStep } from '../../workflows/state.ts';
+import { countAction, countModel } from '../../workflows/usage.ts';
 import { hear } from '../../workflows/words.ts';
 import { readChain } from '../record/chain.ts';
-import { attributesOf, decodePayloads } from '../mirror/history-json.ts';
 import type { HistoryEventJson } from '../mirror/history-json.ts';
+import type { Completed, Fact } from './facts.ts';
+import { createFactReader } from './facts.ts';
 import { toLaneStep } from './lane-step.ts';
 
 /** A step as it was begun last. */
@@ -63,98 +64,83 @@ interface Folded {
   ended: boolean;
   /** Steps that run beside others in copies, with what they claim; it is the run's only when it is merged. */
   lanes: Map<string, { claim?: string }>;
-  activities: Map<string, { readonly type: string; readonly request: unknown }>;
 }
-
-const end = /^EVENT_TYPE_WORKFLOW_EXECUTION_(?:COMPLETED|FAILED|TIMED_OUT|CANCELED|TERMINATED)$/;
 
 /** Reads the log of a run. Undefined when it holds no start of one. */
 export async function readTrail(file: string): Promise<Trail | undefined> {
-  const folded: Folded = { steps: [], ended: false, lanes: new Map(), activities: new Map() };
-  for await (const record of readChain(file))
-    if (record['kind'] === 'event') fold(folded, record['event'] as HistoryEventJson);
+  const folded: Folded = { steps: [], ended: false, lanes: new Map() };
+  const readFact = createFactReader();
+  for await (const record of readChain(file)) {
+    if (record['kind'] !== 'event') continue;
+    const fact = readFact(record['event'] as HistoryEventJson);
+    if (fact !== undefined) fold(folded, fact);
+  }
   const { input, base, tree, steps, point, ended } = folded;
   if (input === undefined) return undefined;
   return { input, steps, ended, base, tree, point };
 }
 
-function fold(folded: Folded, event: HistoryEventJson): void {
-  const attributes = attributesOf(event);
-  if (end.test(event.eventType)) folded.ended = true;
-  switch (event.eventType) {
-    case 'EVENT_TYPE_WORKFLOW_EXECUTION_STARTED': {
-      const [input, carried] = decodePayloads(attributes['input']);
-      const goesOn = folded.input !== undefined;
-      folded.input ??= input as RunInput;
-      folded.activities.clear();
-      folded.lanes.clear();
-      const state = carried as RunState | undefined;
-      if (state === undefined) break;
-      folded.now = state;
-      if (state.base !== undefined) folded.base ??= state.base;
-      if (state.tree !== undefined) folded.tree = state.tree;
-      // A run goes on in another history only with nothing under way.
-      if (goesOn || state.steps.some((step) => step.state === 'running'))
-        folded.point = structuredClone(state);
-      break;
-    }
-    case 'EVENT_TYPE_ACTIVITY_TASK_SCHEDULED': {
-      const { name = '' } = (attributes['activityType'] ?? {}) as { name?: string };
-      const [request] = decodePayloads(attributes['input']);
-      folded.activities.set(event.eventId, { type: name, request });
-      if (name === 'think') beginTurn(folded, request as ThinkRequest);
-      break;
-    }
-    case 'EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED': {
-      const [message] = decodePayloads(attributes['input']);
-      // Said since the last checkpoint: whoever goes on from here has not read it.
-      if (attributes['signalName'] === 'say' && typeof message === 'string')
-        for (const state of [folded.now, folded.point])
-          if (state !== undefined) hear(state, message, '');
-      break;
-    }
-    case 'EVENT_TYPE_ACTIVITY_TASK_COMPLETED': {
-      const activity = folded.activities.get(String(attributes['scheduledEventId']));
-      const [result] = decodePayloads(attributes['result']);
-      if (activity !== undefined && result !== undefined)
-        complete(folded, activity.type, activity.request, result);
-      break;
-    }
-    default:
-  }
+function fold(folded: Folded, fact: Fact): void {
+  if (fact.kind === 'started') start(folded, fact);
+  if (fact.kind === 'scheduled' && fact.name === 'think') beginTurn(folded, fact.request);
+  if (fact.kind === 'signal' && fact.name === 'say') noteSaid(folded, fact.args[0]);
+  if (fact.kind === 'completed') complete(folded, fact);
+  if (fact.kind === 'ended') folded.ended = true;
 }
 
-function complete(folded: Folded, type: string, request: unknown, result: unknown): void {
-  switch (type) {
-    case 'openWorkspace': {
-      const opened = result as OpenResult;
-      if (opened.ok && opened.tree !== undefined) {
-        folded.base ??= opened.tree;
-        folded.tree = opened.tree;
-      }
-      break;
-    }
+function start(folded: Folded, { input, carried }: Extract<Fact, { kind: 'started' }>): void {
+  const goesOn = folded.input !== undefined;
+  folded.input ??= input;
+  folded.lanes.clear();
+  if (carried === undefined) return;
+  folded.now = carried;
+  if (carried.base !== undefined) folded.base ??= carried.base;
+  if (carried.tree !== undefined) folded.tree = carried.tree;
+  // A run goes on in another history only with nothing under way.
+  if (goesOn || carried.steps.some((step) => step.state === 'running'))
+    folded.point = structuredClone(carried);
+}
+
+/** Said since the last checkpoint: whoever goes on from here has not read it. */
+function noteSaid({ now, point }: Folded, message: unknown): void {
+  if (typeof message !== 'string') return;
+  for (const state of [now, point]) if (state !== undefined) hear(state, message, '');
+}
+
+function complete(folded: Folded, done: Completed): void {
+  switch (done.name) {
+    case 'openWorkspace':
+      if (!done.result.ok || done.result.tree === undefined) return;
+      folded.base ??= done.result.tree;
+      folded.tree = done.result.tree;
+      return;
     case 'openLane':
-      folded.lanes.set(toLaneStep(request as LaneRequest), {});
-      break;
+      folded.lanes.set(toLaneStep(done.request), {});
+      return;
     case 'mergeLane':
-      merge(folded, toLaneStep(request as LaneRequest), result as MergeResult);
-      break;
+      merge(folded, toLaneStep(done.request), done.result);
+      return;
     case 'ensureWorkspace':
-      ensure(folded, request as EnsureRequest, result as EnsureResult);
-      break;
+      ensure(folded, done.request, done.result);
+      return;
     case 'act':
-      act(folded, request as ActRequest, result as ActResult);
-      break;
+      act(folded, done.request, done.result);
+      return;
     case 'think':
-      noteClaim(folded, request as ThinkRequest, result as ModelOutcome<ThinkAnswer>);
-      countModel(folded.now, result as ModelOutcome<unknown>);
-      break;
+      noteClaim(folded, done.request, done.result);
+      noteUsage(folded, done.result);
+      return;
     case 'plan':
     case 'review':
-      countModel(folded.now, result as ModelOutcome<unknown>);
-      break;
+      noteUsage(folded, done.result);
+      return;
+    case 'checkMessages':
+    case 'closeRun':
+    case 'inspectWork':
+    case 'promote':
+      return;
     default:
+    // Of another version.
   }
 }
 
@@ -176,9 +162,8 @@ function merge(folded: Folded, id: string, merged: MergeResult): void {
   const { now } = folded;
   const step = now?.steps.find((of) => of.id === id);
   if (now === undefined || step === undefined) return;
-  Object.assign(step, { state: 'done', ...claims } satisfies Partial<StepRecord>);
-  now.tree = merged.tree;
-  if (merged.evidence !== undefined) now.evidence = merged.evidence;
+  if (claims?.claim !== undefined) step.claim = claims.claim;
+  noteMerged(now, step, merged);
   folded.point = structuredClone(now);
 }
 
@@ -241,7 +226,11 @@ function beginTurn(folded: Folded, request: ThinkRequest): void {
   step.turns += 1;
 }
 
-function act(folded: Folded, { seq, step, workspace, hook }: ActRequest, result: ActResult): void {
+function act(
+  folded: Folded,
+  { seq, step, workspace, call, hook }: ActRequest,
+  result: ActResult,
+): void {
   if (result.tree !== undefined) {
     if (!isCopy(folded, workspace)) folded.tree = result.tree;
     folded.steps = folded.steps.map((of, index) =>
@@ -254,18 +243,14 @@ function act(folded: Folded, { seq, step, workspace, hook }: ActRequest, result:
   if (now === undefined) return;
   now.actions = Math.max(now.actions, seq);
   if (result.verdict === 'ask') {
-    now.asks += 1;
+    nextRequest(now);
     return;
   }
-  if (hook === undefined) now.usage.toolCalls += 1;
-  now.usage.workMs += result.ms;
-  if (result.observation !== undefined && !isCopy(folded, workspace))
-    now.evidence = result.observation;
+  if (hook === undefined) countAction(now.usage, call.tool, result);
+  else now.usage.workMs += result.ms;
+  if (!isCopy(folded, workspace)) noteResult(now, result);
 }
 
-function countModel(now: RunState | undefined, outcome: ModelOutcome<unknown>): void {
-  if (now === undefined || outcome.kind !== 'answer') return;
-  now.usage.inputTokens += outcome.usage.inputTokens;
-  now.usage.outputTokens += outcome.usage.outputTokens;
-  now.usage.workMs += outcome.ms;
+function noteUsage({ now }: Folded, outcome: ModelOutcome<unknown>): void {
+  if (now !== undefined) countModel(now.usage, now.prices, outcome);
 }

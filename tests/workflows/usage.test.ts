@@ -57,14 +57,20 @@ suite('money', () => {
   for (const [what, model, usage, usd] of costs)
     test(what, () => {
       const counts = nothing();
-      countModel(counts, prices, { model, usage, ms: 5 });
+      countModel(counts, prices, { kind: 'invalid', reason: '', model, usage, ms: 5 });
       assert.ok(Math.abs((counts.usd ?? 0) - usd) < 1e-9, `${counts.usd} dollars`);
       assert.equal(counts.unpriced, undefined);
     });
 
   test('a model without a price is named once and costs nothing', () => {
     const counts = nothing();
-    const answered = { model: 'qwen', usage: { inputTokens: 5, outputTokens: 5 }, ms: 1 };
+    const answered = {
+      kind: 'invalid' as const,
+      reason: '',
+      model: 'qwen',
+      usage: { inputTokens: 5, outputTokens: 5 },
+      ms: 1,
+    };
     countModel(counts, { 'gpt-5': { input: 1, output: 1 } }, answered);
     countModel(counts, undefined, answered);
     assert.deepEqual(counts.unpriced, ['qwen']);
@@ -121,7 +127,7 @@ suite('counting', () => {
         const counts = nothing();
         let before = { ...counts };
         for (const usage of answers) {
-          countModel(counts, prices, { model: 'm', usage, ms: 1 });
+          countModel(counts, prices, { kind: 'invalid', reason: '', model: 'm', usage, ms: 1 });
           assert.ok((counts.usd ?? 0) >= (before.usd ?? 0));
           assert.ok(counts.inputTokens >= before.inputTokens);
           assert.ok((counts.cachedTokens ?? 0) >= (before.cachedTokens ?? 0));
