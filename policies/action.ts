@@ -52,7 +52,7 @@ export interface ToolLimits {
 }
 
 /** A limit and how much of it is used. */
-export interface Meter {
+export interface Budget {
   /** The key under `budgets` in tools.yaml: `tool_calls`, `per_tool.search.calls`. */
   readonly name: string;
   readonly used: number;

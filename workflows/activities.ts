@@ -9,9 +9,9 @@ import type { RunInput } from './contract.ts';
 export interface Activities {
   readonly model: ActivityInterfaceFor<ModelActivities>;
   /** Looks and notes; safe to repeat. */
-  readonly folder: ActivityInterfaceFor<WorkspaceActivities>;
+  readonly workspaceQuick: ActivityInterfaceFor<WorkspaceActivities>;
   /** Acts; the activity itself knows what to do when it finds itself run again. */
-  readonly hands: ActivityInterfaceFor<WorkspaceActivities>;
+  readonly workspaceLong: ActivityInterfaceFor<WorkspaceActivities>;
   /** Checks what people send to the run. */
   readonly messages: ActivityInterfaceFor<MessageActivities>;
 }
@@ -31,7 +31,7 @@ export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activi
         maximumAttempts: 20,
       },
     }),
-    folder: proxyActivities<WorkspaceActivities>({
+    workspaceQuick: proxyActivities<WorkspaceActivities>({
       taskQueue: queues.workspace,
       startToCloseTimeout: '2m',
       heartbeatTimeout: '30s',
@@ -45,7 +45,7 @@ export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activi
     // Longer than the longest command the policy allows (60 minutes), so that the command's own limit speaks first.
     // Tool failures are results; what is retried here is the host: a killed worker, a full disk. What fails the same way three
     // times is ended by the worker (workers/same-failure.ts): the many attempts are for what heals, an hour and a half of it.
-    hands: proxyActivities<WorkspaceActivities>({
+    workspaceLong: proxyActivities<WorkspaceActivities>({
       taskQueue: queues.workspace,
       startToCloseTimeout: '65m',
       heartbeatTimeout: '10s',

@@ -1,58 +1,100 @@
-import type { ActResult } from '../activities/contract/act.ts';
-import type { ModelOutcome } from '../activities/contract/model.ts';
-import type { Meter } from '../policies/action.ts';
-import { RunEnd } from './failures.ts';
-import type { RunMeter } from './meters.ts';
-import {
-  isNearlyUsedUp,
-  isOfTool,
-  isUsedUp,
-  readMeters,
-  renderLimit,
-  renderMeter,
-} from './meters.ts';
-import type { Run } from './live-run.ts';
-import { limitsOf } from './live-run.ts';
-import * as usage from './usage.ts';
+/** Every limit of a run beside what is used of it. Pure. */
+import type { Limits, Budget, ToolLimits } from '../policies/action.ts';
+import type { RunUsage, ToolUsage } from './usage.ts';
+import { toolUsage } from './usage.ts';
 
-/**
- * Called before each step and each model call.
- * @throws RunEnd `budget` when one of these limits is reached.
- */
-export function checkBudget(run: Run, ...names: readonly RunMeter[]): void {
-  check(run, ({ name }) => names.some((each) => each === name));
+/** What is limited in the whole run, as `budgets` of tools.yaml names it. */
+export type RunBudget =
+  'steps' | 'tool_calls' | 'model_calls' | 'tokens' | 'minutes' | 'run_output_bytes' | 'usd';
+
+const msPerMinute = 60_000;
+
+const inRun: Readonly<
+  Record<RunBudget, (usage: RunUsage, limits: Limits) => readonly [number, number | undefined]>
+> = {
+  steps: (usage, { steps }) => [usage.steps, steps],
+  tool_calls: (usage, { toolCalls }) => [usage.toolCalls, toolCalls],
+  model_calls: ({ modelCalls = 0 }, limits) => [modelCalls, limits.modelCalls],
+  tokens: (usage, { tokens }) => [usage.inputTokens + usage.outputTokens, tokens],
+  minutes: (usage, { minutes }) => [usage.workMs / msPerMinute, minutes],
+  run_output_bytes: ({ outputBytes = 0 }, limits) => [outputBytes, limits.outputBytes],
+  usd: ({ usd = 0 }, limits) => [usd, limits.usd],
+};
+
+const units: Readonly<Record<RunBudget, string>> = {
+  steps: 'steps',
+  tool_calls: 'tool calls',
+  model_calls: 'model calls',
+  tokens: 'tokens',
+  minutes: 'minutes of work',
+  run_output_bytes: 'bytes of output',
+  usd: 'US dollars',
+};
+
+const isRunBudget = (name: string): name is RunBudget => Object.hasOwn(units, name);
+
+/** Limits there are none of are left out. */
+export function readBudgets(usage: RunUsage, limits: Limits): Budget[] {
+  const names = Object.keys(units).filter(isRunBudget);
+  return [
+    ...names.flatMap((name) => toBudget(name, ...inRun[name](usage, limits))),
+    ...Object.entries(limits.perTool ?? {}).flatMap(([tool, limit]) =>
+      readToolBudgets(tool, toolUsage(usage, tool), limit),
+    ),
+  ];
 }
 
-/** The same before each action, with the limits of its tool. */
-export function checkActionBudget(run: Run, tool: string): void {
-  const names = ['tool_calls', 'minutes', 'run_output_bytes'];
-  check(run, (meter) => names.includes(meter.name) || isOfTool(meter, tool));
+/** A limit of 0 calls is the policy's to refuse: the run goes on without the tool. */
+function readToolBudgets(
+  tool: string,
+  { calls, workMs, outputBytes }: ToolUsage,
+  limit: number | ToolLimits,
+): Budget[] {
+  const limits = typeof limit === 'number' ? { calls: limit } : limit;
+  const at = `per_tool.${tool}`;
+  return [
+    ...(limits.calls === 0 ? [] : toBudget(`${at}.calls`, calls, limits.calls)),
+    ...toBudget(`${at}.minutes`, workMs / msPerMinute, limits.minutes),
+    ...toBudget(`${at}.output_bytes`, outputBytes, limits.outputBytes),
+  ];
 }
 
-function check(run: Run, isAbout: (meter: Meter) => boolean): void {
-  const meters = readMeters(run.state.usage, limitsOf(run));
-  const spent = meters.find((meter) => isAbout(meter) && isUsedUp(meter));
-  if (spent !== undefined)
-    throw new RunEnd('budget', `The run has used up its ${renderLimit(spent)}.`, spent);
+const toBudget = (name: string, used: number, limit: number | undefined): Budget[] =>
+  limit === undefined ? [] : [{ name, used, limit }];
+
+/** Whether a budget is about calls of this tool. */
+export const isOfTool = ({ name }: Budget, tool: string): boolean =>
+  ['calls', 'minutes', 'output_bytes'].some((kind) => name === `per_tool.${tool}.${kind}`);
+
+/** Used up from here on: what is already paid for counts, only the next thing is refused. */
+export const isUsedUp = ({ used, limit }: Budget): boolean => used >= limit;
+
+/** From here on the model is told. */
+export const isNearlyUsedUp = ({ used, limit }: Budget): boolean =>
+  limit > 0 && used >= 0.8 * limit;
+
+/** `10 tool calls`, `3 calls of search`: the limit as a person says it. */
+export const renderLimit = ({ name, limit }: Budget): string =>
+  `${renderAmount(limit, name)} ${toUnit(name)}`;
+
+/** `8 of 10 tool calls`. */
+export const renderBudget = (budget: Budget): string =>
+  `${renderAmount(budget.used, budget.name)} of ${renderLimit(budget)}`;
+
+function toUnit(name: string): string {
+  if (isRunBudget(name)) return units[name];
+  const [tool, kind] = splitToolName(name);
+  if (kind === 'calls') return `calls of ${tool}`;
+  return `${kind === 'minutes' ? units.minutes : units.run_output_bytes} of ${tool}`;
 }
 
-const toKey = ({ name, limit }: Meter): string => `${name} ${limit}`;
-
-/** Limits that come to their end and that the model was not told of: once for each, and again when it was raised. */
-export function takeWarnings(run: Run): Meter[] {
-  const { state } = run;
-  const near = readMeters(state.usage, limitsOf(run)).filter(
-    (meter) => isNearlyUsedUp(meter) && state.warnings?.includes(toKey(meter)) !== true,
-  );
-  if (near.length > 0) state.warnings = [...(state.warnings ?? []), ...near.map(toKey)];
-  return near;
+function splitToolName(name: string): readonly [tool: string, kind: string] {
+  const end = name.lastIndexOf('.');
+  return [name.slice('per_tool.'.length, end), name.slice(end + 1)];
 }
 
-export const renderWarning = (near: readonly Meter[]): string =>
-  `Of the budget, ${near.map(renderMeter).join(' and ')} are used. Finish what matters most, then stop.`;
-
-export const countModel = ({ state }: Run, outcome: ModelOutcome<unknown>): void =>
-  usage.countModel(state.usage, state.prices, outcome);
-
-export const countAction = ({ state }: Run, tool: string, result: ActResult): void =>
-  usage.countAction(state.usage, tool, result);
+function renderAmount(amount: number, name: string): string {
+  if (name === 'usd' && amount > 0 && amount < 0.01) return amount.toPrecision(2);
+  if (name === 'usd') return amount.toFixed(2);
+  return String(Number.isInteger(amount) ? amount : Number(amount.toPrecision(3)));
+}

@@ -65,7 +65,7 @@ async function ensureTree(
 ): Promise<EnsureResult> {
   const { path: workspace, state } = worktree;
   const { tree = '' } = state;
-  return await activities.hands.ensureWorkspace.executeWithOptions({ summary }, [
+  return await activities.workspaceLong.ensureWorkspace.executeWithOptions({ summary }, [
     { run: input.run, workspace, tree, ...more },
   ]);
 }

@@ -4,7 +4,7 @@ import type { Approval, Order } from '../activities/contract/approval.ts';
 import type { ModelChoice, PlannedStep } from '../activities/contract/model.ts';
 import type { Proof } from '../activities/contract/messages.ts';
 import type { PromoteRequest, PromoteResult } from '../activities/contract/promotion.ts';
-import type { Limits, Meter } from '../policies/action.ts';
+import type { Limits, Budget } from '../policies/action.ts';
 import type { RunState, StepState } from './state.ts';
 import type { RunUsage } from './usage.ts';
 
@@ -104,7 +104,7 @@ export interface RunResult {
   /** Of a staged run: whether its change was applied. */
   readonly staged?: Staged;
   /** The limit that ended it. */
-  readonly limit?: Meter;
+  readonly limit?: Budget;
   /** What people said when the run could no longer act on it. */
   readonly unheard?: readonly string[];
 }

@@ -17,14 +17,14 @@ import { hear } from './words.ts';
 const toName = (by: unknown): string =>
   typeof by === 'string' && by !== '' ? by.slice(0, 200) : 'somebody';
 
-const longestMessage = 4_000;
+const maxMessageLength = 4_000;
 
 /** What a signature says of words and the question they answer. */
 const toAbout = (message: string, to: string | undefined): string =>
   sha256(JSON.stringify([message, to ?? null]));
 
 /** As many as runs remembered that were begun before `words`: only that there are some still matters to them. */
-const mostSaid = 50;
+const maxSaid = 50;
 
 /** Signals, since they must be accepted even when no worker is up. */
 export function registerControls(run: Run, cancel: () => void): void {
@@ -49,10 +49,10 @@ export function registerControls(run: Run, cancel: () => void): void {
     if (typeof message !== 'string') return;
     const question = typeof to === 'string' ? to : undefined;
     // Longer ones are nobody's: the commands send none.
-    const about = message.length > longestMessage ? '' : toAbout(message, question);
+    const about = message.length > maxMessageLength ? '' : toAbout(message, question);
     await heed(run, { what: 'say', by, proof, about }, () => {
       hear(state, message, question);
-      if (state.said.length < mostSaid) state.said.push('');
+      if (state.said.length < maxSaid) state.said.push('');
     });
   });
 }

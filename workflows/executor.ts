@@ -1,7 +1,7 @@
 import { condition, patched } from '@temporalio/workflow';
 import type { ThinkAnswer } from '../activities/contract/model.ts';
 import type { Call } from '../activities/contract/refs.ts';
-import type { Meter } from '../policies/action.ts';
+import type { Budget } from '../policies/action.ts';
 import { beginStep } from './checkpoints.ts';
 import {
   checkActionBudget,
@@ -9,7 +9,7 @@ import {
   countAction,
   renderWarning,
   takeWarnings,
-} from './budgets.ts';
+} from './budget-checks.ts';
 import { isSentBack } from './hooks.ts';
 import { continueWhenLong, waitWhilePaused } from './control.ts';
 import { RunEnd } from './failures.ts';
@@ -26,7 +26,7 @@ import { dropQuestion, isOpen, markRead, openQuestion, renderWord, unheardBy } f
 import { mustListen } from './listen.ts';
 
 /** Turns after which a step that does not finish is given up. */
-const mostTurns = 80;
+const maxTurns = 80;
 
 /** (Thought → Action → Observation)* until the model says the step is finished; `replan` when it got stuck. */
 export async function executeStep(run: Run, step: StepRecord): Promise<'finished' | 'replan'> {
@@ -46,10 +46,10 @@ export async function executeStep(run: Run, step: StepRecord): Promise<'finished
 async function takeTurns(run: Run, step: StepRecord): Promise<void> {
   while (step.claim === undefined) {
     await continueWhenLong(run);
-    if (step.turns >= mostTurns) {
+    if (step.turns >= maxTurns) {
       throw new RunEnd(
         'stuck',
-        `Step ${step.id} (${step.title}) took ${mostTurns} turns without finishing.`,
+        `Step ${step.id} (${step.title}) took ${maxTurns} turns without finishing.`,
       );
     }
     step.turns += 1;
@@ -121,7 +121,7 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
 }
 
 /** What the engine has to say to the model. */
-function takeNudge(state: WorktreeState, near: readonly Meter[]): string {
+function takeNudge(state: WorktreeState, near: readonly Budget[]): string {
   const { nudge } = state;
   delete state.nudge;
   return [

@@ -4,7 +4,7 @@ import {
   ContinueAsNew,
   rootCause,
 } from '@temporalio/workflow';
-import type { Meter } from '../policies/action.ts';
+import type { Budget } from '../policies/action.ts';
 import type { RunStatus } from './contract.ts';
 
 /** The run is over: thrown from wherever that became clear, caught in run.ts only. */
@@ -12,10 +12,10 @@ export class RunEnd extends Error {
   override readonly name = 'RunEnd';
   readonly status: RunStatus;
 
-  readonly limit: Meter | undefined;
+  readonly limit: Budget | undefined;
 
   /** `summary` is what a person reads last; `limit` is the one that was reached. */
-  constructor(status: RunStatus, summary: string, limit?: Meter) {
+  constructor(status: RunStatus, summary: string, limit?: Budget) {
     super(summary);
     this.status = status;
     this.limit = limit;

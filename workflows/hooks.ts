@@ -9,7 +9,7 @@ import type { Run } from './live-run.ts';
 import type { StepRecord } from './state.ts';
 
 /** Times a step is given back to the model for a hook that is required; once for one that is not. */
-const mostReturns = 3;
+const maxReturns = 3;
 
 /** Step in whose name hooks run when all steps are done. */
 const atEnd = 'end';
@@ -27,7 +27,7 @@ interface RedHook {
 export async function isSentBack(run: Run, step: StepRecord): Promise<boolean> {
   const due = listHooks(run).filter(([, { when }]) => when === 'after-step');
   const red = await runHooks(run, due, step.id);
-  const most = red.some(({ hook }) => hook.required) ? mostReturns : 1;
+  const most = red.some(({ hook }) => hook.required) ? maxReturns : 1;
   const { sentBack = 0 } = step;
   if (red.length === 0 || sentBack >= most) return false;
   step.sentBack = sentBack + 1;

@@ -19,20 +19,20 @@ interface Message {
   readonly about?: string;
 }
 
-const mostAtOnce = 50;
+const maxAtOnce = 50;
 /** Of a flood: their activity's input stays far below what the server takes. */
-const mostOfFlood = 400;
+const maxOfFlood = 400;
 /** Numbers of messages that counted; older ones are told by their time. */
-const mostKept = 500;
+const maxKept = 500;
 /** Messages that did not count, after which a run looks only now and then. */
 const patience = 50;
 const rest = '5s';
-const longestSettling = '10s';
+const maxSettling = '10s';
 
 /** Runs begun before forgot messages that nobody had checked, and numbers beyond fifty. Asked only where that matters. */
 const checksAll = (): boolean => patched('checks-every-message');
-const mostWaitingBefore = 200;
-const mostKeptBefore = 50;
+const maxWaitingBefore = 200;
+const maxKeptBefore = 50;
 
 /**
  * Has `take` take effect if the message counts, in the order in which messages came. Resolves with why it does not. Runs of
@@ -50,7 +50,7 @@ export function heed(
   }
   const isFlooded = isImpatient(run) && run.leaving === true;
   // Among those that nobody has checked may be the operator's. How many there can be is up to the server.
-  if ((isFlooded || run.unchecked.length >= mostWaitingBefore) && !checksAll())
+  if ((isFlooded || run.unchecked.length >= maxWaitingBefore) && !checksAll())
     return Promise.resolve('too many messages wait');
   return new Promise((resolve) => {
     run.unchecked.push({ sent, take, settle: resolve });
@@ -63,7 +63,7 @@ export function heed(
  * Undefined, so that nothing is awaited, where nothing has come: older histories have no room for a turn of the queue.
  */
 export const settleMessages = ({ unchecked }: Run): Promise<unknown> | undefined =>
-  unchecked.length === 0 ? undefined : condition(() => unchecked.length === 0, longestSettling);
+  unchecked.length === 0 ? undefined : condition(() => unchecked.length === 0, maxSettling);
 
 const isImpatient = ({ state }: Run): boolean => (state.uncounted ?? 0) >= patience;
 
@@ -72,7 +72,7 @@ async function listen(run: Run): Promise<void> {
   while (unchecked.length > 0) {
     // Whoever floods the run must not keep it where it is: on its way to another history it checks without rest.
     if (isImpatient(run) && !(run.leaving === true && checksAll())) await sleep(rest);
-    const most = unchecked.length > mostAtOnce && checksAll() ? mostOfFlood : mostAtOnce;
+    const most = unchecked.length > maxAtOnce && checksAll() ? maxOfFlood : maxAtOnce;
     const batch = unchecked.slice(0, most);
     const problems = await check(run, batch);
     for (const [index, { sent, take, settle }] of batch.entries()) {
@@ -113,7 +113,7 @@ function note(state: RunState, sent: SentMessage): string | undefined {
     (a, b) => a.sent - b.sent,
   );
   // What is forgotten, and whatever was sent before it, can never count again.
-  const most = counted.length > mostKeptBefore && checksAll() ? mostKept : mostKeptBefore;
+  const most = counted.length > maxKeptBefore && checksAll() ? maxKept : maxKeptBefore;
   const forgotten = counted.splice(0, Math.max(0, counted.length - most)).at(-1);
   if (forgotten !== undefined)
     state.countedUpTo = Math.max(forgotten.sent, state.countedUpTo ?? forgotten.sent);

@@ -1,6 +1,6 @@
 import { condition } from '@temporalio/workflow';
 import type { ModelOutcome } from '../activities/contract/model.ts';
-import { checkBudget, countModel } from './budgets.ts';
+import { checkBudget, countModel } from './budget-checks.ts';
 import { waitWhilePaused } from './control.ts';
 import type { RunPhase } from './contract.ts';
 import { RunEnd } from './failures.ts';
@@ -9,7 +9,7 @@ import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
 
 const firstWaitMs = 1_000;
-const longestWaitMs = 60_000;
+const maxWaitMs = 60_000;
 
 /**
  * Asks a model until it answers. An absent server makes the run wait, visibly and for as long as it takes:
@@ -42,7 +42,7 @@ export async function askModel<T>(
       case 'unavailable': {
         const { address, reason } = outcome;
         enter(run, { phase: 'waiting-for-model', address, reason: reason.slice(0, 300), attempt });
-        const wait = Math.min(firstWaitMs * 2 ** Math.min(attempt - 1, 10), longestWaitMs);
+        const wait = Math.min(firstWaitMs * 2 ** Math.min(attempt - 1, 10), maxWaitMs);
         await condition(
           () => run.state.pausedBy !== undefined,
           Math.max(wait, outcome.retryAfterMs ?? 0),

@@ -65,7 +65,7 @@ interface Branch {
 
 async function executeBranch(run: Run, step: StepRecord, tree: SnapshotId): Promise<Branch> {
   const { input, state, activities } = run;
-  const opened = await activities.hands.openLane.executeWithOptions(
+  const opened = await activities.workspaceLong.openLane.executeWithOptions(
     { summary: `a copy of the workspace for ${step.id}` },
     [
       {
@@ -135,18 +135,21 @@ async function mergeBranch(
   { step, worktree }: Branch,
   { base, from, ...batch }: BatchStart & { readonly merged: string[]; readonly left: string[] },
 ): Promise<MergeResult> {
-  return await activities.hands.mergeLane.executeWithOptions({ summary: `merge ${step.id}` }, [
-    {
-      run: input.run,
-      workspace: input.workspace,
-      lane: toWorktreeName(state, step),
-      laneWorkspace: worktree.path,
-      base,
-      tree: state.tree ?? base,
-      theirs: worktree.state.tree ?? base,
-      batch,
-      step: step.id,
-      evidence: { from, ours: state.evidence, theirs: worktree.state.evidence },
-    },
-  ]);
+  return await activities.workspaceLong.mergeLane.executeWithOptions(
+    { summary: `merge ${step.id}` },
+    [
+      {
+        run: input.run,
+        workspace: input.workspace,
+        lane: toWorktreeName(state, step),
+        laneWorkspace: worktree.path,
+        base,
+        tree: state.tree ?? base,
+        theirs: worktree.state.tree ?? base,
+        batch,
+        step: step.id,
+        evidence: { from, ours: state.evidence, theirs: worktree.state.evidence },
+      },
+    ],
+  );
 }

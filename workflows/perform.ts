@@ -67,7 +67,7 @@ async function tryAct(
   const preview =
     approval?.edited === undefined ? call.preview : `with the arguments ${approval.by} wrote`;
   enter(run, { phase: 'acting', step, tool: call.tool, preview });
-  return await run.activities.hands.act.executeWithOptions(
+  return await run.activities.workspaceLong.act.executeWithOptions(
     { summary: `${call.tool} ${preview}`.slice(0, 200) },
     [
       {

@@ -1,6 +1,6 @@
 import { askModel } from './model.ts';
 import { RunEnd } from './failures.ts';
-import { mostRounds } from './rounds.ts';
+import { maxRounds } from './rounds.ts';
 import type { Run } from './live-run.ts';
 import { toFreshStep } from './state.ts';
 import { allSaid, markRead } from './words.ts';
@@ -8,11 +8,11 @@ import { allSaid, markRead } from './words.ts';
 /** Asks the planner for a plan and starts a round with it. */
 export async function planGoal(run: Run): Promise<void> {
   const { state, input } = run;
-  if (state.round >= mostRounds) {
+  if (state.round >= maxRounds) {
     const why =
       state.refusal === undefined
-        ? `The reviewer rejected the work of ${mostRounds} plans.`
-        : `The work is not done after ${mostRounds} plans. ${state.refusal}`;
+        ? `The reviewer rejected the work of ${maxRounds} plans.`
+        : `The work is not done after ${maxRounds} plans. ${state.refusal}`;
     throw new RunEnd('rejected', why);
   }
   state.round += 1;

@@ -5,9 +5,9 @@ import { hasWords } from './listen.ts';
 import { countAlike, countRepeats, remember } from './loops.ts';
 import type { Run } from './live-run.ts';
 import type { WorktreeState } from './state.ts';
-import { mostRounds, planAgain } from './rounds.ts';
+import { maxRounds, planAgain } from './rounds.ts';
 
-const mostDenials = 6;
+const maxDenials = 6;
 
 /** Times that the same thing happened at which something is done about it. */
 const ladder = { nudge: 3, firm: 5, replan: 8, stop: 12 } as const;
@@ -20,11 +20,11 @@ const ladder = { nudge: 3, firm: 5, replan: 8, stop: 12 } as const;
 export function noteOutcome(run: Run, result: ActResult): void {
   const { state } = run.worktree;
   state.denials = result.verdict === 'deny' ? state.denials + 1 : 0;
-  if (state.denials >= mostDenials) {
+  if (state.denials >= maxDenials) {
     if (hasWords(run)) return begin(run);
     throw new RunEnd(
       'denied',
-      `The last ${mostDenials} actions were refused, the latest by ${result.rule}: ${result.reason}`,
+      `The last ${maxDenials} actions were refused, the latest by ${result.rule}: ${result.reason}`,
     );
   }
   if (!patched('loop-ladder')) {
@@ -43,7 +43,7 @@ export function noteOutcome(run: Run, result: ActResult): void {
 function climb(run: Run, count: number, what: string, head: string): void {
   const { state } = run.worktree;
   const last = head.slice(0, 120);
-  if (count >= ladder.stop || (count === ladder.replan && run.state.round >= mostRounds)) {
+  if (count >= ladder.stop || (count === ladder.replan && run.state.round >= maxRounds)) {
     if (hasWords(run)) return begin(run);
     throw new RunEnd(
       'stuck',

@@ -10,8 +10,8 @@ import type { Run } from './live-run.ts';
 export async function promotion(input: PromotionInput): Promise<PromoteResult> {
   checkPromotionInput(input);
   const { queues, request } = input;
-  const { hands } = proxyRunActivities({ queues });
-  return await hands.promote.executeWithOptions({ summary: `promote run ${request.run}` }, [
+  const { workspaceLong } = proxyRunActivities({ queues });
+  return await workspaceLong.promote.executeWithOptions({ summary: `promote run ${request.run}` }, [
     request,
   ]);
 }
@@ -33,7 +33,7 @@ export async function endStage(
     return { target, state: 'waiting', reason: `Not all hooks passed: ${red.join(', ')}.` };
   let result: PromoteResult;
   try {
-    result = await activities.hands.promote.executeWithOptions(
+    result = await activities.workspaceLong.promote.executeWithOptions(
       { summary: 'promote, if the policy says so' },
       [{ run: input.run, by: 'policy', goal, target, stage, base, tree, mode: 'patch' }],
     );

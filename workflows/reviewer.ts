@@ -11,7 +11,7 @@ import { claimsOf } from './state.ts';
 import { allSaid, toSaid } from './words.ts';
 
 /** Times a step is tried before the planner is asked for another way. */
-const mostAttempts = 3;
+const maxAttempts = 3;
 
 /** Judges a finished step: accepted, to be executed again, or in need of another plan. */
 export async function reviewStep(
@@ -30,7 +30,7 @@ export async function reviewStep(
     reopen(step);
     return 'again';
   }
-  if (verdict === 'retry' && step.attempts < mostAttempts + (step.reopened ?? 0)) {
+  if (verdict === 'retry' && step.attempts < maxAttempts + (step.reopened ?? 0)) {
     step.state = 'waiting';
     step.notes.push(notes);
     delete step.claim;
@@ -83,16 +83,19 @@ export function giveUpPlan({ state }: Run, ...notes: readonly Ref[]): void {
 async function inspect({ input, state, activities }: Run): Promise<InspectResult | undefined> {
   const { base, evidence, steps } = state;
   if (base === undefined) return undefined;
-  return await activities.hands.inspectWork.executeWithOptions({ summary: 'inspect the work' }, [
-    {
-      run: input.run,
-      workspace: input.workspace,
-      base,
-      evidence,
-      claims: [...state.achieved, ...steps.map(({ claim = '' }) => claim), ...allSaid(state)],
-      goal: input.goal,
-    },
-  ]);
+  return await activities.workspaceLong.inspectWork.executeWithOptions(
+    { summary: 'inspect the work' },
+    [
+      {
+        run: input.run,
+        workspace: input.workspace,
+        base,
+        evidence,
+        claims: [...state.achieved, ...steps.map(({ claim = '' }) => claim), ...allSaid(state)],
+        goal: input.goal,
+      },
+    ],
+  );
 }
 
 async function askReviewer(

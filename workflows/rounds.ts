@@ -3,7 +3,7 @@ import type { RunState } from './state.ts';
 import { claimsOf } from './state.ts';
 
 /** Plans tried before the run ends as rejected, or as stuck. */
-export const mostRounds = 3;
+export const maxRounds = 3;
 
 /** True once the plan is given up, by this step or one beside it. */
 export const isGivenUp = ({ state }: Run): boolean => state.plan === undefined;

@@ -12,7 +12,7 @@ import { runView } from './contract.ts';
 import { checkRunInput } from './edge.ts';
 import { executeStep } from './executor.ts';
 import { RunEnd, isNotAnnounced, toRunEnd } from './failures.ts';
-import { closeRun, endRefused, openRun } from './folder.ts';
+import { closeRun, endRefused, openRun } from './workspace.ts';
 import { passHooks } from './hooks.ts';
 import { executeBatch, nextBatch } from './parallel.ts';
 import { planGoal } from './planner.ts';

@@ -6,18 +6,18 @@ import type { Said } from '../activities/contract/model.ts';
 import { nextQuestion } from './questions.ts';
 import type { OpenQuestion, RunState, StepRecord, Word } from './state.ts';
 
-const longestMessage = 4_000;
+const maxMessageLength = 4_000;
 /** Characters of messages that were read and are kept for the conversations to come, the newest first. */
-const mostRemembered = 12_000;
+const maxRememberedLength = 12_000;
 /** Characters that may wait unread: far more than a person types, and less than an activity's input may hold. */
-const mostUnread = 200_000;
+const maxUnreadLength = 200_000;
 
 /**
  * Takes a message in. `to` names the question it answers, or is empty when its sender saw none; without it, as from older
  * clients, it answers the only one that is open.
  */
 export function hear(state: RunState, message: string, to: string | undefined): void {
-  const text = message.slice(0, longestMessage);
+  const text = message.slice(0, maxMessageLength);
   if (text.trim() === '') return;
   const open = state.open ?? [];
   const [only] = open.length === 1 ? open : [];
@@ -36,8 +36,8 @@ export function hear(state: RunState, message: string, to: string | undefined): 
 
 /** Drops the oldest of those that were read once they get long; of unread ones only what no run could carry. */
 function trim(words: readonly Word[]): Word[] {
-  const remembered = dropOldest(words, mostRemembered, ({ read }) => read === true);
-  return dropOldest(remembered, mostUnread, ({ read }) => read !== true);
+  const remembered = dropOldest(words, maxRememberedLength, ({ read }) => read === true);
+  return dropOldest(remembered, maxUnreadLength, ({ read }) => read !== true);
 }
 
 /** Of the words that `counts` is about, only the newest, up to this length together. */

@@ -1,7 +1,7 @@
 import { patched } from '@temporalio/workflow';
-import { countModel } from './budgets.ts';
+import { countModel } from './budget-checks.ts';
 import { RunEnd } from './failures.ts';
-import { toWayOn } from './way-on.ts';
+import { renderResumeHint } from './resume-hint.ts';
 import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
 import type { StepRecord } from './state.ts';
@@ -24,7 +24,7 @@ export async function wrapUp(run: Run, end: RunEnd): Promise<RunEnd> {
   return new RunEnd(
     'budget',
     [
-      end.limit === undefined ? end.message : `${end.message} ${toWayOn(run, end.limit)}`,
+      end.limit === undefined ? end.message : `${end.message} ${renderResumeHint(run, end.limit)}`,
       renderList('Done', claimsOf(run.state, 200)),
       step === undefined || last === '' ? '' : `In the middle of ${step.id}: ${last}`,
       renderList(

@@ -1,5 +1,5 @@
 /** What workflow code says to the model queue, and what comes back. Types only. */
-import type { Meter } from '../../policies/action.ts';
+import type { Budget } from '../../policies/action.ts';
 import type { Call, Ref } from './refs.ts';
 
 /** Which model answers for a role, and where. Without `baseUrl` the worker's own endpoint is used. */
@@ -87,7 +87,7 @@ export interface ThinkRequest {
   /** A sentence of the engine to the model, such as a budget warning. */
   readonly nudge?: string;
   /** Limits that come to their end; the nudge says so. */
-  readonly near?: readonly Meter[];
+  readonly near?: readonly Budget[];
   /** Tools that cannot work in this run; they are not offered. */
   readonly without?: readonly string[];
   /** A budget is used up: only `finish_step` is offered, and an answer without it will do. */

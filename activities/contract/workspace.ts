@@ -1,5 +1,5 @@
 /** What workflow code says to the queue of the host that has the folder. Types only. */
-import type { Limits, Meter, Prices } from '../../policies/action.ts';
+import type { Limits, Budget, Prices } from '../../policies/action.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
 import type { ActRequest, ActResult } from './act.ts';
 import type { Approval } from './approval.ts';
@@ -126,7 +126,7 @@ export interface CloseRequest {
   readonly status: string;
   readonly summary: string;
   /** The limit that ended the run. */
-  readonly limit?: Meter;
+  readonly limit?: Budget;
   readonly evidence?: Ref;
   /** Snapshots from before the run and from its end. */
   readonly trees?: { readonly before: SnapshotId; readonly after: SnapshotId };

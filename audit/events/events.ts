@@ -95,7 +95,7 @@ function foldTurn(state: ProjectionState, step: string): RunEventBody[] {
   state.attempts.set(step, attempt);
   state.usage.steps += 1;
   const title = state.titles.get(step) ?? step;
-  const lane = state.lanes.has(step) ? true : undefined;
+  const lane = state.worktrees.has(step) ? true : undefined;
   return [{ type: 'step.started', step, title, attempt, lane }];
 }
 
@@ -113,7 +113,7 @@ function foldMerge(
   merged: MergeResult,
 ): RunEventBody[] {
   const step = toLaneStep(request);
-  state.lanes.delete(step);
+  state.worktrees.delete(step);
   return [{ type: 'step.merged', step, conflicts: merged.ok ? undefined : merged.paths }];
 }
 
@@ -124,7 +124,7 @@ function foldCompleted(state: ProjectionState, done: Completed): RunEventBody[] 
     case 'ensureWorkspace':
       return foldDrift(state, done.request, done.result);
     case 'openLane':
-      state.lanes.add(toLaneStep(done.request));
+      state.worktrees.add(toLaneStep(done.request));
       return [];
     case 'mergeLane':
       return foldMerge(state, done.request, done.result);

@@ -92,7 +92,7 @@ export function foldAnswer(
 function foldPlan(state: ProjectionState, { approach, steps, plan }: PlanAnswer): RunEventBody[] {
   state.round += 1;
   state.titles = new Map(steps.map(({ id, title }) => [id, title]));
-  for (const known of [state.attempts, state.open, state.lanes, state.batches, state.asking])
+  for (const known of [state.attempts, state.open, state.worktrees, state.batches, state.asking])
     known.clear();
   return [{ type: 'plan.updated', round: state.round, approach, steps, plan }];
 }

@@ -85,7 +85,7 @@ function takeAnswered({ asking }: ProjectionState, named: unknown): string | und
 
 function foldRewind(state: ProjectionState, { step, by }: RewindOrder): RunEventBody[] {
   state.open.clear();
-  state.lanes.clear();
+  state.worktrees.clear();
   state.asking.clear();
   const together = state.batches.get(step);
   return [{ type: 'run.rewound', step, by, together }];

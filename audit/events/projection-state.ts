@@ -25,7 +25,7 @@ export interface ProjectionState {
   /** Steps begun and not reviewed; a thought about any other begins one. */
   open: Set<string>;
   /** Steps with a copy that is not merged, and those that began at once with each. */
-  lanes: Set<string>;
+  worktrees: Set<string>;
   batches: Map<string, readonly string[]>;
   usage: Counts;
   prices: Prices | undefined;
@@ -46,7 +46,7 @@ export const createState = (): ProjectionState => ({
   titles: new Map(),
   attempts: new Map(),
   open: new Set(),
-  lanes: new Set(),
+  worktrees: new Set(),
   batches: new Map(),
   usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
   prices: undefined,

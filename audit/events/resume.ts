@@ -1,7 +1,7 @@
 import type { RunInput, RunStatus } from '../../workflows/contract.ts';
 
 /** Longer goals are not repeated on a command line. */
-const longestGoal = 1_000;
+const maxGoalLength = 1_000;
 
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
@@ -14,7 +14,7 @@ export const toResume = (
   input: Pick<RunInput, 'goal' | 'workspace' | 'stagedFrom'> | undefined,
   status: RunStatus,
 ): string | undefined =>
-  input === undefined || status === 'done' || input.goal.length > longestGoal
+  input === undefined || status === 'done' || input.goal.length > maxGoalLength
     ? undefined
     : `agent run ${toFolder(input)} ${quote(input.goal)}`;
 

@@ -1,4 +1,4 @@
-import type { Meter, Verdict } from '../../policies/action.ts';
+import type { Budget, Verdict } from '../../policies/action.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import type { HookEnd, RunInput, RunStatus, RunUsage, Staged } from '../../workflows/contract.ts';
 import type { ApprovalDetails } from '../../activities/contract/approval.ts';
@@ -118,7 +118,7 @@ export type RunEvent =
       readonly notes: string;
     })
   /** `near`: limits that come to their end, of which the model is told once. */
-  | (Common<'budget'> & { readonly usage: RunUsage; readonly near?: readonly Meter[] })
+  | (Common<'budget'> & { readonly usage: RunUsage; readonly near?: readonly Budget[] })
   /** Models that cost what nobody can count: the limit in US dollars does not hold for them. */
   | (Common<'budget.unpriced'> & { readonly models: readonly string[]; readonly limit: number })
   /** What the engine tells the model: a budget that comes to its end, a call that is made again and again. */
@@ -153,7 +153,7 @@ export type RunEvent =
       readonly left?: readonly string[];
       readonly report?: string;
       /** The limit that ended it. */
-      readonly limit?: Meter;
+      readonly limit?: Budget;
       /** What people said when the run could no longer act on it. */
       readonly unheard?: readonly string[];
       /** A command that goes on from here, where one makes sense. */

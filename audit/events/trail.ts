@@ -63,12 +63,12 @@ interface Folded {
   now?: RunState;
   ended: boolean;
   /** Steps that run beside others in copies, with what they claim; it is the run's only when it is merged. */
-  lanes: Map<string, { claim?: string }>;
+  worktrees: Map<string, { claim?: string }>;
 }
 
 /** Reads the log of a run. Undefined when it holds no start of one. */
 export async function readTrail(file: string): Promise<Trail | undefined> {
-  const folded: Folded = { steps: [], ended: false, lanes: new Map() };
+  const folded: Folded = { steps: [], ended: false, worktrees: new Map() };
   const readFact = createFactReader();
   for await (const record of readChain(file)) {
     if (record['kind'] !== 'event') continue;
@@ -91,7 +91,7 @@ function fold(folded: Folded, fact: Fact): void {
 function start(folded: Folded, { input, carried }: Extract<Fact, { kind: 'started' }>): void {
   const goesOn = folded.input !== undefined;
   folded.input ??= input;
-  folded.lanes.clear();
+  folded.worktrees.clear();
   if (carried === undefined) return;
   folded.now = carried;
   if (carried.base !== undefined) folded.base ??= carried.base;
@@ -115,7 +115,7 @@ function complete(folded: Folded, done: Completed): void {
       folded.tree = done.result.tree;
       return;
     case 'openLane':
-      folded.lanes.set(toLaneStep(done.request), {});
+      folded.worktrees.set(toLaneStep(done.request), {});
       return;
     case 'mergeLane':
       merge(folded, toLaneStep(done.request), done.result);
@@ -145,18 +145,19 @@ function complete(folded: Folded, done: Completed): void {
 }
 
 function noteClaim(
-  { lanes }: Folded,
+  { worktrees }: Folded,
   { step }: ThinkRequest,
   outcome: ModelOutcome<ThinkAnswer>,
 ): void {
-  if (outcome.kind !== 'answer' || outcome.answer.finish === undefined || !lanes.has(step)) return;
-  lanes.set(step, { claim: outcome.answer.finish.summary });
+  if (outcome.kind !== 'answer' || outcome.answer.finish === undefined || !worktrees.has(step))
+    return;
+  worktrees.set(step, { claim: outcome.answer.finish.summary });
 }
 
 /** What is merged is done, and nothing can be taken over from before it any more. */
 function merge(folded: Folded, id: string, merged: MergeResult): void {
-  const claims = folded.lanes.get(id);
-  folded.lanes.delete(id);
+  const claims = folded.worktrees.get(id);
+  folded.worktrees.delete(id);
   if (!merged.ok) return;
   folded.tree = merged.tree;
   const { now } = folded;
@@ -172,18 +173,18 @@ function ensure(
   { checkpoint, workspace }: EnsureRequest,
   { tree }: EnsureResult,
 ): void {
-  const isLane = isCopy(folded, workspace);
-  if (!isLane) {
+  const inCopy = isCopy(folded, workspace);
+  if (!inCopy) {
     folded.tree = tree;
     // Copies of a batch that was given up, or from before a rewind.
-    folded.lanes.clear();
+    folded.worktrees.clear();
   }
   if (checkpoint === undefined) return;
   const state: RunState = { ...(checkpoint.state as RunState), tree };
-  if (isLane) {
-    // Older runs had checkpoints in lanes. The copies are lost with the server: what is not merged begins anew.
+  if (inCopy) {
+    // Older runs had checkpoints in worktrees. The copies are lost with the server: what is not merged begins anew.
     state.steps = state.steps.map((step) =>
-      step.state === 'done' && !folded.lanes.has(step.id) ? step : toFreshStep(step),
+      step.state === 'done' && !folded.worktrees.has(step.id) ? step : toFreshStep(step),
     );
   }
   folded.now = structuredClone(state);
@@ -214,7 +215,7 @@ const isCopy = ({ input }: Folded, workspace: string): boolean =>
 function beginTurn(folded: Folded, request: ThinkRequest): void {
   const { now } = folded;
   const step = now?.steps.find(({ id }) => id === request.step);
-  if (now === undefined || step === undefined || folded.lanes.has(request.step)) return;
+  if (now === undefined || step === undefined || folded.worktrees.has(request.step)) return;
   Object.assign(step, {
     state: 'running',
     observations: [...request.observations],

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import type { Effect, Meter, Verdict } from '../../policies/action.ts';
+import type { Effect, Budget, Verdict } from '../../policies/action.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import { formRedactor, redactValue } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
@@ -174,7 +174,7 @@ export type AuditEntry =
       /** First line of its summary. */
       readonly why: string;
       /** The limit that ended it. */
-      readonly limit?: Meter;
+      readonly limit?: Budget;
     }
   | {
       readonly kind: 'policy';

@@ -1,5 +1,5 @@
 /** What a run has used, and of how much. Pure. */
-import type { Limits, Meter } from '../../policies/action.ts';
+import type { Limits, Budget } from '../../policies/action.ts';
 import type { RunUsage } from '../../workflows/contract.ts';
 import { toLine } from '../clean.ts';
 import { renderCount } from './render.ts';
@@ -16,7 +16,7 @@ const renderAmount = (amount: number, name: string): string => {
 };
 
 /** `tool_calls 8 of 10`, with the name that `budgets` of tools.yaml has for it. */
-export const renderMeter = ({ name, used, limit }: Meter): string =>
+export const renderMeter = ({ name, used, limit }: Budget): string =>
   `${toLine(name, 80)} ${renderAmount(used, name)} of ${renderAmount(limit, name)}`;
 
 const of = (amount: number, limit: number | undefined, name: string): string =>

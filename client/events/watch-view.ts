@@ -1,4 +1,4 @@
-import type { Meter } from '../../policies/action.ts';
+import type { Budget } from '../../policies/action.ts';
 import type { RunEvent } from '../../audit/events/run-event.ts';
 
 export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly type: T }>;
@@ -35,7 +35,7 @@ export interface WatchView {
   /** What it cost, as far as models have a price. */
   readonly usd?: number;
   /** Limits that come to their end. */
-  readonly near?: readonly Meter[];
+  readonly near?: readonly Budget[];
   readonly finished?: EventOf<'run.finished'>;
 }
 

@@ -6,9 +6,9 @@ import {
   isNearlyUsedUp,
   isOfTool,
   isUsedUp,
-  readMeters,
-  renderMeter,
-} from '../../workflows/meters.ts';
+  readBudgets,
+  renderBudget,
+} from '../../workflows/budgets.ts';
 import type { Counts } from '../../workflows/usage.ts';
 import { countAction, countModel, findPrice } from '../../workflows/usage.ts';
 
@@ -138,7 +138,7 @@ suite('counting', () => {
   });
 });
 
-suite('meters', () => {
+suite('budgets', () => {
   const limits = { steps: 5, toolCalls: 10, tokens: 1_000, minutes: 2 };
   const usage = {
     steps: 1,
@@ -155,7 +155,7 @@ suite('meters', () => {
   test('each limit there is has one, with what is used of it', () => {
     const perTool = { search: { calls: 4, minutes: 1, outputBytes: 100 }, read_file: 9 };
     const all = { ...limits, outputBytes: 80, modelCalls: 4, usd: 0.005, perTool };
-    assert.deepEqual(readMeters(usage, all).map(renderMeter), [
+    assert.deepEqual(readBudgets(usage, all).map(renderBudget), [
       '1 of 5 steps',
       '8 of 10 tool calls',
       '3 of 4 model calls',
@@ -168,11 +168,11 @@ suite('meters', () => {
       '50 of 100 bytes of output of search',
       '0 of 9 calls of read_file',
     ]);
-    assert.equal(readMeters(usage, limits).length, 4);
+    assert.equal(readBudgets(usage, limits).length, 4);
   });
 
   test('the model is told from 80 %, and the run ends at 100 %', () => {
-    const near = readMeters(usage, limits).filter(isNearlyUsedUp);
+    const near = readBudgets(usage, limits).filter(isNearlyUsedUp);
     assert.deepEqual(
       near.map(({ name }) => name),
       ['tool_calls', 'tokens'],
@@ -182,7 +182,7 @@ suite('meters', () => {
 
   test('a tool that may not be called at all is the policy’s business', () => {
     const perTool = { search: 0, read_file: { calls: 0, minutes: 1 } };
-    const ofTools = readMeters(usage, { ...limits, perTool }).slice(4);
+    const ofTools = readBudgets(usage, { ...limits, perTool }).slice(4);
     assert.deepEqual(
       ofTools.map(({ name }) => name),
       ['per_tool.read_file.minutes'],
@@ -191,9 +191,12 @@ suite('meters', () => {
 
   test('a limit belongs to the tool of just this name', () => {
     const perTool = { 'mcp__a.b__c': 1, 'mcp__a.b__c.calls': 1 };
-    const meters = readMeters(usage, { ...limits, perTool }).slice(4);
+    const budgets = readBudgets(usage, { ...limits, perTool }).slice(4);
     assert.deepEqual(
-      meters.map((meter) => [isOfTool(meter, 'mcp__a.b__c'), isOfTool(meter, 'mcp__a.b__c.calls')]),
+      budgets.map((budget) => [
+        isOfTool(budget, 'mcp__a.b__c'),
+        isOfTool(budget, 'mcp__a.b__c.calls'),
+      ]),
       [
         [true, false],
         [false, true],

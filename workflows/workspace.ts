@@ -9,7 +9,7 @@ import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
 
 const firstWaitMs = 1_000;
-const longestWaitMs = 30_000;
+const maxWaitMs = 30_000;
 
 /** Looks at the workspace once; a run that was carried over has looked already. */
 export async function openRun(run: Run): Promise<void> {
@@ -21,7 +21,7 @@ export async function openRun(run: Run): Promise<void> {
   const { stagedFrom } = input;
   const stage = stagedFrom === undefined ? {} : { stagedFrom };
   for (let waits = 0; ; waits++) {
-    const opened = await run.activities.folder.openWorkspace.executeWithOptions(
+    const opened = await run.activities.workspaceQuick.openWorkspace.executeWithOptions(
       { summary: 'look at the workspace' },
       [{ run: input.run, workspace: input.workspace, ...lease, ...toOrigin(input), ...stage }],
     );
@@ -45,7 +45,7 @@ export async function openRun(run: Run): Promise<void> {
     if (opened.busy === undefined) throw new RunEnd('failed', opened.reason);
     if (input.wait === undefined) throw new RunEnd('unavailable', opened.reason);
     enter(run, { phase: 'waiting-for-workspace', run: opened.busy });
-    await sleep(Math.min(firstWaitMs * 2 ** Math.min(waits, 10), longestWaitMs));
+    await sleep(Math.min(firstWaitMs * 2 ** Math.min(waits, 10), maxWaitMs));
   }
 }
 
@@ -113,7 +113,7 @@ async function storeReport(
 ): Promise<Closed> {
   const { state, input } = run;
   try {
-    return await run.activities.folder.closeRun.executeWithOptions(
+    return await run.activities.workspaceQuick.closeRun.executeWithOptions(
       { summary: `store the report: ${status}` },
       [
         {

@@ -1,4 +1,4 @@
-import type { Limits, Meter } from '../policies/action.ts';
+import type { Limits, Budget } from '../policies/action.ts';
 import type { Run } from './live-run.ts';
 
 /** The option of `agent run` and `agent fork` for a limit; the others are the policy's alone. */
@@ -14,7 +14,7 @@ const flags: Readonly<
 };
 
 /** What a person does to go on where a budget ended the run: the policy's limit or the run's own first, then the command. */
-export function toWayOn({ input, state }: Run, { name, limit }: Meter): string {
+export function renderResumeHint({ input, state }: Run, { name, limit }: Budget): string {
   const begun = state.steps.find((step) => step.state !== 'done' && step.before !== undefined);
   const command =
     begun === undefined ? 'start it again' : `agent fork ${input.run} --step ${begun.id}`;
