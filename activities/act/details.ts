@@ -12,19 +12,31 @@ import { readText } from '../files/files.ts';
 import { PathRefused } from '../files/walk.ts';
 
 /** Longest file of which a diff is made, in bytes. */
-const maxDiffedBytes = 262_144;
+export const maxDiffedBytes = 262_144;
 
-export async function storeDetails(
+/** Of the call, with what it would do. */
+export function storeDetails(
   blobs: BlobStore,
   policy: Policy,
   action: Action,
   decision: Decision,
 ): Promise<Ref> {
-  const { tool, args, workspace } = action;
+  const parts = action.tool === 'run_command' ? toParts(policy, action) : [];
+  return storeShown(blobs, action, decision, {
+    parts: parts.length === 0 ? undefined : parts,
+    diff: toDiff(policy, action),
+  });
+}
+
+/** The call and the decision on it, with whatever else is shown. */
+export const storeShown = (
+  blobs: BlobStore,
+  { tool, args, workspace }: Action,
+  decision: Decision,
+  shown: Pick<ApprovalDetails, 'parts' | 'changes' | 'diff'>,
+): Promise<Ref> => {
   const { verdict, rule, reason, effect } = decision;
-  const parts = tool === 'run_command' ? toParts(policy, action) : [];
-  const diff = toDiff(policy, action);
-  return await blobs.putJson({
+  return blobs.putJson({
     v: 1,
     tool,
     args,
@@ -34,10 +46,15 @@ export async function storeDetails(
     reason,
     effect,
     risk: toRisk(decision),
-    parts: parts.length === 0 ? undefined : parts,
-    diff,
+    ...shown,
   } satisfies ApprovalDetails);
-}
+};
+
+export const toPatch = (path: string, before: string, after: string): string =>
+  createTwoFilesPatch(path, path, before, after, undefined, undefined, {
+    context: 3,
+    headerOptions: OMIT_HEADERS,
+  });
 
 const toParts = (policy: Policy, { args, workspace }: Action): ApprovalPart[] =>
   explainCommand(policy, args, workspace).parts.map(({ text, cwd, verdict, rule }) => ({
@@ -54,10 +71,7 @@ function toDiff(policy: Policy, { tool, args, workspace }: Action): string | und
   const before = readBefore(policy, workspace, path);
   if (before === undefined) return undefined;
   const after = tool === 'write_file' ? String(args['content']) : edit(tool, before, args);
-  return createTwoFilesPatch(path, path, before, after, undefined, undefined, {
-    context: 3,
-    headerOptions: OMIT_HEADERS,
-  });
+  return toPatch(path, before, after);
 }
 
 const edit = (tool: string, before: string, args: Action['args']): string => {

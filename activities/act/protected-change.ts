@@ -1,21 +1,18 @@
 /** How a protected change is told: to the person who is asked about it, and to the model whose command made it. */
 import { isUtf8 } from 'node:buffer';
-import { OMIT_HEADERS, createTwoFilesPatch } from 'diff';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
-import { toRisk } from '../../policies/risk.ts';
 import type { Policy } from '../../policies/policy.ts';
-import type { Approval, ApprovalDetails, ChangedFile } from '../contract/approval.ts';
+import type { Approval, ChangedFile } from '../contract/approval.ts';
 import type { Ref } from '../contract/refs.ts';
 import { sha256Of } from '../files/regular.ts';
 import type { FileEntry } from '../snapshots/difference.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 import type { Ended } from './call-notes.ts';
+import { maxDiffedBytes, storeShown, toPatch } from './details.ts';
 import type { ProtectedChange } from './screen.ts';
 
-/** Longest file whose lines are shown, in bytes; of a longer one its size and sha256 are. */
-const maxShownBytes = 262_144;
 const maxNamed = 20;
 
 /** The decision on a command whose change is held back: the first rule that asks, and every path. */
@@ -47,8 +44,6 @@ export async function storeChange(
   decision: Decision,
   asked: readonly ProtectedChange[],
 ): Promise<Ref> {
-  const { tool, args, workspace } = action;
-  const { verdict, rule, reason, effect } = decision;
   const changes: ChangedFile[] = [];
   const hunks: string[] = [];
   for (const { path, before, after, ...change } of asked) {
@@ -63,21 +58,11 @@ export async function storeChange(
       sha256: fresh === undefined ? undefined : sha256Of(fresh),
     });
     const mayRead = decidePath(policy, 'read', path).verdict === 'allow';
-    if (mayRead && isShown(old) && isShown(fresh)) hunks.push(toPatch(path, old, fresh));
+    if (mayRead && isShown(old) && isShown(fresh))
+      hunks.push(`--- ${path}\n${toPatch(path, toText(old), toText(fresh))}`);
   }
-  return await blobs.putJson({
-    v: 1,
-    tool,
-    args,
-    workspace,
-    verdict,
-    rule,
-    reason,
-    effect,
-    risk: toRisk(decision),
-    changes,
-    diff: hunks.length === 0 ? undefined : hunks.join(''),
-  } satisfies ApprovalDetails);
+  const diff = hunks.length === 0 ? undefined : hunks.join('');
+  return await storeShown(blobs, action, decision, { changes, diff });
 }
 
 const read = async (
@@ -87,15 +72,9 @@ const read = async (
   entry === undefined ? undefined : await snapshots.content(entry);
 
 const isShown = (bytes: Buffer | undefined): boolean =>
-  bytes === undefined || (bytes.length <= maxShownBytes && isUtf8(bytes) && !bytes.includes(0));
+  bytes === undefined || (bytes.length <= maxDiffedBytes && isUtf8(bytes) && !bytes.includes(0));
 
-const toPatch = (path: string, before: Buffer | undefined, after: Buffer | undefined): string => {
-  const [old, fresh] = [before?.toString('utf8') ?? '', after?.toString('utf8') ?? ''];
-  return createTwoFilesPatch(path, path, old, fresh, undefined, undefined, {
-    context: 3,
-    headerOptions: OMIT_HEADERS,
-  }).replace(/^/, `--- ${path}\n`);
-};
+const toText = (bytes: Buffer | undefined): string => bytes?.toString('utf8') ?? '';
 
 /** What the model reads behind the command's output; empty where nothing protected was put back or asked about. */
 export function renderEnded({ screened, conflict, answer }: Ended, approval?: Approval): string {
