@@ -17,7 +17,8 @@ import { storeResult } from './result.ts';
 import { createScreen } from './screen.ts';
 import type { Screen } from './screen.ts';
 import { createToolContext } from './tool-context.ts';
-import type { Attempt, Perform } from './transactions.ts';
+import type { Attempt } from './roll-back.ts';
+import type { Perform } from './transact.ts';
 import { createCheck } from './versions.ts';
 
 export async function executeInTransaction(

@@ -4,8 +4,8 @@ import { GitCheckFailed } from '../sandbox/git/find.ts';
 import type { AuthorizedCall } from './call.ts';
 import { Rejudged, refusal, stopped, toUnchecked } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
-import { isCancelled } from './transactions.ts';
-import type { Transacted } from './transactions.ts';
+import { isCancelled } from './transact.ts';
+import type { Transacted } from './transact.ts';
 
 /** What came of an authorized call, before it is recorded. */
 export type Executed =

@@ -15,7 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createTransactions } from '../../activities/act/transactions.ts';
-import type { Attempt, CallOrder, Transactions } from '../../activities/act/transactions.ts';
+import type { Attempt } from '../../activities/act/roll-back.ts';
+import type { CallOrder } from '../../activities/act/transact.ts';
+import type { Transactions } from '../../activities/act/transactions.ts';
 import type { Decision } from '../../policies/action.ts';
 import { LeaseLost, WorkspaceBusy, createLeases } from '../../activities/files/lease.ts';
 
