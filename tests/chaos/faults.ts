@@ -21,7 +21,7 @@ const working: readonly (readonly [
   ['activities/act/transact.ts', [0, 4, 8], 'capture.before', 'settle.before'],
   ['activities/act/transact.ts', [0, 4, 8], 'post-ref.before', 'post-ref.after'],
   ['activities/sandbox/start.ts', [0, 3, 5], 'spawn.after'],
-  ['activities/sandbox/git/private-copy.ts', [0, 1, 2], 'take-over'],
+  ['activities/sandbox/git/take-over.ts', [0, 1, 2], 'take-over'],
   ['audit/record/writer.ts', [0, 8, 16], 'audit.half-written', 'audit.written', 'audit.synced'],
   ['audit/record/writer.ts', [0, 8, 16], 'mirror.half-written', 'mirror.written', 'mirror.synced'],
   ['audit/mirror/mirror.ts', [0, 8, 16], 'mirror.fetched'],

@@ -12,7 +12,7 @@ import type { GitPlaces } from './find.ts';
 import { restoreIncluded } from './included.ts';
 import { deepestFirst, fromFolder, isBelow, isInAny } from './paths.ts';
 import { pause } from './pause.ts';
-import { removeTemporaries } from './private-copy.ts';
+import { removeTemporaries } from './take-over.ts';
 import { openReach, toBytes } from './reach.ts';
 import {
   identifyProcess,
