@@ -22,7 +22,7 @@ import { lookAtPlaces } from '../sandbox/sights.ts';
 import { markName } from '../snapshots/git.ts';
 import { dependencyFolders } from '../snapshots/scan.ts';
 import { PathRefused, inside, walk } from '../files/walk.ts';
-import { guardOf } from './guard.ts';
+import { guardOf } from '../sandbox/guard.ts';
 import { Rejudged, failed, toOutcome } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import type { ToolContext } from './tool-context.ts';

@@ -9,8 +9,8 @@ import { listFiles } from '../files/list.ts';
 import { PathRefused } from '../files/walk.ts';
 import { findRiskySettings, renderRisky } from '../sandbox/git/git-settings.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
-import { surveyorOf } from '../sandbox/survey.ts';
-import { guardOf } from './guard.ts';
+import { scannerOf } from '../sandbox/scan.ts';
+import { guardOf } from '../sandbox/guard.ts';
 import type { WorkspaceDependencies } from './workspace.ts';
 
 const maxEntries = 300;
@@ -54,7 +54,7 @@ export async function describeGitSettings(
   { audit }: Pick<WorkspaceDependencies, 'audit'>,
   { run, root, policy }: { readonly run: string; readonly root: string; readonly policy: Policy },
 ): Promise<readonly string[] | undefined> {
-  const { gitFolders } = await surveyorOf(root, guardOf(policy)).look();
+  const { gitFolders } = await scannerOf(root, guardOf(policy)).look();
   const settings = (await findRiskySettings(root, gitFolders)).slice(0, maxRisky).map(renderRisky);
   if (settings.length === 0) return undefined;
   if (!(await audit.has({ kind: 'git-settings', run })))

@@ -8,7 +8,7 @@ import type { PromoteRequest } from '../contract/promotion.ts';
 import { SandboxUnavailable, runCommandLine } from '../sandbox/shell.ts';
 import { markName } from '../snapshots/git.ts';
 import type { ActDependencies } from './call.ts';
-import { guardOf } from './guard.ts';
+import { guardOf } from '../sandbox/guard.ts';
 import type { HeldLease } from '../files/lease.ts';
 
 /** There can be no commit of just this change. The message says why, and what to do. */

@@ -22,7 +22,7 @@ import { toText } from '../snapshots/byte-path.ts';
 import type { Difference, FileEntry } from '../snapshots/difference.ts';
 import { dependencyFolders } from '../snapshots/scan.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
-import { guardOf } from './guard.ts';
+import { guardOf } from '../sandbox/guard.ts';
 
 /** A changed file that a rule protects. */
 export interface ProtectedChange {

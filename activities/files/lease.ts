@@ -14,7 +14,7 @@ import { join, sep } from 'node:path';
 import { isAlive, releaseLock, thisProcess, waitForLock } from '../../audit/record/lock.ts';
 import { toWorkspaceName } from '../snapshots/snapshots.ts';
 import { markName } from '../snapshots/git.ts';
-import { killMarked } from '../sandbox/strays.ts';
+import { killMarked } from '../sandbox/orphans.ts';
 
 /** The right to change a workspace: one run, through one process at a time. */
 export interface Lease {

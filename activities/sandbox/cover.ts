@@ -4,7 +4,7 @@ import type { GitCover } from './git/guard.ts';
 import type { RiskySettings } from './git/git-settings.ts';
 import { writeSafeSettings } from './git/git-settings.ts';
 import type { Sandbox } from './sandbox.ts';
-import type { Survey } from './survey.ts';
+import type { Scan } from './scan.ts';
 
 /** What of the workspace a sandbox covers. */
 export type Cover = Required<
@@ -25,7 +25,7 @@ const findAstray = (risky: readonly RiskySettings[]): string[] =>
 
 /** For what only reads: settings with which git would start programs are not there for commands. */
 export const toReadingCover = (
-  { hidden, guarded }: Survey,
+  { hidden, guarded }: Scan,
   risky: readonly RiskySettings[],
   sandbox: Sandbox,
 ): Cover => ({
@@ -38,7 +38,7 @@ export const toReadingCover = (
 
 /** For what may write: copies of git folders stand in for them. `together`: several processes are at work at once. */
 export const toWritingCover = (
-  { hidden, guarded }: Survey,
+  { hidden, guarded }: Scan,
   risky: readonly RiskySettings[],
   git: GitCover,
   together: boolean,

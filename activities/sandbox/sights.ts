@@ -3,8 +3,9 @@ import { accessSync, chmodSync, constants, existsSync, lstatSync, realpathSync }
 import { dirname, join, relative } from 'node:path';
 import { readHooksFolders } from './hooks-folders.ts';
 import { dependencyFolders, workspaceCoverage } from '../snapshots/scan.ts';
-import { surveyorOf } from './survey.ts';
-import type { Guard, Survey } from './survey.ts';
+import { scannerOf } from './scan.ts';
+import type { Guard } from './guard.ts';
+import type { Scan } from './scan.ts';
 
 /** Noted before a call begins, so that it outlives a crash. Paths are relative to the workspace. */
 export interface Sights {
@@ -26,13 +27,13 @@ export async function lookAtSights(
   guard: Guard,
   hasSnapshots: boolean,
 ): Promise<Sights> {
-  const survey = await surveyorOf(root, guard).look();
-  const { guarded, watched, closed } = survey;
+  const scan = await scannerOf(root, guard).look();
+  const { guarded, watched, closed } = scan;
   return {
     guarded: Object.fromEntries(guarded.map((path) => [path, toMark(join(root, path))])),
     uncovered: watched.filter((path) => !hasSnapshots || !isSurelyCovered(root, path)),
     closed,
-    ...(await toPlaces(root, survey)),
+    ...(await toPlaces(root, scan)),
   };
 }
 
@@ -43,11 +44,11 @@ const placesAgeMs = 5_000;
 
 /** Where else a file tool would write a protected file, or a program that git starts. */
 export const lookAtPlaces = async (root: string, guard: Guard): Promise<SightedPlaces> =>
-  await toPlaces(root, await surveyorOf(root, guard).look(placesAgeMs));
+  await toPlaces(root, await scannerOf(root, guard).look(placesAgeMs));
 
 async function toPlaces(
   root: string,
-  { guarded, watched, gitFolders }: Survey,
+  { guarded, watched, gitFolders }: Scan,
 ): Promise<SightedPlaces> {
   return {
     aliases: [...guarded, ...watched].flatMap((as) => {
@@ -83,18 +84,18 @@ export async function lookOpened(
   root: string,
   guard: Guard,
   before: readonly string[],
-): Promise<Survey> {
-  const surveyor = surveyorOf(root, guard);
+): Promise<Scan> {
+  const scanner = scannerOf(root, guard);
   const tried = new Set(before);
-  let survey = await surveyor.look();
+  let scan = await scanner.look();
   for (let round = 0; round < maxRounds; round += 1) {
-    const fresh = survey.closed.filter((path) => !tried.has(path));
+    const fresh = scan.closed.filter((path) => !tried.has(path));
     if (fresh.length === 0) break;
     for (const path of fresh) open(join(root, path));
     for (const path of fresh) tried.add(path);
-    survey = await surveyor.look();
+    scan = await scanner.look();
   }
-  return survey;
+  return scan;
 }
 
 function open(folder: string): void {

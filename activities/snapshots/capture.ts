@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { readEntry } from './entries.ts';
-import { keepObjects } from './kept.ts';
+import { keepObjects } from './git-objects.ts';
 import { lookAtModes } from './modes.ts';
 import { addParts } from './parts.ts';
 import type { Parts } from './parts.ts';
@@ -13,8 +13,8 @@ import type { Coverage } from './scan.ts';
 import { toView } from './shadow.ts';
 import type { Memory, Shadow } from './shadow.ts';
 import { identifyAll } from './uncovered.ts';
-import { stampFolder } from './stamp.ts';
-import type { Stamp } from './stamp.ts';
+import { fingerprintFolder } from './fingerprint.ts';
+import type { Fingerprint } from './fingerprint.ts';
 
 export interface Captured {
   readonly tree: string;
@@ -58,7 +58,7 @@ async function captureRepository(
 }
 
 /** Up to this many files, checking each in this process beats starting one git. */
-const maxStamped = 300;
+const maxFingerprinted = 300;
 
 /** Excludes what repositories in the folder store internally. */
 const filesCoverage: Coverage = {
@@ -71,17 +71,18 @@ async function scanFiles(
   view: View,
   memory: Memory,
 ): Promise<Pick<NonNullable<Memory['files']>, 'scan' | 'look'>> {
-  const stamp = stampFolder(view.folder, filesCoverage, maxStamped);
-  if (stamp !== undefined && memory.files?.stamp === stamp.hash) return memory.files;
+  const fingerprint = fingerprintFolder(view.folder, filesCoverage, maxFingerprinted);
+  if (fingerprint !== undefined && memory.files?.fingerprint === fingerprint.hash)
+    return memory.files;
   const scan = await scanFolder(shadow, view, workspaceCoverage, memory.files?.scan.held);
   const look = await lookAtModes(shadow, view, scan, memory.files?.look);
-  memory.files = { ...toMemory(stamp), scan, look };
+  memory.files = { ...toMemory(fingerprint), scan, look };
   return memory.files;
 }
 
 /** Only what was quiet by then can be recognized later. */
-const toMemory = (stamp: Stamp | undefined): { readonly stamp?: string } =>
-  stamp?.settled === true ? { stamp: stamp.hash } : {};
+const toMemory = (fingerprint: Fingerprint | undefined): { readonly fingerprint?: string } =>
+  fingerprint?.settled === true ? { fingerprint: fingerprint.hash } : {};
 
 /** git rejects larger `.git` files too. */
 const maxPointerBytes = 1024 * 1024;
@@ -112,8 +113,8 @@ async function captureGitFolder(shadow: Shadow, path: BytePath, memory: Memory):
     return pointer === undefined ? { left: ['.git'] } : { pointer, left: [] };
   }
   if (!isOpen(view.folder)) return { left: ['.git'] };
-  const stamp = stampFolder(view.folder, gitFolderCoverage);
-  if (stamp !== undefined && memory.git?.stamp === stamp.hash)
+  const fingerprint = fingerprintFolder(view.folder, gitFolderCoverage);
+  if (fingerprint !== undefined && memory.git?.fingerprint === fingerprint.hash)
     return { git: memory.git.tree, left: [] };
   const scan = await scanFolder(shadow, view, gitFolderCoverage, memory.git?.held);
   const { tree, empty, held } = scan;
@@ -125,6 +126,6 @@ async function captureGitFolder(shadow: Shadow, path: BytePath, memory: Memory):
     uncovered: identifyAll(view.folder, uncovered),
   });
   await keepObjects(shadow, path);
-  memory.git = { ...toMemory(stamp), tree: whole, held };
+  memory.git = { ...toMemory(fingerprint), tree: whole, held };
   return { git: whole, left: [] };
 }

@@ -13,7 +13,7 @@ import type { Shadow } from './shadow.ts';
 import type { View } from './git.ts';
 import type { BytePath } from './byte-path.ts';
 import { joinPath, parentOf, toFile, toText } from './byte-path.ts';
-import { fillObjects, keepForGood } from './kept.ts';
+import { fillObjects, keepForGood } from './git-objects.ts';
 import { findUncovered } from './uncovered.ts';
 import type { Uncovered } from './uncovered.ts';
 

@@ -90,11 +90,11 @@ export interface Scan {
 /** The known content of an index, so that a small change need not go through it. */
 export interface Held {
   readonly tree: string;
-  /** Identifies the index file; a different stamp means different content. */
-  readonly stamp: string;
+  /** Identifies the index file; a different fingerprint means different content. */
+  readonly fingerprint: string;
 }
 
-function stampIndex({ repository, index }: View): string {
+function fingerprintIndex({ repository, index }: View): string {
   const stat = lstatSync(join(repository, index), { bigint: true, throwIfNoEntry: false });
   return stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
 }
@@ -123,8 +123,8 @@ export async function scanFolder(
   last?: Held,
 ): Promise<Scan> {
   // The first index is built once the difference no longer fits over nothing.
-  const bare = stampIndex(view) === '';
-  const held = last ?? (bare ? { tree: emptyTree, stamp: '' } : undefined);
+  const bare = fingerprintIndex(view) === '';
+  const held = last ?? (bare ? { tree: emptyTree, fingerprint: '' } : undefined);
   const [known, fresh] = await Promise.all([
     bare
       ? ''
@@ -156,13 +156,13 @@ export async function scanFolder(
   };
 
   async function toTree(): Promise<Pick<Scan, 'tree' | 'held'>> {
-    if (held !== undefined && held.stamp === stampIndex(view)) {
+    if (held !== undefined && held.fingerprint === fingerprintIndex(view)) {
       const tree = await overlay(objects, view.folder, held.tree, paths);
       if (tree !== undefined) return { tree, held };
     }
     if (paths.length > 0) await addToIndex(git, view, paths);
     const tree = (await git(view, ['write-tree', '--missing-ok'])).trim();
-    return { tree, held: { tree, stamp: stampIndex(view) } };
+    return { tree, held: { tree, fingerprint: fingerprintIndex(view) } };
   }
 }
 

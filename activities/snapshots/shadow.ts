@@ -9,8 +9,8 @@ import type { Allowance, Held, Scan } from './scan.ts';
 
 /** Results of a repository's last scans, to speed up the next. */
 export interface Memory {
-  files?: { stamp?: string; scan: Scan; look: Look };
-  git?: { stamp?: string; tree: string; held: Held };
+  files?: { fingerprint?: string; scan: Scan; look: Look };
+  git?: { fingerprint?: string; tree: string; held: Held };
 }
 
 /** A workspace and the location of its snapshots. */

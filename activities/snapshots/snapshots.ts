@@ -19,7 +19,7 @@ import type { Touched } from './uncovered.ts';
 import { toText } from './byte-path.ts';
 import { findDifferences, findFile, putBack } from './difference.ts';
 import type { Difference, FileEntry } from './difference.ts';
-import { fetchObjects } from './kept.ts';
+import { fetchObjects } from './git-objects.ts';
 import { mergeSnapshots } from './merge.ts';
 import type { Merged, ThreeTrees } from './merge.ts';
 import { renderTrees } from './diff.ts';

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSnapshots } from '../../activities/snapshots/snapshots.ts';
-import { surveyorOf } from '../../activities/sandbox/survey.ts';
-import type { Guard } from '../../activities/sandbox/survey.ts';
+import { scannerOf } from '../../activities/sandbox/scan.ts';
+import type { Guard } from '../../activities/sandbox/guard.ts';
 import { findSandbox, makeShell, script } from './fixture.ts';
 
 const [, , name = '', folder = ''] = process.argv;
@@ -36,7 +36,7 @@ async function closed() {
     writeFileSync(at(`d${mode}/inner/.env`), 'SECRET=1\n');
     chmodSync(at(`d${mode}`), mode);
   }
-  const { hidden } = await surveyorOf(workspace, guard).look();
+  const { hidden } = await scannerOf(workspace, guard).look();
   const sandbox = await findSandbox(place);
   if (sandbox.kind !== 'bubblewrap') return { hidden, printed: '' };
   const shell = await makeShell(place, sandbox);

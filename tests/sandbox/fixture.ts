@@ -6,8 +6,9 @@ import type { TestContext } from 'node:test';
 import { probeSandbox } from '../../activities/sandbox/sandbox.ts';
 import type { Sandbox } from '../../activities/sandbox/sandbox.ts';
 import { runCommandLine } from '../../activities/sandbox/shell.ts';
-import type { CommandOptions, CommandOutcome } from '../../activities/sandbox/shell.ts';
-import type { Guard } from '../../activities/sandbox/survey.ts';
+import type { CommandOptions } from '../../activities/sandbox/pipelines.ts';
+import type { CommandOutcome } from '../../activities/sandbox/shell.ts';
+import type { Guard } from '../../activities/sandbox/guard.ts';
 import type { CommandLine } from '../../policies/commands/command.ts';
 import { parseCommand } from '../../policies/commands/shell.ts';
 

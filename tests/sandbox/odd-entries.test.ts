@@ -18,8 +18,8 @@ import { listFiles } from '../../activities/files/list.ts';
 import { removeTree } from '../../activities/files/remove.ts';
 import { searchFiles } from '../../activities/files/search.ts';
 import { openSnapshots } from '../../activities/snapshots/snapshots.ts';
-import { surveyorOf } from '../../activities/sandbox/survey.ts';
-import type { Guard } from '../../activities/sandbox/survey.ts';
+import { scannerOf } from '../../activities/sandbox/scan.ts';
+import type { Guard } from '../../activities/sandbox/guard.ts';
 import { anything, findSandbox, makeShell, script } from './fixture.ts';
 import { runAsNobody } from './nobody.ts';
 
@@ -81,7 +81,7 @@ test('a path longer than the system opens does not keep a workspace from anythin
 test('what is too deep to be covered is hidden from commands, with all that is in it', async () => {
   const { bash, place, workspace } = createRoom();
   bash(dig);
-  const { hidden } = await surveyorOf(workspace, guard).look();
+  const { hidden } = await scannerOf(workspace, guard).look();
   assert.equal(hidden.length, 1);
   const shell = await makeShell(place);
   if (shell.sandbox.kind !== 'bubblewrap') return;

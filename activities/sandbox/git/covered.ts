@@ -24,7 +24,7 @@ import { openReach, toBytes } from './reach.ts';
 import { leadsInside } from './resolve.ts';
 import { readState } from './state.ts';
 import type { FolderState } from './state.ts';
-import type { Repository, Workspace } from './survey.ts';
+import type { Repository, Workspace } from './scan.ts';
 
 /** Shown at `target`, relative to the workspace, in place of what is there. */
 export interface GitMount {

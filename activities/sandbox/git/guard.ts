@@ -24,16 +24,9 @@ import {
   writeRecord,
 } from './record.ts';
 import type { Before } from './record.ts';
-import {
-  isBulk,
-  isNameable,
-  openWorkspace,
-  readPointerState,
-  takeStock,
-  toScene,
-} from './survey.ts';
+import { isBulk, isNameable, openWorkspace, readPointerState, takeStock, toScene } from './scan.ts';
 import type { FolderState } from './state.ts';
-import type { Known, Workspace } from './survey.ts';
+import type { Known, Workspace } from './scan.ts';
 
 /** What a sandbox does with git's own files. Paths are relative to the workspace. */
 export interface GitCover {

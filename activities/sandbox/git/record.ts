@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import type { Known } from './survey.ts';
+import type { Known } from './scan.ts';
 
 /** What is remembered of a workspace's git folders from one command to the next, and after a worker was killed. */
 export interface GitRecord {

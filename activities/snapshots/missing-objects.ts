@@ -6,8 +6,8 @@ import type { Shadow } from './shadow.ts';
 import { statPath } from './entries.ts';
 import { splitNul } from './git.ts';
 
-export interface Missing {
-  /** Missing objects named by refs, reflogs and indexes. */
+export interface MissingObjects {
+  /** MissingObjects objects named by refs, reflogs and indexes. */
   readonly ids: ReadonlySet<string>;
   /** True if some of them are needed: reflogs may name objects pruned long ago. */
   readonly isBroken: boolean;
@@ -20,7 +20,7 @@ interface Named {
   readonly wished: Set<string>;
 }
 
-export async function findMissing(shadow: Shadow, folder: string): Promise<Missing> {
+export async function findMissingObjects(shadow: Shadow, folder: string): Promise<MissingObjects> {
   const config = readText(join(folder, 'config'));
   if (/objectformat\s*=\s*sha256|promisor\s*=|partialclone/i.test(config))
     return { ids: new Set(), isBroken: false, isUnknown: true };

@@ -16,8 +16,8 @@ import { toText } from './byte-path.ts';
 import { readParts } from './parts.ts';
 import { toView } from './shadow.ts';
 import type { Shadow } from './shadow.ts';
-import { findMissing, hasAny } from './needs.ts';
-import type { Missing } from './needs.ts';
+import { findMissingObjects, hasAny } from './missing-objects.ts';
+import type { MissingObjects } from './missing-objects.ts';
 
 const run = promisify(execFile);
 
@@ -71,16 +71,16 @@ export async function fillObjects(shadow: Shadow, path: BytePath): Promise<boole
       whole = false;
       continue;
     }
-    let missing = await findMissing(shadow, to);
+    let missing = await findMissingObjects(shadow, to);
     if (missing.isUnknown || missing.ids.size > 0)
       await carryUnit(join(toKeptFolder(shadow, path), unit), folder, unit, true);
     if (missing.isUnknown) continue;
     for (const source of sources) {
-      if (missing.ids.size > 0) missing = await findMissing(shadow, to);
+      if (missing.ids.size > 0) missing = await findMissingObjects(shadow, to);
       if (missing.ids.size === 0) break;
       await fillFrom(shadow, source, { folder, unit, missing });
     }
-    if (missing.ids.size > 0) missing = await findMissing(shadow, to);
+    if (missing.ids.size > 0) missing = await findMissingObjects(shadow, to);
     whole &&= !missing.isBroken;
   }
   return whole;
@@ -89,7 +89,7 @@ export async function fillObjects(shadow: Shadow, path: BytePath): Promise<boole
 interface Gap {
   readonly folder: string;
   readonly unit: string;
-  readonly missing: Missing;
+  readonly missing: MissingObjects;
 }
 
 async function fillFrom(shadow: Shadow, source: string, { folder, unit, missing }: Gap) {

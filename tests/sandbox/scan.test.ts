@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { surveyorOf } from '../../activities/sandbox/survey.ts';
+import { scannerOf } from '../../activities/sandbox/scan.ts';
 import { makePlace } from './fixture.ts';
 
 /** Longer than the kernel's clock takes to tell two changes apart. */
@@ -19,13 +19,13 @@ test('every change that matters is seen by the next look, however long nothing h
     isHidden: (_: readonly string[], name: string) => name === '.env',
     isProtected: (_: readonly string[], name: string) => name === 'guarded',
   };
-  const surveyor = surveyorOf(root, guard);
+  const scanner = scannerOf(root, guard);
   const look = async () => {
     await settle();
     // Twice: the second may go by what the first has kept.
-    await surveyor.look();
-    const first = await surveyor.look();
-    assert.deepEqual(await surveyor.look(), first);
+    await scanner.look();
+    const first = await scanner.look();
+    assert.deepEqual(await scanner.look(), first);
     return first;
   };
   assert.deepEqual(await look(), {
@@ -46,7 +46,7 @@ test('every change that matters is seen by the next look, however long nothing h
   ];
   for (const [change, expected] of changes) {
     change();
-    const seen = await surveyor.look();
+    const seen = await scanner.look();
     assert.deepEqual({ ...seen, ...expected }, seen, change.toString());
     await look();
   }

@@ -1,6 +1,13 @@
 import { createDenial } from '../../policies/paths/denied.ts';
 import type { Policy } from '../../policies/policy.ts';
-import type { Guard } from '../sandbox/survey.ts';
+
+/** What the policy says of a name in a folder that may itself be used; names below the workspace root. */
+export interface Guard {
+  readonly isHidden: (folder: readonly string[], name: string) => boolean;
+  readonly isProtected: (folder: readonly string[], name: string) => boolean;
+  /** May be changed, but not without a question: nothing is covered for it, its change is judged. */
+  readonly isWatched?: (folder: readonly string[], name: string) => boolean;
+}
 
 const guards = new WeakMap<Policy, Guard>();
 

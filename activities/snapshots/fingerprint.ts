@@ -8,7 +8,7 @@ import type { Coverage } from './scan.ts';
 /** File timestamps advance in steps of up to 10 ms; two writes within one step look the same. */
 const clockStepMs = 20;
 
-export interface Stamp {
+export interface Fingerprint {
   /** Changes whenever anything covered in the folder does. */
   readonly hash: string;
   /** False if something changed so recently that a later change could get the same timestamp. */
@@ -20,11 +20,11 @@ export interface Stamp {
  * compares, and so saves a scan while nothing changes. Undefined above `most` entries: git scans those with several
  * threads.
  */
-export function stampFolder(
+export function fingerprintFolder(
   folder: string,
   { isExcluded }: Coverage,
   most = Number.MAX_SAFE_INTEGER,
-): Stamp | undefined {
+): Fingerprint | undefined {
   const hash = createHash('sha1');
   const begun = BigInt(Date.now() - clockStepMs) * 1_000_000n;
   let settled = true;

@@ -2,17 +2,10 @@ import { accessSync, constants, lstatSync, readdirSync } from 'node:fs';
 import type { Dirent, Stats } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
-
-/** What the policy says of a name in a folder that may itself be used; names below the workspace root. */
-export interface Guard {
-  readonly isHidden: (folder: readonly string[], name: string) => boolean;
-  readonly isProtected: (folder: readonly string[], name: string) => boolean;
-  /** May be changed, but not without a question: nothing is covered for it, its change is judged. */
-  readonly isWatched?: (folder: readonly string[], name: string) => boolean;
-}
+import type { Guard } from './guard.ts';
 
 /** What a sandbox must cover. Paths are relative to the root, sorted. */
-export interface Survey {
+export interface Scan {
   /** May not be read. */
   readonly hidden: readonly string[];
   /** May not be written; nothing in git folders. */
@@ -25,9 +18,9 @@ export interface Survey {
   readonly gitFolders: readonly string[];
 }
 
-interface Surveyor {
+interface Scanner {
   /** The workspace as it is, or as it was at most `maxAgeMs` ago. */
-  look(maxAgeMs?: number): Promise<Survey>;
+  look(maxAgeMs?: number): Promise<Scan>;
 }
 
 /** What stands in one folder. */
@@ -52,44 +45,44 @@ const tickMs = 50;
 const foldersAtOnce = 200;
 /** Fetched by package managers: nothing in there is the person's. */
 const skipped = new Set(['node_modules', '.venv']);
-const maxSurveyors = 8;
-const surveyors = new WeakMap<Guard, Map<string, Surveyor>>();
+const maxScanners = 8;
+const scanners = new WeakMap<Guard, Map<string, Scanner>>();
 
-/** The one surveyor of a workspace. Those used last are kept: a worker has few, and lanes come and go. */
-export function surveyorOf(root: string, guard: Guard): Surveyor {
-  const known = surveyors.get(guard) ?? new Map<string, Surveyor>();
-  surveyors.set(guard, known);
-  const surveyor = known.get(root) ?? createSurveyor(root, guard);
+/** The one scanner of a workspace. Those used last are kept: a worker has few, and lanes come and go. */
+export function scannerOf(root: string, guard: Guard): Scanner {
+  const known = scanners.get(guard) ?? new Map<string, Scanner>();
+  scanners.set(guard, known);
+  const scanner = known.get(root) ?? createScanner(root, guard);
   known.delete(root);
-  known.set(root, surveyor);
+  known.set(root, scanner);
   const [oldest] = known.keys();
-  if (known.size > maxSurveyors && oldest !== undefined) known.delete(oldest);
-  return surveyor;
+  if (known.size > maxScanners && oldest !== undefined) known.delete(oldest);
+  return scanner;
 }
 
 /** Remembers folders and reads again only those in which something was added or taken away. */
-function createSurveyor(root: string, guard: Guard): Surveyor {
+function createScanner(root: string, guard: Guard): Scanner {
   let known = new Map<string, Known>();
   /** `isWhole`: every folder could be read and is known. */
-  let last: { readonly survey: Survey; readonly at: number; readonly isWhole: boolean } | undefined;
+  let last: { readonly scan: Scan; readonly at: number; readonly isWhole: boolean } | undefined;
   return {
     async look(maxAgeMs = 0) {
-      if (last !== undefined && performance.now() - last.at < maxAgeMs) return last.survey;
+      if (last !== undefined && performance.now() - last.at < maxAgeMs) return last.scan;
       if (last?.isWhole === true && (await isUnchanged())) {
         last = { ...last, at: performance.now() };
-        return last.survey;
+        return last.scan;
       }
       const next = new Map<string, Known>();
       let seen = 0;
-      const survey = await walkFolders(root, (path, names) => {
+      const scan = await walkFolders(root, (path, names) => {
         const folder = lookInto(join(root, path), names, known.get(path));
         seen += 1;
         if (folder !== undefined && 'ino' in folder) next.set(path, folder);
         return folder;
       });
       known = next;
-      last = { survey, at: performance.now(), isWhole: seen === next.size };
-      return survey;
+      last = { scan, at: performance.now(), isWhole: seen === next.size };
+      return scan;
     },
   };
 
@@ -225,7 +218,7 @@ const insideGit = ['modules', 'worktrees'];
 async function walkFolders(
   root: string,
   look: (path: string, names: readonly string[]) => Folder | undefined,
-): Promise<Survey> {
+): Promise<Scan> {
   const hidden: string[] = [];
   const guarded: string[] = [];
   const watched: string[] = [];
