@@ -6,7 +6,10 @@ import { failpoint } from '../../audit/record/failpoint.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Mask } from '../../policies/secrets/redaction.ts';
 
-/** Finished answers, stored before the activity completes: a crash in between neither pays for nor changes an answer. */
+/**
+ * Finished answers, stored before the activity completes, so that a crash in between neither pays twice nor changes the
+ * answer.
+ */
 export interface Answers {
   read<T>(key: string): Promise<T | undefined>;
   write(key: string, answer: unknown): void;
@@ -21,14 +24,14 @@ export const createAnswers = (folder: string, redactor: Mask = formRedactor): An
       try {
         return text === undefined ? undefined : (JSON.parse(text) as T);
       } catch {
-        // Torn by a power cut: as good as absent, and it would stop every further attempt.
+        // Torn by a power cut: treat it as absent, or it would block every retry.
         return undefined;
       }
     },
     write(key, answer) {
       failpoint('answer.before');
       const file = fileOf(key);
-      // Not synced: it outlives a killed process, and what the loss of the machine takes is asked for again.
+      // Not synced: it survives a killed process; after a lost machine the model is asked again.
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       writeFileSync(`${file}.tmp`, redactor.mask(JSON.stringify(answer)), { mode: 0o600 });
       renameSync(`${file}.tmp`, file);
@@ -37,7 +40,7 @@ export const createAnswers = (folder: string, redactor: Mask = formRedactor): An
   };
 };
 
-/** Removes answers written before a time: no activity that could ask for them is under way that long. */
+/** Removes answers written before a time that no running activity can still ask for. */
 export async function pruneAnswers(folder: string, beforeMs: number): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const file = join(folder, name);

@@ -2,14 +2,14 @@ import type OpenAI from 'openai';
 import { Stream } from 'openai/core/streaming';
 import { ModelFailure, kindOfText } from './failures.ts';
 
-/** What came back for a streamed request: events, or one whole answer from servers that do not stream. */
+/** The response to a streaming request: events, or one whole answer from servers that do not stream. */
 export type Body<T> =
   | { readonly kind: 'events'; readonly events: AsyncIterable<T> }
   | { readonly kind: 'whole'; readonly whole: Readonly<Record<string, unknown>> };
 
 /**
- * Looks at what a server sent with status 200: LM Studio answers so to addresses it does not know, and a wrong port
- * may show a web page. @throws ModelFailure
+ * Checks a response with status 200: LM Studio answers unknown addresses that way, and a wrong port may return a web
+ * page. @throws ModelFailure
  */
 export async function readBody<T>(
   response: Response,

@@ -12,7 +12,7 @@ import { toCached } from './conversation.ts';
 import { collectCalls } from './deltas.ts';
 import { ModelFailure, toAddress } from './failures.ts';
 
-/** Asks over `/chat/completions`, streaming. @throws ModelFailure `cut` when the stream ends before it says so. */
+/** Asks via `/chat/completions`, streaming. @throws ModelFailure `cut` if the stream ends prematurely. */
 export async function askChat(
   openai: OpenAI,
   ask: ModelAsk,
@@ -41,7 +41,7 @@ export async function askChat(
   return toRaw(text, calls.calls(), finish, usage);
 }
 
-/** From servers that do not stream. */
+/** For servers that do not stream. */
 function fromWhole({ choices, usage }: Partial<ChatCompletion>, address: string): RawReply {
   const choice = choices?.[0];
   if (choice?.message === undefined) {

@@ -21,20 +21,20 @@ import { askResponses } from './responses.ts';
 import { fetchPatiently } from './transport.ts';
 
 export interface ModelClient {
-  /** One answer, streamed. @throws ModelFailure; an abort is thrown on as it came. */
+  /** Streams one answer. @throws ModelFailure; aborts are rethrown unchanged. */
   ask(ask: ModelAsk, listener: Listener): Promise<ModelReply>;
 }
 
 export interface ClientOptions {
-  /** Time for the first sign of an answer: a local model may read a long prompt for minutes. */
+  /** Time allowed for the first sign of an answer: a local model may read a long prompt for minutes. */
   readonly firstPieceMs?: number;
-  /** Longest silence after that. */
+  /** Longest silence allowed after that. */
   readonly silenceMs?: number;
-  /** Nothing is sent or handed on with a secret in it. */
+  /** Redacts everything sent or returned. */
   readonly redactor?: Mask;
 }
 
-/** Longer than any activity lives: the package's own limit must not count. */
+/** Longer than any activity, so that the package's own timeout never applies. */
 const neverMs = 2 ** 31 - 1;
 
 export function createModelClient({
@@ -50,13 +50,13 @@ export function createModelClient({
     if (known !== undefined) return known;
     const client = new OpenAI({
       baseURL: baseUrl,
-      // Without a key the package refuses to start; servers that want none ignore it.
+      // The package refuses to start without a key; servers that need none ignore it.
       apiKey: apiKey ?? 'none',
-      // Else read from the environment and sent to whatever server this is.
+      // Otherwise read from the environment and sent to any server.
       organization: null,
       project: null,
       adminAPIKey: null,
-      // Retries are Temporal's, time limits ours.
+      // Temporal retries, and we set the timeouts.
       maxRetries: 0,
       timeout: neverMs,
       fetch: fetchPatiently,
@@ -111,7 +111,7 @@ export function createModelClient({
   return createProtocols(askWith);
 }
 
-/** A model that was told the key, or found it, must not bring it into the record. */
+/** A model that was told the key, or found it, must not get it into the record. */
 const conceal = (raw: RawReply, concealer: Concealer): RawReply => ({
   ...raw,
   text: concealer.whole(raw.text),
@@ -132,7 +132,7 @@ function maskMessage(redactor: Mask, message: Message): Message {
     : { ...message, text };
 }
 
-/** A secret the model makes up, or has from elsewhere, goes no further than here. */
+/** Stops secrets that the model makes up or got elsewhere. */
 const maskReply = (redactor: Mask, raw: RawReply): RawReply => ({
   ...raw,
   text: redactor.mask(raw.text),
@@ -140,7 +140,7 @@ const maskReply = (redactor: Mask, raw: RawReply): RawReply => ({
 });
 
 function toReply(raw: RawReply, ask: ModelAsk, protocol: Protocol, ms: number): ModelReply {
-  // Zero counts as not counted.
+  // Zero means not counted.
   const inputTokens = raw.usage?.inputTokens || 0;
   const outputTokens = raw.usage?.outputTokens || 0;
   return {

@@ -1,7 +1,7 @@
-/** Keeps a secret out of what a server says, before anything of it is stored, logged or shown. */
+/** Removes a secret from a server's responses before anything is stored, logged or shown. */
 export interface Concealer {
   whole(text: string): string;
-  /** For text that comes in pieces: holds back what may be the start of the secret until the next piece, or `rest`. */
+  /** For text in pieces: holds back a possible start of the secret until the next piece, or `rest`. */
   piece(text: string): string;
   rest(): string;
 }
@@ -10,7 +10,7 @@ export interface Concealer {
 const shortest = 8;
 const mask = '[secret]';
 
-/** `secret` as it is, and as JSON, base64 and URLs write it. */
+/** Covers `secret` plain and as JSON, base64 and URLs encode it. */
 export function createConcealer(secret: string | undefined): Concealer {
   if (secret === undefined || secret.length < shortest)
     return { whole: same, piece: same, rest: () => '' };
@@ -43,7 +43,7 @@ export function createConcealer(secret: string | undefined): Concealer {
 
 const same = (text: string): string => text;
 
-/** How many characters at the end of `text` are the start of `form`. */
+/** How many characters at the end of `text` could start `form`. */
 function overlap(text: string, form: string): number {
   for (let length = Math.min(text.length, form.length - 1); length > 0; length--)
     if (text.endsWith(form.slice(0, length))) return length;

@@ -1,6 +1,6 @@
 import type { Usage } from '../contract/model.ts';
 
-/** A conversation with a model, the same for every protocol. */
+/** A conversation with a model, independent of the protocol. */
 export type Message =
   | { readonly role: 'system' | 'user'; readonly text: string }
   | { readonly role: 'assistant'; readonly text: string; readonly calls: readonly ReplyCall[] }
@@ -32,7 +32,7 @@ export interface ModelAsk {
   readonly endpoint: Endpoint;
   readonly messages: readonly Message[];
   readonly tools?: readonly ToolSpec[];
-  /** The answer must be JSON of this schema. */
+  /** The answer must be JSON matching this schema. */
   readonly schema?: { readonly name: string; readonly schema: Record<string, unknown> };
 }
 
@@ -41,18 +41,18 @@ export interface ModelReply {
   readonly calls: readonly ReplyCall[];
   readonly usage: Usage;
   readonly protocol: 'responses' | 'chat';
-  /** `length`: cut by the token limit; its calls must not be run. */
+  /** `length`: truncated by the token limit; its calls must not be run. */
   readonly finish: 'stop' | 'length';
   readonly ms: number;
 }
 
 export interface Listener {
   readonly signal: AbortSignal;
-  /** Called whenever something arrives, with the text if it is some. */
+  /** Called on every arrival, with its text (maybe empty). */
   readonly onPiece: (text: string) => void;
 }
 
-/** What either protocol makes of a stream; the caller adds protocol and time. */
+/** What a protocol makes of a stream; the caller adds protocol and time. */
 export type RawReply = Omit<ModelReply, 'protocol' | 'ms' | 'usage'> & {
   readonly usage?: Omit<Usage, 'estimated'>;
 };
@@ -60,8 +60,8 @@ export type RawReply = Omit<ModelReply, 'protocol' | 'ms' | 'usage'> & {
 const maxIdLength = 64;
 
 /**
- * Small servers leave ids out or repeat them; a conversation needs each once. New ids count on from the calls before,
- * so that the same answer in the same place gets the same ids.
+ * Makes call ids unique, because small servers omit or repeat them. New ids continue the numbering of earlier calls, so
+ * that the same answer in the same place gets the same ids.
  */
 export function toUniqueIds(
   calls: readonly ReplyCall[],
@@ -84,7 +84,7 @@ export function toUniqueIds(
   });
 }
 
-/** Reasoning written into the answer is not part of it; some templates swallow the tag that opens it. */
+/** Strips inline reasoning from the answer; some templates swallow its opening tag. */
 export const withoutThinking = (text: string): string =>
   text
     .replaceAll(/<think>[\s\S]*?(<\/think>|$)/g, '')
@@ -93,9 +93,9 @@ export const withoutThinking = (text: string): string =>
 
 const charactersPerToken = 4;
 
-/** What a server says of its cache, if it says a number. */
+/** Cached tokens, if the server reports them. */
 export const toCached = (tokens: number | undefined): { readonly cachedTokens?: number } =>
   Number.isSafeInteger(tokens) && Number(tokens) > 0 ? { cachedTokens: Number(tokens) } : {};
 
-/** Rough, and marked as such: for servers that report no usage. */
+/** A rough estimate, marked as such, for servers that report no usage. */
 export const estimateTokens = (text: string): number => Math.ceil(text.length / charactersPerToken);

@@ -1,6 +1,6 @@
 import type { ReplyCall } from './conversation.ts';
 
-/** A piece of a tool call as servers stream it; all of it may be missing. */
+/** A piece of a streamed tool call; any part may be missing. */
 export interface CallDelta {
   readonly index?: number | null;
   readonly id?: string | null;
@@ -14,18 +14,18 @@ interface Growing {
 }
 
 /**
- * Puts tool calls together from their pieces, in the order they began. Some servers leave the index or the id out, give
- * every call the index 0, repeat the name in each piece, or send arguments as an object.
+ * Assembles tool calls from their pieces, in the order they began. Some servers omit the index or id, give every call
+ * index 0, repeat the name in each piece, or send arguments as an object.
  */
 export function collectCalls() {
   const calls: Growing[] = [];
-  // Not an array: the index is the server's, and an array would be as long as the largest.
+  // Not an array: the server chooses the index, and an array would be as long as the largest.
   const byIndex = new Map<number, Growing>();
 
   const find = ({ index, id, function: piece }: CallDelta): Growing => {
     const known = typeof index === 'number' ? byIndex.get(index) : calls.at(-1);
     const another = hasText(id) && hasText(known?.id) && id !== known?.id;
-    // Without an index, a name after complete arguments begins the next call.
+    // Without an index, a name after complete arguments starts the next call.
     const next =
       typeof index !== 'number' && !hasText(id) && hasText(piece?.name) && isJson(known?.arguments);
     if (known !== undefined && !another && !next) return known;

@@ -12,7 +12,7 @@ export type FailureKind =
   | 'bad-request'
   | 'context-overflow';
 
-/** A model server did not give an answer. Named for what to do: wait, try again, or tell the operator. */
+/** A model server gave no answer. The kind says what to do: wait, retry, or tell the operator. */
 export class ModelFailure extends Error {
   override readonly name = 'ModelFailure';
   readonly kind: FailureKind;
@@ -29,18 +29,18 @@ export class ModelFailure extends Error {
 
 const maxRetryAfterMs = 600_000;
 
-/** `retry-after-ms` beats `retry-after`, which is seconds or a date (RFC 9110, 10.2.3). At most 10 minutes. */
+/** `retry-after-ms` beats `retry-after`, which is seconds or a date (RFC 9110, 10.2.3). Capped at 10 minutes. */
 export function readRetryAfter(headers: Headers | undefined, now: number): number | undefined {
   const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '');
   if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, maxRetryAfterMs);
   const text = headers?.get('retry-after');
   if (text === null || text === undefined) return undefined;
-  // Not parseFloat: it would read a date that begins with its year as seconds.
+  // Not parseFloat, which would read a date starting with its year as seconds.
   const wait = /^[\d.]+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - now;
   return Number.isFinite(wait) ? Math.min(Math.max(wait, 0), maxRetryAfterMs) : undefined;
 }
 
-/** How a server is named in messages: without the user and password its address may carry. */
+/** The server's address for messages, without any user and password. */
 export function toAddress(baseUrl: string): string {
   if (!URL.canParse(baseUrl)) return baseUrl;
   const url = new URL(baseUrl);
@@ -55,7 +55,7 @@ const overflow =
 const unknownAddress =
   /unexpected endpoint|unknown (endpoint|url|path|route)|no such (endpoint|route)/i;
 
-/** Some servers tell errors with status 200 or in the middle of a stream: then only the text says what it is. */
+/** Some servers report errors with status 200 or mid-stream, where only the text tells the kind. */
 export function kindOfText(text: string): FailureKind {
   if (overflow.test(text)) return 'context-overflow';
   return unknownAddress.test(text) ? 'not-found' : 'server';
@@ -63,7 +63,7 @@ export function kindOfText(text: string): FailureKind {
 
 const kindOf = (status: number, message: string): FailureKind => {
   if (status === 401 || status === 403) return 'auth';
-  // 3xx: redirects are not followed. 405 and 501: the address is there, but not for this.
+  // 3xx: redirects are not followed. 405 and 501: the address exists, but not for this.
   if (status < 400 || status === 404 || status === 405 || status === 501) return 'not-found';
   if (status === 429) return 'rate-limited';
   if (status === 408 || status === 409 || status >= 500)
@@ -80,7 +80,7 @@ const advice: Partial<Record<FailureKind, string>> = {
     'Load the model with a larger context (LM Studio: lms load <model> --context-length 32768).',
 };
 
-/** Puts whatever the client threw into our words, without the key. Aborts are passed on as they are. */
+/** Converts any client error to a ModelFailure, without the key. Aborts are returned unchanged. */
 export function toModelFailure(error: unknown, address: string, apiKey?: string): unknown {
   if (error instanceof ModelFailure || error instanceof APIUserAbortError) return error;
   if (!(error instanceof Error)) return error;
@@ -96,7 +96,7 @@ export function toModelFailure(error: unknown, address: string, apiKey?: string)
   if (error instanceof APIConnectionTimeoutError) return fail('timeout', 'did not answer in time');
   if (error instanceof APIConnectionError) {
     const reason = reasonOf(error);
-    // Refused or unknown: nobody is there. Reset: somebody was, and may be again at once.
+    // Refused or unknown: no server there. Reset: there was one, and it may be back soon.
     return /ECONNRESET|EPIPE|socket|terminated|closed/i.test(reason)
       ? fail('cut', `closed the connection (${reason})`)
       : fail('unreachable', `is not reachable (${reason})`);
@@ -114,7 +114,7 @@ export function toModelFailure(error: unknown, address: string, apiKey?: string)
 
 const maxTextLength = 500;
 
-/** One short line. Servers may repeat the key they were sent, and proxies send whole pages. */
+/** Shortens to one line. Servers may echo the key they were sent, and proxies return whole pages. */
 function toShort(happened: string, apiKey: string | undefined): string {
   const open =
     apiKey === undefined || apiKey === '' ? happened : happened.replaceAll(apiKey, '[key]');

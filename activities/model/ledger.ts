@@ -8,11 +8,11 @@ export interface Requirement {
   readonly text: string;
 }
 
-/** As the reviewer fills it in; `evidence` are numbers of the record. */
+/** Filled in by the reviewer; `evidence` are record numbers. */
 export const entry = z.object({
   id: z.union([z.string(), z.number()]).transform(String),
   met: z.boolean(),
-  /** The person's words that say it is not wanted. */
+  /** The person's words that waive it. */
   waived: z
     .string()
     .nullish()
@@ -29,8 +29,8 @@ export type Entry = Readonly<Omit<z.infer<typeof entry>, 'evidence' | 'waived'>>
 };
 
 /**
- * Requirements that cannot count as met, each with the reason. Evidence is a call that was allowed and came out well; what the
- * person waived needs none, and `isWaiver` tells whether a quote is theirs.
+ * Requirements that do not count as met, each with the reason. Evidence must be an allowed call that succeeded; waived
+ * requirements need none, and `isWaiver` checks that the quote is the person's.
  */
 export function findUnmet(
   requirements: readonly Requirement[],

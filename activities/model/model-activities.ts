@@ -15,15 +15,15 @@ import { createTranscripts } from './transcript.ts';
 
 export interface ModelDependencies {
   readonly blobs: BlobStore;
-  /** The key for a model server, if the operator gave one. */
+  /** The operator's key for a model server, if given. */
   readonly keyOf: (baseUrl: string) => string | undefined;
-  /** Used when the run names no endpoint. */
+  /** Used if the run names no endpoint. */
   readonly defaultBaseUrl: string;
   readonly spoolDir: string;
   readonly answersDir: string;
-  /** Takes secrets out of what is sent to the model, and of what it answers; by their form if absent. */
+  /** Redacts what is sent to the model and what it answers; by form only if absent. */
   readonly redactor?: Redactor;
-  /** Context of the model in tokens; 32,768 if unknown. */
+  /** The model's context in tokens; 32,768 if unknown. */
   readonly contextTokens?: number;
 }
 
@@ -37,7 +37,9 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
   const transcripts = createTranscripts(blobs);
   const answers = createAnswers(dependencies.answersDir, redactor);
 
-  /** Runs one activity: heartbeats from the first moment, hears cancellation, and gives a stored answer back. */
+  /**
+   * Runs one activity: heartbeats from the start, observes cancellation, and returns a stored answer if there is one.
+   */
   const perform = async <T>(
     request: { readonly run: string },
     work: (role: Role) => Promise<ModelOutcome<T>>,
@@ -49,7 +51,7 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
     const stored = attempt === 1 ? undefined : await answers.read<ModelOutcome<T>>(key);
     if (stored !== undefined) return stored;
 
-    // By timer only: most answers of a fast server are there before the first beat is due.
+    // Timer only: a fast server usually answers before the first beat is due.
     const pulse = setInterval(() => context.heartbeat(), heartbeatMs);
     const workflowId = workflowExecution?.workflowId ?? 'none';
     const spool = openSpool(spoolDir, workflowId, activityId, attempt, redactor);
@@ -70,7 +72,7 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
       if (outcome.kind === 'answer') answers.write(key, outcome);
       return outcome;
     } catch (error) {
-      // An aborted request reports itself in its own words; Temporal wants to hear of the cancellation.
+      // An aborted request throws its own error; Temporal needs to see the cancellation.
       context.cancellationSignal.throwIfAborted();
       throw error;
     } finally {

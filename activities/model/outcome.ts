@@ -4,7 +4,7 @@ import type { Listener, Message, ModelAsk, ModelReply, ReplyCall } from './conve
 import type { ModelClient } from './client.ts';
 import { ModelFailure } from './failures.ts';
 
-/** An answer as checked: usable, or the reason told to the model. */
+/** A checked answer: usable, or the reason to give the model. */
 export type Checked<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
 
@@ -16,18 +16,18 @@ export interface Question<T> {
 export interface Asking {
   readonly client: ModelClient;
   readonly listener: Listener;
-  /** Which try of Temporal's this is, from 1. */
+  /** Temporal's attempt, from 1. */
   readonly attempt: number;
 }
 
-/** Answers a model may get wrong before it counts as unable. */
+/** Wrong answers before the model counts as unable. */
 const maxTries = 3;
-/** Tries of Temporal's on a server that is there but fails, before the run waits visibly. */
+/** Temporal's attempts on a reachable but failing server, before the run visibly waits. */
 const maxAttempts = 5;
 
 /**
- * Asks until the answer is usable; the reason goes back to the model, at most 3 tries in all.
- * @throws ApplicationFailure when trying the same again soon is right (429, 5xx, cut streams), with the server's own delay.
+ * Asks until the answer is usable, returning the reason to the model, at most 3 times. @throws ApplicationFailure if an
+ * early retry makes sense (429, 5xx, cut streams), with the server's own delay.
  */
 export async function askUntilUsable<T>(
   question: Question<T>,
@@ -78,8 +78,8 @@ const addUsage = (a: Usage, b: Usage): Usage => ({
 });
 
 /**
- * What the model wrote and why it will not do. A call is answered like any other, so that the model sees its own form;
- * broken arguments become `{}`, for servers fail on a conversation that holds them.
+ * The model's answer and why it is invalid. A call gets a result like any other, so that the model sees the usual form;
+ * broken arguments become `{}`, because servers reject conversations containing them.
  */
 function toCorrection({ text, calls }: ModelReply, hasTools: boolean, reason: string): Message[] {
   const said = text.slice(0, 4_000);

@@ -1,6 +1,6 @@
 import { aboutFrames, toFrame } from './frame.ts';
 
-/** Everything the planner's prompt is built from. */
+/** Inputs of the planner's prompt. */
 export interface PlanPrompt {
   readonly goal: string;
   readonly facts: string;

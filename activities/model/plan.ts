@@ -4,7 +4,7 @@ import type { Checked } from './outcome.ts';
 import { planSystem, toPlanPrompt } from './plan-prompt.ts';
 import type { Role } from './role.ts';
 
-// Small models number their steps, and write null where they leave something out.
+// Small models number their steps, and write null for omitted fields.
 const stepId = z
   .union([z.string(), z.number()])
   .transform(String)
@@ -32,7 +32,7 @@ const requirement = z.object({ id: stepId, text: z.string().min(1) });
 const plan = z.object({
   approach: text,
   steps: z.array(step).min(1).max(12),
-  /** Plans stored earlier have none. */
+  /** Plans stored by older versions have none. */
   requirements: z.array(requirement).max(30).nullish(),
 });
 
@@ -42,7 +42,7 @@ export type FullPlan = z.infer<typeof plan>;
 const string = { type: 'string' };
 const strings = { type: 'array', items: string };
 
-/** What the server is asked to hold the model to. Small and flat: local servers know little of JSON Schema. */
+/** The schema servers are asked to enforce. Small and flat, because local servers support little of JSON Schema. */
 const planSchema = {
   type: 'object',
   additionalProperties: false,
@@ -76,7 +76,7 @@ const planSchema = {
   },
 };
 
-/** Text to plan: well-formed, ids once, dependencies known and without cycles. */
+/** Parses a plan: well-formed, unique ids, known dependencies without cycles. */
 export function parsePlan(reply: string): Checked<FullPlan> {
   const json = readJson(reply);
   if (!json.ok) return json;
@@ -91,7 +91,7 @@ export function parsePlan(reply: string): Checked<FullPlan> {
   return reason === undefined ? { ok: true, value: parsed.data } : { ok: false, reason };
 }
 
-/** JSON, also when the model put it into a code block or between sentences. It is never completed or mended. */
+/** Extracts JSON, even from a code block or surrounding sentences. Never completes or repairs it. */
 export function readJson(reply: string): Checked<unknown> {
   const inside = [
     reply,

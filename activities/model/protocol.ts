@@ -3,7 +3,7 @@ import { ModelFailure } from './failures.ts';
 
 export type Protocol = ModelReply['protocol'];
 
-/** How a server is asked: over which API, and whether it holds the model to a JSON schema itself. */
+/** Which API to use, and whether the server enforces a JSON schema. */
 interface Way {
   readonly protocol: Protocol;
   readonly schemas: boolean;
@@ -11,7 +11,7 @@ interface Way {
 
 type AskWith = (protocol: Protocol, ask: ModelAsk, listener: Listener) => Promise<ModelReply>;
 
-/** From the best to what every server understands. */
+/** Best first; every server understands the last. */
 const ways: readonly Way[] = [
   { protocol: 'responses', schemas: true },
   { protocol: 'chat', schemas: true },
@@ -19,8 +19,8 @@ const ways: readonly Way[] = [
 ];
 
 /**
- * What a server can is found out by the first real request: the best way is tried, and a server that does not know it
- * says so at once and for nothing. A separate probe would cost a generation on servers that do know it.
+ * Learns from the first real request what a server supports: it tries the best way, and a server that does not know it
+ * says so at once for free. A separate probe would cost a generation on servers that do.
  */
 export function createProtocols(askWith: AskWith): {
   ask(ask: ModelAsk, listener: Listener): Promise<ModelReply>;
@@ -45,23 +45,23 @@ export function createProtocols(askWith: AskWith): {
           failures.push(error);
         }
       }
-      // What the server finds wrong with the request tells more than that it lacks an address.
+      // An objection to the request says more than a missing address.
       throw failures.find(({ kind }) => kind === 'bad-request') ?? failures.at(-1);
     },
   };
 }
 
-/** `bad-request`: some servers know the address, but not what is asked there. */
+/** `bad-request`: some servers know the address but not the request. */
 const isAboutTheWay = ({ kind }: ModelFailure): boolean =>
   kind === 'not-found' || kind === 'bad-request';
 
-/** The last way differs only for a request with a schema, and only helps where the request was refused. */
+/** The last way differs only for a request with a schema, and helps only if the request was refused. */
 function isWorthTrying(way: Way, ask: ModelAsk, last: ModelFailure | undefined): boolean {
   if (way.schemas || last === undefined) return true;
   return ask.schema !== undefined && last.kind === 'bad-request';
 }
 
-/** The schema as part of the instructions. No message of its own: some chat templates insist on alternating roles. */
+/** The schema as part of the instructions, not a message: some chat templates insist on alternating roles. */
 function withSchemaAsText({ schema, messages, ...ask }: ModelAsk): ModelAsk {
   if (schema === undefined) return { ...ask, messages };
   const form = `Answer with one JSON object of this JSON schema and nothing else:\n${JSON.stringify(schema.schema)}`;

@@ -12,7 +12,10 @@ import type { Listener, Message, ModelAsk, RawReply, ReplyCall } from './convers
 import { toCached } from './conversation.ts';
 import { ModelFailure, kindOfText, toAddress } from './failures.ts';
 
-/** Asks over `/responses`, streaming, nothing stored on the server. @throws ModelFailure when the stream ends without a result. */
+/**
+ * Asks via `/responses`, streaming, storing nothing on the server. @throws ModelFailure if the stream ends without a
+ * result.
+ */
 export async function askResponses(
   openai: OpenAI,
   ask: ModelAsk,
@@ -22,7 +25,7 @@ export async function askResponses(
   const sent = await openai.responses.create(toResponsesParams(ask), { signal }).asResponse();
   const body = await readBody<ResponseStreamEvent>(sent, openai, address);
   if (body.kind === 'whole') return fromResponse(body.whole, [], address);
-  // Some servers send the items one by one and leave them out of the last event.
+  // Some servers send items one by one and omit them from the last event.
   const items: ResponseOutputItem[] = [];
   for await (const event of body.events) {
     onPiece(event.type === 'response.output_text.delta' ? event.delta : '');
@@ -46,7 +49,7 @@ const toFailure = (address: string, reason = 'no reason given'): ModelFailure =>
     `The model server at ${address} failed: ${reason.slice(0, 500)}`,
   );
 
-/** @throws ModelFailure when the response says that it failed, or is none. */
+/** @throws ModelFailure if the response reports a failure or is malformed. */
 function fromResponse(
   { status, error, output, usage }: Partial<Response>,
   items: readonly ResponseOutputItem[],
@@ -81,7 +84,7 @@ const toUsage = ({
 }: ResponseUsage): NonNullable<RawReply['usage']> => ({
   inputTokens,
   outputTokens,
-  // Not every server that speaks this has them.
+  // Not every server of this API sends them.
   ...toCached((details as Partial<typeof details> | undefined)?.cached_tokens),
 });
 

@@ -4,15 +4,15 @@ import { aboutFrames, toFrame } from './frame.ts';
 import type { Requirement } from './ledger.ts';
 import type { FullStep } from './plan.ts';
 
-/** Everything the reviewer's prompt is built from. */
+/** Inputs of the reviewer's prompt. */
 export interface ReviewPrompt {
   readonly goal: string;
   readonly approach: string;
   readonly steps: readonly FullStep[];
-  /** The step under review; absent when the whole work is. */
+  /** The step under review; absent for the whole work. */
   readonly step?: FullStep;
   readonly claims: readonly string[];
-  /** What the gate found in the finished work, and its diff; empty for a step. */
+  /** The gate's findings on the finished work, and its diff; empty for a step. */
   readonly findings?: string;
   /** What the goal asks for; empty for a step. */
   readonly requirements?: readonly Requirement[];
@@ -61,7 +61,7 @@ function toEvidence({
 const renderSaid = ({ text, asked }: Said): string =>
   asked === undefined ? text : `${text} (asked by the executor: ${asked.replaceAll('\n', ' ')})`;
 
-/** The latest observations that fit, oldest first; the newest is always included. */
+/** The latest observations that fit, oldest first; always includes the newest. */
 function toRecord(evidence: readonly Observation[], maxLength: number): string {
   const shown: string[] = [];
   let length = 0;

@@ -54,7 +54,7 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
   const { said = [], goal } = request;
   const problems = (request.problems ?? []).map((text, at) => ({ id: `problem-${at + 1}`, text }));
   const isTheirs = (quote: string): boolean => isWaiver(quote, said, goal);
-  /** Asked once to judge anew what it holds against the work in spite of the person. */
+  /** Whether it was asked to reconsider an objection the person has waived; done once. */
   let isAskedAgain = false;
   const prompt = toReviewPrompt({
     goal: request.goal,
@@ -65,7 +65,7 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
     requirements: [...requirements, ...problems],
     said,
     evidence: step === undefined ? all : all.filter((observation) => observation.step === step.id),
-    // Four characters a token; the other half is for goal, criteria and answer.
+    // Four characters per token; the other half is for goal, criteria and answer.
     recordLength: contextTokens * 2,
     step,
   });
@@ -86,7 +86,7 @@ export async function askReview({ blobs, contextTokens, ask }: Role, request: Re
           reason: 'Expected {"verdict": "accept" | "retry" | "replan", "notes": "…"}.',
         };
       }
-      // The model may think less of the work than the record shows, never more.
+      // The model may rate the work lower than the record shows, never higher.
       const entries = parsed.data.requirements;
       const unmet = findUnmet(requirements, entries, all, isTheirs);
       const unwaived = problems.filter((problem) => !isWaived(problem, entries, isTheirs));

@@ -4,7 +4,7 @@ import type { ModelAsk, ModelReply } from './conversation.ts';
 import type { Checked } from './outcome.ts';
 import type { Transcripts } from './transcript.ts';
 
-/** What planner, executor and reviewer have in hand. */
+/** What planner, executor and reviewer work with. */
 export interface Role {
   readonly blobs: BlobStore;
   readonly transcripts: Transcripts;

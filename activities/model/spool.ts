@@ -13,8 +13,8 @@ const batchMs = 60;
 const suffix = '.ndjson';
 
 /**
- * Text of a running model call, for whoever watches: `{"activity","attempt","text"}` lines in `<folder>/<workflowId>.ndjson`.
- * Secrets are taken out. Best effort and beside the record; a failure to write is nobody's problem.
+ * Streams a running model call's text to viewers: `{"activity","attempt","text"}` lines in
+ * `<folder>/<workflowId>.ndjson`, redacted. Best effort, not part of the record; write failures are ignored.
  */
 export function openSpool(
   folder: string,
@@ -51,7 +51,7 @@ export function openSpool(
   };
 }
 
-/** Removes what runs that are over have left. */
+/** Removes the files of finished runs. */
 export async function pruneSpool(
   folder: string,
   isOver: (workflowId: string) => boolean,

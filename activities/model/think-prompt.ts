@@ -1,7 +1,7 @@
 import { aboutFrames, toFrame } from './frame.ts';
 import type { FullStep } from './plan.ts';
 
-/** Everything the executor's first prompt of a step is built from. */
+/** Inputs of the executor's first prompt in a step. */
 export interface StepPrompt {
   readonly goal: string;
   readonly facts: string;
@@ -37,7 +37,7 @@ export function toStepPrompt({ goal, facts, approach, step, steps, claims }: Ste
     .join('\n\n');
 }
 
-/** What a later turn adds besides tool results. */
+/** What a later turn adds to the tool results. */
 export function toFollowUp(
   notes: readonly string[],
   said: readonly string[],

@@ -15,10 +15,10 @@ const tools: readonly ToolSpec[] = catalogue.map((tool) => ({
   parameters: toParameters(tool),
 }));
 
-/** More calls in one turn than this are refused: a model that sends them is lost. */
+/** Turns with more calls are refused: the model is lost. */
 const maxCalls = 16;
 
-/** One turn: reads the conversation, adds what came of the last turn, asks, stores what was added. */
+/** One turn: reads the conversation, adds the last turn's results, asks, stores what was added. */
 export async function askThink(role: Role, request: ThinkRequest) {
   const { blobs, transcripts } = role;
   const past = await transcripts.read(request.transcript);
@@ -83,7 +83,7 @@ async function followUp(
   return text === '' ? results : [...results, { role: 'user', text }];
 }
 
-/** Nothing of it is carried out or stored: the run is over. */
+/** The run is over: nothing in it is run or stored. */
 function toLastWord({ text, calls }: ModelReply, { transcript = '' }: ThinkRequest): ThinkAnswer {
   const [finish] = calls.filter(({ name }) => name === 'finish_step');
   const parsed = finish === undefined ? undefined : parseArguments(finish.name, finish.arguments);
@@ -97,11 +97,11 @@ function toLastWord({ text, calls }: ModelReply, { transcript = '' }: ThinkReque
   };
 }
 
-/** The ways chat templates write a call when the server does not understand it. Never run: a file may hold such text. */
+/** How chat templates write a call the server did not parse. Never run: a file may contain such text. */
 const callAsText =
   /<tool_call>|<function=|\[TOOL_CALLS\]|<\|channel\|>|"name"\s*:\s*"\w+"\s*,\s*"(arguments|parameters)"/;
 
-/** Arguments of every call, checked; a turn with one bad call is sent back whole, so that nothing runs by halves. */
+/** Checks every call's arguments; one bad call sends the whole turn back, so that nothing is half done. */
 function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string, unknown>>[]> {
   if (calls.length === 0) {
     return {
@@ -123,8 +123,8 @@ function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string
 }
 
 /**
- * What the workflow does next. `finish_step` beside other calls is allowed: they run first, in order, and the step
- * counts as finished after them, for the reviewer to judge.
+ * What the workflow does next. `finish_step` may accompany other calls: they run first, in order, then the step counts
+ * as finished and goes to the reviewer.
  */
 function toAnswer(
   reply: ModelReply,

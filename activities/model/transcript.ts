@@ -10,13 +10,13 @@ export interface Segment {
   readonly v: 1;
   readonly parent?: Ref;
   readonly messages: readonly Message[];
-  /** Checked arguments of the last message's calls, in their order: what `act` carries out. */
+  /** Checked arguments of the last message's calls, in order, for `act`. */
   readonly args: readonly Readonly<Record<string, unknown>>[];
 }
 
 const maxCached = 500;
 
-/** Reads and stores segments; the last few hundred stay in memory, parsed. */
+/** Reads and stores segments; the last few hundred stay parsed in memory. */
 export function createTranscripts(blobs: BlobStore) {
   const cache = new Map<Ref, Segment>();
   const keep = (ref: Ref, segment: Segment): Segment => {
@@ -30,7 +30,7 @@ export function createTranscripts(blobs: BlobStore) {
     keep(ref, cache.get(ref) ?? (await blobs.getJson<Segment>(ref)));
 
   return {
-    /** Every message of the conversation, oldest first. */
+    /** All messages of the conversation, oldest first. */
     async read(ref: Ref | undefined): Promise<Message[]> {
       const segments: Segment[] = [];
       for (let next = ref; next !== undefined;) {
@@ -51,8 +51,8 @@ export function createTranscripts(blobs: BlobStore) {
 export type Transcripts = ReturnType<typeof createTranscripts>;
 
 /**
- * Answers to the calls of the last turn, each exactly once: servers refuse a conversation with a call left open.
- * Control calls are answered by the engine, and a call that was not run says so.
+ * One result for each call of the last turn: servers reject a conversation with an open call. The engine answers
+ * control calls, and a call that was not run says so.
  */
 export function toToolMessages(
   calls: readonly ReplyCall[],
@@ -74,7 +74,7 @@ export function toToolMessages(
   });
 }
 
-/** Results are data with an origin; instructions found in them are none of ours. */
+/** Results are labelled data; instructions in them are not ours. */
 function toToolText(observation: Observation): string {
   const { tool, preview, ok, verdict, text, seq, call, time, suspicious = [] } = observation;
   const state = verdict === 'deny' ? 'refused' : ok ? 'ok' : 'failed';
@@ -92,15 +92,15 @@ function toToolText(observation: Observation): string {
   });
 }
 
-/** Characters left of an earlier result, and of a recent one when even those are too much. */
+/** Characters kept of an earlier result, and of a recent one if even those are too long. */
 const shortLength = 400;
 const recentLength = 3_000;
 const recentMessages = 6;
 
 /**
- * Shortens tool results, the oldest first, until the conversation fits with room for the answer. It is decided message by
- * message, as the conversation grew, and then down to half: so the beginning of the prompt changes seldom,
- * and a local server can reuse what it has computed.
+ * Shortens tool results, oldest first, until the conversation fits with room for the answer. Replays that decision
+ * message by message, cutting down to half each time: the start of the prompt then rarely changes, and a local server
+ * can reuse its cache.
  */
 export function fitToContext(messages: readonly Message[], contextTokens: number): Message[] {
   const most = Math.floor(contextTokens * 0.7);
@@ -131,7 +131,7 @@ export function fitToContext(messages: readonly Message[], contextTokens: number
 const toNotice = (left: number): string =>
   `[shortened: ${left} characters of an earlier result omitted; call the tool again if you need them]`;
 
-/** A result keeps its frame as long as anything of it is left. */
+/** A shortened result keeps its frame. */
 function toShort(text: string, length: number): string {
   const half = Math.floor(length / 2);
   if (half === 0) return toNotice(text.length);

@@ -8,8 +8,8 @@ type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Resp
 const withoutBody = new Set([204, 205, 304]);
 
 /**
- * `fetch` without limits of its own: Node's gives up when no header has come for 5 minutes, and a local model may read
- * a long prompt for longer before it says anything. Redirects are not followed, so the key stays with its server.
+ * `fetch` without built-in timeouts: Node's gives up if no header arrives for 5 minutes, and a local model may read a
+ * long prompt longer. Follows no redirects, so the key stays with its server.
  */
 export const fetchPatiently: Fetch = async (input, init = {}) => {
   const url = new URL(input instanceof Request ? input.url : input);
@@ -22,7 +22,7 @@ export const fetchPatiently: Fetch = async (input, init = {}) => {
   }
 };
 
-/** `stale`: a kept connection turned out closed by the server, which is no failure; the next one is tried. */
+/** `stale`: the server had closed a kept-alive connection, which is not a failure; the next one is tried. */
 function send(url: URL, init: RequestInit): Promise<IncomingMessage | 'stale'> {
   return new Promise((resolve, reject) => {
     const start = url.protocol === 'https:' ? requestHttps : requestHttp;

@@ -5,25 +5,25 @@ import { withoutDot } from '../../policies/network/hosts.ts';
 import { decideUrl } from '../../policies/network/network.ts';
 import type { Policy } from '../../policies/policy.ts';
 
-/** All addresses of a host name; rejects or is empty where it has none. */
+/** All addresses of a host name; rejects or returns none if it does not resolve. */
 export type Resolver = (host: string) => Promise<readonly string[]>;
 
-/** The machine's own. */
+/** The system's resolver. */
 export const resolveHost: Resolver = async (host) =>
   (await lookup(host, { all: true })).map(({ address }) => address);
 
 export interface Authorization {
   readonly decision: Decision;
-  /** What was asked for, as parsed: send this, not the text it came from. Absent for what is no such URL. */
+  /** The parsed URL: send this, not the original text. Absent if it is not a valid URL. */
   readonly url?: URL;
   readonly port?: number;
-  /** Checked; dial one of exactly these. Empty unless allowed. */
+  /** Checked; dial one of these. Empty unless allowed. */
   readonly addresses: readonly string[];
 }
 
 /**
- * Judges one request, for everybody who makes requests for the agent. A host that no rule names is not even looked up; of one
- * that is, every address must be acceptable. A redirect is a request of its own.
+ * Judges one request, for everything that makes requests for the agent. Hosts without a rule are not even resolved;
+ * otherwise every address must be acceptable. A redirect is a new request.
  */
 export async function authorize(
   text: string,

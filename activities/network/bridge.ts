@@ -1,7 +1,7 @@
 /**
- * Process entry in a sandbox that has the network: takes connections on a loopback port of the sandbox's own network, carries
- * them through the link (descriptor 5), and runs the command, which is told of the port by the usual variables. Ends as the
- * command does. Alone in its folder in there: it imports nothing of ours.
+ * Process entry in a sandbox with network access: accepts connections on a loopback port inside, carries them through
+ * the link (descriptor 5), and runs the command with the usual proxy variables set. Exits as the command does. It is
+ * alone in its folder there, so it imports none of our modules.
  */
 import { spawn } from 'node:child_process';
 import { connect } from 'node:http2';
@@ -15,7 +15,7 @@ const local = 'localhost,127.0.0.1,::1';
 
 const link = new Socket({ fd: linkDescriptor });
 const session = connect('http://proxy', { createConnection: () => link });
-// Without the link there is no network; the command sees that as every other.
+// Without the link there is no network, and the command sees an ordinary network error.
 session.on('error', () => session.destroy());
 
 const server = createServer((socket) => {

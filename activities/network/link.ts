@@ -5,8 +5,8 @@ import { duplexPair, pipeline } from 'node:stream';
 import type { Duplex } from 'node:stream';
 
 /**
- * Hands every connection that comes through a sandbox's link to the proxy. The link is one descriptor, the only way out of
- * the sandbox's network; HTTP/2 carries the connections in it side by side. Ends with the process that holds the other end.
+ * Passes each connection from a sandbox's link to the proxy. The link is one descriptor, the only way out of the
+ * sandbox's network; HTTP/2 multiplexes the connections. Ends with the process at the other end.
  */
 export function serveLink(link: Duplex, proxy: Server): void {
   link.on('error', () => link.destroy());
@@ -14,7 +14,8 @@ export function serveLink(link: Duplex, proxy: Server): void {
   session.on('error', () => session.destroy());
   session.on('stream', (stream: ServerHttp2Stream) => {
     stream.respond({ ':status': 200 });
-    // Not the stream itself: what an HTTP server writes to one as text and bytes together arrives as other bytes (Node 24).
+    // Not the stream itself: when an HTTP server writes text and bytes to one together, the bytes arrive corrupted
+    // (Node 24).
     const [near, far] = duplexPair();
     const end = (): void => {
       near.destroy();

@@ -9,7 +9,7 @@ import type { Policy } from '../../policies/policy.ts';
 import { authorize } from './authorize.ts';
 import type { Authorization, Resolver } from './authorize.ts';
 
-/** One request as the record has it. A tunnel's content is not seen, only where it leads. */
+/** One request, as recorded. A tunnel's content is not visible, only its destination. */
 export interface NetworkRequest {
   readonly method: string;
   readonly host: string;
@@ -17,16 +17,16 @@ export interface NetworkRequest {
   readonly verdict: Verdict;
   readonly rule: string;
   readonly reason: string;
-  /** Of the host, as checked; absent when refused. */
+  /** The host's checked addresses; absent if refused. */
   readonly addresses?: readonly string[];
 }
 
-/** Opens a connection to an address that was checked. */
+/** Connects to a checked address. */
 export type Dial = (address: string, port: number) => Promise<Socket>;
 
 export interface ProxyOptions {
   readonly policy: Policy;
-  /** Durable when it resolves; what cannot be noted is refused. */
+  /** Durable when it resolves; if it fails, the request is refused. */
   readonly log: (entry: NetworkRequest) => Promise<unknown>;
   readonly resolve?: Resolver;
   readonly dial?: Dial;
@@ -48,8 +48,8 @@ const dialAddress: Dial = (address, port) =>
   });
 
 /**
- * A filtering HTTP proxy: judges every request and every tunnel, notes it, and connects to the very address that was judged.
- * It listens nowhere: connections are handed to it (`server.emit('connection', stream)`).
+ * A filtering HTTP proxy: judges and records every request and tunnel, and dials the very address it judged. Listens
+ * nowhere: connections are handed to it (`server.emit('connection', stream)`).
  */
 export function createProxy({ policy, log, resolve, dial = dialAddress }: ProxyOptions): Server {
   const server = createServer((incoming, outgoing) => {
@@ -161,7 +161,7 @@ function answer(stream: Duplex, status: number, text: string): void {
   );
 }
 
-/** Of one connection, not of the request (RFC 9110, 7.6.1). */
+/** Headers of the connection, not the request (RFC 9110, 7.6.1). */
 const hopByHop = new Set([
   'connection',
   'keep-alive',

@@ -12,54 +12,54 @@ export type Sandbox =
       readonly program: string;
       readonly files: SandboxFiles;
     }
-  /** The operator's choice: own process group and an environment of its own, nothing more. */
+  /** The operator's choice: just a separate process group and environment. */
   | { readonly kind: 'none' }
   | { readonly kind: 'unavailable'; readonly reason: string; readonly fix: string };
 
-/** Files every sandbox shows instead of the host's. */
+/** Files that every sandbox shows instead of the host's. */
 export interface SandboxFiles {
-  /** Folder shown as `/etc`: users, hosts, settings of git, and copies of what programs need to start. */
+  /** Shown as `/etc`: users, hosts, git settings, and copies of what programs need to start. */
   readonly etc: string;
   /** Shown in place of hidden files. */
   readonly empty: string;
-  /** Folder with settings of git that are shown in place of the workspace's. */
+  /** Git settings shown in place of the workspace's. */
   readonly gitSettings: string;
-  /** Folder with copies of git folders for commands, and what is remembered of them. */
+  /** Copies of git folders for commands, and what is remembered of them. */
   readonly gitFolders: string;
-  /** Compiled system-call filter; absent on processors without a table. */
+  /** Compiled system-call filter; absent on architectures without a table. */
   readonly seccomp?: string;
-  /** Options beyond the basic ones that this machine's bubblewrap can carry out. */
+  /** Further options that this machine's bubblewrap supports. */
   readonly options?: readonly string[];
-  /** Where each command gets control groups; none where it is absent or empty. */
+  /** Where commands get control groups; absent or empty: nowhere. */
   readonly controlGroups?: ControlGroups;
 }
 
 export interface SandboxView {
-  /** Absolute, free of links: the only writable folder besides private ones. */
+  /** Absolute, free of links; the only writable folder apart from private ones. */
   readonly root: string;
   /** Relative to `root`. */
   readonly cwd: string;
-  /** Relative to `root`; read-only where they exist. */
+  /** Relative to `root`; read-only if they exist. */
   readonly protectedPaths: readonly string[];
-  /** Relative to `root`; shown empty where they exist. */
+  /** Relative to `root`; shown empty if they exist. */
   readonly hiddenPaths: readonly string[];
-  /** Relative to `root`; shown as the absolute file beside it, read-only. */
+  /** Relative to `root`; each shown as the given absolute file, read-only. */
   readonly replacedFiles?: ReadonlyMap<string, string>;
   /** Relative to `root`; cannot be moved away. */
   readonly pinnedFolders?: readonly string[];
-  /** Shown at `target`, relative to `root`, in place of what is there, in this order. */
+  /** Shown at `target`, relative to `root`, covering what is there; in this order. */
   readonly mounts?: readonly {
     readonly source: string;
     readonly target: string;
     readonly isWritable: boolean;
   }[];
-  /** True for what only reads: the workspace cannot be changed at all. */
+  /** Makes the whole workspace read-only. */
   readonly readOnly?: boolean;
-  /** Bytes of each private folder in memory. */
+  /** Size in bytes of each private in-memory folder. */
   readonly tmpBytes?: number;
-  /** True for a command that gets the network by way of its link. */
+  /** The command gets the network through its link. */
   readonly network?: boolean;
-  /** Absolute folders of more programs, read-only; they, or their `bin`, come last in PATH. */
+  /** Absolute folders of additional programs, read-only; they, or their `bin`, come last in PATH. */
   readonly toolchain?: readonly string[];
 }
 
@@ -67,16 +67,16 @@ const nodeFolder = '/opt/node';
 const networkFolder = '/opt/network';
 const bridge = fileURLToPath(new URL('../network/bridge.ts', import.meta.url));
 export const home = '/home/agent';
-/** Of folders in memory that hold next to nothing: sockets' places, semaphores. */
+/** For in-memory folders that hold almost nothing: sockets, semaphores. */
 const smallBytes = 67_108_864;
 
-/** What is asked for at each start and never changes while a worker runs. */
+/** Caches what each start needs and never changes while a worker runs. */
 function once<T>(find: () => T): () => T {
   let found: { readonly value: T } | undefined;
   return () => (found ??= { value: find() }).value;
 }
 
-/** What holds node, and npm where it came with it: the folder to show and the one for PATH, relative to it. */
+/** The folder containing node (and its npm), and the one for PATH, relative to it. */
 const findNode = once((): { readonly folder: string; readonly bin: string } => {
   const bin = dirname(realpathSync(process.execPath));
   const prefix = dirname(bin);
@@ -88,14 +88,14 @@ const findNode = once((): { readonly folder: string; readonly bin: string } => {
 const toBin = (folder: string): string =>
   existsSync(join(folder, 'bin')) ? join(folder, 'bin') : folder;
 
-/** A command behind the bridge to the network; to be run in a sandbox whose view has the network. */
+/** Runs a command behind the network bridge, in a sandbox whose view has the network. */
 export const behindBridge = (argv: readonly string[]): string[] => [
   join(nodeFolder, findNode().bin, 'node'),
   join(networkFolder, 'bridge.ts'),
   ...argv,
 ];
 
-/** All a command sees of an environment. Allow-list: nothing of the worker's own is passed on. */
+/** A command's whole environment. Allow-list: nothing of the worker's is passed on. */
 export function commandEnvironment(
   sandbox: Pick<Sandbox, 'kind'>,
   toolchain: readonly string[] = [],
@@ -115,7 +115,10 @@ export function commandEnvironment(
   };
 }
 
-/** Arguments of bubblewrap up to, not including, the command. `seccompFd`: a descriptor the child gets, if there is a filter. */
+/**
+ * bubblewrap's arguments, up to but not including the command. `seccompFd`: the descriptor the child gets, if there is
+ * a filter.
+ */
 export function toBubblewrapArguments(
   files: SandboxFiles,
   view: SandboxView,
@@ -142,7 +145,7 @@ export function toBubblewrapArguments(
     '/usr',
     '/usr',
     ...showSystemFolders(),
-    // One mount in place of nine: mounting is most of what a sandbox costs.
+    // One mount instead of nine: mounting is most of a sandbox's cost.
     '--ro-bind',
     files.etc,
     '/etc',
@@ -173,17 +176,17 @@ export function toBubblewrapArguments(
     String(smallBytes),
     '--tmpfs',
     '/run',
-    // After the private folders, for they may be inside one.
+    // After the private folders, because it may be inside one.
     ...toolchain.flatMap((folder) => ['--ro-bind-try', folder, folder]),
     readOnly ? '--ro-bind' : '--bind',
     root,
     root,
     ...protect(files, view),
-    // The user in here is the one outside: where that is root, /proc/sys is theirs to write, core_pattern and all. Read-only
-    // as a whole, so that no list of dangerous files is needed; what a process opens by /proc/self/fd is another mount.
+    // The user inside is the one outside; if that is root, it could write /proc/sys, core_pattern included. Read-only
+    // as a whole, so no list of dangerous files is needed; what a process opens through /proc/self/fd is another mount.
     '--remount-ro',
     '/proc',
-    // Both are in memory as well, and nothing bounds how much.
+    // Both are in memory too, without a size limit.
     '--remount-ro',
     '/dev',
     '--remount-ro',
@@ -204,7 +207,7 @@ const showSystemFolders = once(() =>
   ['bin', 'sbin', 'lib', 'lib32', 'lib64'].flatMap(showSystemFolder),
 );
 
-/** `/bin` and its like: links into `/usr` on merged systems, folders of their own on others. */
+/** `/bin` etc.: links into `/usr` on merged systems, folders on others. */
 function showSystemFolder(name: string): string[] {
   const folder = `/${name}`;
   if (!existsSync(folder)) return [];
@@ -214,9 +217,9 @@ function showSystemFolder(name: string): string[] {
 }
 
 /**
- * Read-only mounts over protected paths. Every folder above one, up to the nearest pinned one, is mounted onto itself first: a
- * folder that is no mount point could be renamed away, and the protected name made anew in its place. What is hidden stays so
- * wherever it is moved.
+ * Read-only mounts over protected paths. First every parent folder, up to the nearest pinned one, is mounted onto
+ * itself: otherwise it could be renamed away and the protected name created anew. Hidden files stay hidden wherever
+ * they are moved.
  */
 function protect({ empty }: SandboxFiles, view: SandboxView): string[] {
   const { root, protectedPaths, hiddenPaths, pinnedFolders = [], readOnly = false } = view;
@@ -256,14 +259,14 @@ function protect({ empty }: SandboxFiles, view: SandboxView): string[] {
   return args;
 }
 
-/** Folders above a path that are to be pinned, outermost first. */
+/** Parent folders of a path that must be pinned, outermost first. */
 function foldersAbove(path: string, pinned: ReadonlySet<string>): string[] {
   const folders: string[] = [];
   for (let at = dirname(path); at !== '.' && !pinned.has(at); at = dirname(at)) folders.unshift(at);
   return folders;
 }
 
-/** There, and not through a link: bubblewrap would mount over what the link points to. */
+/** Exists, and not through a link: bubblewrap would mount over the link's target. */
 function isRealPath(path: string): boolean {
   try {
     return realpathSync(path) === path;

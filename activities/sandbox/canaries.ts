@@ -10,7 +10,7 @@ import { killGroup, startProcess } from './start.ts';
 
 const timeoutMs = 10_000;
 
-/** What must not work inside, as a test that succeeds when it does, and what to say then. */
+/** Attempts that must fail inside, each a test that succeeds on a breach, and the message for it. */
 const canaries: readonly (readonly [test: string, problem: string])[] = [
   ['env | grep -q CANARY', 'the environment is visible'],
   ['cat /proc/*/environ 2>/dev/null | grep -q CANARY', 'the environment is visible in /proc'],
@@ -22,7 +22,7 @@ const canaries: readonly (readonly [test: string, problem: string])[] = [
   ['test -e "$1"', 'files outside the workspace are readable'],
   ['test -e /etc/shadow', 'the host is visible'],
   ['test -e /sys/kernel', '/sys is visible'],
-  // Opened for writing, not written to: a canary must do no harm where it succeeds.
+  // Opens for writing without writing: a canary must do no harm if it succeeds.
   [
     'for file in sys/kernel/core_pattern sys/kernel/hostname sysrq-trigger mtrr self/oom_score_adj; do (: >> /proc/$file) && break; done 2>/dev/null',
     '/proc is writable',
@@ -33,7 +33,7 @@ const canaries: readonly (readonly [test: string, problem: string])[] = [
   ['! (echo x > writable) 2>/dev/null', 'the workspace is not writable'],
 ];
 
-/** Runs the real profile with attempts to get out. Undefined when every one fails; otherwise the first that did not. */
+/** Tries to escape from the real profile. Undefined if every attempt fails; otherwise the first that did not. */
 export async function checkConfinement(
   sandbox: Extract<Sandbox, { kind: 'bubblewrap' }>,
   folder: string,
@@ -53,7 +53,7 @@ export async function checkConfinement(
     const { port } = server.address() as AddressInfo;
     const script = [
       ...canaries.map(([test, problem]) => `if ${test}; then echo "${problem}"; exit 1; fi`),
-      // What this may make is in the sandbox's own memory; whether it is, the file outside shows afterwards.
+      // Writes should land in the sandbox's own memory; the file outside shows whether they did.
       '(echo x > "$1") 2>/dev/null',
       'echo confined',
     ].join('\n');

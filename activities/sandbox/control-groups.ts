@@ -12,20 +12,20 @@ import { join } from 'node:path';
 const prefix = 'dev-agent-';
 let opened: ControlGroups | undefined;
 let commands = 0;
-/** Groups whose last process had not quite gone when their command ended. */
+/** Groups whose last process was still exiting when their command ended. */
 const left = new Set<string>();
 
-/** Folders below which each command gets a group; a controller is missing where it has no hierarchy of its own. */
+/** Folders in which each command gets a group; a controller without its own hierarchy is absent. */
 export interface ControlGroups {
   readonly pids?: string;
   readonly memory?: string;
 }
 
 /**
- * Control groups that bound processes and memory of each command; gone when the worker ends. Only for root: the kernel does not
- * count root's processes against a resource limit, and others may not make groups. Only where a controller has a hierarchy of
- * its own: with the unified one a group is the business of whoever started the worker (`MemoryMax=` and `TasksMax=` of a systemd
- * unit, the limits of a container).
+ * Control groups limiting each command's processes and memory; removed when the worker ends. Only for root: the kernel
+ * exempts root from the process limit, and others may not create groups. Only for controllers with their own (v1)
+ * hierarchy: in the unified one, groups belong to whoever started the worker (`MemoryMax=` and `TasksMax=` of a systemd
+ * unit, a container's limits).
  */
 export function openControlGroups(): ControlGroups {
   if (process.getuid?.() !== 0) return {};
@@ -45,12 +45,12 @@ function openHierarchy(controller: keyof ControlGroups): ControlGroups {
     process.once('exit', () => removeAll(folder));
     return { [controller]: folder };
   } catch {
-    // Read-only in most containers, which have limits of their own.
+    // Read-only in most containers, which have their own limits.
     return {};
   }
 }
 
-/** Groups of workers that were killed. */
+/** Removes groups of killed workers. */
 function clearStale(parent: string): void {
   for (const name of readdirSync(parent)) {
     const pid = name.startsWith(prefix) ? name.slice(prefix.length) : undefined;
@@ -73,19 +73,19 @@ function remove(folder: string): boolean {
     rmdirSync(folder);
     return true;
   } catch {
-    // Something in it still ends; it is removed later.
+    // Something in it is still exiting; it is removed later.
     return !existsSync(folder);
   }
 }
 
-/** The groups of one command. */
+/** One command's groups. */
 export interface ControlGroup {
   /**
-   * Puts processes into the group that are not there yet; what they start from then on is in it. Not awaited before a command
-   * starts: the kernel takes longer to move a process (7 ms) than a short command to run.
+   * Moves processes into the group; whatever they start later is in it too. Not awaited before a command starts: the
+   * kernel takes longer to move a process (7 ms) than a short command to run.
    */
   adopt(pids: readonly number[]): void;
-  /** True when the kernel ended a process because the group's memory was used up. */
+  /** True if the kernel killed a process because the group ran out of memory. */
   ranOutOfMemory(): boolean;
   close(): void;
 }
@@ -95,7 +95,7 @@ interface GroupLimits {
   readonly memoryBytes: number;
 }
 
-/** The groups are made when the first process is put into them; where they cannot be made, whoever watches counts. */
+/** Groups are created with the first process; if that fails, the watcher counts instead. */
 export function createControlGroup(groups: ControlGroups, limits: GroupLimits): ControlGroup {
   for (const folder of left) if (remove(folder)) left.delete(folder);
   commands += 1;
@@ -111,7 +111,7 @@ export function createControlGroup(groups: ControlGroups, limits: GroupLimits): 
     for (const folder of folders) mkdirSync(folder, { recursive: true });
     made = true;
     for (const folder of pids) writeFileSync(join(folder, 'pids.max'), String(limits.processes));
-    // Files in memory and the page cache count, too; the kernel drops what it can read again before it ends a process.
+    // Files in memory and the page cache count too; the kernel drops what it can reread before it kills a process.
     for (const folder of memory)
       writeFileSync(join(folder, 'memory.limit_in_bytes'), String(limits.memoryBytes));
   };
@@ -121,7 +121,7 @@ export function createControlGroup(groups: ControlGroups, limits: GroupLimits): 
       const list = join(folder, 'cgroup.procs');
       const there = new Set((await readFile(list, 'utf8')).split('\n').map(Number));
       for (const pid of family) {
-        // Most that is refused has ended already; the rest is counted by whoever watches the command.
+        // A refused process has usually exited; the watcher counts the rest.
         if (!there.has(pid)) await writeFile(list, String(pid)).catch(() => undefined);
       }
     }
@@ -134,7 +134,7 @@ export function createControlGroup(groups: ControlGroups, limits: GroupLimits): 
     },
     ranOutOfMemory: () => made && memory.some(hasEndedProcesses),
     close() {
-      // The kernel takes a while; nobody waits for it.
+      // Slow in the kernel; nobody waits for it.
       if (made) for (const folder of folders) void rmdir(folder).catch(() => left.add(folder));
     },
   };

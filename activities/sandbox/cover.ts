@@ -6,7 +6,7 @@ import { writeSafeSettings } from './git/git-settings.ts';
 import type { Sandbox } from './sandbox.ts';
 import type { Scan } from './scan.ts';
 
-/** What of the workspace a sandbox covers. */
+/** Which parts of the workspace a sandbox covers. */
 export type Cover = Required<
   Pick<SandboxView, 'protectedPaths' | 'hiddenPaths' | 'pinnedFolders' | 'replacedFiles' | 'mounts'>
 >;
@@ -19,11 +19,11 @@ const settingsToReplace = (risky: readonly RiskySettings[], sandbox: Sandbox) =>
       )
     : new Map<string, string>();
 
-/** A git folder whose settings lead elsewhere is not there for commands: nothing can be mounted over a link. */
+/** Hides git folders whose settings lead elsewhere: nothing can be mounted over a link. */
 const findAstray = (risky: readonly RiskySettings[]): string[] =>
   risky.filter(({ isLink }) => isLink).map(({ file }) => dirname(file));
 
-/** For what only reads: settings with which git would start programs are not there for commands. */
+/** For readers: hides settings with which git would start programs. */
 export const toReadingCover = (
   { hidden, guarded }: Scan,
   risky: readonly RiskySettings[],
@@ -36,7 +36,7 @@ export const toReadingCover = (
   mounts: [],
 });
 
-/** For what may write: copies of git folders stand in for them. `together`: several processes are at work at once. */
+/** For writers: replaces git folders by copies. `together`: several processes run at once. */
 export const toWritingCover = (
   { hidden, guarded }: Scan,
   risky: readonly RiskySettings[],
@@ -46,7 +46,7 @@ export const toWritingCover = (
   hiddenPaths: [...hidden, ...git.hidden, ...findAstray(risky)],
   replacedFiles: new Map(),
   protectedPaths: [...guarded, ...git.readOnly],
-  // One could move a repository while another is about to get its copy of it.
+  // One could move a repository while another is about to get its copy.
   pinnedFolders: together ? git.pinned : [],
   mounts: git.mounts,
 });

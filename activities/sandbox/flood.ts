@@ -1,13 +1,13 @@
 /**
- * Thread entry: reads a pipe to its end as fast as one call after the other can, and keeps the tail. Posts
- * `{bytes, tail}`. The main thread reads through its event loop, a third as fast.
+ * Thread entry: drains a pipe with blocking reads and keeps the tail. Posts `{bytes, tail}`. The main thread, reading
+ * through its event loop, gets a third of the speed.
  */
 import { readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 
 const { fd, tailBytes } = workerData as { readonly fd: number; readonly tailBytes: number };
 const pieceBytes = 65_536;
-// Twice the tail: the newer half is complete when the older is written over.
+// Twice the tail: the newer half is complete when the older is overwritten.
 const buffer = Buffer.allocUnsafeSlow(Math.max(tailBytes, pieceBytes) * 4);
 let bytes = 0;
 let at = 0;
@@ -16,7 +16,7 @@ const read = (): number => {
   try {
     return readSync(fd, buffer, at, Math.min(pieceBytes, buffer.length - at), null);
   } catch {
-    // Closed under us: the command was given up.
+    // Closed from outside: the command was given up.
     return 0;
   }
 };

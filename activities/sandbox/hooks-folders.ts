@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 const execute = promisify(execFile);
 const timeoutMs = 5_000;
 const maxRepositories = 20;
-/** How long what git said is good where no settings of the repository changed: those of the user may have. */
+/** How long git's answer stays valid while the repository's settings are unchanged: the user's may change. */
 const freshMs = 30_000;
 
 interface Known {
@@ -19,8 +19,8 @@ const known = new Map<string, Known>();
 const maxKnown = 200;
 
 /**
- * Folders inside the workspace, relative to it, from which git takes hooks because `core.hooksPath` says so; `.` for the
- * workspace itself. git's own parser reads the settings, as the operator's git would; reading them starts nothing.
+ * Folders inside the workspace (relative; `.` for the root) from which git takes hooks because of `core.hooksPath`. git
+ * itself reads the settings, as the operator's git would; that starts nothing.
  */
 export async function readHooksFolders(
   root: string,
@@ -49,7 +49,7 @@ function stampOf(file: string): string {
   return stat === undefined ? '' : `${stat.ino}:${stat.size}:${stat.ctimeMs}`;
 }
 
-/** Where git cannot read its settings it runs no hooks either. */
+/** If git cannot read its settings, it runs no hooks either. */
 async function ask(root: string, repository: string): Promise<string | undefined> {
   const cwd = join(root, repository);
   try {
@@ -71,7 +71,7 @@ function toInside(root: string, path: string): string | undefined {
   return inside === '..' || inside.startsWith('../') || isGits ? undefined : inside;
 }
 
-/** Free of links as far as it is there. */
+/** Links resolved as far as the path exists. */
 function toReal(path: string): string {
   try {
     return realpathSync(path);

@@ -4,10 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const patienceMs = 10_000;
 
 /**
- * Ends what was left running in sessions and groups of its own: every process that has the mark in its environment. Repeats
- * until two looks find none: a child made during the first may stand where that look had been already. Of a sandbox, its first process has the mark,
- * and the kernel lets it go only when everything inside is gone.
- * @throws when some do not end within 10 seconds.
+ * Kills every process with the mark in its environment, including those in their own sessions and groups. Repeats until
+ * two scans find none, because a child forked during a scan may be missed. For a sandbox, bubblewrap itself has the
+ * mark, and the kernel lets it go only when everything inside is gone. @throws if some survive for 10 seconds.
  */
 export async function killMarked(name: string, value: string): Promise<void> {
   if (process.platform !== 'linux') return;
@@ -22,7 +21,7 @@ export async function killMarked(name: string, value: string): Promise<void> {
       try {
         process.kill(Number(pid), 'SIGKILL');
       } catch {
-        // Gone already.
+        // Already gone.
       }
     }
     await sleep(5);

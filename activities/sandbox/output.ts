@@ -6,10 +6,10 @@ import type { RedactionStream } from '../../policies/secrets/redaction-stream.ts
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
 
-/** Characters of an output the model sees: head and tail, half each. */
+/** Characters of an output the model sees, half head, half tail. */
 export const shownCharacters = 30_000;
 
-/** Text cut in the middle; the notice names what is left out and stands at the edge of the cut. */
+/** Cuts text in the middle; a notice at the cut says what is missing. */
 export function capText(text: string, limit = shownCharacters, ref?: string): string {
   if (text.length <= limit) return text;
   const half = Math.floor(limit / 2);
@@ -17,23 +17,23 @@ export function capText(text: string, limit = shownCharacters, ref?: string): st
   return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters omitted${more} …]\n${text.slice(-half)}`;
 }
 
-/** More than the longest secret that is not masked line by line. */
+/** Longer than any secret that is not masked line by line. */
 const margin = 4_096;
 
 export interface Captured {
-  /** Bytes seen, kept or not; of what was looked through, as it is without secrets. */
+  /** Total bytes, kept or not; after redaction if it was applied. */
   readonly bytes: number;
-  /** Secrets taken out. */
+  /** Secrets redacted. */
   readonly redacted: number;
   readonly head: string;
   readonly tail: string;
-  /** The output as a file, up to the limit, when head and tail do not hold it all. */
+  /** The output as a file, up to the limit, if head and tail do not hold it all. */
   readonly whole?: { readonly file: string; readonly sha256: string; readonly bytes: number };
 }
 
 /**
- * Takes an output of any size in constant memory: the first and last bytes stay in memory, the beginning up to
- * `maxBytes` goes to a file as soon as it outgrows them. Secrets are taken out before anything is kept.
+ * Captures output of any size in constant memory: head and tail stay in memory, and up to `maxBytes` goes to a file
+ * once they overflow. Redacts before storing anything.
  */
 export class OutputCapture {
   readonly #half: number;
@@ -66,9 +66,9 @@ export class OutputCapture {
     this.#tail = Buffer.allocUnsafe(this.#half);
   }
 
-  /** The chunk may be reused by the caller afterwards. */
+  /** The caller may reuse the chunk afterwards. */
   add(chunk: Buffer): void {
-    // One character a byte, so that what is no text stays as it is.
+    // One character per byte, so that binary data survives.
     this.#keep(Buffer.from(this.#stream.write(chunk.toString('latin1')), 'latin1'));
   }
 
@@ -86,17 +86,17 @@ export class OutputCapture {
     if (rest.length > 0) this.#keepTail(rest);
   }
 
-  /** Nothing of what follows is kept but its last `tailBytes` bytes. */
+  /** Only the last `tailBytes` bytes of what follows are kept. */
   get isFull(): boolean {
     return this.#spilled >= this.#maxBytes && this.#headBytes >= this.#half;
   }
 
-  /** With a margin in front: a secret that it cuts would not be known as one. */
+  /** With a margin in front: a truncated secret would not be recognized. */
   get tailBytes(): number {
     return this.#half + margin;
   }
 
-  /** Counts bytes that were read elsewhere once the capture was full; `tail` is the last of them. */
+  /** Counts bytes read elsewhere after the capture was full; `tail` is their end. */
   skip(bytes: number, tail: Buffer): void {
     if (bytes === tail.length) return this.add(tail);
     this.#keep(Buffer.from(this.#stream.end(), 'latin1'));
@@ -106,7 +106,7 @@ export class OutputCapture {
     if (text !== '') this.#keepTail(Buffer.from(text.slice(-this.#half), 'latin1'));
   }
 
-  /** Runs once for every few kilobytes of a flood: one copy, and nothing made, unless the ring's end is in the way. */
+  /** Runs every few kilobytes of a flood: one copy, no allocation, unless it wraps around the ring. */
   #keepTail(rest: Buffer): void {
     const from = Math.max(rest.length - this.#half, 0);
     const length = rest.length - from;
@@ -120,7 +120,7 @@ export class OutputCapture {
   #spill(chunk: Buffer): void {
     if (this.#spilled >= this.#maxBytes) return;
     if (this.#fd === undefined) {
-      // Everything so far is still in head and tail.
+      // Everything so far still fits into head and tail.
       if (this.#bytes <= 2 * this.#half) return;
       this.#fd = openSync(this.#file, 'wx', 0o600);
       this.#hash = createHash('sha256');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 
-/** Both ends of a pipe of the kernel, to be given to processes. */
+/** Both ends of a kernel pipe, for child processes. */
 export interface PipeEnds {
   readonly read: number;
   readonly write: number;
@@ -14,20 +14,20 @@ export interface PipeEnds {
 
 const run = promisify(execFile);
 const bufferBytes = 65_536;
-/** Made together, since starting mkfifo costs more than the pipes. */
+/** Created together, because starting mkfifo costs more than the pipes. */
 const batch = 8;
-/** Pipes nobody has had yet. */
+/** Unused pipes. */
 const reserve: PipeEnds[] = [];
 
-/** Pipes for the caller, who closes them. `folder` must exist. */
+/** Returns pipes; the caller closes them. `folder` must exist. */
 export async function makePipes(count: number, folder: string): Promise<PipeEnds[]> {
   if (reserve.length < count) reserve.push(...(await create(count + batch, folder)));
   return reserve.splice(0, count);
 }
 
 /**
- * Makes pipes. Node itself connects children by socket pairs, through which bytes go at a fifth of a pipe's speed; a named
- * pipe whose name is gone once both ends are open is the same as one of pipe(2).
+ * Creates pipes. Node connects children by socket pairs, which are five times slower; a FIFO unlinked once both ends
+ * are open equals a pipe from pipe(2).
  */
 async function create(count: number, folder: string): Promise<PipeEnds[]> {
   const names = await mkdtemp(join(folder, 'pipes-'));
@@ -36,7 +36,7 @@ async function create(count: number, folder: string): Promise<PipeEnds[]> {
     const files = Array.from({ length: count }, (_, index) => join(names, String(index)));
     await run('mkfifo', ['-m', '600', '--', ...files]);
     for (const file of files) {
-      // The first reader must not wait for a writer; processes get ends that do wait.
+      // The first reader must not wait for a writer; child processes get blocking ends.
       const first = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
       try {
         const write = openSync(file, constants.O_WRONLY);
@@ -55,35 +55,33 @@ async function create(count: number, folder: string): Promise<PipeEnds[]> {
 }
 
 export interface PipeReader {
-  /** Resolves when every writer is gone. */
+  /** Resolves once all writers are gone. */
   readonly ended: Promise<void>;
-  /** Gives up on writers that stay. */
+  /** Stops waiting for remaining writers. */
   close(): void;
 }
 
 export interface PipeSink {
   /** Must copy what it keeps. */
   readonly take: (chunk: Buffer) => void;
-  /** True once only the length and the last bytes of what follows matter. */
+  /** True once only the length and tail of the rest matter. */
   readonly isFull: () => boolean;
-  /** What came after that: how much, and the last of it, at most `tailBytes`. */
+  /** The rest: its length and its last bytes, at most `tailBytes`. */
   readonly takeRest: (bytes: number, tail: Buffer) => void;
   readonly tailBytes: number;
 }
 
-/** Bytes after which a command counts as flooding; below, starting a thread costs more than it saves. */
+/** Beyond this many bytes, a thread takes over; below, starting one costs more than it saves. */
 const floodBytes = 8_388_608;
 
-/**
- * Reads a pipe into one buffer that is used again and again; a flood goes on in a thread of its own. Owns `fd`.
- */
+/** Reads a pipe into one reused buffer; a flood continues in its own thread. Owns `fd`. */
 export function readPipe(fd: number, sink: PipeSink): PipeReader {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   let bytes = 0;
   let flood: Worker | undefined;
   let closed = false;
   const handOver = (): void => {
-    // Another opening of the same pipe: this one blocks, as the thread wants it.
+    // Reopens the same pipe in blocking mode, for the thread.
     const rest = openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY);
     flood = new Worker(new URL('flood.ts', import.meta.url), {
       workerData: { fd: rest, tailBytes: sink.tailBytes },
@@ -107,7 +105,7 @@ export function readPipe(fd: number, sink: PipeSink): PipeReader {
         sink.take(Buffer.from(buffer.buffer, buffer.byteOffset, length));
         if (bytes < floodBytes || !sink.isFull() || process.platform !== 'linux') return true;
         handOver();
-        // After this turn: the socket is in the middle of its read.
+        // Deferred: the socket is in the middle of its read.
         setImmediate(() => socket.destroy());
         return false;
       },

@@ -2,8 +2,8 @@ import { countPlaceholders } from '../../policies/secrets/redaction.ts';
 import { PathRefused } from '../files/walk.ts';
 
 /**
- * Refuses a text in which a placeholder would take the place of a secret that the model never saw. Placeholders the file
- * itself has, such as a document about them, may stay. @throws PathRefused
+ * Refuses text in which a placeholder would replace a secret the model never saw. Placeholders already in the file,
+ * such as in a document about them, may stay. @throws PathRefused
  */
 export function refusePlaceholders(path: string, before: string, after: string): void {
   const had = countPlaceholders(before);
@@ -16,7 +16,7 @@ export function refusePlaceholders(path: string, before: string, after: string):
   }
 }
 
-/** What to say of a text that is not in the file because it has a placeholder where the file has a secret. */
+/** Explains that a text was not found because it has a placeholder where the file has a secret. */
 export const explainPlaceholder = (path: string, text: string): string | undefined => {
   const [placeholder] = countPlaceholders(text).keys();
   return placeholder === undefined

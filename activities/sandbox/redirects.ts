@@ -4,18 +4,18 @@ import type { Redirect } from '../../policies/commands/command.ts';
 import type { Authorize } from '../files/files.ts';
 import { PathRefused, inside, walk } from '../files/walk.ts';
 
-/** Where a descriptor goes: an open file, nowhere, the next process, or to whoever watches. */
+/** Target of a descriptor: an open file, nothing, the next process, or the capture. */
 export type Target = number | 'ignore' | 'pipe' | 'capture';
 
-/** The descriptors of one process of a pipeline. */
+/** Descriptors of one process in a pipeline. */
 export interface Wiring {
-  /** Absent: the process before, or nothing. */
+  /** Absent: from the previous process, or nothing. */
   readonly input?: number | 'ignore' | 'pipe';
-  /** Written to standard input when `input` is `pipe`. */
+  /** Written to standard input if `input` is `pipe`. */
   readonly text?: string;
   readonly out: Target;
   readonly err: Target;
-  /** To be closed once the process has them. */
+  /** Close these once the process has them. */
   readonly opened: readonly number[];
 }
 
@@ -28,7 +28,7 @@ export interface RedirectContext {
   readonly last: boolean;
 }
 
-/** Opens what a command is redirected to, in the order written, as a shell would. @throws PathRefused */
+/** Opens a command's redirections in the order written, as a shell would. @throws PathRefused */
 export function openRedirects(redirects: readonly Redirect[], context: RedirectContext): Wiring {
   const targets: Record<1 | 2, Target> = { 1: context.last ? 'capture' : 'pipe', 2: 'capture' };
   const opened: number[] = [];
@@ -70,7 +70,7 @@ export function openRedirects(redirects: readonly Redirect[], context: RedirectC
   return { out, err, opened, input, text };
 }
 
-// Not blocking, so that a pipe in the workspace cannot hold the worker.
+// Non-blocking, so that a FIFO in the workspace cannot block the worker.
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const writeFlags =
   constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;

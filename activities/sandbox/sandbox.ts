@@ -12,14 +12,14 @@ import { toSeccompFilter } from './seccomp.ts';
 export { toBubblewrapArguments } from './bubblewrap.ts';
 export type { Sandbox } from './bubblewrap.ts';
 
-/** Of the host's `/etc`: what the loader, the C library and Debian's links to programs need. As they are when a worker starts. */
+/** From the host's `/etc`: what the loader, libc and Debian's program links need, as of the worker's start. */
 const copied = ['ld.so.cache', 'localtime', 'nsswitch.conf', 'alternatives'];
 
 /** Writes the files a sandbox shows into `folder`. */
 async function writeSandboxFiles(folder: string): Promise<SandboxFiles> {
   const etc = join(folder, 'etc');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // Where the host's certificates are shown.
+  // Mount point for the host's certificates.
   await mkdir(join(etc, 'ssl/certs'), { recursive: true, mode: 0o700 });
   const write = async (name: string, content: string | Buffer): Promise<string> => {
     const file = join(folder, name);
@@ -30,7 +30,7 @@ async function writeSandboxFiles(folder: string): Promise<SandboxFiles> {
   const users = `agent:x:1000:1000:agent:${home}:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n`;
   await write('etc/passwd', users);
   await write('etc/group', 'agent:x:1000:\nnogroup:x:65534:\n');
-  // Without localhost in it some test runners fail to resolve their own address.
+  // Without localhost, some test runners cannot resolve their own address.
   await write('etc/hosts', '127.0.0.1 localhost sandbox\n::1 localhost\n');
   await write(
     'etc/agent-gitconfig',
@@ -46,17 +46,18 @@ async function writeSandboxFiles(folder: string): Promise<SandboxFiles> {
   };
 }
 
-/** Leaves a copy that is as new as what it was made from. */
+/** Makes the copy as new as its source. */
 async function copyFresh(from: string, to: string): Promise<void> {
   const source = statSync(from, { throwIfNoEntry: false });
   const copy = lstatSync(to, { throwIfNoEntry: false });
   if (source === undefined || (copy !== undefined && copy.mtimeMs >= source.mtimeMs)) return;
   const isFolder = source.isDirectory();
   try {
-    // Links in a folder lead to programs and stay links; a link that is the file itself leads to nothing in there.
+    // Links inside a folder lead to programs and stay links; a file that is itself a link would lead nowhere in there.
     await cp(from, to, { recursive: true, dereference: !isFolder, verbatimSymlinks: isFolder });
   } catch {
-    // Another process of ours copies as well. What is missing in the end, the canaries or the command will say.
+    // Another of our processes is copying too. If something is missing in the end, the canaries or the command will
+    // tell.
   }
 }
 
@@ -70,8 +71,8 @@ const unavailable = (reason: string): Sandbox => ({ kind: 'unavailable', reason,
 const probed = new Map<string, Promise<Sandbox>>();
 
 /**
- * Finds out, by really running one, whether sandboxes work here; once for a process and folder. `choice` is the operator's
- * AGENT_SANDBOX; `folder` keeps the files sandboxes show.
+ * Finds out whether sandboxes work here by running one, once per process and folder. `choice` is the operator's
+ * AGENT_SANDBOX; `folder` holds the files sandboxes show.
  */
 export function probeSandbox(choice: 'auto' | 'none', folder: string): Promise<Sandbox> {
   if (choice === 'none') return Promise.resolve({ kind: 'none' });
@@ -98,7 +99,7 @@ async function probe(folder: string): Promise<Sandbox> {
       }) as const;
     const problem = await checkConfinement(toSandbox(['--disable-userns']), folder);
     if (problem === undefined) return toSandbox(['--disable-userns']);
-    // Older ones lack the option, and AppArmor may refuse it; the filter then alone forbids namespaces inside.
+    // Older ones lack the option, and AppArmor may refuse it; then the filter alone forbids namespaces inside.
     const again =
       files.seccomp === undefined ? problem : await checkConfinement(toSandbox([]), folder);
     return again === undefined

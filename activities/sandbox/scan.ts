@@ -8,13 +8,13 @@ import type { Guard } from './guard.ts';
 export interface Scan {
   /** May not be read. */
   readonly hidden: readonly string[];
-  /** May not be written; nothing in git folders. */
+  /** May not be written; excludes the content of git folders. */
   readonly guarded: readonly string[];
-  /** Files, links and whatever is not looked into that may not be changed without a question. */
+  /** Paths that may be changed only with approval: files, links, and folders that are not scanned. */
   readonly watched: readonly string[];
-  /** Folders that cannot be listed: what is in them can still be opened by name. */
+  /** Folders that cannot be listed, whose content can still be opened by name. */
   readonly closed: readonly string[];
-  /** Folders git takes its settings and hooks from, those of submodules and work trees too. */
+  /** Git folders, including those of submodules and worktrees. */
   readonly gitFolders: readonly string[];
 }
 
@@ -23,15 +23,15 @@ interface Scanner {
   look(maxAgeMs?: number): Promise<Scan>;
 }
 
-/** What stands in one folder. */
+/** Content of one folder. */
 interface Folder {
   readonly folders: readonly string[];
   readonly hidden: readonly string[];
   readonly guarded: readonly string[];
   readonly watched: readonly string[];
-  /** By its name, or by what is in it. */
+  /** By its name or its content. */
   readonly isGit: boolean;
-  /** Nobody can say what is in it: a command, which could change that, must not see it. */
+  /** Its content is unknown and a command could change it, so commands must not see it. */
   readonly isClosed?: true;
 }
 
@@ -40,10 +40,10 @@ interface Known extends Folder {
   readonly ctimeMs: number;
 }
 
-/** The kernel's file times are up to one tick behind the clock. */
+/** The kernel's file times lag the clock by up to one tick. */
 const tickMs = 50;
 const foldersAtOnce = 200;
-/** Fetched by package managers: nothing in there is the person's. */
+/** Package folders: nothing in there is the person's. */
 const skipped = new Set(['node_modules', '.venv']);
 const maxScanners = 8;
 const scanners = new WeakMap<Guard, Map<string, Scanner>>();
@@ -86,7 +86,7 @@ function createScanner(root: string, guard: Guard): Scanner {
     },
   };
 
-  /** True when every folder is as it was: then nothing was added, taken away or renamed in any. */
+  /** True if no folder changed: nothing was added, removed or renamed anywhere. */
   async function isUnchanged(): Promise<boolean> {
     let seen = 0;
     for (const [path, { ino, ctimeMs }] of known) {
@@ -107,14 +107,14 @@ function createScanner(root: string, guard: Guard): Scanner {
     const { ino, ctimeMs } = stat;
     if (before?.ino === ino && before.ctimeMs === ctimeMs) return before;
     const found = readFolder(path, names, guard);
-    // What changes within the same tick would not be seen: such a folder is read once more.
+    // Changes within the same tick would go unnoticed, so such a folder is read again.
     return found === undefined || Date.now() - ctimeMs <= tickMs
       ? found
       : { ...found, ino, ctimeMs };
   }
 }
 
-/** Undefined for what is not there, or not to be reached: whoever names it has seen to its being closed. */
+/** Undefined if missing or unreachable; its caller handles closed folders. */
 function statFolder(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
@@ -125,14 +125,14 @@ function statFolder(path: string): Stats | undefined {
 
 const isFolder = (entry: Dirent): boolean => entry.isDirectory() && !skipped.has(entry.name);
 
-/** Git's own; a file of that name says where the folder is. Commands get a copy of either. */
+/** git's own; a file of that name points to the folder. Commands get a copy of either. */
 const isOfGit = (entry: Dirent): boolean => entry.name === '.git';
 
 function readFolder(path: string, names: readonly string[], guard: Guard): Folder | undefined {
   let entries: Dirent[];
   try {
     entries = readdirSync(path, { withFileTypes: true });
-    // What is in a folder that cannot be entered is hidden with it.
+    // A folder that cannot be entered hides its content too.
     accessSync(path, constants.X_OK);
     if (holdsUnnamed(path, names, entries, guard)) return shut;
   } catch (error) {
@@ -171,7 +171,7 @@ const shut: Folder = {
   isClosed: true,
 };
 
-/** What stands for bytes that are no text in a name. */
+/** Replaces bytes that are not valid text. */
 const noText = '\uFFFD';
 
 const isNamed = (guard: Guard, folder: readonly string[], name: string): boolean =>
@@ -179,7 +179,7 @@ const isNamed = (guard: Guard, folder: readonly string[], name: string): boolean
   guard.isProtected(folder, name) ||
   guard.isWatched?.(folder, name) === true;
 
-/** Whether something that is denied is below a folder whose name is no text: no mount could be told of it. */
+/** Whether something denied lies below a folder whose name is not text: bubblewrap cannot be told of it. */
 function holdsUnnamed(
   path: string,
   names: readonly string[],
@@ -209,10 +209,10 @@ function holdsUnnamed(
   return false;
 }
 
-/** Bytes of a path that can be mounted over and looked into, with room for a name in it. */
+/** Longest path in bytes that can be mounted over, with room for a name below it. */
 const maxPathLength = 4096 - 256 - 1;
 
-/** Submodules and work trees keep git folders of their own in a git folder; nothing else in it is looked at. */
+/** Submodules and worktrees have git folders inside a git folder; nothing else in it is scanned. */
 const insideGit = ['modules', 'worktrees'];
 
 async function walkFolders(

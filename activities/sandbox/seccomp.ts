@@ -1,6 +1,7 @@
 /**
- * The system-call filter of the sandbox, as classic BPF (seccomp(2)). A deny-list on top of namespaces and dropped
- * capabilities: it closes kernel surface a build or a test never needs. Socket pairs stay allowed, Node needs them.
+ * The sandbox's system-call filter, as classic BPF (seccomp(2)). A deny-list on top of namespaces and dropped
+ * capabilities: it closes kernel surface that builds and tests never need. Socket pairs stay allowed because Node needs
+ * them.
  */
 
 interface Calls {
@@ -9,18 +10,18 @@ interface Calls {
   readonly ioctl: number;
   readonly socket: number;
   readonly denied: readonly number[];
-  /** Calls that set a file's mode, with the argument that is it. */
+  /** Calls that set a file's mode, and which argument it is. */
   readonly modes: readonly (readonly [number: number, mode: number])[];
-  /** Calls that open or make a file, with the arguments for flags and mode. */
+  /** Calls that open or create a file, and which arguments are flags and mode. */
   readonly opens: readonly (readonly [number: number, flags: number, mode: number])[];
-  /** setxattr, removexattr and their like. */
+  /** setxattr, removexattr and the like. */
   readonly attributes: readonly number[];
 }
 
-/** The same number everywhere since Linux 5.1: io_uring, new mount API, pidfd_getfd. */
+/** The same number on every architecture since Linux 5.1: io_uring, new mount API, pidfd_getfd. */
 const common = [425, 426, 427, 428, 429, 430, 431, 432, 433, 438, 442];
 const clone3 = 435;
-/** Has its mode in memory, where no filter looks: programs fall back to openat. */
+/** Its mode is in memory, where filters cannot look: programs fall back to openat. */
 const openat2 = 437;
 
 const tables: Readonly<Record<string, Calls>> = {
@@ -75,15 +76,15 @@ const kill = 0x80000000;
 const refuse = 0x00050000 + 1; // EPERM
 const unknown = 0x00050000 + 38; // ENOSYS: the C library then falls back to clone
 const unsupported = 0x00050000 + 95; // EOPNOTSUPP: as of a file system without attributes
-/** Set-user-id and set-group-id: a program of the operator's that others, or its maker, would run with the operator's rights. */
+/** Set-user-id and set-group-id: others, or the program's author, would run it with the operator's rights. */
 const setIds = 0o6000;
-/** O_CREAT, O_TMPFILE: with these alone an open makes a file with the mode. */
+/** O_CREAT, O_TMPFILE: only with these does an open create a file with the mode. */
 const creating = 0o100 | 0o20000000;
 const anyNamespace = 0x7e020000; // CLONE_NEWNS … CLONE_NEWNET
 const terminalInput = [0x5412, 0x541c]; // TIOCSTI, TIOCLINUX: typing into the terminal that started us
 const families = [1, 17, 40]; // AF_UNIX, AF_PACKET, AF_VSOCK
 
-// Instruction codes of linux/bpf_common.h.
+// Instruction codes from linux/bpf_common.h.
 const load = 0x20;
 const equals = 0x15;
 const atLeast = 0x35;
@@ -95,7 +96,7 @@ const atNumber = 0;
 const atArch = 4;
 const lowArgument = (index: number): number => 16 + 8 * index;
 
-/** The filter for this processor; undefined where none is known. Little-endian, 8 bytes an instruction. */
+/** The filter for this architecture; undefined if unsupported. Little-endian, 8 bytes per instruction. */
 export function toSeccompFilter(arch: string): Buffer | undefined {
   const calls = tables[arch];
   if (calls === undefined) return undefined;
@@ -103,7 +104,7 @@ export function toSeccompFilter(arch: string): Buffer | undefined {
   const when = (code: number, value: number, result: number): void => {
     program.push([code, 0, 1, value], [answer, 0, 0, result]);
   };
-  /** Runs `checks` on an argument of one call only. */
+  /** Applies `checks` to an argument of one call. */
   const onCall = (number: number, argument: number, checks: () => void): void => {
     const jump = program.push([equals, 0, 0, number]) - 1;
     program.push([load, 0, 0, lowArgument(argument)]);
@@ -120,7 +121,7 @@ export function toSeccompFilter(arch: string): Buffer | undefined {
   );
   if (arch === 'x64') when(atLeast, 0x40000000, unknown);
   for (const number of [clone3, openat2]) when(equals, number, unknown);
-  // What a command may not set, undo need not revert.
+  // What a command cannot set, undo need not revert.
   for (const number of calls.attributes) when(equals, number, unsupported);
   for (const number of [...calls.denied, ...common]) when(equals, number, refuse);
   onCall(calls.clone, 0, () => when(anyBit, anyNamespace, refuse));

@@ -23,7 +23,7 @@ import { scannerOf } from './scan.ts';
 import { memoryExcess, watchCommand } from './watch.ts';
 
 export interface CommandOutcome extends Captured {
-  /** As a shell counts: 124 on time-out, 127 not found, 128 + n on signal n. */
+  /** As in a shell: 124 on timeout, 127 not found, 128 + n on signal n. */
   readonly exitCode: number;
   readonly timedOut: boolean;
   readonly ms: number;
@@ -37,13 +37,13 @@ export class SandboxUnavailable extends Error {
 /** A person may add a file with secrets at any time; what commands themselves make is seen at once. */
 const scanAgeMs = 5_000;
 
-/** What a process may leave in the pipe after it has ended; longer only if somebody else holds it open. */
+/** Time for a process's last output after its exit; applies only if someone else holds the pipe open. */
 const graceMs = 1_000;
 
 /**
- * Runs a parsed command line without a shell: the processes, pipes and files are exactly those of the parse. Each process has
- * a sandbox and a process group of its own; on time-out or abort the groups are killed, and nothing survives.
- * @throws SandboxUnavailable; the reason of `signal` when it fires; PathRefused for a folder or redirection that is not allowed.
+ * Runs a parsed command line without a shell: exactly the processes, pipes and files of the parse. Each process has its
+ * own sandbox and process group; on timeout or abort the groups are killed, and nothing survives. @throws
+ * SandboxUnavailable; the reason of `signal` when it fires; PathRefused for a forbidden folder or redirection.
  */
 export async function runCommandLine(
   line: CommandLine,
@@ -68,7 +68,7 @@ export async function runCommandLine(
         if (fault === undefined) capture.add(chunk);
         onOutput?.(chunk);
       } catch (error) {
-        // Such as a full disk: the command is stopped, and the error is the caller's.
+        // Such as a full disk: stop the command and report the error to the caller.
         fault = error;
         killAll();
       }
@@ -156,7 +156,7 @@ export async function runCommandLine(
     group?.close();
   }
 
-  /** What the sandbox's own end leaves alive for a moment could still write. */
+  /** What the dying sandbox leaves alive for a moment could still write. */
   async function settleGit(isKilled: boolean): Promise<void> {
     if (guard === undefined) return;
     if (isKilled) await killMarked(markName, mark);
@@ -173,7 +173,7 @@ export async function runCommandLine(
     tired.abort();
     reader.close();
     if (fault !== undefined) throw fault;
-    // The kernel may have been quicker than the watch.
+    // The kernel may have been faster than the watch.
     if (group?.ranOutOfMemory() === true) excess ??= memoryExcess(limits);
     if (excess !== undefined)
       capture.add(Buffer.from(`\n[dev-agent ended the command: ${excess}]\n`));
@@ -196,12 +196,12 @@ function renderNotKept(lines: readonly string[]): string {
   return `\n[dev-agent: some changes this command made to git's own files were dropped or renamed to .disarmed:\n${text}]\n`;
 }
 
-/** Files may be written to by redirections, whatever the sandbox allows. */
+/** Redirections may write to files, whatever the sandbox allows. */
 const isRedirected = (line: CommandLine): boolean =>
   line.kind !== 'plain' ||
   line.pipelines.some(({ commands }) => commands.some(({ redirects }) => redirects.length > 0));
 
-/** Text no parse stands behind goes to a shell as it is, in the same sandbox. */
+/** Unparsed text goes to a shell as it is, in the same sandbox. */
 function toPipelines(line: CommandLine): readonly Pipeline[] {
   if (line.kind === 'plain') return line.pipelines;
   const bash = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';

@@ -1,4 +1,4 @@
-/** What stands in a workspace under names that a rule protects, beyond what a snapshot says of it. */
+/** What exists in a workspace under protected names, beyond what a snapshot records. */
 import { accessSync, chmodSync, constants, existsSync, lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { readHooksFolders } from './hooks-folders.ts';
@@ -7,17 +7,17 @@ import { scannerOf } from './scan.ts';
 import type { Guard } from './guard.ts';
 import type { Scan } from './scan.ts';
 
-/** Noted before a call begins, so that it outlives a crash. Paths are relative to the workspace. */
+/** Recorded before a call begins, so that it survives a crash. Paths are relative to the workspace. */
 export interface Sights {
-  /** What may not be written, with the mark of what a sandbox covers; empty for a link, which it cannot cover. */
+  /** Read-only paths, each with the identity of what a sandbox covers; empty for a link, which it cannot cover. */
   readonly guarded: Readonly<Record<string, string>>;
-  /** What may not be changed without a question and may be missing in a snapshot, so that a change could not be reverted. */
+  /** May be changed only with approval, and may be missing from a snapshot, so that a change could not be reverted. */
   readonly uncovered: readonly string[];
   /** Folders that could not be listed. */
   readonly closed: readonly string[];
-  /** Links among both that lead to another place inside. */
+  /** Links among both that point elsewhere inside the workspace. */
   readonly aliases: readonly { readonly target: string; readonly as: string }[];
-  /** Folders git takes hooks from, as it is set; `.` for the workspace itself. */
+  /** Folders git is configured to take hooks from; `.` for the root. */
   readonly hooksFolders: readonly string[];
 }
 
@@ -39,10 +39,10 @@ export async function lookAtSights(
 
 type SightedPlaces = Pick<Sights, 'aliases' | 'hooksFolders'>;
 
-/** What a command makes is seen at its end, what a person makes a little later. */
+/** What a command creates is seen when it ends, what a person creates a little later. */
 const placesAgeMs = 5_000;
 
-/** Where else a file tool would write a protected file, or a program that git starts. */
+/** Other places where a file tool would write a protected file, or a program git starts. */
 export const lookAtPlaces = async (root: string, guard: Guard): Promise<SightedPlaces> =>
   await toPlaces(root, await scannerOf(root, guard).look(placesAgeMs));
 
@@ -59,7 +59,7 @@ async function toPlaces(
   };
 }
 
-/** What has come to stand there since, and may be missing in a snapshot. */
+/** What has appeared since and may be missing from a snapshot. */
 export async function findNewSights(
   root: string,
   guard: Guard,
@@ -76,10 +76,10 @@ export async function findNewSights(
   ];
 }
 
-/** Folders within folders, each closed. */
+/** Depth of nested closed folders. */
 const maxRounds = 40;
 
-/** The workspace with every folder that a command has closed open again to its owner: nothing is to hide there. */
+/** Scans the workspace with every folder a command closed reopened for its owner: nothing can hide there. */
 export async function lookOpened(
   root: string,
   guard: Guard,
@@ -104,27 +104,27 @@ function open(folder: string): void {
   chmodSync(folder, (stat.mode & 0o7777) | 0o700);
 }
 
-/** Which file or folder it is, whatever it is called; empty for none and for a link. */
+/** Identifies a file or folder independently of its name; empty if missing or a link. */
 export function toMark(path: string): string {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   return stat === undefined || stat.isSymbolicLink() ? '' : `${stat.dev} ${stat.ino}`;
 }
 
-/** Where a link leads, as long as that is another place inside the workspace. */
+/** A link's target, if it is elsewhere inside the workspace. */
 function toTarget(root: string, path: string): string | undefined {
   const file = join(root, path);
   if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return undefined;
   try {
     const target = relative(root, realpathSync(file));
     const isInside = target !== '' && target !== '..' && !target.startsWith('../');
-    // A link to a folder above itself would make everything there a protected file.
+    // A link to a parent folder would make everything in it a protected file.
     return isInside && !`${path}/`.startsWith(`${target}/`) ? target : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** No for whatever a scan may leave out: too large where git ignores it, unreadable, fetched, in a cache, no file at all. */
+/** False for anything a scan may skip: large ignored files, the unreadable, packages, caches, non-files. */
 function isSurelyCovered(root: string, path: string): boolean {
   const names = path.split('/');
   if (names.some((name) => dependencyFolders.includes(name))) return false;

@@ -8,7 +8,7 @@ import { behindBridge, commandEnvironment, toBubblewrapArguments } from './bubbl
 import type { Sandbox, SandboxView } from './bubblewrap.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
 
-/** A descriptor of ours, nothing, or (input only) text to come. */
+/** One of our descriptors, nothing, or (input only) text. */
 export type Stdio = readonly [
   input: number | 'ignore' | 'pipe',
   out: number | 'ignore',
@@ -21,18 +21,20 @@ export interface Start {
   readonly view: SandboxView;
   readonly stdio: Stdio;
   readonly limits: SandboxLimits;
-  /** Takes this end of the only way out of the sandbox's network. Absent: there is none. */
+  /** Receives our end of the sandbox's only network link. Absent: no network. */
   readonly serve?: ((link: Duplex) => void) | undefined;
-  /** In the environment of every process, so that what is left behind can be found; of a sandbox, in its own only. */
+  /**
+   * Set in the environment of every process, so that orphans can be found; for a sandbox, only on bubblewrap itself.
+   */
   readonly marks?: Readonly<Record<string, string>>;
 }
 
-/** Blocks of `ulimit -f`. */
+/** Block size of `ulimit -f`. */
 const blockBytes = 512;
 
 /**
- * Limits of the kernel for each process. Not of address space: V8, Go and sanitizers reserve far more than they use. In a user
- * namespace of its own only the command's processes count; the letter for that depends on the shell.
+ * Kernel limits for each process. None for address space: V8, Go and sanitizers reserve far more than they use. In its
+ * own user namespace only the command's processes count; the option letter depends on the shell.
  */
 function toLimits(limits: SandboxLimits, confined: boolean): string {
   const { cpuSeconds, fileBytes, openFiles, processes } = limits;
@@ -41,13 +43,13 @@ function toLimits(limits: SandboxLimits, confined: boolean): string {
   return confined ? `${common} ${own}` : common;
 }
 
-/** Tells the kernel to end the command first when memory runs out; what it starts inherits that. */
+/** Makes the kernel kill the command first if memory runs out; its children inherit that. */
 function endFirst(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
   } catch {
-    // Ended already, or not Linux.
+    // Already gone, or not Linux.
   }
 }
 
@@ -55,9 +57,9 @@ const orNotFound =
   'command -v "$1" >/dev/null 2>&1 || { printf "%s: command not found\\n" "$1" >&2; exit 127; };';
 
 /**
- * Starts one process, in a process group of its own. The script around it is constant, the command itself is never shell
- * text. `spawn` and not execa: the filter, the arguments and both ends of pipes are raw descriptors, and a killed group is
- * not an error here. @throws the system's error when it cannot be started at all (E2BIG).
+ * Starts one process in its own process group. The wrapper script is constant; the command is never shell text.
+ * `spawn`, not execa: the filter, arguments and pipe ends are raw descriptors, and a killed group is not an error here.
+ * @throws the system's error if it cannot be started (E2BIG).
  */
 export function startProcess(start: Start): ChildProcess {
   const { argv, sandbox, stdio, marks, limits, serve } = start;
@@ -82,13 +84,13 @@ export function startProcess(start: Start): ChildProcess {
   const filter = files.seccomp === undefined ? undefined : openSync(files.seccomp, 'r');
   try {
     const args = toBubblewrapArguments(files, view, filter === undefined ? undefined : 3);
-    // Arguments through a descriptor: bubblewrap's command line can be read inside the sandbox.
+    // Passed through a descriptor, because bubblewrap's command line is readable inside the sandbox.
     const child = spawn(program, ['--args', '4', '--', ...command], {
       env: { ...marks },
       detached: true,
       stdio: [...stdio, filter ?? 'ignore', 'pipe', ...(bridged ? ['pipe' as const] : [])],
     });
-    // Before bubblewrap has its arguments it starts nothing, and inside /proc is read-only.
+    // bubblewrap starts nothing before it has its arguments, and /proc is read-only inside.
     endFirst(child.pid);
     const pipe = child.stdio[4] as NodeJS.WritableStream | null | undefined;
     pipe?.on('error', () => undefined);
@@ -102,12 +104,14 @@ export function startProcess(start: Start): ChildProcess {
   }
 }
 
-/** The whole group: a killed `npm test` would leave its children running. In a sandbox everything goes with it. */
+/**
+ * Kills the whole group: a killed `npm test` would leave its children running. A sandbox dies with everything in it.
+ */
 export function killGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // Gone already.
+    // Already gone.
   }
 }

@@ -4,25 +4,25 @@ import { join } from 'node:path';
 import type { ControlGroup } from './control-groups.ts';
 import type { SandboxLimits } from '../../policies/limits.ts';
 
-/** Short commands have ended before the first look: putting their processes into a control group would hold them up. */
+/** Short commands end before the first check: moving their processes to a control group would slow them down. */
 const firstMs = 30;
 const pollMs = 100;
-/** Of the sandboxes around a pipeline's processes, which are in the family too. */
+/** Sandbox processes around a pipeline's, which belong to the family too. */
 const ours = 64;
 
 export interface Watched {
   /** Absolute. */
   readonly root: string;
   readonly limits: SandboxLimits;
-  /** Where the kernel bounds the number of processes; without it they are counted here. */
+  /** Limits processes in the kernel; if absent, they are counted here. */
   readonly group: ControlGroup | undefined;
-  /** First processes of the command, as they are now. */
+  /** The command's initial processes, as of now. */
   readonly pids: () => Iterable<number>;
-  /** Called once, with a sentence, when a limit is passed. */
+  /** Called once, with a sentence, when a limit is exceeded. */
   readonly end: (why: string) => void;
 }
 
-/** Sees to what the kernel does not bound for us, until `stop` is called. */
+/** Enforces what the kernel does not, until `stop` is called. */
 export function watchCommand({ root, limits, group, pids, end }: Watched): { stop(): void } {
   const begun = Date.now();
   const free = freeBytes(root);
@@ -43,7 +43,7 @@ export function watchCommand({ root, limits, group, pids, end }: Watched): { sto
       return `it had ${family.length} processes, at most ${limits.processes} are allowed (sandbox.processes)`;
     const files = bytesInMemory(family);
     if (sum(family, residentBytes) + files > limits.memoryBytes) {
-      // Shared pages count in each process that has them; only now is it worth asking for the exact figure.
+      // Shared pages count in every process that maps them; only now is the exact figure worth its cost.
       const bytes = sum(family, ownBytes) + Math.max(files, sum(family, ownSharedBytes));
       if (bytes > limits.memoryBytes) return memoryExcess(limits, bytes);
     }
@@ -57,7 +57,7 @@ export function watchCommand({ root, limits, group, pids, end }: Watched): { sto
   }
 }
 
-/** Why a command was ended, once its memory is used up; `bytes` where they were counted. */
+/** Why a command was killed for its memory use; `bytes` if counted. */
 export const memoryExcess = ({ memoryBytes }: SandboxLimits, bytes = memoryBytes): string =>
   `its processes used ${bytes} bytes of memory, at most ${memoryBytes} are allowed (sandbox.memory_bytes)`;
 
@@ -69,12 +69,12 @@ function freeBytes(folder: string): number {
     const { bfree, bsize } = statfsSync(folder);
     return bfree * bsize;
   } catch {
-    // A folder that is gone takes no space.
+    // A deleted folder takes no space.
     return Number.POSITIVE_INFINITY;
   }
 }
 
-/** A process and all below it. In a sandbox nothing gets out of its family: orphans become children of its first process. */
+/** A process and its descendants. In a sandbox nothing escapes: orphans become children of its first process. */
 function familyOf(pid: number): number[] {
   const family: number[] = [];
   for (const todo = [pid]; todo.length > 0;) {
@@ -98,7 +98,7 @@ function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    // The process has ended, or may not be looked into.
+    // The process is gone, or may not be inspected.
     return '';
   }
 }
@@ -110,17 +110,17 @@ const kibibytes = (text: string, name: string): number =>
 
 const residentBytes = (pid: number): number => kibibytes(read(`/proc/${pid}/status`), 'VmRSS');
 
-/** Without files in memory; shared pages are divided among those who share them. */
+/** Excludes files in memory; shared pages are divided among their users. */
 function ownBytes(pid: number): number {
   const rollup = read(`/proc/${pid}/smaps_rollup`);
   return kibibytes(rollup, 'Pss') - kibibytes(rollup, 'Pss_Shmem');
 }
 
-/** Mapped files in memory, whether or not they have a descriptor still. */
+/** Mapped in-memory files, with or without an open descriptor. */
 const ownSharedBytes = (pid: number): number =>
   kibibytes(read(`/proc/${pid}/smaps_rollup`), 'Pss_Shmem');
 
-/** Bytes of files in memory (memfd_create) that processes have open: they are in nobody's resident memory until they are mapped. */
+/** Bytes of open in-memory files (memfd_create): they are in no process's resident memory until mapped. */
 function bytesInMemory(family: readonly number[]): number {
   const found = new Map<number, number>();
   for (const pid of family)
@@ -162,7 +162,7 @@ function bytesSince(root: string, since: number): number {
 
 const bytesOn = ({ blocks }: Stats): number => blocks * 512;
 
-/** Bytes on the workspace's disk of files that have no name any more and are held open. */
+/** Bytes on the workspace's disk of deleted files that are still open. */
 function bytesUnnamed(root: string, family: readonly number[]): number {
   const dev = statSync(root, { throwIfNoEntry: false })?.dev;
   const found = new Map<number, number>();

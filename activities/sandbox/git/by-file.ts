@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { PathRefused } from '../../files/walk.ts';
 
-/** What git looks at in a folder to tell whether it is a repository, or reads there if it is. */
+/** What git checks to recognize a repository, or reads in one. */
 const ofGit = new Set([
   'HEAD',
   'commondir',
@@ -18,8 +18,8 @@ const ofGit = new Set([
 ]);
 
 /**
- * Refuses a file by which a folder would be, or is already, one that git takes for a repository: whoever writes it also says
- * which programs git starts there. `path` is relative to `root`, links resolved. @throws PathRefused
+ * Refuses a file that would be part of something git takes for a repository: whoever writes it can make git start
+ * programs. `path` is relative to `root`, links resolved. @throws PathRefused
  */
 export function refuseGitFolderByFile(root: string, path: string): void {
   const names = path.split('/');

@@ -26,22 +26,22 @@ import { readState } from './state.ts';
 import type { FolderState } from './state.ts';
 import type { Repository, Workspace } from './scan.ts';
 
-/** Shown at `target`, relative to the workspace, in place of what is there. */
+/** Shown at `target`, relative to the workspace, covering what is there. */
 export interface GitMount {
   readonly source: string;
   readonly target: string;
   readonly isWritable: boolean;
 }
 
-/** Something of git's for which a copy stands in while commands are at work. */
+/** A git folder or pointer replaced by a copy while commands run. */
 export interface Covered {
   readonly id: string;
-  /** Relative to the workspace, wherever it has been moved to; undefined when it is gone. */
+  /** Its place relative to the workspace, wherever it was moved; undefined if it is gone. */
   whereIs(): string | undefined;
   mounts(at: string): readonly GitMount[];
   /**
-   * Brings what commands have done to the copy over to the original, as far as it may stay. `gitFolders`: absolute paths of
-   * all git folders in the workspace.
+   * Applies to the original what commands changed in the copy, as far as allowed. `gitFolders`: absolute paths of all
+   * git folders in the workspace.
    */
   takeOver(at: string, gitFolders: ReadonlySet<BytePath>): Promise<Taken>;
   close(): void;
@@ -49,7 +49,7 @@ export interface Covered {
 
 export interface Taken {
   readonly disarmed: readonly Disarmed[];
-  /** Changed by somebody else meanwhile, and so left as it is; relative to the workspace. */
+  /** Left unchanged because someone else changed it meanwhile; relative to the workspace. */
   readonly left: readonly string[];
 }
 
@@ -70,7 +70,7 @@ function follow({ root }: Workspace, path: string, flags: number) {
   };
 }
 
-/** Lets a copy in the folder `source` stand in for a git folder with all that is in it. */
+/** Replaces a git folder, with everything in it, by a copy in `source`. */
 export async function coverRepository(
   workspace: Workspace,
   { path, id, folders }: Repository,
@@ -109,7 +109,7 @@ export async function coverRepository(
   }
 }
 
-/** What commands get to see in place of settings files with programs in them. */
+/** What commands see instead of settings files that name programs. */
 async function findHidden(root: string, folders: readonly string[]): Promise<Map<string, Buffer>> {
   const risky = await findRiskySettings(root, folders);
   return new Map(risky.map(({ file, rest }) => [file, Buffer.from(rest)]));
@@ -156,7 +156,7 @@ async function disarmCopy(
   }
 }
 
-/** Keeps the file, and never leaves it without a text: git takes off the ends of lines that pad it. */
+/** Overwrites in place, so that the file never lacks content: git strips the line ends used as padding. */
 function overwrite(path: string, text: Buffer): void {
   const fd = openSync(path, constants.O_WRONLY);
   try {
@@ -168,7 +168,7 @@ function overwrite(path: string, text: Buffer): void {
   }
 }
 
-/** Lets a copy at `source` stand in for a file that says where a git folder is. */
+/** Replaces a file that points to a git folder by a copy in `source`. */
 export function coverPointer(
   workspace: Workspace,
   path: BytePath,

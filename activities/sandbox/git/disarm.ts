@@ -24,21 +24,21 @@ import type { Shape } from './shape.ts';
 import type { FolderState } from './state.ts';
 import { isImpure, listFolder, stampOf } from './state.ts';
 
-/** Where git folders are looked at, and where they count as being: a private copy counts as the original. */
+/** Where git folders are examined, and where they count as being: a private copy counts as the original. */
 export interface Scene {
   readonly reach: Reach;
   readonly places: GitPlaces;
-  /** Absolute path that `reach`'s root stands for. */
+  /** Absolute path that `reach`'s root represents. */
   readonly standsFor: BytePath;
   /** Absolute path of the workspace. */
   readonly workspace: BytePath;
-  /** Absolute paths of folders git takes its own from; no work tree may be in one. */
+  /** Absolute paths of folders git reads its own data from; no worktree may be in one. */
   readonly gitFolders: ReadonlySet<BytePath>;
 }
 
-/** What was taken from git, for the person and the model. */
+/** What was renamed away from git, for the person and the model. */
 export interface Disarmed {
-  /** Absolute, one character a byte. */
+  /** Absolute, one character per byte. */
   readonly path: BytePath;
   readonly why: string;
 }
@@ -51,7 +51,7 @@ const maxNameBytes = 200;
 /** A command may have taken all the low numbers. */
 const maxCounted = 10;
 
-/** Gives it a name that git does not know. Nothing is lost. */
+/** Renames to something git does not recognize. Nothing is lost. */
 function rename({ reach }: Scene, path: BytePath): void {
   const short = below(parentOf(path), nameOf(path).slice(0, maxNameBytes));
   for (let count = 1; ; count += 1) {
@@ -63,7 +63,7 @@ function rename({ reach }: Scene, path: BytePath): void {
   }
 }
 
-/** A command may have closed the folder to its owner. */
+/** A command may have made the folder unwritable to its owner. */
 function inWritable(reach: Reach, path: BytePath, change: () => void): void {
   try {
     change();
@@ -80,8 +80,8 @@ const outside = 'it leads out of the workspace';
 const unusual = 'git makes no such file itself';
 
 /**
- * Leaves in a git folder only what git makes of its own accord, and settings that start no program and lead nowhere else; the
- * rest gets another name. What is as it was `before` stays, whatever it is. Undefined: the folder was not there.
+ * Leaves in a git folder only what git creates itself, with settings that start no program and lead nowhere else;
+ * renames the rest. Anything unchanged since `before` stays. Undefined: the folder did not exist.
  */
 export async function disarmFolder(
   scene: Scene,
@@ -121,7 +121,7 @@ export async function disarmFolder(
   found.push(...disarmLinks(scene, folder, before));
   return found;
 
-  /** As long as the ids of objects are in this repository. */
+  /** The object hash this repository uses. */
   async function readFormat(): Promise<ObjectFormat> {
     const common = isLinked ? parentOf(parentOf(folder)) : folder;
     const text = readOrdinary(reach, below(common, 'config'), maxSettingsBytes);
@@ -174,7 +174,7 @@ export async function disarmFolder(
     return undefined;
   }
 
-  /** A folder of the workspace in which git may put files: none that git takes its own from. */
+  /** A workspace folder in which git may put files: not one git reads its own data from. */
   function leadsToFiles(at: BytePath, target: BytePath): boolean {
     const path = resolvePath(at, target);
     if (path === undefined || !`${path}/`.startsWith(`${scene.workspace}/`)) return false;
@@ -182,7 +182,7 @@ export async function disarmFolder(
     return !isInGit && !path.split('/').some(isDotGit);
   }
 
-  /** Changes the file itself; a reason only where nothing can be kept of it. */
+  /** Changes the file itself; returns a reason only if nothing of it can be kept. */
   async function settle(path: BytePath, whole: BytePath): Promise<string | undefined> {
     const text = readOrdinary(reach, whole, maxSettingsBytes);
     const settings = text === undefined ? undefined : await parseSettings(text);
@@ -192,7 +192,7 @@ export async function disarmFolder(
     const at = below(scene.standsFor, folder);
     const work = isDotGit(nameOf(at)) ? parentOf(at) : at;
     const { allowed, refused } = judgeSettings(had, settings, {
-      // Of a submodule, the path is from its git folder; of a remote, from the files.
+      // For a submodule, relative to its git folder; for a remote, to the worktree.
       isInside: (target) =>
         leadsInside(scene.workspace, at, target) && leadsInside(scene.workspace, work, target),
       isWorkTree: (target) => isModule && leadsToFiles(at, target),
@@ -212,8 +212,8 @@ export async function disarmFolder(
 }
 
 /**
- * Of a folder whose files are not written to by commands, the part that is: objects. No links among them, and no word that more
- * are elsewhere but what there was.
+ * Checks the part of a covered folder that commands write to directly: objects. Allows no links among them, and no
+ * alternates but those that existed.
  */
 export function disarmObjects(
   scene: Scene,
@@ -246,7 +246,7 @@ function disarmLinks(scene: Scene, folder: BytePath, before: FolderState | undef
   return found;
 }
 
-/** Whether it is a submodule's, which git keeps in the git folder of the repository around it. */
+/** Whether it is a submodule's, kept inside the surrounding repository's git folder. */
 function isInModules(folder: BytePath, { folders }: GitPlaces): boolean {
   for (
     let end = folder.lastIndexOf('modules/');
@@ -267,7 +267,7 @@ const toFormat = (settings: readonly Setting[] | undefined): ObjectFormat =>
     ? 'sha256'
     : 'sha1';
 
-/** The file as it was, with what changed; or all of it anew. */
+/** The file as it was with the allowed changes; or all of it rebuilt. */
 async function toFile(
   old: Buffer | undefined,
   had: readonly Setting[],
@@ -286,7 +286,7 @@ function nameKeys(keys: readonly string[]): string {
 
 const maxPointerBytes = 4_096 + 'gitdir: \n'.length;
 
-/** Where a file or link called `.git` says the git folder is; undefined when it says nothing git could read. */
+/** Where a `.git` file or link says the git folder is; undefined if git could not read it. */
 export function readPointer(reach: Reach, path: BytePath): BytePath | undefined {
   const stat = lstatSync(reach.address(path), { throwIfNoEntry: false });
   if (stat?.isSymbolicLink() === true) return readlinkSync(reach.address(path), 'latin1');
@@ -296,7 +296,7 @@ export function readPointer(reach: Reach, path: BytePath): BytePath | undefined 
 
 const pointer = 'gitdir: ';
 
-/** As git reads it: ends of lines are taken off the end, and only there. */
+/** As git reads it: only trailing line ends are stripped. */
 export function toPointerTarget(text: Buffer): BytePath | undefined {
   const written = text.toString('latin1');
   let end = written.length;
@@ -306,7 +306,7 @@ export function toPointerTarget(text: Buffer): BytePath | undefined {
   return isTarget ? target : undefined;
 }
 
-/** Gives a pointer that leads out of the workspace, or nowhere git could tell, another name. */
+/** Renames a pointer that leads out of the workspace or nowhere. */
 export function disarmPointer(scene: Scene, path: BytePath): Disarmed[] {
   const { reach, standsFor, workspace } = scene;
   if (lstatSync(reach.address(path), { throwIfNoEntry: false }) === undefined) return [];

@@ -1,4 +1,4 @@
-/** For a git of ours that looks at what others have made: no settings of the user or the system have a say in it. */
+/** For running git on others' data: no user or system settings apply. */
 export const inertEnvironment = (): NodeJS.ProcessEnv => ({
   PATH: process.env['PATH'],
   HOME: '/nonexistent',
@@ -7,7 +7,7 @@ export const inertEnvironment = (): NodeJS.ProcessEnv => ({
   GIT_CONFIG_NOSYSTEM: '1',
 });
 
-/** The same, and no repository is looked for around it: only what it is given has a say. */
+/** As `inertEnvironment`, and git discovers no surrounding repository. */
 export const lonelyEnvironment = (): NodeJS.ProcessEnv => ({
   ...inertEnvironment(),
   GIT_CEILING_DIRECTORIES: '/',

@@ -5,19 +5,19 @@ import { toText } from '../../snapshots/byte-path.ts';
 import { pause } from './pause.ts';
 import type { Reach } from './reach.ts';
 
-/** What git would take for a git folder, or for a word about where one is, whatever made it. */
+/** Everything git would take for a git folder or a pointer to one, whoever made it. */
 export interface GitPlaces {
-  /** Folders called `.git`, and those git takes for one by what is in them. */
+  /** Folders named `.git`, and those git recognizes by their content. */
   readonly folders: ReadonlySet<BytePath>;
-  /** Files and links called `.git`. */
+  /** Files and links named `.git`. */
   readonly pointers: readonly BytePath[];
-  /** Links, pipes and the like in folders of objects; sorted. */
+  /** Links, FIFOs and the like in object folders; sorted. */
   readonly odd: readonly BytePath[];
-  /** Folders that cannot be listed and could hold anything. */
+  /** Folders that cannot be listed and may contain anything. */
   readonly blind: readonly BytePath[];
 }
 
-/** The look at git's folders could not be finished: nothing is known of what is in there. */
+/** The scan for git folders failed: their content is unknown. */
 export class GitCheckFailed extends Error {
   override readonly name = 'GitCheckFailed';
 }
@@ -34,33 +34,32 @@ interface Known extends Folder {
   readonly ctimeMs: number;
 }
 
-/** What was seen before: a folder in which nothing was added or taken away is not read again. */
+/** Earlier results: a folder without additions or removals is not read again. */
 export interface Memory {
   /** By path. */
   known: Map<BytePath, Known>;
-  /** What was found, if every folder was read and is known. */
+  /** The result, if every folder was read. */
   whole?: GitPlaces | undefined;
 }
 
 export const createMemory = (): Memory => ({ known: new Map() });
 
-/** The kernel's file times are up to one tick behind the clock. */
+/** The kernel's file times lag the clock by up to one tick. */
 const tickMs = 50;
-/** Each is looked at before and after every command. */
+/** Each is checked before and after every command. */
 const maxPlaces = 5_000;
-/** No program works that far down; git itself stops at 4,096. */
+/** No program works that deep; git itself stops at 4,096. */
 const maxPathBytes = 32_768;
 const maxKnownPathBytes = 4_096;
 
-/** On file systems that ignore case, git finds it by any of these. */
+/** On case-insensitive file systems, git finds it under any of these. */
 export const isDotGit = (name: string): boolean => /^\.git$/i.test(name);
 
 const isInObjects = (path: BytePath): boolean => /(?:^|\/)objects(?:\/|$)/.test(path);
 
 /**
- * Looks into every folder, also those a package manager has made. `onBlind` is `open` for the look after a command: what it
- * has closed is made readable; what others have closed is as closed to commands.
- * @throws GitCheckFailed
+ * Scans every folder, including package folders. `onBlind` is `open` after a command: folders it closed are made
+ * readable; what others closed is closed to commands too. @throws GitCheckFailed
  */
 export async function findGitPlaces(
   reach: Reach,
@@ -97,7 +96,7 @@ export async function findGitPlaces(
   memory.whole = seen.size === count && found.blind.length === 0 ? found : undefined;
   return found;
 
-  /** Then nothing was added, taken away or renamed in any folder. */
+  /** If so, nothing was added, removed or renamed in any folder. */
   async function isUnchanged(): Promise<boolean> {
     for (const [path, { ino, ctimeMs }] of memory.known) {
       await pause();
@@ -120,7 +119,7 @@ export async function findGitPlaces(
     const before = memory.known.get(path);
     const isKnown = before?.ino === ino && before.ctimeMs === ctimeMs;
     const folder = isKnown ? before : readFolder(path, stat);
-    // What changes within the same tick would not be seen: such a folder is read once more.
+    // Changes within the same tick would go unnoticed, so such a folder is read again.
     if (folder !== undefined && path.length < maxKnownPathBytes)
       if (isKnown) seen.set(path, before);
       else if (Date.now() - ctimeMs > tickMs) seen.set(path, { ...folder, ino, ctimeMs });
@@ -131,7 +130,7 @@ export async function findGitPlaces(
     try {
       return lstatSync(reach.address(path), { throwIfNoEntry: false });
     } catch (error) {
-      // Somebody else's, and as closed to commands.
+      // Another user's, hence closed to commands too.
       if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined;
       return giveUp(path, error);
     }
@@ -169,7 +168,7 @@ export async function findGitPlaces(
   }
 }
 
-/** Nothing for what has gone meanwhile. @throws GitCheckFailed */
+/** Undefined for what has vanished. @throws GitCheckFailed */
 function giveUp(path: BytePath, error: unknown): undefined {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
@@ -183,7 +182,7 @@ function judgeFolder(reach: Reach, path: BytePath): Folder {
     (entry) => {
       const name = entry.name.toString('latin1');
       const isKnown = entry.isDirectory() || entry.isFile() || entry.isSymbolicLink();
-      // Some file systems do not say what an entry is.
+      // Some file systems do not report entry types.
       const kind = isKnown
         ? entry
         : (lstatSync(reach.address(path === '' ? name : `${path}/${name}`), {
@@ -193,7 +192,7 @@ function judgeFolder(reach: Reach, path: BytePath): Folder {
     },
   );
   const here = new Set(entries.map(({ name }) => name.toLowerCase()));
-  // Git wants references as well; who has begun such a folder may add them later.
+  // git also requires refs, but whoever began such a folder may add them later.
   const isBare = here.has('head') && (here.has('commondir') || here.has('objects'));
   const namesOf = (chosen: typeof entries): string[] => chosen.map(({ name }) => name);
   return {

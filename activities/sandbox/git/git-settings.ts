@@ -17,21 +17,21 @@ import { lonelyEnvironment } from './environment.ts';
 import type { Setting } from './keys.ts';
 import { maxSettingsBytes, renderSetting, toSetting } from './settings.ts';
 
-/** What stands in the settings of a git folder and would have git start a program or read what is elsewhere. */
+/** Settings of a git folder with which git would start a program or read from elsewhere. */
 export interface RiskySettings {
   /** Relative to the workspace. */
   readonly file: string;
-  /** As git names them, `filter.x.clean`; each once, sorted. Empty when the file is no settings git can read. */
+  /** git's names, such as `filter.x.clean`; unique and sorted. Empty if git cannot read the file. */
   readonly keys: readonly string[];
-  /** True for a link: nothing can stand in its place. */
+  /** True for a link, which nothing can be mounted over. */
   readonly isLink: boolean;
-  /** Everything else that stands in the file, as git would write it. */
+  /** The file's other settings, as git would write them. */
   readonly rest: string;
 }
 
 const any = String.raw`.+`;
 
-/** Settings that name a program, a command line, or a file or server to be used in place of another. */
+/** Settings that name a program, a command line, or a replacement file or server. */
 const risky = new RegExp(
   `^(?:${[
     'core\\.(?:fsmonitor|sshcommand|hookspath|pager|editor|askpass|gitproxy|attributesfile|excludesfile|alternaterefscommand)',
@@ -59,7 +59,7 @@ const risky = new RegExp(
   ].join('|')})$`,
 );
 
-/** Programs of git's own, and what switches a program off. */
+/** git's built-in programs, and values that disable one. */
 const harmless: Readonly<Record<string, RegExp>> = {
   'core.fsmonitor': /^(?:|true|false|yes|no|on|off|0|1)$/i,
   'core.pager': /^(?:|cat|less)$/,
@@ -85,8 +85,8 @@ const known = new Map<
 >();
 
 /**
- * The settings files of git folders that have risky settings in them, in the order of the folders. Paths are relative to
- * `root`. A file is looked into again only when it has changed.
+ * Settings files with risky settings, in the order of the folders. Paths are relative to `root`. A file is reread only
+ * if it changed.
  */
 export async function findRiskySettings(
   root: string,
@@ -124,7 +124,7 @@ async function judgeFile(path: string, file: string): Promise<RiskySettings | un
   if (settings === undefined) return { file, isLink: false, keys: [], rest: '' };
   const keys = settings.filter(({ key, value }) => isRisky(key, value ?? 'true'));
   if (keys.length === 0) return undefined;
-  // A filter that must work and has no program any more would end every command.
+  // A required filter without its program would make every command fail.
   const filters = new Set(keys.map(({ key }) => /^filter\.(.+)\.\w+$/i.exec(key)?.[1]));
   const isLeft = ({ key }: Setting): boolean =>
     !filters.has(/^filter\.(.+)\.required$/i.exec(key)?.[1] ?? '');
@@ -135,7 +135,7 @@ async function judgeFile(path: string, file: string): Promise<RiskySettings | un
   return { file, isLink: false, keys: names, rest: rest.join('') };
 }
 
-/** Undefined for what is no ordinary file, or too large to be settings. */
+/** Undefined if it is not a regular file, or too large. */
 function readRegular(path: string): string | undefined {
   let fd: number;
   try {
@@ -151,13 +151,13 @@ function readRegular(path: string): string | undefined {
   }
 }
 
-/** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
+/** git's own reading of the text, without includes. Undefined if git cannot read it. */
 function parseSettings(text: string): Promise<Setting[] | undefined> {
   const { promise, resolve } = Promise.withResolvers<Setting[] | undefined>();
   const child = execFile(
     'git',
     ['config', '--file', '-', '--list', '--null', '--no-includes'],
-    // No repository around it: only the text has a say.
+    // No surrounding repository: only the text counts.
     { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes },
     (error, stdout) =>
       resolve(error === null ? stdout.split('\0').slice(0, -1).map(toSetting) : undefined),
@@ -167,7 +167,7 @@ function parseSettings(text: string): Promise<Setting[] | undefined> {
   return promise;
 }
 
-/** Writes settings files without what is risky into `folder`, each once. By the path in the workspace they stand in for. */
+/** Writes the settings files without risky entries into `folder`. Returns them by the workspace path they replace. */
 export function writeSafeSettings(
   folder: string,
   found: readonly RiskySettings[],
@@ -177,7 +177,7 @@ export function writeSafeSettings(
       const path = join(folder, createHash('sha256').update(rest).digest('hex'));
       if (!existsSync(path)) {
         mkdirSync(folder, { recursive: true, mode: 0o700 });
-        // Whole or not there: another command may be about to show it.
+        // Atomic: another command may be about to show it.
         const temporary = `${path}.${process.pid}`;
         writeFileSync(temporary, rest, { mode: 0o600 });
         renameSync(temporary, path);

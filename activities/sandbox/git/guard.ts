@@ -31,39 +31,39 @@ import type { Known, Workspace } from './scan.ts';
 /** What a sandbox does with git's own files. Paths are relative to the workspace. */
 export interface GitCover {
   readonly mounts: readonly GitMount[];
-  /** Not to be seen at all: what cannot be looked into. */
+  /** Hidden entirely, because their content cannot be checked. */
   readonly hidden: readonly string[];
   readonly readOnly: readonly string[];
-  /** May not be moved while several processes are at work. */
+  /** May not be moved while several processes run. */
   readonly pinned: readonly string[];
 }
 
-/** Keeps a command from leaving anything in a git folder that would have git start a program or go elsewhere. */
+/** Stops a command from leaving anything in a git folder that would make git start a program or go elsewhere. */
 export interface GitGuard {
-  /** For the processes started next: repositories may have been moved since the last. */
+  /** For the next processes: repositories may have been moved since the last. */
   cover(): Promise<GitCover>;
   /**
-   * To be called when the command's processes are gone. Returns what was not kept, in lines for the model.
-   * @throws GitCheckFailed when it cannot be told what the command has left.
+   * Call once the command's processes are gone. Returns what was not kept, as lines for the model. @throws
+   * GitCheckFailed if what the command left is unknown.
    */
   settle(): Promise<string[]>;
-  /** Lets go of everything; after `settle`, or in its place when the command never began. */
+  /** Releases everything; after `settle`, or instead if the command never started. */
   close(): void;
 }
 
 export interface GuardOptions {
   /** Absolute, free of links. */
   readonly root: string;
-  /** Folder of ours, for copies and for what is to be remembered. */
+  /** Our folder for copies and records. */
   readonly folder: string;
-  /** False where nothing can be shown in place of something else: commands then write to the originals. */
+  /** False if mounts are unavailable: commands then write to the originals. */
   readonly canMount: boolean;
 }
 
-/** More are shown read-only: each costs mounts for every process. */
+/** Beyond this they are shown read-only, because each costs mounts for every process. */
 const maxCovered = 200;
 const self = identifyProcess(process.pid) ?? String(process.pid);
-/** How many guards of this process are at work in a workspace. */
+/** Number of this process's active guards per workspace. */
 const atWork = new Map<string, number>();
 
 const reasonOf = (error: unknown): string =>
@@ -74,9 +74,9 @@ const toCheckFailed = (error: unknown): GitCheckFailed =>
     ? error
     : new GitCheckFailed(`The git folders cannot be checked: ${reasonOf(error)}`);
 
-/** @throws GitCheckFailed when the workspace's git folders cannot be looked at. */
+/** @throws GitCheckFailed if the workspace's git folders cannot be scanned. */
 export async function openGitGuard({ root, folder, canMount }: GuardOptions): Promise<GitGuard> {
-  // What is left unjudged now would count as the person's.
+  // Anything left unjudged now would count as the person's.
   const recovered = await recoverGit({ root, folder }).catch((error: unknown) => {
     throw toCheckFailed(error);
   });
@@ -123,7 +123,7 @@ export async function openGitGuard({ root, folder, canMount }: GuardOptions): Pr
   }
 }
 
-/** Of what commands get a copy of, they can write to the objects only. */
+/** Of what commands get as a copy, they can write only to the objects. */
 function toBefore({ states, own, pointers, included }: Known, covered: readonly Covered[]): Before {
   const ids = new Set(covered.map(({ id }) => id));
   const kept = [...states].flatMap(([id, state]): [string, FolderState][] => {
@@ -135,7 +135,7 @@ function toBefore({ states, own, pointers, included }: Known, covered: readonly 
   return { states: new Map(kept), pointers, included, covered: ids };
 }
 
-/** Copies of what is the person's: repositories where git alone writes, and files that say where they are. */
+/** Copies the person's own: repositories only git writes to, and pointers. */
 async function coverOwn(
   workspace: Workspace,
   { repositories, pointers, own }: Known,
@@ -177,7 +177,7 @@ function toCover(
   }
   const isShown = (path: string): boolean =>
     shown.some(({ at }) => path === toBytes(at) || isBelow(toBytes(at), path));
-  // The person's own, and too many to copy.
+  // The person's own, but too many to copy.
   const rest = [...places.folders].filter((path) => {
     const id = workspace.identify(path);
     const isGitOnly = path !== '' && isNameable(path) && states.get(id)?.isImpure === false;
@@ -233,7 +233,7 @@ function renderDisarmed(workspace: string, { path, why }: Disarmed): string {
 
 const renderIncluded = (path: string): string => `${path} (the repository’s settings include it)`;
 
-/** What stands in the workspace itself: all that is new, and of what commands get copies of, the part they write to. */
+/** Disarms what is in the workspace itself: anything new, and the writable part of covered folders. */
 async function disarmWorkspace(
   workspace: Workspace,
   places: GitPlaces,
@@ -266,7 +266,7 @@ async function disarmWorkspace(
   return found;
 }
 
-/** Then nothing counts as having been there. */
+/** If so, nothing counts as having existed. */
 const unknown: Before = {
   states: new Map(),
   pointers: new Map(),
@@ -275,8 +275,8 @@ const unknown: Before = {
 };
 
 /**
- * After a command whose end nobody saw: what it has left in git folders is disarmed as if it had ended now. Returns what was
- * not kept. Does nothing when there is nothing to do.
+ * For a command whose end nobody saw: disarms what it left in git folders, as if it had just ended. Returns what was
+ * not kept. Does nothing if there is nothing to do.
  */
 export async function recoverGit({
   root,
@@ -308,7 +308,7 @@ export async function recoverGit({
   }
 }
 
-/** Copies that a killed worker has left. */
+/** Removes copies left by a killed worker. */
 function clearLeftOver(folder: string): void {
   let names: string[];
   try {
@@ -326,7 +326,7 @@ function removeAll(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {
-    // Deeper than one path can name.
+    // Deeper than a single path can express.
     execFileSync('rm', ['-rf', '--', path]);
   }
 }

@@ -8,11 +8,11 @@ import { resolvePath } from './resolve.ts';
 import { maxSettingsBytes, parseSettings } from './settings.ts';
 import { disarmedSuffix } from './shape.ts';
 
-/** A file of the workspace that the person's git reads settings from, through an include. */
+/** A workspace file that the person's git settings include. */
 export interface Included {
   /** Relative to the workspace. */
   readonly path: string;
-  /** Undefined where there is none yet. */
+  /** Undefined if it does not exist yet. */
   readonly text: Buffer | undefined;
 }
 
@@ -27,7 +27,7 @@ function readText(file: string): Buffer | undefined {
   }
 }
 
-/** What a settings file in `folder` (relative to the workspace) includes, and what that includes; conditions aside. */
+/** What a settings file in `folder` (relative to the workspace) includes, recursively, ignoring conditions. */
 export async function findIncluded(
   root: string,
   folder: BytePath,
@@ -53,7 +53,7 @@ export async function findIncluded(
   return [...found.values()];
 }
 
-/** Brings included files back to what they were. Returns those that had been changed. */
+/** Restores included files. Returns those that had changed. */
 export function restoreIncluded(root: string, included: readonly Included[]): string[] {
   const changed: string[] = [];
   for (const { path, text } of included) {
@@ -63,7 +63,7 @@ export function restoreIncluded(root: string, included: readonly Included[]): st
     if (text === undefined ? !isThere : now?.equals(text) === true) continue;
     changed.push(path);
     if (isThere) renameSync(file, file + disarmedSuffix);
-    // Taken away by the command: whoever undoes it brings it back.
+    // Deleted by the command: reverting the command restores it.
     if (text !== undefined && isThere) writeFileSync(file, text);
   }
   return changed;

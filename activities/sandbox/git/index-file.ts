@@ -1,4 +1,4 @@
-/** What git's index says is where, read without git: git itself would write to any path that stands in it. */
+/** Reads git's index without git, which would write to any path the index names. */
 
 const headerBytes = 12;
 const maxNameBytes = 4_096;
@@ -11,10 +11,10 @@ type Verdict = 'sound' | 'malformed' | 'astray';
 
 export type ObjectFormat = 'sha1' | 'sha256';
 
-/** True when every path in the index is one that git would let in: below the folder, and in no git folder. */
+/** True if git would accept every path in the index: below the folder, and in no git folder. */
 export function isSoundIndex(index: Buffer, format: ObjectFormat): boolean {
   const [short, long] = oidSizes.map((size) => judgeEntries(index, size));
-  // What could be read both ways must be harmless both ways.
+  // If it can be read both ways, both must be harmless.
   const [verdict, other] = format === 'sha1' ? [short, long] : [long, short];
   return verdict === 'sound' && other !== 'astray';
 }
@@ -55,7 +55,7 @@ function judgeEntries(index: Buffer, oidBytes: number): Verdict {
     }
     const end = index.indexOf(0, nameAt);
     if (end === -1) return 'malformed';
-    // Longer than any path: with each entry a little longer than the one before, reading them would never end.
+    // Longer than any path: if each entry were slightly longer than the last, reading would never end.
     if (kept.length + end - nameAt > maxNameBytes) return 'malformed';
     const name = kept + index.toString('latin1', nameAt, end);
     if (isAstray(name)) verdict = 'astray';
@@ -74,7 +74,9 @@ const isAstray = (name: string): boolean =>
     .split('/')
     .some((part) => part === '' || part === '.' || part === '..' || isGitName(part));
 
-/** Also as case-blind file systems, those of Windows and of macOS would read it; latin1 characters are bytes of UTF-8 here. */
+/**
+ * Covers how case-insensitive file systems, Windows and macOS would read it; latin1 characters are UTF-8 bytes here.
+ */
 function isGitName(part: string): boolean {
   const plain = Buffer.from(part, 'latin1')
     .toString('utf8')
@@ -89,8 +91,8 @@ interface Block {
 }
 
 /**
- * Where git's threads would start to read, and where the entries end, if the index says so. Undefined when that is not where
- * a reader from the start would be: git would see other entries than those that are judged.
+ * Where git's threads would start reading, and where the entries end, if the index says so. Undefined if that differs
+ * from a sequential reading: git would then see other entries than those judged.
  */
 function readBlocks(
   index: Buffer,
@@ -114,7 +116,7 @@ function readBlocks(
   return { blocks: [], end };
 }
 
-/** Where it stands: git looks for one with a hash of 20 bytes, also where hashes have 32, and writes the other. */
+/** Finds it: git looks for one with a 20-byte hash even if hashes have 32 bytes, and writes the latter. */
 function findEnd(index: Buffer, oidBytes: number): number | undefined {
   const found = oidSizes
     .map((size) => ({ size: size + 4, at: index.length - oidBytes - size - 4 - 8 }))
@@ -127,7 +129,7 @@ function findEnd(index: Buffer, oidBytes: number): number | undefined {
   return found[0]?.at;
 }
 
-/** As git packs offsets: seven bits a byte, each further byte adding one. */
+/** git's offset encoding: seven bits per byte, each further byte adding one. */
 function readVarint(
   index: Buffer,
   start: number,

@@ -1,19 +1,19 @@
-/** A setting as git lists it: `section.name` or `section.subsection.name`, with section and name in lower case. */
+/** A setting as git lists it: `section.name` or `section.subsection.name`; section and name in lower case. */
 export interface Setting {
   readonly key: string;
-  /** Absent for a name alone, which means true. */
+  /** Absent for a bare name, which means true. */
   readonly value?: string;
 }
 
-/** What a value has to be judged by beside itself. */
+/** Context for judging a value. */
 export interface KeyContext {
-  /** Whether a path that git would go to from here stays in the workspace. */
+  /** Whether a path followed from here stays in the workspace. */
   readonly isInside: (path: string) => boolean;
-  /** Names of remotes that were there before. */
+  /** Remotes that existed before. */
   readonly remotes: ReadonlySet<string>;
-  /** Subsections that were there before: `branch.main`. */
+  /** Subsections that existed before: `branch.main`. */
   readonly sections: ReadonlySet<string>;
-  /** Whether git may put files there: a submodule's git folder says where they are. */
+  /** Whether git may put files there: a submodule's git folder names its worktree. */
   readonly isWorkTree: (path: string) => boolean;
 }
 
@@ -39,13 +39,13 @@ const address: Judge = (value, { isInside }) => {
   if (/^(?:https?|ssh|git|git\+ssh|ssh\+git):\/\/(?!-)[^/]/i.test(value)) return true;
   if (/^file:\/\/\//i.test(value)) return isInside(value.slice('file://'.length));
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(value)) return false;
-  // As git tells them apart: a colon before any slash is a host.
+  // As git decides: a colon before any slash means a host.
   const colon = value.indexOf(':');
   if (colon > 0 && !value.slice(0, colon).includes('/')) return true;
   return isInside(value);
 };
 
-/** Of a remote or submodule that was there before, nothing changes about where it is. */
+/** The location of an existing remote or submodule must not change. */
 const newAddress =
   (section: string): Judge =>
   (value, context, subsection) =>
@@ -57,8 +57,8 @@ const upstream: Judge = (value, { remotes, sections }, subsection) =>
   (!sections.has(`branch.${subsection}`) && /^[\w][\w./-]*$/.test(value));
 
 /**
- * Settings a command may leave: those whose values git only compares, counts or prints, and that lead nowhere but to servers
- * and into the workspace. Everything else stays as it was. Names without their subsection.
+ * Settings a command may leave: git only compares, counts or prints them, or they lead to servers or into the
+ * workspace. Everything else is reset. Names without subsection.
  */
 const harmless: Readonly<Record<string, Judge>> = {
   'core.repositoryformatversion': count,
@@ -191,7 +191,7 @@ const harmless: Readonly<Record<string, Judge>> = {
   'filter.lfs.required': flag,
 };
 
-/** The parts of a key; the subsection is the only part in which case counts, and dots may stand in it. */
+/** Splits a key; only the subsection is case-sensitive, and it may contain dots. */
 export function splitKey(key: string): { section: string; subsection: string; name: string } {
   const [first, last] = [key.indexOf('.'), key.lastIndexOf('.')];
   return {

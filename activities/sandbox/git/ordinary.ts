@@ -2,7 +2,7 @@ import { chmodSync, closeSync, constants, fstatSync, openSync, readFileSync } fr
 import type { BytePath } from '../../snapshots/byte-path.ts';
 import type { Reach } from './reach.ts';
 
-/** Undefined for what is no ordinary file, or too large to be looked at. What its owner cannot read is made readable. */
+/** Undefined if it is not a regular file, or too large. Makes it readable if its owner cannot read it. */
 export function readOrdinary(reach: Reach, path: BytePath, maxBytes: number): Buffer | undefined {
   const fd = openOrdinary(reach, path);
   if (fd === undefined) return undefined;

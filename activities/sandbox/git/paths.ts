@@ -6,13 +6,13 @@ export const parentOf = (path: BytePath): BytePath =>
 export const isBelow = (folder: BytePath, path: BytePath): boolean =>
   folder === '' ? path !== '' : path.startsWith(`${folder}/`);
 
-/** A path as seen from a folder it is in. */
+/** A path relative to a folder containing it. */
 export const fromFolder = (folder: BytePath, path: BytePath): BytePath =>
   folder === '' ? path : path.slice(folder.length + 1);
 
 export const deepestFirst = (a: BytePath, b: BytePath): number => b.length - a.length;
 
-/** Whether one of the folders is above the path. */
+/** Whether the path is below one of the folders. */
 export function isInAny(folders: ReadonlySet<BytePath>, path: BytePath): boolean {
   for (let at = path; at !== '';) {
     at = parentOf(at);
@@ -21,7 +21,7 @@ export function isInAny(folders: ReadonlySet<BytePath>, path: BytePath): boolean
   return false;
 }
 
-/** Those in a folder. `sorted` as by `toSorted()`: paths with the same start stand together. */
+/** Those in a folder. `sorted` as by `toSorted()`, so that paths with a common prefix are adjacent. */
 export function inFolder(sorted: readonly BytePath[], folder: BytePath): BytePath[] {
   const start = folder === '' ? '' : `${folder}/`;
   let [from, to] = [0, sorted.length];

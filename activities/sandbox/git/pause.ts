@@ -3,7 +3,7 @@ import { setImmediate as yieldToOthers } from 'node:timers/promises';
 const maxBlockMs = 20;
 let last = performance.now();
 
-/** Lets others have the thread, such as heartbeats, when they have waited for some time. For loops over what commands make. */
+/** Yields the thread, for example to heartbeats, after a while. For loops whose length commands control. */
 export async function pause(): Promise<void> {
   if (performance.now() - last < maxBlockMs) return;
   await yieldToOthers();

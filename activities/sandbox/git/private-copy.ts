@@ -14,21 +14,21 @@ import { join } from 'node:path';
 import { pause } from './pause.ts';
 import { isUsualFolder, shapeOf } from './shape.ts';
 
-/** Something of a git folder that is not copied: shown in the copy as it is. */
+/** Part of a git folder that is shown in the copy instead of copied. */
 export interface Shown {
-  /** In the git folder. */
+  /** Relative to the git folder. */
   readonly path: string;
   readonly isWritable: boolean;
 }
 
-/** A git folder that commands get in place of the original. Paths are relative to it. */
+/** A git folder's copy for commands. Paths are relative to it. */
 export interface PrivateCopy {
   readonly folder: string;
   readonly shown: readonly Shown[];
-  /** Of each file as it was when it was copied, in the copy and in the original. */
+  /** Stamps of each file when it was copied, in copy and original. */
   readonly stamps: ReadonlyMap<string, { readonly copy: string; readonly original: string }>;
   readonly folders: ReadonlySet<string>;
-  /** Settings that commands get to see otherwise than they are. */
+  /** Settings that commands see in a different version. */
   readonly hidden: ReadonlyMap<string, Buffer>;
 }
 
@@ -51,7 +51,7 @@ export const stampOf = (path: string): string => {
 /** A name that is no UTF-8 is left alone: commands do not see it. */
 export const isNoText = (name: string): boolean => name.includes('\ufffd');
 
-/** Only ever added to, and too large to copy. */
+/** Append-only, and too large to copy. */
 const bulk = new Set(['objects', 'lfs', 'annex']);
 
 export const isThere = (path: string): boolean =>
@@ -61,14 +61,14 @@ export const isThere = (path: string): boolean =>
 export const isGitFolder = (path: string): boolean =>
   isThere(join(path, 'HEAD')) && isThere(join(path, 'objects'));
 
-/** Of the git folder above it, and not a git folder itself: a submodule may have such a name. */
+/** Belongs to the git folder above it and is not one itself: a submodule may have such a name. */
 const isBulkOf = (parent: string, name: string): boolean =>
   bulk.has(name) && isGitFolder(parent) && !isGitFolder(join(parent, name));
 const submodule = /^(?:modules|worktrees)\//;
 
 /**
- * Copies a git folder without its objects. `hide` gives the text that commands get in place of a settings file's, if another.
- * Of what git does not make itself, nothing is copied; it is shown read-only.
+ * Copies a git folder without its objects. `hide` may replace a settings file's text. What git does not create itself
+ * is shown read-only, not copied.
  */
 export async function makePrivateCopy(
   original: string,
@@ -118,7 +118,7 @@ export async function makePrivateCopy(
   }
 }
 
-/** What git makes, and the hooks: programs that install some need not fail, though nothing of them is kept. */
+/** What git creates, plus hooks: programs that install some should not fail, although they are not kept. */
 const isOurs = (path: string): boolean =>
   submodule.test(path) ||
   path.startsWith('hooks/') ||

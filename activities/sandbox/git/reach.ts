@@ -1,24 +1,24 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import type { BytePath } from '../../snapshots/byte-path.ts';
 
-/** `O_PATH` (open(2)): names a folder without opening it. Not in Node's constants; the same on x64 and arm64. */
+/** `O_PATH` (open(2)): references a folder without opening it. Not in Node's constants; the same on x64 and arm64. */
 const oPath = 0o10000000;
 const folderFlags = oPath | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
-/** The kernel takes no longer path in one call. What is further down is reached from an open folder on the way. */
+/** Longest path for one kernel call. Deeper paths are reached from an open folder on the way. */
 const maxPathBytes = 3_500;
 const maxOpen = 64;
 
-/** Paths below a folder, of any length and in any bytes, as addresses the kernel takes. */
+/** Kernel addresses for paths below a folder, of any length and in any bytes. */
 export interface Reach {
-  /** Absolute path of the folder, one character a byte. */
+  /** Absolute path of the folder, one character per byte. */
   readonly root: BytePath;
-  /** Good until the next call; '' is the folder itself. */
+  /** Valid until the next call; '' is the folder itself. */
   address(path: BytePath): string | Buffer;
   close(): void;
 }
 
-/** A string where that is the same, for it is faster. */
+/** A string if equivalent, because it is faster. */
 // oxlint-disable-next-line no-control-regex
 const toAddress = (path: BytePath): string | Buffer =>
   /^[\0-\x7f]*$/.test(path) ? path : Buffer.from(path, 'latin1');
@@ -27,7 +27,7 @@ export const toBytes = (path: string): BytePath => Buffer.from(path).toString('l
 
 export function openReach(folder: string): Reach {
   const root = toBytes(folder);
-  /** By the path of the folder. */
+  /** By folder path. */
   const open = new Map<BytePath, number>();
 
   function enter(whole: BytePath, address: BytePath): number {

@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import type { Known } from './scan.ts';
 
-/** What is remembered of a workspace's git folders from one command to the next, and after a worker was killed. */
+/** What is known of a workspace's git folders between commands and after a killed worker. */
 export interface GitRecord {
-  /** Git folders and pointers, by device and inode, that were there before any command of ours made one. */
+  /** Git folders and pointers, by device and inode, that existed before any of our commands. */
   readonly own: readonly string[];
-  /** Those that commands have made. */
+  /** Those that commands created. */
   readonly made: readonly string[];
-  /** The process whose command is at work, or was when it was killed. */
+  /** The process whose command is running, or was when it was killed. */
   readonly busy?: string | undefined;
 }
 
-/** What is needed to judge what a command has left. */
+/** What is needed to judge what a command left. */
 export interface Before extends Pick<Known, 'states' | 'pointers' | 'included'> {
-  /** Identities of what commands got a copy of. */
+  /** Identities of what commands got as a copy. */
   readonly covered: ReadonlySet<string>;
 }
 
@@ -35,7 +35,7 @@ export function writeRecord(folder: string, workspace: string, record: GitRecord
   write(folder, toFile(folder, workspace), JSON.stringify(record));
 }
 
-/** Undefined when it was not kept, or cannot be read. */
+/** Undefined if missing or unreadable. */
 export function readBefore(folder: string, workspace: string): Before | undefined {
   try {
     return deserialize(readFileSync(toFile(folder, workspace, 'before'))) as Before;
@@ -44,7 +44,7 @@ export function readBefore(folder: string, workspace: string): Before | undefine
   }
 }
 
-/** To be called before a record says that a command is at work. */
+/** Call before a record says that a command is running. */
 export function writeBefore(folder: string, workspace: string, before: Before): void {
   write(folder, toFile(folder, workspace, 'before'), serialize(before));
 }
@@ -60,7 +60,7 @@ function write(folder: string, file: string, content: string | Buffer): void {
   renameSync(temporary, file);
 }
 
-/** A process as the kernel knows it: a number alone may be another's by now. Undefined when there is none. */
+/** Identifies a process safely against pid reuse. Undefined if it does not exist. */
 export function identifyProcess(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -7,8 +7,8 @@ const lookAt = (path: BytePath) =>
   lstatSync(Buffer.from(path, 'latin1'), { throwIfNoEntry: false });
 
 /**
- * Where the kernel would end up with `target` from the folder `from`, links followed; what does not exist is taken by name.
- * Undefined where it would give up.
+ * Where the kernel would resolve `target` from the folder `from`; missing parts are taken lexically. Undefined if it
+ * would give up.
  */
 export function resolvePath(from: BytePath, target: BytePath): BytePath | undefined {
   const done = target.startsWith('/') ? [] : from.split('/').filter((name) => name !== '');
@@ -37,7 +37,7 @@ export function resolvePath(from: BytePath, target: BytePath): BytePath | undefi
   return `/${done.join('/')}`;
 }
 
-/** Whether that is in the folder `root`, which is free of links. */
+/** Whether that is inside `root`, which is free of links. */
 export function leadsInside(root: BytePath, from: BytePath, target: BytePath): boolean {
   const path = target === '' || target.includes('\0') ? undefined : resolvePath(from, target);
   return path !== undefined && (path === root || path.startsWith(`${root}/`));

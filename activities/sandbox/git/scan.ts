@@ -15,16 +15,16 @@ import { resolvePath } from './resolve.ts';
 import { readState, stampOf } from './state.ts';
 import type { FolderState } from './state.ts';
 
-/** A workspace as git sees it, and how to look at it again. */
+/** A workspace as git sees it, and how to scan it again. */
 export interface Workspace {
   /** Absolute, free of links. */
   readonly root: string;
-  /** The same, one character a byte. */
+  /** The same, one character per byte. */
   readonly bytes: BytePath;
   readonly reach: Reach;
   /** @throws GitCheckFailed */
   find(onBlind: 'open' | 'name'): Promise<GitPlaces>;
-  /** Which file or folder it is, whatever it is called; '' for none. */
+  /** Identifies a file or folder independently of its name; '' if there is none. */
   identify(path: BytePath): string;
 }
 
@@ -59,13 +59,13 @@ export const toScene = ({ reach, bytes }: Workspace, places: GitPlaces): Scene =
   gitFolders: new Set([...places.folders].map((path) => `${bytes}/${path}`)),
 });
 
-/** Inside a git folder of which commands get a copy, they write to these themselves. */
+/** What commands write to directly in a git folder they get as a copy. */
 export const isBulk = (path: BytePath): boolean =>
   /(?:^|\/)(?:objects|lfs|annex)(?:\/|$)/.test(path);
 
 export interface PointerState {
   readonly stamp: string;
-  /** Absolute; undefined when git could read nothing there. */
+  /** Absolute; undefined if git could read nothing there. */
   readonly target: BytePath | undefined;
 }
 
@@ -98,7 +98,7 @@ export interface Known {
   readonly own: ReadonlySet<string>;
 }
 
-/** Everything of git's as it is before a command. `made` was made by earlier ones. */
+/** All of git's data before a command. `made`: created by earlier commands. */
 export async function takeStock(
   workspace: Workspace,
   places: GitPlaces,
@@ -144,6 +144,6 @@ export async function takeStock(
 
 const maxNameableBytes = 3_500;
 
-/** Can be named to bubblewrap, and is not too long for it. */
+/** Can be passed to bubblewrap and is short enough. */
 export const isNameable = (path: BytePath): boolean =>
   path.length < maxNameableBytes && toBytes(toText(path)) === path;

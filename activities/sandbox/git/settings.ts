@@ -9,19 +9,19 @@ import { isHarmless, splitKey } from './keys.ts';
 import type { KeyContext, Setting } from './keys.ts';
 
 export const maxSettingsBytes = 1_048_576;
-/** Texts of settings whose reading is remembered: a command makes as many and as large ones as it likes. */
+/** Cache size for parsed settings: a command can make any number of any size. */
 const maxParsedBytes = 4 * maxSettingsBytes;
-/** No file of an honest repository has as many. */
+/** More than any honest repository has. */
 const maxSettings = 20_000;
 const maxChanges = 1_000;
-/** By the hash of the text. */
+/** By hash of the text. */
 const parsed = new Map<
   string,
   { readonly settings: readonly Setting[] | undefined; readonly bytes: number }
 >();
 let parsedBytes = 0;
 
-/** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
+/** git's own reading of the text, without includes. Undefined if git cannot read it. */
 export async function parseSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
   const hash = createHash('sha256').update(text).digest('hex');
   const known = parsed.get(hash);
@@ -31,12 +31,12 @@ export async function parseSettings(text: Buffer): Promise<readonly Setting[] | 
   return settings;
 }
 
-/** An entry costs some bytes whatever is in it. */
+/** Fixed overhead per entry. */
 const entryBytes = 1_000;
 
 function remember(hash: string, settings: readonly Setting[] | undefined, length: number): void {
   const bytes = length + entryBytes;
-  // Meanwhile another has read the same.
+  // Parsed concurrently by another call.
   if (parsed.has(hash)) return;
   parsed.set(hash, { settings, bytes });
   parsedBytes += bytes;
@@ -54,7 +54,7 @@ function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
     ['config', '--file', '-', '--list', '--null', '--no-includes'],
     { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes, encoding: 'latin1' },
     (error, stdout) => {
-      // Without a git nothing is known of the text; that is no answer about it.
+      // Without git nothing is known of the text; that is not a verdict on it.
       if (error !== null && typeof error.code !== 'number') reject(error);
       else resolve(error === null ? toSettings(stdout) : undefined);
     },
@@ -64,7 +64,7 @@ function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
   return promise;
 }
 
-/** Undefined for names outside of any section, which git lists and no git writes. */
+/** Undefined for names outside any section, which git lists but never writes. */
 function toSettings(output: string): readonly Setting[] | undefined {
   const lines = output.split('\0', maxSettings + 2).slice(0, -1);
   if (lines.length > maxSettings) return undefined;
@@ -93,17 +93,17 @@ function groupByKey(settings: readonly Setting[]): Map<string, Values> {
 const isSame = (a: Values, b: Values): boolean =>
   a.length === b.length && a.every((value, index) => value === b[index]);
 
-/** Without them git reads a repository otherwise; it never takes them away itself. */
+/** git needs them to read the repository correctly and never removes them. */
 const isBasic = (key: string): boolean => /^(?:core|extensions)\./i.test(key);
 
 export interface Judged {
-  /** What the file may say; the same object as `after` where that is all of it. */
+  /** What the file may contain; the same object as `after` if that is all of it. */
   readonly allowed: readonly Setting[];
   /** Keys whose change is not kept. */
   readonly refused: readonly string[];
 }
 
-/** What may stay of the difference between two states of a settings file. What was there before stays unless it is harmless. */
+/** What may be kept of a change to a settings file. Existing settings stay unless harmless. */
 export function judgeSettings(
   before: readonly Setting[],
   after: readonly Setting[],
@@ -163,8 +163,8 @@ export function renderSetting({ key, value }: Setting): string {
 const run = promisify(execFile);
 
 /**
- * The text with the values that differ between two lists, put in by git so that comments and order stay. Undefined when git
- * cannot: the text then stays as it is.
+ * Applies the differences between two lists to the text through git, preserving comments and order. Undefined if git
+ * cannot; the text then stays unchanged.
  */
 export async function applySettings(
   text: Buffer,

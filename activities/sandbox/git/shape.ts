@@ -1,8 +1,8 @@
 import type { BytePath } from '../../snapshots/byte-path.ts';
 
 /**
- * What a file of git's may hold, by its path in a git folder. `bulk`: any ordinary file, git takes its bytes for data.
- * `linked` files stand only in the folder of a linked work tree.
+ * What one of git's files may contain, by its path in a git folder. `bulk`: any regular file, whose bytes are just data
+ * to git. `linked` files exist only in a linked worktree's folder.
  */
 export type Shape =
   | 'settings'
@@ -19,7 +19,7 @@ export type Shape =
   | 'gitdir'
   | 'alternates';
 
-/** A new name for what git is not to find; nothing with it is ever read by git. */
+/** Suffix for what git must not find; git reads nothing with it. */
 export const disarmedSuffix = '.disarmed';
 
 const rebaseFiles = [
@@ -129,12 +129,12 @@ const shapes: readonly (readonly [RegExp, Shape])[] = [
   [/^gitdir$/, 'gitdir'],
 ];
 
-/** Undefined for what git does not make itself, or makes only for what would start programs. */
+/** Undefined for what git does not create itself, or only in order to start programs. */
 export function shapeOf(path: BytePath): Shape | undefined {
   if (topLevelPattern.test(path)) return 'bulk';
   const found = shapes.find(([pattern]) => pattern.test(path))?.[1];
   if (found !== undefined) return found;
-  // A lock that git holds or has left; only its name counts.
+  // A lock git holds or left; only its name matters.
   const locked = path.endsWith('.lock') ? path.slice(0, -'.lock'.length) : undefined;
   return locked !== undefined &&
     (topLevelPattern.test(locked) ||
@@ -145,7 +145,7 @@ export function shapeOf(path: BytePath): Shape | undefined {
 
 const topLevelPattern = new RegExp(`^(?:${topLevel.join('|')})$`);
 
-/** Folders that git makes, and those in them. */
+/** Folders that git creates, and those inside. */
 const folders =
   /^(?:refs|logs|objects|lfs|annex|reftable|rr-cache|modules|worktrees)(?:\/|$)|^(?:info|hooks|branches|remotes|rebase-apply|rebase-merge|rebase-merge\/rewritten|sequencer)$/;
 
@@ -165,7 +165,7 @@ const builtInStrategy = /^(?:ort|recursive|resolve|octopus|ours|subtree)$/;
 const optionPattern =
   /^(?:\[options\]|(?:no-commit|edit|allow-empty|allow-empty-message|keep-redundant-commits|drop-redundant-commits|signoff|record-origin|allow-ff|mainline|default-msg-cleanup|allow-rerere-auto) = [\w-]+|strategy = (?:ort|recursive|resolve|octopus|ours|subtree)|strategy-option = [\w=-]+|)$/;
 
-/** Whether a text is what the file may hold; shapes not named here need more than the text to judge. */
+/** Whether a text is valid for the file; shapes not handled here cannot be judged by text alone. */
 export function fits(shape: Shape, path: BytePath, text: string): boolean {
   switch (shape) {
     case 'ref':

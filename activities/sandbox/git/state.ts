@@ -9,18 +9,18 @@ import { inFolder } from './paths.ts';
 import { pause } from './pause.ts';
 import type { Reach } from './reach.ts';
 
-/** A git folder at one moment, so that what has changed since can be told. */
+/** A git folder at one moment, for telling later what changed. */
 export interface FolderState {
-  /** By path in the folder; without what is in folders of objects, links and the like excepted. */
+  /** By path in the folder; skips the content of object folders, except links and the like. */
   readonly stamps: ReadonlyMap<BytePath, string>;
-  /** The text of settings files, by path in the folder. */
+  /** Text of settings files, by path in the folder. */
   readonly settings: ReadonlyMap<BytePath, Buffer>;
-  /** True when more than git's own files stand in it: a folder of the project that git could take for a repository. */
+  /** True if it contains more than git's own files: a project folder git could take for a repository. */
   readonly isImpure: boolean;
 }
 
 export interface Entry {
-  /** In the git folder. */
+  /** Relative to the git folder. */
   readonly path: BytePath;
   readonly kind: 'file' | 'folder' | 'other';
   readonly stamp: string;
@@ -31,15 +31,15 @@ const toStamp = (stat: BigIntStats): string =>
     ? `${stat.dev} ${stat.ino}`
     : `${stat.dev} ${stat.ino} ${stat.mode} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
 
-/** Changes whenever what is there does; of a folder, when it is another one. Empty for nothing. */
+/** Changes whenever a file does; for a folder, only if it is replaced. Empty if there is nothing. */
 export function stampOf(reach: Reach, path: BytePath): string {
   const stat = lstatSync(reach.address(path), { bigint: true, throwIfNoEntry: false });
   return stat === undefined ? '' : toStamp(stat);
 }
 
 /**
- * Everything in a git folder, folders before what is in them; git folders inside and most objects left out: they are looked at
- * on their own. A folder of objects only ever holds data, wherever git finds it.
+ * Everything in a git folder, parents first, without nested git folders and most objects, which are checked separately.
+ * An object folder only ever contains data, wherever git finds it.
  */
 export async function listFolder(
   reach: Reach,
@@ -66,7 +66,7 @@ export async function listFolder(
   return entries;
 }
 
-/** True when there is something at the top that git does not make. */
+/** True if the top level contains something git does not create. */
 export const isImpure = (entries: readonly Entry[]): boolean =>
   entries.some(
     ({ path, kind }) =>
