@@ -1,50 +1,62 @@
 import { parseArgs } from 'node:util';
-import type { Command, Option } from './commands.ts';
+import type { Command, Invocation, Option, Options } from './command.ts';
+import type { CommandEntry } from './commands.ts';
 import { usageError } from './errors.ts';
 import { findNearest } from '../client/nearest.ts';
 
-/** What was typed after the command's name. */
-export interface Invocation {
-  readonly args: readonly string[];
-  readonly flags: Readonly<Record<string, string | true | undefined>>;
-}
+/** A command with all that is known of it. */
+export type LoadedCommand = Command & Pick<CommandEntry, 'name' | 'args' | 'summary'>;
+
+export const loadCommand = async ({ load, ...entry }: CommandEntry): Promise<LoadedCommand> => ({
+  ...entry,
+  ...(await load()).command,
+});
 
 /** Options every command takes. */
-export const commonOptions: Readonly<Record<string, Option>> = {
+export const commonOptions: Options = {
   json: { help: 'print JSON on standard output, nothing else' },
   help: { short: 'h', help: 'show this help' },
 };
 
-/** @throws CliError (exit 2) naming the first wrong option or argument. */
-export function parseInvocation(command: Command, argv: readonly string[]): Invocation {
-  const options = { ...command.options, ...commonOptions };
+/** Undefined when help is asked for. @throws CliError (exit 2) naming the first wrong option or argument. */
+export function parseInvocation(
+  command: LoadedCommand,
+  argv: readonly string[],
+): Invocation | undefined {
+  const known: Options = { ...command.options, ...commonOptions };
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
     allowPositionals: true,
     tokens: true,
     options: Object.fromEntries(
-      Object.entries(options).map(([name, { value, short }]) => {
+      Object.entries(known).map(([name, { value, short }]) => {
         const type: 'boolean' | 'string' = value === undefined ? 'boolean' : 'string';
         return [name, short === undefined ? { type } : { type, short }];
       }),
     ),
   });
   const args: string[] = [];
-  const flags: Record<string, string | true> = {};
+  const texts = new Map<string, string | true>();
   for (const token of tokens) {
     if (token.kind === 'positional') args.push(token.value);
     if (token.kind !== 'option') continue;
-    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
-    if (option === undefined) throw unknownOption(command, token.rawName, Object.keys(options));
-    flags[token.name] = readValue(command, option, token);
+    const option = Object.hasOwn(known, token.name) ? known[token.name] : undefined;
+    if (option === undefined) throw unknownOption(command, token.rawName, Object.keys(known));
+    texts.set(token.name, readText(command, option, token));
   }
-  if (flags['help'] === undefined) checkCount(command, args);
-  return { args, flags };
+  if (texts.has('help')) return undefined;
+  checkCount(command, args);
+  const json = texts.delete('json');
+  const values = [...texts].map(([name, text]) => [name, toValue(known[name], name, text)]);
+  return { args, options: Object.fromEntries(values), json };
 }
 
-function readValue(
-  command: Command,
+const toValue = (option: Option | undefined, name: string, text: string | true): unknown =>
+  text === true || option?.parse === undefined ? text : option.parse(text, `--${name}`);
+
+function readText(
+  command: LoadedCommand,
   option: Option,
   token: { rawName: string; value: string | undefined; inlineValue: boolean | undefined },
 ): string | true {
@@ -62,7 +74,7 @@ function readValue(
   return token.value;
 }
 
-function unknownOption(command: Command, typed: string, known: readonly string[]): Error {
+function unknownOption(command: LoadedCommand, typed: string, known: readonly string[]): Error {
   const [nearest] = findNearest(typed.replace(/^-+/, ''), known);
   const hint = nearest === undefined ? '' : ` Did you mean --${nearest}?`;
   return usageError(
@@ -70,16 +82,16 @@ function unknownOption(command: Command, typed: string, known: readonly string[]
   );
 }
 
-function checkCount(command: Command, args: readonly string[]): void {
-  const most = command.args.length;
-  const least = command.args.filter((name) => !name.startsWith('[')).length;
+function checkCount(command: LoadedCommand, args: readonly string[]): void {
+  const max = command.args.length;
+  const min = command.args.filter((name) => !name.startsWith('[')).length;
   const many = command.args.at(-1)?.includes('…') === true;
   const usage = `Usage: agent ${command.name} ${command.args.join(' ')}`.trimEnd();
-  if (args.length < least) {
+  if (args.length < min) {
     throw usageError(`Missing ${command.args[args.length] ?? ''}. ${usage}`);
   }
-  if (args.length > most && !many) {
+  if (args.length > max && !many) {
     const hint = command.quote === true ? ' Put text of several words in quotes.' : '';
-    throw usageError(`Unexpected argument "${args[most] ?? ''}".${hint} ${usage}`);
+    throw usageError(`Unexpected argument "${args[max] ?? ''}".${hint} ${usage}`);
   }
 }

@@ -1,14 +1,16 @@
 import { commonOptions } from './arguments.ts';
-import type { Command, Option } from './commands.ts';
+import type { LoadedCommand } from './arguments.ts';
+import type { Option } from './command.ts';
+import type { CommandEntry } from './commands.ts';
 
-const toSignature = ({ name, args }: Command): string =>
+const toSignature = ({ name, args }: Pick<CommandEntry, 'name' | 'args'>): string =>
   [name, ...args.map(toPlaceholder)].join(' ');
 
 const toPlaceholder = (name: string): string =>
   name.startsWith('[') || name.startsWith('"') ? name : `<${name}>`;
 
 /** Help of the whole program. */
-export function renderHelp(commands: readonly Command[]): string {
+export function renderHelp(commands: readonly CommandEntry[]): string {
   return [
     'agent: carries out a goal in a folder, durably. Runs survive any crash.',
     '',
@@ -28,16 +30,16 @@ export function renderHelp(commands: readonly Command[]): string {
 }
 
 /** Help of commands that share their first word. */
-export const renderGroupHelp = (group: string, commands: readonly Command[]): string =>
+export const renderGroupHelp = (group: string, commands: readonly CommandEntry[]): string =>
   [`agent ${group}: one of`, '', ...toRows(commands), ''].join('\n');
 
-function toRows(commands: readonly Command[]): string[] {
+function toRows(commands: readonly CommandEntry[]): string[] {
   const width = Math.max(...commands.map((command) => toSignature(command).length));
   return commands.map((command) => `  ${toSignature(command).padEnd(width)}  ${command.summary}`);
 }
 
 /** Help of one command. */
-export function renderCommandHelp(command: Command): string {
+export function renderCommandHelp(command: LoadedCommand): string {
   const rows = Object.entries({ ...command.options, ...commonOptions }).map(
     ([name, option]) => [toOption(name, option), option.help] as const,
   );

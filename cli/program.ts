@@ -1,4 +1,5 @@
-import type { Command } from './commands.ts';
+import type { LoadedCommand } from './arguments.ts';
+import type { CommandEntry } from './commands.ts';
 import { commands } from './commands.ts';
 import { usageError } from './errors.ts';
 import { findNearest } from '../client/nearest.ts';
@@ -12,7 +13,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       throw error;
     });
   }
-  let chosen: Choice | undefined;
+  let command: LoadedCommand | undefined;
   try {
     const [first = ''] = argv;
     if (['--version', '-V'].includes(first)) return await printVersion();
@@ -23,54 +24,55 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       return 2;
     }
     if (isHelp(argv[1]) && membersOf(first).length > 0) return await printHelp([first]);
-    chosen = chooseCommand(argv);
-    const { parseInvocation } = await import('./arguments.ts');
-    const invocation = parseInvocation(chosen.command, chosen.rest);
-    if (invocation.flags['help'] === true) return await printHelp(chosen.command.name.split(' '));
-    const execute = await chosen.command.load();
-    return await execute(invocation);
+    const { entry, rest } = chooseCommand(argv);
+    const { loadCommand, parseInvocation } = await import('./arguments.ts');
+    command = await loadCommand(entry);
+    const invocation = parseInvocation(command, rest);
+    return await (invocation === undefined
+      ? printHelp(command.name.split(' '))
+      : command.run(invocation));
   } catch (error) {
     const { reportError } = await import('./render/report.ts');
-    const json = argv.includes('--json') && chosen?.command.streams !== true;
+    const json = argv.includes('--json') && command?.streams !== true;
     return await reportError(error, json);
   }
 }
 
 interface Choice {
-  readonly command: Command;
+  readonly entry: CommandEntry;
   readonly rest: readonly string[];
 }
 
 const isHelp = (word: string | undefined): boolean => word === '--help' || word === '-h';
 
-const membersOf = (group: string): readonly Command[] =>
+const membersOf = (group: string): readonly CommandEntry[] =>
   commands.filter(({ name }) => name.startsWith(`${group} `));
 
-const findCommand = (name: string): Command | undefined =>
+const findCommand = (name: string): CommandEntry | undefined =>
   commands.find((command) => command.name === name);
 
 /** Finds the command that `argv` names; a text of several words, or options alone, is a goal for `run`. */
 export function chooseCommand(argv: readonly string[]): Choice {
   const [first = '', second = ''] = argv;
   const pair = findCommand(`${first} ${second}`);
-  if (pair !== undefined) return { command: pair, rest: argv.slice(2) };
+  if (pair !== undefined) return { entry: pair, rest: argv.slice(2) };
   const single = findCommand(first);
-  if (single !== undefined) return { command: single, rest: argv.slice(1) };
+  if (single !== undefined) return { entry: single, rest: argv.slice(1) };
   const group = membersOf(first);
   if (group.length > 0) throw unknownInGroup(first, second, group);
   const run = findCommand('run');
   if (run !== undefined && (/\s/.test(first.trim()) || first === '-')) {
-    return { command: run, rest: argv };
+    return { entry: run, rest: argv };
   }
   if (run !== undefined && first.startsWith('-')) {
     const word = argv.find((text) => findCommand(text) !== undefined && !text.startsWith('-'));
-    if (word === undefined) return { command: run, rest: argv };
+    if (word === undefined) return { entry: run, rest: argv };
     throw usageError(`Options come after the command: agent ${word} ${first}`);
   }
   throw unknownCommand(first);
 }
 
-function unknownInGroup(group: string, typed: string, members: readonly Command[]): Error {
+function unknownInGroup(group: string, typed: string, members: readonly CommandEntry[]): Error {
   const names = members.map(({ name }) => name.slice(group.length + 1));
   const list = names.map((name) => `agent ${group} ${name}`).join(', ');
   return usageError(
@@ -97,10 +99,11 @@ async function printHelp(words: readonly string[]): Promise<number> {
     return 0;
   }
   const group = membersOf(first);
+  const { loadCommand } = await import('./arguments.ts');
   process.stdout.write(
     group.length > 0 && words.length === 1
       ? help.renderGroupHelp(first, group)
-      : help.renderCommandHelp(chooseCommand(words).command),
+      : help.renderCommandHelp(await loadCommand(chooseCommand(words).entry)),
   );
   return 0;
 }

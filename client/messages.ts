@@ -57,7 +57,8 @@ function checkApprover({ id }: SigningKey, onProgress: (line: string) => void): 
   );
 }
 
-interface Listener {
+/** The run that is spoken to, and what leads to it. */
+export interface Recipient {
   readonly client: RunClient;
   readonly settings: Settings;
   readonly run: string;
@@ -66,7 +67,7 @@ interface Listener {
 
 /** Says something to a run, as the answer to a question of it or (`to` empty) of itself, without the secrets in it. False when the run is not open. @throws ClientError when it is too long. */
 export async function sayTo(
-  { client, settings, run, onProgress }: Listener,
+  { client, settings, run, onProgress }: Recipient,
   typed: string,
   to: string,
 ): Promise<boolean> {

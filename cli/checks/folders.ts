@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Settings } from '../../config/environment.ts';
-import { parseWorkspace } from '../run-options.ts';
+import { parseWorkspace } from '../values.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 

@@ -7,35 +7,38 @@ import { toRunLog } from '../../config/folders.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import type { PolicyBundle } from '../../config/policies.ts';
 import { readVersion } from '../../config/version.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { runProject } from '../../client/child.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
-import { textOf } from '../run-options.ts';
 import { parseRun, toUnknownRun } from '../../client/connect.ts';
 
 /** `agent audit export`: the log, audit lines, blobs, policy and tools of a run in one signed file. */
-export async function exportAudit({ args, flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const { root } = settings.folders;
-  const run = parseRun(args[0]);
-  if (!existsSync(toRunLog(root, run))) throw await toUnknownRun(settings, run);
-  const out = resolve(textOf(flags, 'output') ?? `${run}.agent-export.tgz`);
-  const [policy, tools] = await Promise.all([readPolicy(settings), readTools()]);
-  const { manifest, bytes, key } = await exportRun({
-    root,
-    run,
-    out,
-    versions: { agent: readVersion(), node: process.versions.node },
-    policy,
-    tools,
-  });
-  if (flags['json'] === true) printJson({ run, file: out, bytes, key, manifest });
-  else {
-    printText(`${out}: ${manifest.files.length} files, ${bytes} bytes, signed by key ${key}.`);
-    printProgress(`Check it anywhere: agent audit verify ${out}`);
-  }
-  return 0;
-}
+export const command = defineCommand({
+  options: { output: { value: 'file', short: 'o', help: 'default: <run>.agent-export.tgz' } },
+  example: `agent audit export brave-otter-4f2a`,
+  async run({ args, options, json }) {
+    const settings = readSettings();
+    const { root } = settings.folders;
+    const run = parseRun(args[0]);
+    if (!existsSync(toRunLog(root, run))) throw await toUnknownRun(settings, run);
+    const out = resolve(options.output ?? `${run}.agent-export.tgz`);
+    const [policy, tools] = await Promise.all([readPolicy(settings), readTools()]);
+    const { manifest, bytes, key } = await exportRun({
+      root,
+      run,
+      out,
+      versions: { agent: readVersion(), node: process.versions.node },
+      policy,
+      tools,
+    });
+    if (json) printJson({ run, file: out, bytes, key, manifest });
+    else {
+      printText(`${out}: ${manifest.files.length} files, ${bytes} bytes, signed by key ${key}.`);
+      printProgress(`Check it anywhere: agent audit verify ${out}`);
+    }
+    return 0;
+  },
+});
 
 /** A policy that cannot be put in force is no reason to keep the record of a run back. */
 async function readPolicy({

@@ -3,7 +3,7 @@ import type { Discrepancy } from '../../audit/verify/reconcile.ts';
 import { reconcileRun } from '../../audit/verify/reconcile.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { stripControls } from '../clean.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { connectFor, parseRun, toUnknownRun, withClient } from '../../client/connect.ts';
@@ -15,29 +15,32 @@ const said = {
 } as const satisfies Record<Discrepancy['kind'], string>;
 
 /** `agent audit reconcile`: compares the mirror of a run with Temporal, event by event. Exit 1 when they differ. */
-export async function reconcileAudit({ args, flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const run = parseRun(args[0]);
-  const file = toRunLog(settings.folders.root, run);
-  if (!existsSync(file)) throw await toUnknownRun(settings, run);
-  const client = await connectFor(settings, run, printProgress);
-  const result = await withClient(client, () =>
-    reconcileRun({ file, readHistory: (execution) => client.fetchHistory(run, execution) }),
-  );
-  const { executions, compared, findings, notes } = result;
-  const equal = findings.length === 0;
-  if (flags['json'] === true) printJson({ ok: equal, run, ...result });
-  else {
-    for (const note of notes) printText(stripControls(`· ${note}`));
-    for (const { kind, execution, event, type } of findings) {
-      printText(stripControls(`✗ execution ${execution}, event ${event} ${type} ${said[kind]}`));
-    }
-    const looked = `${compared} events in ${executions} executions of run ${run}`;
-    printText(
-      equal
-        ? `✓ ${looked} are the same in Temporal and in the mirror.`
-        : `${looked} compared: ${findings.length} findings.`,
+export const command = defineCommand({
+  example: `agent audit reconcile brave-otter-4f2a`,
+  async run({ args, json }) {
+    const settings = readSettings();
+    const run = parseRun(args[0]);
+    const file = toRunLog(settings.folders.root, run);
+    if (!existsSync(file)) throw await toUnknownRun(settings, run);
+    const client = await connectFor(settings, run, printProgress);
+    const result = await withClient(client, () =>
+      reconcileRun({ file, readHistory: (execution) => client.fetchHistory(run, execution) }),
     );
-  }
-  return equal ? 0 : 1;
-}
+    const { executions, compared, findings, notes } = result;
+    const equal = findings.length === 0;
+    if (json) printJson({ ok: equal, run, ...result });
+    else {
+      for (const note of notes) printText(stripControls(`· ${note}`));
+      for (const { kind, execution, event, type } of findings) {
+        printText(stripControls(`✗ execution ${execution}, event ${event} ${type} ${said[kind]}`));
+      }
+      const looked = `${compared} events in ${executions} executions of run ${run}`;
+      printText(
+        equal
+          ? `✓ ${looked} are the same in Temporal and in the mirror.`
+          : `${looked} compared: ${findings.length} findings.`,
+      );
+    }
+    return equal ? 0 : 1;
+  },
+});

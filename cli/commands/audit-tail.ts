@@ -4,60 +4,67 @@ import { setTimeout } from 'node:timers/promises';
 import type { AuditEntry } from '../../audit/record/log.ts';
 import { readDays } from '../../audit/record/log.ts';
 import { readSettings } from '../../config/environment.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
-import { parseCount, textOf } from '../run-options.ts';
 import { parseRun } from '../../client/connect.ts';
 import { createTail } from '../../client/events/tail.ts';
+import { parseCount } from '../values.ts';
 
-const usualLines = '20';
 const pollMs = 300;
 
 /** `agent audit tail`: the newest entries of the audit log, or those of one run; with `-f` those to come, until Ctrl-C. */
-export async function tailAudit({ args, flags }: Invocation): Promise<number> {
-  const run = args[0] === undefined ? undefined : parseRun(args[0]);
-  const isWanted = (entry: unknown): boolean =>
-    run === undefined || (entry as { readonly run?: string }).run === run;
-  const most = parseCount('--lines', textOf(flags, 'lines') ?? usualLines);
-  const { audit } = readSettings().folders;
-  const print = flags['json'] === true ? printJson : printEntry;
-  const newest = await readNewest(audit, most, isWanted);
-  for (const entry of newest.entries) print(entry);
-  if (flags['follow'] !== true) {
-    if (newest.entries.length === 0)
-      printProgress(
-        `The audit log in ${audit} has no entries${run === undefined ? '' : ` of run ${run}`} yet.`,
-      );
-    return 0;
-  }
-  let { day, tail } = newest;
-  for (;;) {
-    await setTimeout(pollMs);
-    for (const entry of parseEntries((await tail?.read()) ?? []).filter(isWanted)) print(entry);
-    const next = (await readDayNames(audit)).find((name) => name > day);
-    if (next === undefined) continue;
-    await tail?.close();
-    day = next;
-    tail = createTail(join(audit, next));
-  }
-}
+export const command = defineCommand({
+  options: {
+    follow: { short: 'f', help: 'keep printing new entries' },
+    lines: { value: 'n', short: 'n', help: 'how many; default: 20', parse: parseCount },
+  },
+  example: 'agent audit tail -f',
+  streams: true,
+  async run({ args, options, json }) {
+    const run = args[0] === undefined ? undefined : parseRun(args[0]);
+    const isWanted = (entry: unknown): boolean =>
+      run === undefined || (entry as { readonly run?: string }).run === run;
+    const { lines: max = 20, follow } = options;
+    const { audit } = readSettings().folders;
+    const print = json ? printJson : printEntry;
+    const newest = await readNewest(audit, max, isWanted);
+    for (const entry of newest.entries) print(entry);
+    if (!follow) {
+      if (newest.entries.length === 0)
+        printProgress(
+          `The audit log in ${audit} has no entries${run === undefined ? '' : ` of run ${run}`} yet.`,
+        );
+      return 0;
+    }
+    let { day, tail } = newest;
+    for (;;) {
+      await setTimeout(pollMs);
+      for (const entry of parseEntries((await tail?.read()) ?? []).filter(isWanted)) print(entry);
+      const next = (await readDayNames(audit)).find((name) => name > day);
+      if (next === undefined) continue;
+      await tail?.close();
+      day = next;
+      tail = createTail(join(audit, next));
+    }
+  },
+});
 
 const readDayNames = async (folder: string): Promise<string[]> =>
   existsSync(folder) ? await readDays(folder) : [];
 
 /** The last entries, going back over days as far as needed, and the newest day's file to read on from. */
-async function readNewest(folder: string, most: number, isWanted: (entry: unknown) => boolean) {
+async function readNewest(folder: string, max: number, isWanted: (entry: unknown) => boolean) {
   const days = await readDayNames(folder);
   let entries: unknown[] = [];
   let newest: ReturnType<typeof createTail> | undefined;
   for (const name of days.toReversed()) {
     const tail = createTail(join(folder, name));
     const found = parseEntries(await tail.read()).filter(isWanted);
-    entries = [...found, ...entries].slice(-most);
+    entries = [...found, ...entries].slice(-max);
     if (newest === undefined) newest = tail;
     else await tail.close();
-    if (entries.length >= most) break;
+    if (entries.length >= max) break;
   }
   return { entries, day: days.at(-1) ?? '', tail: newest };
 }

@@ -5,44 +5,47 @@ import { verifyState } from '../../audit/verify/verify.ts';
 import type { Finding } from '../../audit/verify/verify.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
 import { parseRun, toUnknownRun } from '../../client/connect.ts';
 
 /** `agent audit verify`: recomputes every hash of the record. Exit 1 when something is not as it was written. */
-export async function verifyAudit({ args, flags }: Invocation): Promise<number> {
-  if (args[0] !== undefined && /[./]/.test(args[0])) return await verifyFile(args[0], flags);
-  const settings = readSettings();
-  const { root } = settings.folders;
-  const run = args[0] === undefined ? undefined : parseRun(args[0]);
-  if (run !== undefined && !existsSync(toRunLog(root, run))) {
-    throw await toUnknownRun(settings, run);
-  }
-  const { files, records, findings, notes } = await verifyState(root, { run });
-  const sound = findings.length === 0;
-  if (flags['json'] === true) printJson({ ok: sound, files, records, findings, notes });
-  else {
-    for (const note of notes) printText(toText('·', note));
-    for (const finding of findings) printText(toText('✗', finding));
-    const looked = `${records} records in ${files} files of ${root}`;
-    printText(sound ? `✓ ${looked} are unchanged.` : `${looked}: ${findings.length} findings.`);
-  }
-  return sound ? 0 : 1;
-}
+export const command = defineCommand({
+  example: 'agent audit verify',
+  async run({ args, json }) {
+    if (args[0] !== undefined && /[./]/.test(args[0])) return await verifyFile(args[0], json);
+    const settings = readSettings();
+    const { root } = settings.folders;
+    const run = args[0] === undefined ? undefined : parseRun(args[0]);
+    if (run !== undefined && !existsSync(toRunLog(root, run))) {
+      throw await toUnknownRun(settings, run);
+    }
+    const { files, records, findings, notes } = await verifyState(root, { run });
+    const sound = findings.length === 0;
+    if (json) printJson({ ok: sound, files, records, findings, notes });
+    else {
+      for (const note of notes) printText(toText('·', note));
+      for (const finding of findings) printText(toText('✗', finding));
+      const looked = `${records} records in ${files} files of ${root}`;
+      printText(sound ? `✓ ${looked} are unchanged.` : `${looked}: ${findings.length} findings.`);
+    }
+    return sound ? 0 : 1;
+  },
+});
 
 const toText = (mark: string, { file, line, what }: Finding): string =>
   stripControls(`${mark} ${line === undefined ? file : `${file}:${line}`}: ${what}`);
 
 /** An export needs nothing but itself: no state folder, no server. */
-async function verifyFile(file: string, flags: Invocation['flags']): Promise<number> {
+async function verifyFile(file: string, json: boolean): Promise<number> {
   if (!existsSync(file)) throw usageError(`There is no file ${file}. Make one: agent audit export`);
   const { verifyExport } = await import('../../audit/export/import.ts');
   const { manifest, key, findings } = await verifyExport(file, tmpdir());
   const sound = findings.length === 0;
   const own = readSigningKey(toKeyFile())?.id === key;
-  if (flags['json'] === true) {
+  if (json) {
     printJson({ ok: sound, file, run: manifest?.run, key, ownKey: own, findings });
     return sound ? 0 : 1;
   }

@@ -1,18 +1,21 @@
 import { readSettings } from '../../config/environment.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { printJson, printText } from '../render/output.ts';
 import { stopStack as endStack } from '../../client/stack/stack.ts';
 
 /** `agent down`: stops every part of the local stack. Open runs go on at the next start. */
-export async function stopStack({ flags }: Invocation): Promise<number> {
-  const { wasRunning } = await endStack(readSettings());
-  if (flags['json'] === true) printJson({ wasRunning });
-  else {
-    printText(
-      wasRunning
-        ? 'The local stack is stopped; open runs continue at the next start.'
-        : 'The local stack was not running.',
-    );
-  }
-  return 0;
-}
+export const command = defineCommand({
+  example: 'agent down',
+  async run({ json }) {
+    const { wasRunning } = await endStack(readSettings());
+    if (json) printJson({ wasRunning });
+    else {
+      printText(
+        wasRunning
+          ? 'The local stack is stopped; open runs continue at the next start.'
+          : 'The local stack was not running.',
+      );
+    }
+    return 0;
+  },
+});

@@ -1,5 +1,5 @@
 import { readSettings } from '../../config/environment.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import type { RunClient, RunRow } from '../../client/run-client.ts';
 import { printJson, printProgress, printText, renderTable } from '../render/output.ts';
@@ -11,27 +11,31 @@ const usual = 50;
 const most = 10_000;
 
 /** `agent list`: runs, newest first. Reads the run logs when no server runs; starts nothing. */
-export async function listRuns({ flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const limit = flags['all'] === true ? most : usual;
-  const client = await connectRunning(settings);
-  let rows: RunRow[];
-  if (client === undefined) {
-    const { readLoggedRuns } = await import('../../client/events/run-log.ts');
-    rows = (await readLoggedRuns(settings)).slice(0, limit);
-    if (rows.length > 0)
-      printProgress('The local stack is not running: this is what the logs say.');
-  } else {
-    rows = await withClient(
-      client,
-      async () => await addTroubles(client, await client.list(limit)),
-    );
-  }
-  if (flags['json'] === true) printJson(rows);
-  else if (rows.length === 0) printProgress('No runs yet. Start one: agent run "goal"');
-  else printText(renderRuns(rows, new Date()));
-  return 0;
-}
+export const command = defineCommand({
+  options: { all: { help: 'every run, not only the newest 50' } },
+  example: 'agent list --json',
+  async run({ options, json }) {
+    const settings = readSettings();
+    const limit = options.all === true ? most : usual;
+    const client = await connectRunning(settings);
+    let rows: RunRow[];
+    if (client === undefined) {
+      const { readLoggedRuns } = await import('../../client/events/run-log.ts');
+      rows = (await readLoggedRuns(settings)).slice(0, limit);
+      if (rows.length > 0)
+        printProgress('The local stack is not running: this is what the logs say.');
+    } else {
+      rows = await withClient(
+        client,
+        async () => await addTroubles(client, await client.list(limit)),
+      );
+    }
+    if (json) printJson(rows);
+    else if (rows.length === 0) printProgress('No runs yet. Start one: agent run "goal"');
+    else printText(renderRuns(rows, new Date()));
+    return 0;
+  },
+});
 
 /** As many open runs as are asked about: each costs a request. */
 const mostAsked = 100;

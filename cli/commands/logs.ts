@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../audit/events/events.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import type { RunClient } from '../../client/run-client.ts';
 import { tellAllWhole } from '../render/details.ts';
 import { readEventsSoFar } from '../../client/events/so-far.ts';
@@ -12,21 +12,25 @@ import type { Style } from '../render/style.ts';
 import { createStyle } from '../render/style.ts';
 
 /** `agent logs`: what happened so far; with `-f` what happens, until the run ends. */
-export async function printLogs({ args, flags }: Invocation): Promise<number> {
-  const run = parseRun(args[0]);
-  const settings = readSettings();
-  const json = flags['json'] === true;
-  const style = createStyle(process.stdout, process.env);
-  if (flags['follow'] === true) {
-    const print = json ? printJson : (event: RunEvent) => printEvent(event, style);
-    const client = await connectFor(settings, run, printProgress);
-    return await withClient(client, () => follow(settings, client, run, print));
-  }
-  const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
-  if (json) printJson(events);
-  else for (const event of events) printEvent(event, style);
-  return 0;
-}
+export const command = defineCommand({
+  options: { follow: { short: 'f', help: 'keep printing until the run ends' } },
+  example: `agent logs -f brave-otter-4f2a`,
+  streams: true,
+  async run({ args, options, json }) {
+    const run = parseRun(args[0]);
+    const settings = readSettings();
+    const style = createStyle(process.stdout, process.env);
+    if (options.follow === true) {
+      const print = json ? printJson : (event: RunEvent) => printEvent(event, style);
+      const client = await connectFor(settings, run, printProgress);
+      return await withClient(client, () => follow(settings, client, run, print));
+    }
+    const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
+    if (json) printJson(events);
+    else for (const event of events) printEvent(event, style);
+    return 0;
+  },
+});
 
 async function follow(
   settings: Settings,

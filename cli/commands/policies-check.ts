@@ -5,38 +5,48 @@ import { readSettings } from '../../config/environment.ts';
 import type { CheckResult } from '../cases/check.ts';
 import { CheckError, checkCase } from '../cases/check.ts';
 import type { Policy } from '../../policies/policy.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { stripControls, toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { readBundle } from '../../client/policy/bundle.ts';
-import { parseFolder, textOf } from '../run-options.ts';
+import { folderOption, parseFolder } from '../values.ts';
 
 /**
  * `agent policies check`: what the policy in force says to a command, or to each line of a file (`-`: standard input).
  * Exit 0 whatever the verdicts are; 2 when a line is no case.
  */
-export async function checkPolicies({ args, flags }: Invocation): Promise<number> {
-  const directory = textOf(flags, 'directory');
-  const settings = readSettings();
-  const workspace = parseFolder(directory ?? settings.workspace);
-  const { policy } = await readBundle(settings, workspace);
-  const print = flags['json'] === true ? printJson : printVerdict;
-  const [command] = args;
-  const cases = textOf(flags, 'cases') ?? (command === undefined ? '-' : undefined);
-  if (cases === undefined) {
-    const line = { id: command, tool: 'run_command', args: { command } };
-    const result = checkCase(policy, line, workspace);
-    if (result !== undefined) print(result);
-    return 0;
-  }
-  if (command !== undefined) throw usageError('Give a command or --cases, not both.');
-  if (cases === '-' && process.stdin.isTTY) {
-    throw usageError('Missing "command". Usage: agent policies check "command", or --cases <file>');
-  }
-  const input = cases === '-' ? process.stdin : createReadStream(cases);
-  return await checkLines(input, cases, policy, workspace, print);
-}
+export const command = defineCommand({
+  options: {
+    cases: { value: 'file.jsonl', help: 'lines {"id","tool","args"}' },
+    directory: folderOption,
+  },
+  example: 'agent policies check "git push origin main"',
+  quote: true,
+  streams: true,
+  async run({ args, options, json }) {
+    const settings = readSettings();
+    const workspace = options.directory ?? parseFolder(settings.workspace);
+    const { policy } = await readBundle(settings, workspace);
+    const print = json ? printJson : printVerdict;
+    const [typed] = args;
+    const cases = options.cases ?? (typed === undefined ? '-' : undefined);
+    if (cases === undefined) {
+      const line = { id: typed, tool: 'run_command', args: { command: typed } };
+      const result = checkCase(policy, line, workspace);
+      if (result !== undefined) print(result);
+      return 0;
+    }
+    if (typed !== undefined) throw usageError('Give a command or --cases, not both.');
+    if (cases === '-' && process.stdin.isTTY) {
+      throw usageError(
+        'Missing "command". Usage: agent policies check "command", or --cases <file>',
+      );
+    }
+    const input = cases === '-' ? process.stdin : createReadStream(cases);
+    return await checkLines(input, cases, policy, workspace, print);
+  },
+});
 
 async function checkLines(
   input: Readable,

@@ -2,31 +2,41 @@ import { readSettings } from '../../config/environment.ts';
 import type { Verdict } from '../../policies/action.ts';
 import { explainCommand } from '../../policies/explain.ts';
 import type { ExplainedPart, Explanation } from '../../policies/explain.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../../client/policy/bundle.ts';
-import { parseFolder, textOf } from '../run-options.ts';
 import { createStyle } from '../render/style.ts';
 import type { Style } from '../render/style.ts';
+import { folderOption, parseFolder } from '../values.ts';
 
 /** `agent policies explain`: the parse of a command, the rule for each part, and the one that decides. Exit 0. */
-export async function explainPolicies({ args, flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const workspace = parseFolder(textOf(flags, 'directory') ?? settings.workspace);
-  const { policy, dir, sha256, preset, tightening } = await readBundle(settings, workspace);
-  const [command = ''] = args;
-  const explanation = explainCommand(policy, { command }, workspace);
-  if (flags['json'] === true) {
-    const own = tightening === undefined ? {} : { tightening: tightening.dir };
-    printJson({ command, workspace, ...explanation, policy: { dir, sha256, preset, ...own } });
+export const command = defineCommand({
+  options: { directory: folderOption },
+  example: 'agent policies explain "cd src && npm test 2>&1 | tail -5"',
+  quote: true,
+  async run({ args, options, json }) {
+    const settings = readSettings();
+    const workspace = options.directory ?? parseFolder(settings.workspace);
+    const { policy, dir, sha256, preset, tightening } = await readBundle(settings, workspace);
+    const [typed = ''] = args;
+    const explanation = explainCommand(policy, { command: typed }, workspace);
+    if (json) {
+      const own = tightening === undefined ? {} : { tightening: tightening.dir };
+      printJson({
+        command: typed,
+        workspace,
+        ...explanation,
+        policy: { dir, sha256, preset, ...own },
+      });
+      return 0;
+    }
+    printText(renderExplanation(explanation, createStyle(process.stdout, process.env)));
+    const own = tightening === undefined ? '' : `, tightened by ${tightening.dir}`;
+    printText(`\npolicy   ${dir}${own} (preset ${preset}, sha256 ${sha256.slice(0, 12)}…)`);
     return 0;
-  }
-  printText(renderExplanation(explanation, createStyle(process.stdout, process.env)));
-  const own = tightening === undefined ? '' : `, tightened by ${tightening.dir}`;
-  printText(`\npolicy   ${dir}${own} (preset ${preset}, sha256 ${sha256.slice(0, 12)}…)`);
-  return 0;
-}
+  },
+});
 
 const colourOf = (style: Style): Readonly<Record<Verdict, (text: string) => string>> => ({
   allow: style.green,

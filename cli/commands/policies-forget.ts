@@ -1,23 +1,27 @@
 import { readSettings } from '../../config/environment.ts';
 import { judgeAgain } from '../../client/policy/activate.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { forgetRule } from '../rules.ts';
 import { readUser } from '../../client/connect.ts';
 
 /** `agent policies forget`: takes back what `approve --always` added, for running runs too. Exit 2 for an unknown rule. */
-export async function forgetPolicyRule({ args, flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const by = readUser();
-  const [id = ''] = args;
-  const { bundle, before } = await forgetRule(settings, id, by);
-  const judged = await judgeAgain(settings, bundle.sha256, by, printProgress);
-  if (flags['json'] === true) {
-    const previous = before?.sha256 ?? null;
-    printJson({ removed: [id], sha256: bundle.sha256, previous, judged });
+export const command = defineCommand({
+  example: 'agent policies forget always-1',
+  async run({ args, json }) {
+    const settings = readSettings();
+    const by = readUser();
+    const [id = ''] = args;
+    const { bundle, before } = await forgetRule(settings, id, by);
+    const judged = await judgeAgain(settings, bundle.sha256, by, printProgress);
+    if (json) {
+      const previous = before?.sha256 ?? null;
+      printJson({ removed: [id], sha256: bundle.sha256, previous, judged });
+      return 0;
+    }
+    printText(`Forgot ${id}; in force is sha256 ${bundle.sha256.slice(0, 12)}….`);
+    if (judged.length > 0)
+      printText(`Waiting approvals are judged again in: ${judged.join(', ')}.`);
     return 0;
-  }
-  printText(`Forgot ${id}; in force is sha256 ${bundle.sha256.slice(0, 12)}….`);
-  if (judged.length > 0) printText(`Waiting approvals are judged again in: ${judged.join(', ')}.`);
-  return 0;
-}
+  },
+});

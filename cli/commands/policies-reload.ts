@@ -1,7 +1,7 @@
 import { readSettings } from '../../config/environment.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import { activatePolicy, judgeAgain } from '../../client/policy/activate.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { readUser } from '../../client/connect.ts';
 
@@ -9,27 +9,31 @@ import { readUser } from '../../client/connect.ts';
  * `agent policies reload`: puts the policy folder in force on this machine, all of it or nothing. Decisions of running runs go
  * by it from now on, and what waits for approval is judged again. Exit 78 when the folder has a mistake.
  */
-export async function reloadPolicies({ flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const by = readUser();
-  prepareStateFolder(settings.folders.root);
-  const activation = await activatePolicy(settings, by);
-  const { bundle, before } = activation;
-  const judged = await judgeAgain(settings, bundle.sha256, by, printProgress);
-  const previous = before?.sha256;
-  if (flags['json'] === true) {
-    printJson({ sha256: bundle.sha256, dir: bundle.dir, previous: previous ?? null, judged });
+export const command = defineCommand({
+  example: 'agent policies reload',
+  async run({ json }) {
+    const settings = readSettings();
+    const by = readUser();
+    prepareStateFolder(settings.folders.root);
+    const activation = await activatePolicy(settings, by);
+    const { bundle, before } = activation;
+    const judged = await judgeAgain(settings, bundle.sha256, by, printProgress);
+    const previous = before?.sha256;
+    if (json) {
+      printJson({ sha256: bundle.sha256, dir: bundle.dir, previous: previous ?? null, judged });
+      return 0;
+    }
+    const was =
+      previous === undefined
+        ? ''
+        : previous === bundle.sha256
+          ? ', as before'
+          : ` (was ${previous.slice(0, 12)}…)`;
+    printText(
+      `The policy in ${bundle.dir} is in force: sha256 ${bundle.sha256.slice(0, 12)}…${was}.`,
+    );
+    if (judged.length > 0)
+      printText(`Waiting approvals are judged again in: ${judged.join(', ')}.`);
     return 0;
-  }
-  const was =
-    previous === undefined
-      ? ''
-      : previous === bundle.sha256
-        ? ', as before'
-        : ` (was ${previous.slice(0, 12)}…)`;
-  printText(
-    `The policy in ${bundle.dir} is in force: sha256 ${bundle.sha256.slice(0, 12)}…${was}.`,
-  );
-  if (judged.length > 0) printText(`Waiting approvals are judged again in: ${judged.join(', ')}.`);
-  return 0;
-}
+  },
+});

@@ -10,13 +10,13 @@ import type { Decision } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { stepUp } from '../../policies/untrusted/untrusted.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../../client/policy/bundle.ts';
 import { runIdPattern } from '../../client/run-id.ts';
-import { parseFolder, textOf } from '../run-options.ts';
+import { parseFolder } from '../values.ts';
 
 interface Replayed extends Omit<PastDecision, 'args'> {
   /** Absent when the action cannot be judged again. */
@@ -30,34 +30,43 @@ interface Replayed extends Omit<PastDecision, 'args'> {
  * `agent policies replay`: which decisions of a run another bundle would have taken differently, from its log and blobs
  * alone. Exit 0 when none, 1 when some, 2 when there is no such log.
  */
-export async function replayPolicies({ args, flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const typed = args[0] ?? '';
-  const folder = textOf(flags, 'policies');
-  const policiesDir = folder === undefined ? settings.policiesDir : parseFolder(folder);
-  const { policy, dir, sha256, preset } = await readBundle({ ...settings, policiesDir }, null);
-  const past = await readPast(settings, typed);
-  const replayed = past.map((decision) => judgeAgain(policy, decision));
-  const changed = replayed.filter((each) => each.changed);
-  const unknown = replayed.filter((each) => each.unknown !== undefined);
-  if (flags['json'] === true) {
-    printJson({
-      source: typed,
-      policy: { dir, sha256, preset },
-      decisions: replayed.length,
-      changed: changed.length,
-      unknown: unknown.length,
-      actions: replayed,
-    });
-  } else {
-    for (const each of [...changed, ...unknown]) printText(renderReplayed(each));
-    const rest = unknown.length === 0 ? '' : `, ${unknown.length} cannot be judged again`;
-    printText(
-      `${changed.length} of ${replayed.length} decisions would be different under ${dir} (sha256 ${sha256.slice(0, 12)}…)${rest}.`,
-    );
-  }
-  return changed.length === 0 ? 0 : 1;
-}
+export const command = defineCommand({
+  options: {
+    policies: {
+      value: 'dir',
+      help: 'the other policy; default: the one in force',
+      parse: parseFolder,
+    },
+  },
+  example: `agent policies replay brave-otter-4f2a --policies ./stricter`,
+  async run({ args, options, json }) {
+    const settings = readSettings();
+    const typed = args[0] ?? '';
+    const policiesDir = options.policies ?? settings.policiesDir;
+    const { policy, dir, sha256, preset } = await readBundle({ ...settings, policiesDir }, null);
+    const past = await readPast(settings, typed);
+    const replayed = past.map((decision) => judgeAgain(policy, decision));
+    const changed = replayed.filter((each) => each.changed);
+    const unknown = replayed.filter((each) => each.unknown !== undefined);
+    if (json) {
+      printJson({
+        source: typed,
+        policy: { dir, sha256, preset },
+        decisions: replayed.length,
+        changed: changed.length,
+        unknown: unknown.length,
+        actions: replayed,
+      });
+    } else {
+      for (const each of [...changed, ...unknown]) printText(renderReplayed(each));
+      const rest = unknown.length === 0 ? '' : `, ${unknown.length} cannot be judged again`;
+      printText(
+        `${changed.length} of ${replayed.length} decisions would be different under ${dir} (sha256 ${sha256.slice(0, 12)}…)${rest}.`,
+      );
+    }
+    return changed.length === 0 ? 0 : 1;
+  },
+});
 
 function judgeAgain(policy: Policy, { args, ...past }: PastDecision): Replayed {
   if (args === undefined)

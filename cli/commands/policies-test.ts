@@ -1,19 +1,22 @@
 import { readSettings } from '../../config/environment.ts';
 import { testPolicy } from '../../policies/examples.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../../client/policy/bundle.ts';
 
 /** `agent policies test`: runs the examples the rules carry. Exit 1 when one does not come out as its rule says. */
-export async function testPolicies({ flags }: Invocation): Promise<number> {
-  const { policy, sha256 } = await readBundle(readSettings());
-  const { examples, failures } = testPolicy(policy);
-  if (flags['json'] === true) {
-    printJson({ ok: failures.length === 0, sha256, examples, failures });
-  } else {
-    for (const { list, message } of failures) printText(`✗ ${list}: ${toLine(message, 500)}`);
-    printText(`${examples - failures.length} of ${examples} examples come out as written.`);
-  }
-  return failures.length === 0 ? 0 : 1;
-}
+export const command = defineCommand({
+  example: 'agent policies test',
+  async run({ json }) {
+    const { policy, sha256 } = await readBundle(readSettings());
+    const { examples, failures } = testPolicy(policy);
+    if (json) {
+      printJson({ ok: failures.length === 0, sha256, examples, failures });
+    } else {
+      for (const { list, message } of failures) printText(`✗ ${list}: ${toLine(message, 500)}`);
+      printText(`${examples - failures.length} of ${examples} examples come out as written.`);
+    }
+    return failures.length === 0 ? 0 : 1;
+  },
+});

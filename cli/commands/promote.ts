@@ -5,7 +5,7 @@ import type { Trail } from '../../audit/events/trail.ts';
 import { plural } from '../render/render.ts';
 import { toQueues } from '../../workflows/names.ts';
 import type { PromoteResult } from '../../workflows/contract.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
 import { readEventsSoFar } from '../../client/events/so-far.ts';
@@ -17,35 +17,42 @@ import { readStack } from '../../client/stack/stack.ts';
 import { readRunTrail } from '../../client/events/trail.ts';
 
 /** `agent promote`: brings the change of a staged run over to the folder it is for: all of it or nothing. */
-export async function promoteRun({ args, flags }: Invocation): Promise<number> {
-  const run = parseRun(args[0]);
-  const settings = readSettings();
-  const trail = await readRunTrail(settings, run);
-  const target = await requireEnded(settings, trail, flags['force'] === true);
-  const { input, base = '' } = trail;
-  const client = await connectFor(settings, run, printProgress);
-  const { queue, host } = readStack(settings) ?? settings;
-  const queues = toQueues(queue, host);
-  const announced = toSent(readRedactor(settings), {
-    queues: { model: queues.model, workspace: input.queues.workspace },
-    request: {
-      run,
-      target,
-      base,
-      tree: trail.tree ?? base,
-      stage: input.workspace,
-      goal: input.goal,
-      by: readUser(),
-      mode: flags['commit'] === true ? ('commit' as const) : ('patch' as const),
-    },
-  });
-  const ordered = await toOrderedPromotion(announced);
-  const result = await withClient(client, () => client.promote(ordered, queues.run));
-  if (result.state !== 'promoted') throw toRefusal(run, target, result);
-  if (flags['json'] === true) printJson({ run, target, ...result });
-  else for (const line of renderPromoted(run, target, result)) printText(line);
-  return 0;
-}
+export const command = defineCommand({
+  options: {
+    commit: { help: 'and commit it, with the goal as message' },
+    force: { help: 'even if the run did not end as done' },
+  },
+  example: `agent promote brave-otter-4f2a`,
+  async run({ args, options, json }) {
+    const run = parseRun(args[0]);
+    const settings = readSettings();
+    const trail = await readRunTrail(settings, run);
+    const target = await requireEnded(settings, trail, options.force === true);
+    const { input, base = '' } = trail;
+    const client = await connectFor(settings, run, printProgress);
+    const { queue, host } = readStack(settings) ?? settings;
+    const queues = toQueues(queue, host);
+    const announced = toSent(readRedactor(settings), {
+      queues: { model: queues.model, workspace: input.queues.workspace },
+      request: {
+        run,
+        target,
+        base,
+        tree: trail.tree ?? base,
+        stage: input.workspace,
+        goal: input.goal,
+        by: readUser(),
+        mode: options.commit === true ? ('commit' as const) : ('patch' as const),
+      },
+    });
+    const ordered = await toOrderedPromotion(announced);
+    const result = await withClient(client, () => client.promote(ordered, queues.run));
+    if (result.state !== 'promoted') throw toRefusal(run, target, result);
+    if (json) printJson({ run, target, ...result });
+    else for (const line of renderPromoted(run, target, result)) printText(line);
+    return 0;
+  },
+});
 
 /** The folder a run's change is for. @throws CliError when there is none, or nothing to bring over yet. */
 async function requireEnded(

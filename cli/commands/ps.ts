@@ -1,29 +1,32 @@
 import { readSettings } from '../../config/environment.ts';
 import { toWebUi } from '../../config/stack.ts';
 import type { StackStatus } from '../../config/stack.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText, renderTable } from '../render/output.ts';
 import { renderAge } from '../render/render.ts';
 import { readStack, stackStatus } from '../../client/stack/stack.ts';
 
 /** `agent ps`: the parts of the local stack. Exit 1 when one is not up. */
-export async function listParts({ flags }: Invocation): Promise<number> {
-  const settings = readSettings();
-  const stack = readStack(settings);
-  if (stack === undefined) {
-    if (flags['json'] === true) printJson({ parts: [] });
-    else printText('The local stack is not running. Start it with: agent up');
-    return 0;
-  }
-  const status = await stackStatus(stack);
-  if (flags['json'] === true) {
-    const { temporal, namespace, version, exposed } = status.stack;
-    const webUi = toWebUi(status.stack);
-    printJson({ temporal, namespace, webUi, version, exposed, parts: status.parts });
-  } else printText(renderParts(status, new Date()));
-  return status.parts.every(({ state }) => state === 'up') ? 0 : 1;
-}
+export const command = defineCommand({
+  example: 'agent ps',
+  async run({ json }) {
+    const settings = readSettings();
+    const stack = readStack(settings);
+    if (stack === undefined) {
+      if (json) printJson({ parts: [] });
+      else printText('The local stack is not running. Start it with: agent up');
+      return 0;
+    }
+    const status = await stackStatus(stack);
+    if (json) {
+      const { temporal, namespace, version, exposed } = status.stack;
+      const webUi = toWebUi(status.stack);
+      printJson({ temporal, namespace, webUi, version, exposed, parts: status.parts });
+    } else printText(renderParts(status, new Date()));
+    return status.parts.every(({ state }) => state === 'up') ? 0 : 1;
+  },
+});
 
 export function renderParts({ stack, parts }: StackStatus, now: Date): string {
   const table = renderTable(

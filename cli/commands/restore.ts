@@ -7,62 +7,61 @@ import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import { asStored } from '../../policies/secrets/redaction.ts';
 import type { Trail } from '../../audit/events/trail.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { CliError, usageError } from '../errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
-import { parseApprove, requireAllowed, textOf } from '../run-options.ts';
 import { connectRunning, withClient } from '../../client/connect.ts';
+import { runOptions } from '../run-options.ts';
+import { requireAllowed } from '../values.ts';
 
 /**
  * `agent restore`: continues a run from its log and blobs alone, on whatever Temporal server there is now. It goes on as a run
  * of another name, so that the old log stays as it is.
  */
-export async function restoreRun({ args, flags }: Invocation): Promise<number> {
-  const settings = readRunSettings(flags);
-  const { root } = settings.folders;
-  const given = toFile(root, args[0] ?? '');
-  const trail = given.endsWith('.tgz') ? await readBundle(root, given) : await readVerified(given);
-  const { input, point, ended } = trail;
-  if (ended) {
-    throw usageError(
-      `Run ${input.run} has ended; there is nothing to go on with. From one of its steps: agent fork ${input.run} --step 1`,
-    );
-  }
-  const client = await connectRunning(settings);
-  if (client !== undefined) {
-    const known = await withClient(client, () => client.describe(input.run));
-    if (known?.open === true) {
+export const command = defineCommand({
+  options: runOptions,
+  example: `agent restore run-brave-otter-4f2a.jsonl`,
+  streams: true,
+  async run({ args, options, json }) {
+    const settings = readRunSettings(options, options.directory);
+    const { root } = settings.folders;
+    const given = toFile(root, args[0] ?? '');
+    const trail = given.endsWith('.tgz')
+      ? await readBundle(root, given)
+      : await readVerified(given);
+    const { input, point, ended } = trail;
+    if (ended) {
       throw usageError(
-        `Run ${input.run} is open on the Temporal server at ${client.address}. Watch it: agent attach ${input.run}`,
+        `Run ${input.run} has ended; there is nothing to go on with. From one of its steps: agent fork ${input.run} --step 1`,
       );
     }
-  }
-  prepareStateFolder(root);
-  if (flags['directory'] !== undefined) requireAllowed(settings.workspace, settings);
-  const run = toNewName(root, input.run);
-  printProgress(`Run ${input.run} goes on as ${run}`);
-  const otherModel = textOf(flags, 'model') !== undefined || flags['demo'] === true;
-  return await launchRun(settings, flags, {
-    run,
-    goal: input.goal,
-    workspace: flags['directory'] === undefined ? input.workspace : settings.workspace,
-    stagedFrom:
-      flags['directory'] === undefined && input.stagedFrom !== undefined
-        ? input.stagedFrom
-        : undefined,
-    limits: input.limits,
-    approve:
-      flags['approve'] === undefined ? input.approve : parseApprove(textOf(flags, 'approve')),
-    models: otherModel ? undefined : input.models,
-    from: {
-      kind: 'restore',
-      run: input.run,
-      workspace: input.workspace,
-      tree: point?.tree === undefined ? undefined : point.tree,
-    },
-    carried: point,
-  });
-}
+    const client = await connectRunning(settings);
+    if (client !== undefined) {
+      const known = await withClient(client, () => client.describe(input.run));
+      if (known?.open === true) {
+        throw usageError(
+          `Run ${input.run} is open on the Temporal server at ${client.address}. Watch it: agent attach ${input.run}`,
+        );
+      }
+    }
+    prepareStateFolder(root);
+    if (options.directory !== undefined) requireAllowed(settings.workspace, settings);
+    const run = toNewName(root, input.run);
+    printProgress(`Run ${input.run} goes on as ${run}`);
+    const otherModel = options.model !== undefined || options.demo === true;
+    return await launchRun(settings, options, json, {
+      run,
+      goal: input.goal,
+      workspace: options.directory === undefined ? input.workspace : settings.workspace,
+      stagedFrom: options.directory === undefined ? input.stagedFrom : undefined,
+      limits: input.limits,
+      approve: options.approve ?? input.approve,
+      models: otherModel ? undefined : input.models,
+      from: { kind: 'restore', run: input.run, workspace: input.workspace, tree: point?.tree },
+      carried: point,
+    });
+  },
+});
 
 /** A file, or the name of a run with a log. */
 function toFile(root: string, typed: string): string {

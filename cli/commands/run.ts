@@ -3,36 +3,40 @@ import { existsSync } from 'node:fs';
 import { toRunLog } from '../../config/folders.ts';
 import { readHooks } from '../../config/hooks.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
+import { createRunId } from '../../client/run-id.ts';
 import { takenId } from '../../client/errors.ts';
 import { launchRun, readRunSettings } from '../launch.ts';
-import {
-  parseApprove,
-  parseGoal,
-  parseLimits,
-  parseRunId,
-  parseWorkspace,
-  readGoal,
-  textOf,
-} from '../run-options.ts';
 import { toStage } from '../../client/stage.ts';
+import { runOptions, toLimits } from '../run-options.ts';
+import { parseGoal, readGoal, parseWorkspace } from '../values.ts';
 
 /** `agent run`: starts a run and, unless detached, watches it to its end. */
-export async function startRun({ args, flags }: Invocation): Promise<number> {
-  const run = parseRunId(textOf(flags, 'id'));
-  const approve = parseApprove(textOf(flags, 'approve'));
-  const limits = parseLimits(flags);
-  const settings = readRunSettings(flags);
-  const workspace = parseWorkspace(settings.workspace, settings);
-  readHooks(workspace);
-  const goal = await takeGoal(args[0] ?? '');
-  if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);
-  prepareStateFolder(settings.folders.root);
-  for (const notice of settings.notices) printProgress(`Note: ${notice}`);
-  const wait = flags['wait'] === true ? { wait: true as const } : {};
-  const place = flags['stage'] === true ? toStage(settings.folders, run, workspace) : { workspace };
-  return await launchRun(settings, flags, { run, goal, ...place, limits, approve, ...wait });
-}
+export const command = defineCommand({
+  options: { ...runOptions, stage: { help: 'work on a copy; agent promote applies the changes' } },
+  example: 'agent run "Add a --version flag and a test for it"',
+  quote: true,
+  streams: true,
+  async run({ args, options, json }) {
+    const run = options.id ?? createRunId();
+    const settings = readRunSettings(options, options.directory);
+    const workspace = parseWorkspace(settings.workspace, settings);
+    readHooks(workspace);
+    const goal = await takeGoal(args[0] ?? '');
+    if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);
+    prepareStateFolder(settings.folders.root);
+    for (const notice of settings.notices) printProgress(`Note: ${notice}`);
+    const place = options.stage ? toStage(settings.folders, run, workspace) : { workspace };
+    return await launchRun(settings, options, json, {
+      run,
+      goal,
+      ...place,
+      limits: toLimits(options),
+      approve: options.approve ?? 'ask',
+      wait: options.wait,
+    });
+  },
+});
 
 async function takeGoal(given: string): Promise<string> {
   if (given !== '-') return parseGoal(given);

@@ -1,54 +1,52 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { AskedQuestion } from '../../workflows/contract.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import type { RunClient } from '../../client/run-client.ts';
 import { CliError, usageError } from '../errors.ts';
 import { readEventsSoFar } from '../../client/events/so-far.ts';
 import { checkLength, sayTo } from '../../client/messages.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
-import { textOf } from '../run-options.ts';
 import { readRedactor } from '../../client/secrets.ts';
-import { connectFor, parseRun, toUnknownRun, withClient } from '../../client/connect.ts';
+import { toEnded } from '../../client/steer.ts';
+import { connectFor, parseRun, withClient } from '../../client/connect.ts';
 import { emptyView, foldEvent } from '../../client/events/watch-view.ts';
 
 const askWithinMs = 3_000;
 const endWithinMs = 30_000;
 
 /** `agent say`: the model reads the message at its next turn; with a question open, it is the answer to it. */
-export async function sayToRuns({ args, flags }: Invocation): Promise<number> {
-  const run = parseRun(args[0]);
-  const settings = readSettings();
-  const message = readRedactor(settings).mask(parseMessage(args[1]));
-  checkLength(message);
-  const client = await connectFor(settings, run, printProgress);
-  const to = await withClient(client, async () => {
-    const question = chooseQuestion(
-      run,
-      await readQuestions(client, settings, run),
-      textOf(flags, 'to'),
-    );
-    if (!(await sayTo({ client, settings, run, onProgress: printProgress }, message, question))) {
-      const found = await client.describe(run);
-      if (found === undefined) throw await toUnknownRun(settings, run, client);
-      throw usageError(`Run ${run} has ended: ${found.status}. See: agent show ${run}`);
-    }
-    if (await isTooLate(client, run, message)) {
-      throw new CliError(
-        `Run ${run} was ending when the message arrived, and no model has read it. See: agent show ${run}`,
-        1,
+export const command = defineCommand({
+  options: { to: { value: 'question', help: 'the question it answers, where several are open' } },
+  example: `agent say brave-otter-4f2a "use vitest"`,
+  quote: true,
+  async run({ args, options, json }) {
+    const run = parseRun(args[0]);
+    const settings = readSettings();
+    const message = readRedactor(settings).mask(parseMessage(args[1]));
+    checkLength(message);
+    const client = await connectFor(settings, run, printProgress);
+    const to = await withClient(client, async () => {
+      const question = chooseQuestion(run, await readQuestions(client, settings, run), options.to);
+      const recipient = { client, settings, run, onProgress: printProgress };
+      if (!(await sayTo(recipient, message, question))) throw await toEnded(recipient);
+      if (await isTooLate(client, run, message)) {
+        throw new CliError(
+          `Run ${run} was ending when the message arrived, and no model has read it. See: agent show ${run}`,
+          1,
+        );
+      }
+      return question;
+    });
+    if (json) printJson({ run, sent: true, to: to === '' ? undefined : to });
+    else
+      printText(
+        `Run ${run} will read${to === '' ? '' : `, as answer to ${to}`}: ${toLine(message, 60)}.`,
       );
-    }
-    return question;
-  });
-  if (flags['json'] === true) printJson({ run, sent: true, to: to === '' ? undefined : to });
-  else
-    printText(
-      `Run ${run} will read${to === '' ? '' : `, as answer to ${to}`}: ${toLine(message, 60)}.`,
-    );
-  return 0;
-}
+    return 0;
+  },
+});
 
 function parseMessage(typed = ''): string {
   const message = typed.trim();

@@ -4,7 +4,7 @@ import type { RunEvent } from '../../audit/events/events.ts';
 import { readSettings } from '../../config/environment.ts';
 import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { stripControls, toLine } from '../clean.ts';
 import { renderDetails, tellAllWhole } from '../render/details.ts';
 import { readEventsSoFar } from '../../client/events/so-far.ts';
@@ -26,49 +26,53 @@ import type { RunView } from '../../workflows/contract.ts';
 const askWithinMs = 3_000;
 
 /** `agent show`: what a run is doing, its plan, what it used, how it ended and where its papers are. */
-export async function showRun({ args, flags }: Invocation): Promise<number> {
-  const run = parseRun(args[0]);
-  const settings = readSettings();
-  const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
-  const view = events.reduce(foldEvent, emptyView);
-  const { now, trouble } = view.finished === undefined ? await askRun(settings, run) : {};
-  const files = toFiles(settings, run, view);
-  const staged = await readStaged(settings, run, view);
-  if (flags['json'] === true) {
-    const { v: _v, seq: _seq, type: _type, ...result } = view.finished ?? {};
-    const row = toRow(run, events, '');
-    printJson({
-      ...row,
-      plan: view.steps,
-      status: trouble === undefined ? row.status : toTroubledStatus(trouble),
-      trouble,
-      view: now,
-      result: view.finished === undefined ? undefined : result,
-      staged,
-      // The oldest by itself as well, for scripts that know of one.
-      approval: view.approvals.length === 0 ? undefined : view.approvals[0],
-      approvals: view.approvals.length === 0 ? undefined : view.approvals,
-      question: view.question,
-      questions: view.question === undefined ? undefined : view.questions,
-      ...files,
-    });
+export const command = defineCommand({
+  example: `agent show brave-otter-4f2a`,
+  async run({ args, json }) {
+    const run = parseRun(args[0]);
+    const settings = readSettings();
+    const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
+    const view = events.reduce(foldEvent, emptyView);
+    const { now, trouble } = view.finished === undefined ? await askRun(settings, run) : {};
+    const files = toFiles(settings, run, view);
+    const staged = await readStaged(settings, run, view);
+    if (json) {
+      const { v: _v, seq: _seq, type: _type, ...result } = view.finished ?? {};
+      const row = toRow(run, events, '');
+      printJson({
+        ...row,
+        plan: view.steps,
+        status: trouble === undefined ? row.status : toTroubledStatus(trouble),
+        trouble,
+        view: now,
+        result: view.finished === undefined ? undefined : result,
+        staged,
+        // The oldest by itself as well, for scripts that know of one.
+        approval: view.approvals.length === 0 ? undefined : view.approvals[0],
+        approvals: view.approvals.length === 0 ? undefined : view.approvals,
+        question: view.question,
+        questions: view.question === undefined ? undefined : view.questions,
+        ...files,
+      });
+      return 0;
+    }
+    const style = createStyle(process.stdout, process.env);
+    printText(renderRun(run, events, view, now, style));
+    if (trouble !== undefined) printText(style.red(renderTrouble(run, trouble).join('\n')));
+    for (const approval of view.approvals) {
+      for (const line of renderEvent(approval, style)) printText(line);
+      if (approval.action !== undefined)
+        printText(renderDetails(approval.action, style).join('\n'));
+      else if (approval.details !== undefined)
+        printText(`    Its details are not in ${settings.folders.root} on this machine.`);
+      printText(`  answer: agent approve|deny ${run} ${approval.request}`);
+    }
+    if (staged !== undefined) printText(renderStage(staged));
+    for (const [name, file] of Object.entries(files))
+      if (file !== undefined) printText(`${name.padEnd(9)} ${file}`);
     return 0;
-  }
-  const style = createStyle(process.stdout, process.env);
-  printText(renderRun(run, events, view, now, style));
-  if (trouble !== undefined) printText(style.red(renderTrouble(run, trouble).join('\n')));
-  for (const approval of view.approvals) {
-    for (const line of renderEvent(approval, style)) printText(line);
-    if (approval.action !== undefined) printText(renderDetails(approval.action, style).join('\n'));
-    else if (approval.details !== undefined)
-      printText(`    Its details are not in ${settings.folders.root} on this machine.`);
-    printText(`  answer: agent approve|deny ${run} ${approval.request}`);
-  }
-  if (staged !== undefined) printText(renderStage(staged));
-  for (const [name, file] of Object.entries(files))
-    if (file !== undefined) printText(`${name.padEnd(9)} ${file}`);
-  return 0;
-}
+  },
+});
 
 interface Present {
   /** The run's own word on what it does right now; absent when nobody is there to ask. */

@@ -4,31 +4,34 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readSettings } from '../../config/environment.ts';
 import type { StackFile } from '../../config/stack.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { usageError } from '../errors.ts';
 import { ensureStack } from '../../client/stack/stack.ts';
 
 /** `agent temporal -- …`: the Temporal CLI on the local stack, which nothing else can reach. Exits as it does. */
-export async function runTemporalCli({ args }: Invocation): Promise<number> {
-  const settings = readSettings();
-  if (settings.temporalAddress !== undefined) {
-    throw usageError(
-      `TEMPORAL_ADDRESS names a cluster (${settings.temporalAddress}): use the Temporal CLI itself, or unset it.`,
-    );
-  }
-  const stack = await ensureStack(settings, { onProgress: printProgress });
-  const shell = fileURLToPath(new URL('../../workers/stack/temporal-shell.ts', import.meta.url));
-  const child = spawn(process.execPath, [shell, ...args], {
-    env: { ...process.env, ...toTemporalEnvironment(stack) },
-    stdio: 'inherit',
-  });
-  // Ctrl-C reaches the program by itself.
-  process.on('SIGINT', () => undefined);
-  return await new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => resolve(code ?? 130));
-  });
-}
+export const command = defineCommand({
+  example: 'agent temporal -- workflow list',
+  async run({ args }) {
+    const settings = readSettings();
+    if (settings.temporalAddress !== undefined) {
+      throw usageError(
+        `TEMPORAL_ADDRESS names a cluster (${settings.temporalAddress}): use the Temporal CLI itself, or unset it.`,
+      );
+    }
+    const stack = await ensureStack(settings, { onProgress: printProgress });
+    const shell = fileURLToPath(new URL('../../workers/stack/temporal-shell.ts', import.meta.url));
+    const child = spawn(process.execPath, [shell, ...args], {
+      env: { ...process.env, ...toTemporalEnvironment(stack) },
+      stdio: 'inherit',
+    });
+    // Ctrl-C reaches the program by itself.
+    process.on('SIGINT', () => undefined);
+    return await new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('exit', (code) => resolve(code ?? 130));
+    });
+  },
+});
 
 /** What the Temporal CLI reads; a codec reads payloads for it where they are encrypted. */
 const toTemporalEnvironment = ({

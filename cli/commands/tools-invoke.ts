@@ -1,12 +1,12 @@
 import { readSettings } from '../../config/environment.ts';
 import type { Verdict } from '../../policies/action.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { runProject } from '../../client/child.ts';
 import { stripControls } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
 import { printProgress, printText } from '../render/output.ts';
-import { parseFolder, textOf } from '../run-options.ts';
 import { readSecrets } from '../../client/secrets.ts';
+import { folderOption, parseFolder } from '../values.ts';
 
 interface Answer {
   readonly verdict: Verdict;
@@ -18,26 +18,32 @@ interface Answer {
 }
 
 /** `agent tools invoke`: one call through decision, sandbox and audit. Exit 0 done, 1 failed, 3 would ask, 7 denied. */
-export async function invokeTool({ args, flags }: Invocation): Promise<number> {
-  const directory = textOf(flags, 'directory');
-  const settings = readSettings();
-  const workspace = parseFolder(directory ?? settings.workspace);
-  const order = { tool: args[0] ?? '', args: parsePayload(textOf(flags, 'payload')), workspace };
-  const { code, stdout, stderr } = await runProject('workers/invoke.ts', [], {
-    input: JSON.stringify({ ...order, secrets: readSecrets(settings) }),
-  });
-  const answer = parseAnswer(stdout);
-  if (answer === undefined) {
-    throw new CliError(
-      `The tool could not be called: ${stripControls(stderr).trim() || `its process ended with ${code ?? 'a signal'}`}`,
-      code === 0 || code === null ? 1 : code,
-    );
-  }
-  if (flags['json'] === true) printText(stdout);
-  else if (answer.ok) printText(stripControls(answer.output));
-  else printProgress(toSentence(answer));
-  return code ?? 1;
-}
+export const command = defineCommand({
+  options: {
+    payload: { value: 'json', help: 'its arguments', parse: parsePayload },
+    directory: folderOption,
+  },
+  example: `agent tools invoke read_file --payload '{"path":"README.md"}'`,
+  async run({ args, options, json }) {
+    const settings = readSettings();
+    const workspace = options.directory ?? parseFolder(settings.workspace);
+    const order = { tool: args[0] ?? '', args: options.payload ?? {}, workspace };
+    const { code, stdout, stderr } = await runProject('workers/invoke.ts', [], {
+      input: JSON.stringify({ ...order, secrets: readSecrets(settings) }),
+    });
+    const answer = parseAnswer(stdout);
+    if (answer === undefined) {
+      throw new CliError(
+        `The tool could not be called: ${stripControls(stderr).trim() || `its process ended with ${code ?? 'a signal'}`}`,
+        code === 0 || code === null ? 1 : code,
+      );
+    }
+    if (json) printText(stdout);
+    else if (answer.ok) printText(stripControls(answer.output));
+    else printProgress(toSentence(answer));
+    return code ?? 1;
+  },
+});
 
 const toSentence = ({ verdict, rule, reason, error }: Answer): string =>
   stripControls(
@@ -46,9 +52,8 @@ const toSentence = ({ verdict, rule, reason, error }: Answer): string =>
       : `${verdict === 'ask' ? 'Needs approval' : 'Denied'} (${rule}): ${reason}`,
   );
 
-function parsePayload(text: string | undefined): object {
+function parsePayload(text: string): object {
   const usage = `--payload must be a JSON object, such as '{"path":"README.md"}'`;
-  if (text === undefined) return {};
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,4 +1,4 @@
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { runProject } from '../../client/child.ts';
 import { stripControls } from '../clean.ts';
 import { CliError } from '../errors.ts';
@@ -10,16 +10,19 @@ interface ListedTool {
 }
 
 /** `agent tools list`: the tools a model may call, as the worker's side has them. */
-export async function listTools({ flags }: Invocation): Promise<number> {
-  const { code, stdout, stderr } = await runProject('workers/invoke.ts', ['--list']);
-  if (code !== 0) {
-    throw new CliError(`The tools cannot be listed: ${stripControls(stderr).trim()}`, code ?? 1);
-  }
-  const tools = JSON.parse(stdout) as readonly ListedTool[];
-  if (flags['json'] === true) printJson(tools);
-  else {
-    const rows = tools.map(({ name, description }) => [name, description.split('\n')[0] ?? '']);
-    printText(renderTable(['TOOL', 'WHAT IT DOES'], rows));
-  }
-  return 0;
-}
+export const command = defineCommand({
+  example: 'agent tools list',
+  async run({ json }) {
+    const { code, stdout, stderr } = await runProject('workers/invoke.ts', ['--list']);
+    if (code !== 0) {
+      throw new CliError(`The tools cannot be listed: ${stripControls(stderr).trim()}`, code ?? 1);
+    }
+    const tools = JSON.parse(stdout) as readonly ListedTool[];
+    if (json) printJson(tools);
+    else {
+      const rows = tools.map(({ name, description }) => [name, description.split('\n')[0] ?? '']);
+      printText(renderTable(['TOOL', 'WHAT IT DOES'], rows));
+    }
+    return 0;
+  },
+});

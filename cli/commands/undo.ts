@@ -1,5 +1,5 @@
 import { readSettings } from '../../config/environment.ts';
-import type { Invocation } from '../arguments.ts';
+import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
@@ -10,31 +10,34 @@ import type { Left } from '../../workers/snapshots.ts';
 import type { Trail } from '../../audit/events/trail.ts';
 
 /** `agent undo`: takes a run's changes back; files that were changed since stay and are named. */
-export async function undoRun({ args, flags }: Invocation): Promise<number> {
-  const run = parseRun(args[0]);
-  const trail = await readRunTrail(readSettings(), run);
-  if (!trail.ended) {
-    throw usageError(
-      `Run ${run} is still running. End it first (agent cancel ${run}), or rewind it to a step: agent rewind ${run} --step 1`,
-    );
-  }
-  const { undone, kept, merged, left } = await askSnapshots({
-    what: 'undo',
-    run,
-    ...(await toRange(trail)),
-  });
-  if (flags['json'] === true) printJson({ run, undone, kept, merged, left });
-  else {
-    for (const path of undone) printText(toLine(`↩ ${path}`, 400));
-    for (const path of kept) printText(toLine(`! ${path} was changed since, so it stays`, 400));
-    for (const path of merged)
-      printText(toLine(`↩ ${path}, keeping what was changed in it since`, 400));
-    for (const each of left) printText(toLine(`! ${each.path} ${toWords(each)}`, 400));
-    if ([undone, kept, merged, left].every((paths) => paths.length === 0))
-      printText('There is nothing to revert.');
-  }
-  return 0;
-}
+export const command = defineCommand({
+  example: `agent undo brave-otter-4f2a`,
+  async run({ args, json }) {
+    const run = parseRun(args[0]);
+    const trail = await readRunTrail(readSettings(), run);
+    if (!trail.ended) {
+      throw usageError(
+        `Run ${run} is still running. End it first (agent cancel ${run}), or rewind it to a step: agent rewind ${run} --step 1`,
+      );
+    }
+    const { undone, kept, merged, left } = await askSnapshots({
+      what: 'undo',
+      run,
+      ...(await toRange(trail)),
+    });
+    if (json) printJson({ run, undone, kept, merged, left });
+    else {
+      for (const path of undone) printText(toLine(`↩ ${path}`, 400));
+      for (const path of kept) printText(toLine(`! ${path} was changed since, so it stays`, 400));
+      for (const path of merged)
+        printText(toLine(`↩ ${path}, keeping what was changed in it since`, 400));
+      for (const each of left) printText(toLine(`! ${each.path} ${toWords(each)}`, 400));
+      if ([undone, kept, merged, left].every((paths) => paths.length === 0))
+        printText('There is nothing to revert.');
+    }
+    return 0;
+  },
+});
 
 /** Too large for snapshots, or in a folder they leave out. */
 function toWords({ kind, to = '' }: Left): string {
@@ -54,7 +57,7 @@ function toWords({ kind, to = '' }: Left): string {
 
 type Range = Pick<Parameters<typeof askSnapshots>[0], 'workspace' | 'before' | 'after'>;
 
-/** Of a staged run only what was applied can be reverted. @throws CliError when nothing was. */
+/** Of a staged run only what was brought over can be taken back. @throws CliError when nothing was. */
 async function toRange(trail: Trail): Promise<Range> {
   const { input, base = '', tree = base } = trail;
   const { run, workspace, stagedFrom } = input;

@@ -17,9 +17,12 @@ export async function readRunTrail(settings: Settings, run: string): Promise<Tra
   );
 }
 
+/** A step as people name it: `2` is `s2`. */
+export const toStepId = (typed: string): string => (/^\d+$/.test(typed) ? `s${typed}` : typed);
+
 /** The step as typed: `2` or `s2`, of the plan that begun it last. @throws ClientError naming the steps there are. */
 export function findStep({ steps, input }: Trail, typed: string): TrailStep {
-  const id = /^\d+$/.test(typed) ? `s${typed}` : typed;
+  const id = toStepId(typed);
   const found = steps.findLast((step) => step.id === id);
   if (found !== undefined) return found;
   const known = steps.map((step) => step.id).join(', ');

@@ -1,42 +1,45 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseInvocation } from '../../cli/arguments.ts';
+import { loadCommand, parseInvocation } from '../../cli/arguments.ts';
 import { commands } from '../../cli/commands.ts';
 import { CliError } from '../../cli/errors.ts';
 import { findNearest } from '../../client/nearest.ts';
 import { chooseCommand } from '../../cli/program.ts';
 
-const parse = (line: readonly string[]) => {
-  const { command, rest } = chooseCommand(line);
-  return { name: command.name, ...parseInvocation(command, rest) };
+const parse = async (line: readonly string[]) => {
+  const { entry, rest } = chooseCommand(line);
+  return { name: entry.name, ...parseInvocation(await loadCommand(entry), rest) };
 };
 
-const accepted: [string[], { name: string; args: string[]; flags: Record<string, unknown> }][] = [
-  [['list'], { name: 'list', args: [], flags: {} }],
-  [['list', '--json'], { name: 'list', args: [], flags: { json: true } }],
-  [['fix the tests'], { name: 'run', args: ['fix the tests'], flags: {} }],
-  [['run', 'word'], { name: 'run', args: ['word'], flags: {} }],
-  [['-'], { name: 'run', args: ['-'], flags: {} }],
-  [['run', '-'], { name: 'run', args: ['-'], flags: {} }],
-  [['--demo', 'look around'], { name: 'run', args: ['look around'], flags: { demo: true } }],
+const accepted: [line: string[], name: string, args: string[], options: object, json?: true][] = [
+  [['list'], 'list', [], {}],
+  [['list', '--json'], 'list', [], {}, true],
+  [['fix the tests'], 'run', ['fix the tests'], {}],
+  [['run', 'word'], 'run', ['word'], {}],
+  [['-'], 'run', ['-'], {}],
+  [['run', '-'], 'run', ['-'], {}],
+  [['--demo', 'look around'], 'run', ['look around'], { demo: true }],
   [
-    ['run', '-C', 'x', '-mqwen', '--max-steps=5', 'do it'],
-    { name: 'run', args: ['do it'], flags: { directory: 'x', model: 'qwen', 'max-steps': '5' } },
+    ['run', '-C', '/', '-mqwen', '--max-steps=5', 'do it'],
+    'run',
+    ['do it'],
+    { directory: '/', model: 'qwen', 'max-steps': 5 },
   ],
-  [['policies', 'check', 'ls -la'], { name: 'policies check', args: ['ls -la'], flags: {} }],
-  [['say', 'r1', '--', '--verbose'], { name: 'say', args: ['r1', '--verbose'], flags: {} }],
-  [
-    ['deny', 'r1', '--reason=-x is dangerous'],
-    { name: 'deny', args: ['r1'], flags: { reason: '-x is dangerous' } },
-  ],
-  [['logs', '-f', 'r1'], { name: 'logs', args: ['r1'], flags: { follow: true } }],
-  [['replay', 'a', 'b', 'c'], { name: 'replay', args: ['a', 'b', 'c'], flags: {} }],
+  [['policies', 'check', 'ls -la'], 'policies check', ['ls -la'], {}],
+  [['say', 'r1', '--', '--verbose'], 'say', ['r1', '--verbose'], {}],
+  [['deny', 'r1', '--reason=-x is dangerous'], 'deny', ['r1'], { reason: '-x is dangerous' }],
+  [['logs', '-f', 'r1'], 'logs', ['r1'], { follow: true }],
+  [['replay', 'a', 'b', 'c'], 'replay', ['a', 'b', 'c'], {}],
 ];
-for (const [line, expected] of accepted) {
-  test(`agent ${line.join(' ')} is ${expected.name}`, () => {
-    assert.deepEqual(parse(line), expected);
+for (const [line, name, args, options, json = false] of accepted) {
+  test(`agent ${line.join(' ')} is ${name}`, async () => {
+    assert.deepEqual(await parse(line), { name, args, options, json });
   });
 }
+
+test('--help wins over an argument that is missing', async () => {
+  assert.deepEqual(await parse(['show', '--help']), { name: 'show' });
+});
 
 const refused: [string[], RegExp][] = [
   [['lsit'], /Unknown command "lsit"\. Did you mean "agent list"\?/],
@@ -52,29 +55,40 @@ const refused: [string[], RegExp][] = [
   [['run', 'do it', '--model', '--json'], /--model needs a value/],
   [['run', 'do it', '--max-steps='], /--max-steps needs a value/],
   [['run', 'do it', '--detach=yes'], /--detach takes no value/],
+  [['run', 'do it', '--approve', 'yes'], /--approve must be ask, auto or deny, got "yes"/],
+  [['run', 'do it', '-C', '/none'], /\/none does not exist/],
+  [['audit', 'tail', '-n', '0'], /--lines must be a whole number from 1/],
   [['show'], /Missing run\. Usage: agent show run/],
   [['tools'], /needs one more word: agent tools list, agent tools invoke/],
   [['policies', 'chek'], /Unknown command "policies chek"/],
   [['--json', 'list'], /Options come after the command: agent list --json/],
 ];
 for (const [line, message] of refused) {
-  test(`agent ${line.join(' ')} is refused`, () => {
-    assert.throws(
-      () => parse(line),
+  test(`agent ${line.join(' ')} is refused`, async () => {
+    await assert.rejects(
+      parse(line),
       (error) => error instanceof CliError && error.exitCode === 2 && message.test(error.message),
     );
   });
 }
 
-test('every command has a summary, and an example that parses as itself', () => {
-  for (const command of commands) {
+test('every command has a summary, and an example that parses as itself', async () => {
+  for (const entry of commands) {
+    const command = await loadCommand(entry);
     const words = [...command.example.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)]
       .map(([, single, double, bare]) => single ?? double ?? bare ?? '')
       .filter((word) => !/^[A-Z_]+=/.test(word));
     assert.equal(words[0], 'agent', command.name);
     const chosen = chooseCommand(words.slice(1));
-    assert.equal(chosen.command.name, command.name);
-    parseInvocation(chosen.command, chosen.rest);
+    assert.equal(chosen.entry, entry);
+    // What its values name need not be here.
+    const options = Object.fromEntries(
+      Object.entries(command.options ?? {}).map(([name, option]) => [
+        name,
+        { ...option, parse: undefined },
+      ]),
+    );
+    parseInvocation({ ...command, options }, chosen.rest);
     assert.notEqual(command.summary, '');
   }
 });

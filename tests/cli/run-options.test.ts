@@ -6,14 +6,8 @@ import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { CliError } from '../../cli/errors.ts';
 import { createRunId, runIdPattern } from '../../client/run-id.ts';
-import {
-  parseApprove,
-  parseGoal,
-  parseLimits,
-  parseRunId,
-  parseWorkspace,
-  readGoal,
-} from '../../cli/run-options.ts';
+import { runOptions, toLimits } from '../../cli/run-options.ts';
+import { parseGoal, parseWorkspace, readGoal } from '../../cli/values.ts';
 import { readSettings } from '../../config/environment.ts';
 import { toStateFolders } from '../../config/folders.ts';
 
@@ -58,44 +52,33 @@ test('an endless stream is not read to its end', async () => {
 });
 
 test('limits are whole numbers from 1 on', () => {
-  assert.deepEqual(parseLimits({ 'max-steps': '5', 'max-tool-calls': '1', json: true }), {
-    steps: 5,
-    toolCalls: 1,
-  });
+  const { parse } = runOptions['max-tokens'];
+  assert.equal(parse('5', '--max-tokens'), 5);
   for (const bad of ['0', '-1', '1.5', '1e3', 'ten', ' 5', '99999999999', 'NaN']) {
-    assert.throws(
-      () => parseLimits({ 'max-tokens': bad }),
-      isUsage(/--max-tokens must be a whole number from 1/),
-      bad,
-    );
+    const message = /--max-tokens must be a whole number from 1/;
+    assert.throws(() => parse(bad, '--max-tokens'), isUsage(message), bad);
   }
 });
 
 test('--max-usd is an amount of dollars', () => {
-  assert.deepEqual(parseLimits({ 'max-usd': '2.50', 'max-model-calls': '9' }), {
-    usd: 2.5,
-    modelCalls: 9,
-  });
+  const { parse } = runOptions['max-usd'];
+  assert.equal(parse('2.50', '--max-usd'), 2.5);
   for (const bad of ['0', '0.00', '-1', '$5', '1,5', '5.', '1e3', 'NaN', '0.00001']) {
-    assert.throws(
-      () => parseLimits({ 'max-usd': bad }),
-      isUsage(/--max-usd must be an amount/),
-      bad,
-    );
+    assert.throws(() => parse(bad, '--max-usd'), isUsage(/--max-usd must be an amount/), bad);
   }
 });
 
-test('--approve knows three words', () => {
-  assert.equal(parseApprove(undefined), 'ask');
-  assert.equal(parseApprove('auto'), 'auto');
-  assert.throws(() => parseApprove('yes'), isUsage(/must be ask, auto or deny, got "yes"/));
+test('only limits that were given replace others', () => {
+  const limits = toLimits({ 'max-steps': 5, 'max-tool-calls': 1, demo: true });
+  assert.deepEqual(limits, { steps: 5, toolCalls: 1 });
 });
 
 test('run ids: what fits, what does not, and what is made up', () => {
+  const { parse } = runOptions.id;
   for (const good of ['a', '7', 'brave-otter-4f2a', 'x'.repeat(40)])
-    assert.equal(parseRunId(good), good);
+    assert.equal(parse(good), good);
   for (const bad of ['', '-a', 'A', 'a_b', '../x', 'a b', 'x'.repeat(41), 'a\n']) {
-    assert.throws(() => parseRunId(bad), isUsage(/--id must be/), JSON.stringify(bad));
+    assert.throws(() => parse(bad), isUsage(/--id must be/), JSON.stringify(bad));
   }
   const made = Array.from({ length: 200 }, createRunId);
   for (const id of made) assert.match(id, runIdPattern);

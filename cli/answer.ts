@@ -1,71 +1,67 @@
-import { createBlobStore } from '../../audit/record/blobs.ts';
-import { readSettings } from '../../config/environment.ts';
-import type { Settings } from '../../config/environment.ts';
-import type { ApprovalAnswer, ApprovalRequest } from '../../workflows/contract.ts';
-import type { AlwaysOrder } from '../always.ts';
-import { isYes } from '../terminal/approval.ts';
-import type { Invocation } from '../arguments.ts';
-import { toLine } from '../clean.ts';
-import type { RunClient } from '../../client/run-client.ts';
-import { readDetails } from '../render/details.ts';
-import { editArgs, parseArgs } from '../terminal/edit.ts';
-import { CliError, usageError } from '../errors.ts';
-import { createKeyboard, isForeground } from '../terminal/keyboard.ts';
-import { printJson, printProgress, printText } from '../render/output.ts';
-import { ask } from '../terminal/question.ts';
-import { textOf } from '../run-options.ts';
-import { readRedactor } from '../../client/secrets.ts';
-import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../../client/connect.ts';
-import { toSigned } from '../../client/signing.ts';
-import { createStyle } from '../render/style.ts';
+import { createBlobStore } from '../audit/record/blobs.ts';
+import { readSettings } from '../config/environment.ts';
+import type { Settings } from '../config/environment.ts';
+import type { ApprovalAnswer, ApprovalRequest } from '../workflows/contract.ts';
+import type { AlwaysOrder } from './always.ts';
+import { isYes } from './terminal/approval.ts';
+import { toLine } from './clean.ts';
+import type { RunClient } from '../client/run-client.ts';
+import { readDetails } from './render/details.ts';
+import { editArgs, parseArgs } from './terminal/edit.ts';
+import { CliError, usageError } from './errors.ts';
+import { createKeyboard, isForeground } from './terminal/keyboard.ts';
+import { printJson, printProgress, printText } from './render/output.ts';
+import { ask } from './terminal/question.ts';
+import { readRedactor } from '../client/secrets.ts';
+import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../client/connect.ts';
+import { toSigned } from '../client/signing.ts';
+import { createStyle } from './render/style.ts';
 
 const viewWithinMs = 15_000;
 
-/** `agent approve`: allows exactly the action that was shown. */
-export const approveAction = (invocation: Invocation): Promise<number> =>
-  answer(invocation, 'approve');
+/** What was typed; `run` and `request` as they were typed. */
+interface Answered {
+  readonly answer: ApprovalAnswer['answer'];
+  readonly run: string | undefined;
+  readonly request: string | undefined;
+  readonly json: boolean;
+  readonly reason?: string;
+  /** Change the arguments in an editor first. */
+  readonly edit?: true;
+  /** Other arguments, as JSON. */
+  readonly args?: string;
+  /** Add a rule that answers the same from now on; with `yes` without asking. */
+  readonly always?: true;
+  readonly yes?: true;
+}
 
-/** `agent deny`: refuses it; the model reads the reason and looks for another way. */
-export const denyAction = (invocation: Invocation): Promise<number> => answer(invocation, 'deny');
-
-async function answer(
-  { args, flags }: Invocation,
-  word: ApprovalAnswer['answer'],
-): Promise<number> {
-  const run = parseRun(args[0]);
+/** Answers a request for approval. Returns the exit code. */
+export async function answerRequest(answered: Answered): Promise<number> {
+  const { answer, reason, always, json } = answered;
+  const run = parseRun(answered.run);
   const settings = readSettings();
-  const reason = textOf(flags, 'reason');
-  if (flags['edit'] === true && flags['args'] !== undefined)
-    throw usageError('Give either --edit or --args, not both.');
-  const always = flags['always'] === true;
-  if (always && (flags['edit'] === true || flags['args'] !== undefined))
-    throw usageError('--always is about what the model asked for: give no --edit or --args.');
-  if (flags['yes'] === true && !always) throw usageError('--yes goes with --always.');
   const client = await connectFor(settings, run, printProgress);
   return await withClient(client, async () => {
     const described = await client.describe(run);
     if (described === undefined) throw await toUnknownRun(settings, run, client);
-    const request = await findRequest(client, run, args[1]);
-    if (always) {
-      return await answerAlways(
-        { settings, client, run, request, workspace: described.workspace, reason },
-        flags,
-      );
-    }
-    const edited = await readEdited(settings, request, flags);
+    const request = await findRequest(client, run, answered.request);
+    const { workspace } = described;
+    if (always)
+      return await answerAlways({ settings, client, run, request, workspace, reason }, answered);
+    const edited = await readEdited(settings, request, answered);
     if (edited.kind === 'never-mind') return 2;
-    const answered = await toSigned(run, {
+    const signed = await toSigned(run, {
       request: request.id,
       digest: request.digest,
-      answer: word,
+      answer,
       by: readUser(),
       reason,
       edited: edited.kind === 'args' ? edited.ref : undefined,
     });
-    await client.answer(run, answered);
-    if (flags['json'] === true) printJson({ run, request: request.id, answer: word });
+    await client.answer(run, signed);
+    if (json) printJson({ run, request: request.id, answer });
     else {
-      const done = word === 'approve' ? 'Approved' : 'Denied';
+      const done = answer === 'approve' ? 'Approved' : 'Denied';
       const how = edited.kind === 'args' ? ', with your arguments' : '';
       printText(`${done} ${request.id}${how}: ${request.tool} ${toLine(request.preview, 160)}`);
     }
@@ -75,10 +71,9 @@ async function answer(
 
 async function answerAlways(
   order: Omit<AlwaysOrder, 'confirm' | 'style'>,
-  flags: Invocation['flags'],
+  { json, yes }: Answered,
 ): Promise<number> {
-  const { approveAlways, renderAlways, toOnce } = await import('../always.ts');
-  const [json, yes] = [flags['json'] === true, flags['yes'] === true];
+  const { approveAlways, renderAlways, toOnce } = await import('./always.ts');
   const { run, request } = order;
   const done = await approveAlways({
     ...order,
@@ -134,10 +129,9 @@ type Answering =
 async function readEdited(
   settings: Settings,
   request: ApprovalRequest,
-  flags: Invocation['flags'],
+  { args: given, edit }: Answered,
 ): Promise<Answering> {
-  const given = textOf(flags, 'args');
-  if (given === undefined && flags['edit'] !== true) return { kind: 'as-asked' };
+  if (given === undefined && !edit) return { kind: 'as-asked' };
   if (request.kind !== undefined)
     throw usageError(
       `${request.id} asks what became of something: there are no arguments to edit.`,

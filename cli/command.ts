@@ -1,0 +1,42 @@
+/** How a command says what it takes and what it does; its name and summary are in commands.ts. */
+
+export interface Option<T = unknown> {
+  /** Word for its value in help; absent for a switch. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly help: string;
+  /** Reads the value; without it, the text counts. `name` is as typed in full, such as `--lines`. @throws CliError */
+  readonly parse?: (text: string, name: string) => T;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** What was given of the options: `true` for a switch. */
+export type Given<O extends Options> = {
+  readonly [K in keyof O]?: O[K] extends { parse: (text: string, name: string) => infer T }
+    ? T
+    : O[K] extends { value: string }
+      ? string
+      : true;
+};
+
+/** What was typed after the command's name. */
+export interface Invocation<O extends Options = Options> {
+  readonly args: readonly string[];
+  readonly options: Given<O>;
+  readonly json: boolean;
+}
+
+export interface Command<O extends Options = Options> {
+  readonly options?: O;
+  readonly example: string;
+  /** The last argument is text people forget to quote. */
+  readonly quote?: true;
+  /** With `--json` it prints one event a line instead of one value. */
+  readonly streams?: true;
+  /** Carries the command out and returns the exit code. @throws CliError */
+  run(invocation: Invocation<O>): Promise<number>;
+}
+
+/** A command whose `run` knows its options by type. */
+export const defineCommand = <O extends Options>(command: Command<O>): Command<O> => command;

@@ -1,0 +1,8 @@
+import { defineCommand } from '../command.ts';
+import { steer } from '../steer.ts';
+
+/** `agent pause`: the run holds after the activity under way. */
+export const command = defineCommand({
+  example: 'agent pause brave-otter-4f2a',
+  run: (invocation) => steer(invocation, 'pause', 'will pause after the current action'),
+});

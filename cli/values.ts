@@ -1,0 +1,91 @@
+/** Values that several commands take. */
+import { realpathSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createOffLimits } from '../config/off-limits.ts';
+import { usageError } from './errors.ts';
+
+const maxGoalBytes = 32_768;
+const maxCount = 1_000_000_000;
+
+export const folderOption = {
+  value: 'dir',
+  short: 'C',
+  help: 'the workspace; default: this folder',
+  parse: parseFolder,
+};
+
+export const stepOption = { value: 'k', help: 'the step, such as 2 or s2' };
+
+/** @throws CliError when it is empty or longer than 32 KiB. */
+export function parseGoal(text: string): string {
+  const goal = text.trim();
+  if (goal === '') {
+    throw usageError(
+      'The goal is empty. Usage: agent run "goal"; "-" reads it from standard input.',
+    );
+  }
+  const bytes = Buffer.byteLength(goal);
+  if (bytes > maxGoalBytes) {
+    throw usageError(
+      `The goal is ${bytes} bytes long; at most ${maxGoalBytes} are accepted. Put the details into a file of the workspace and name it in the goal.`,
+    );
+  }
+  return goal;
+}
+
+/** Reads a goal from a stream, no further than needed to see that it is too long. */
+export async function readGoal(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > 2 * maxGoalBytes) break;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** A whole number from 1 to a thousand million. @throws CliError */
+export function parseCount(text: string, name: string): number {
+  const count = /^\d{1,10}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > maxCount) {
+    throw usageError(`${name} must be a whole number from 1 to ${maxCount}, got "${text}".`);
+  }
+  return count;
+}
+
+/**
+ * The folder as an absolute path without symbolic links.
+ * @throws CliError when it is no folder, or one in which an agent has no business: the worker refuses it, too.
+ */
+export function parseWorkspace(
+  text: string,
+  settings: Parameters<typeof createOffLimits>[0],
+): string {
+  const path = parseFolder(text);
+  requireAllowed(path, settings);
+  return path;
+}
+
+/** @throws CliError when no run may have the folder, which need not exist yet. */
+export function requireAllowed(
+  path: string,
+  settings: Parameters<typeof createOffLimits>[0],
+): void {
+  const why = createOffLimits(settings)(path);
+  if (why === undefined) return;
+  throw usageError(
+    `${path} is not accepted as workspace: ${why}. Choose a project folder with -C.`,
+  );
+}
+
+/** The folder as an absolute path without symbolic links. @throws CliError when it is none. */
+export function parseFolder(text: string): string {
+  const path = resolve(text);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) {
+    throw usageError(`The workspace ${path} does not exist. Create it with: mkdir -p ${path}`);
+  }
+  if (!found.isDirectory()) throw usageError(`The workspace ${path} is not a folder.`);
+  return realpathSync(path);
+}
