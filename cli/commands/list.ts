@@ -1,7 +1,8 @@
 import { readSettings } from '../../config/environment.ts';
 import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
-import type { RunClient, RunRow } from '../../client/run-client.ts';
+import type { RunClient } from '../../client/run-client.ts';
+import type { RunRow } from '../../client/temporal/rows.ts';
 import { printJson, printProgress, printText, renderTable } from '../render/output.ts';
 import { renderAge } from '../render/render.ts';
 import { connectRunning, withClient } from '../../client/connect.ts';

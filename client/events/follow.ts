@@ -2,7 +2,7 @@ import { toHistoryJson } from '../../audit/mirror/history-json.ts';
 import type { RunEvent } from '../../audit/events/events.ts';
 import { createProjection } from '../../audit/events/events.ts';
 import type { RunClient } from '../run-client.ts';
-import { isAway } from '../run-client.ts';
+import { isAway } from '../temporal/server.ts';
 import { followHistory } from './history.ts';
 
 export interface EventSource {

@@ -3,7 +3,7 @@ import type { RunEvent } from '../../audit/events/events.ts';
 import { readRunEvents } from '../../audit/events/events.ts';
 import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
-import type { RunRow } from '../run-client.ts';
+import type { RunRow } from '../temporal/rows.ts';
 import { readRunNames } from '../connect.ts';
 import type { WatchView } from './watch-view.ts';
 import { emptyView, foldEvent } from './watch-view.ts';
