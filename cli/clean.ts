@@ -15,12 +15,12 @@ const invisible =
 export const stripControls = (text: string): string =>
   text.replaceAll('\r\n', '\n').replace(sequences, '').replace(invisible, '');
 
-/** The same on one line, at most `most` characters (an ellipsis shows the cut). */
-export function toLine(text: string, most: number): string {
+/** The same on one line, at most `max` characters (an ellipsis shows the cut). */
+export function toLine(text: string, max: number): string {
   const line = stripControls(text).replace(/\s+/g, ' ').trim();
-  if (line.length <= most) return line;
+  if (line.length <= max) return line;
   // A cut between the halves of a surrogate pair would print as a broken character.
-  const end = /[\ud800-\udbff]$/.test(line.slice(0, most - 1)) ? most - 2 : most - 1;
+  const end = /[\ud800-\udbff]$/.test(line.slice(0, max - 1)) ? max - 2 : max - 1;
   return `${line.slice(0, end)}…`;
 }
 

@@ -16,7 +16,7 @@ import { renderLive } from './render/render-live.ts';
 import { createScreen } from './render/screen.ts';
 import { createSpoolReader } from '../client/events/spool.ts';
 import { createStyle } from './render/style.ts';
-import type { Viewer, Watch } from './watch.ts';
+import type { Viewer, Watch } from './viewer.ts';
 import type { EventOf, WatchView } from '../client/events/watch-view.ts';
 import { emptyView } from '../client/events/watch-view.ts';
 import { wrapLine } from './render/width.ts';

@@ -1,6 +1,5 @@
 import type { RunEvent } from '../audit/events/events.ts';
 import { failpoint } from '../audit/record/failpoint.ts';
-import type { Settings } from '../config/environment.ts';
 import type { RunClient } from '../client/run-client.ts';
 import { tellAllWhole } from './render/details.ts';
 import { CliError } from './errors.ts';
@@ -10,30 +9,11 @@ import { printJson, printProgress, printText } from './render/output.ts';
 import { renderEvent, renderSummary } from './render/render.ts';
 import { toCluster, toUnknownRun } from '../client/connect.ts';
 import { ensureStack, readStack } from '../client/stack/stack.ts';
+import type { Viewer, Watch } from './viewer.ts';
 import { createStyle } from './render/style.ts';
 import { renderTrouble } from './render/trouble.ts';
 import type { WatchView } from '../client/events/watch-view.ts';
 import { emptyView, foldEvent } from '../client/events/watch-view.ts';
-
-export interface Watch {
-  readonly client: RunClient;
-  readonly settings: Settings;
-  readonly run: string;
-  readonly json: boolean;
-  /** First event to print, with `json`. */
-  readonly from: number;
-}
-
-/** Where a watched run is shown. */
-export interface Viewer {
-  /** The run's state after `events`. */
-  show(events: readonly RunEvent[], view: WatchView): void;
-  /** Resolves when the person wants to leave. */
-  readonly left: Promise<void>;
-  /** Whether a person can answer what the run asks. */
-  readonly answers: boolean;
-  close(): Promise<void>;
-}
 
 /** Shows a run until it ends. The exit code is the run's; 3 when it waits and nobody here can answer; 130 after Ctrl-C. */
 export async function watchRun(watch: Watch): Promise<number> {

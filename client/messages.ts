@@ -19,13 +19,13 @@ import { readRedactor } from './secrets.ts';
 import { readUser, toCluster } from './connect.ts';
 import { readStack } from './stack/stack.ts';
 
-const longestMessage = 4_000;
+const maxMessageChars = 4_000;
 
 /** @throws ClientError when a message, secrets in it masked, is longer than a run takes. */
 export function checkLength({ length }: string): void {
-  if (length > longestMessage)
+  if (length > maxMessageChars)
     throw invalid(
-      `The message is ${length} characters long, with secrets masked; at most ${longestMessage} are accepted.`,
+      `The message is ${length} characters long, with secrets masked; at most ${maxMessageChars} are accepted.`,
     );
 }
 

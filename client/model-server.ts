@@ -7,7 +7,7 @@ export type ModelServer =
   | { readonly kind: 'away'; readonly reason: string };
 
 const answerWithinMs = 10_000;
-const mostBody = 1_000_000;
+const maxBodyChars = 1_000_000;
 
 /** Asks `<baseUrl>/models`. Any answer but a refused key counts as up: not every server has that page. */
 export async function askModelServer(
@@ -44,7 +44,7 @@ function get(
     asked.on('response', (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
-        if (body.length < mostBody) body += text;
+        if (body.length < maxBodyChars) body += text;
         else asked.destroy();
       });
       response.on('error', reject);

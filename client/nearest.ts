@@ -23,8 +23,8 @@ const countEdits = (from: string, to: string): number => {
   return last[to.length] ?? 0;
 };
 
-/** The known words closest to what was typed, best first, at most `most`; none when nothing is close. */
-export function findNearest(typed: string, known: readonly string[], most = 1): string[] {
+/** The known words closest to what was typed, best first, at most `max`; none when nothing is close. */
+export function findNearest(typed: string, known: readonly string[], max = 1): string[] {
   const allowed = Math.max(1, Math.floor(typed.length / 3));
   return known
     .map((word) => ({
@@ -33,6 +33,6 @@ export function findNearest(typed: string, known: readonly string[], most = 1): 
     }))
     .filter(({ edits }) => edits <= allowed)
     .toSorted((a, b) => a.edits - b.edits)
-    .slice(0, most)
+    .slice(0, max)
     .map(({ word }) => word);
 }

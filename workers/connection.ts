@@ -6,10 +6,10 @@ import type { ConnectionSettings } from './connection-options.ts';
 import type { Log } from './logger.ts';
 
 const patienceMs = 50;
-const mostPatienceMs = 5_000;
+const maxPatienceMs = 5_000;
 /** Failures of a server that is only not ready yet. */
 const fewFailures = 20;
-const mostFailures = 200;
+const maxFailures = 200;
 const reportEveryMs = 10_000;
 const answerWithinMs = 5_000;
 
@@ -35,14 +35,14 @@ export async function connectPatiently<T>(
         throw error;
       }
     } catch (error) {
-      if (failures >= mostFailures) throw error;
+      if (failures >= maxFailures) throw error;
       if (Date.now() - reported > reportEveryMs) {
         reported = Date.now();
         const { address } = options;
         log.warn({ address, reason: (error as Error).message }, 'waiting for Temporal');
       }
       const doublings = Math.max(0, failures - fewFailures);
-      await setTimeout(Math.min(patienceMs * 2 ** doublings, mostPatienceMs));
+      await setTimeout(Math.min(patienceMs * 2 ** doublings, maxPatienceMs));
     }
   }
 }

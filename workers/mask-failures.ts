@@ -19,12 +19,12 @@ export const maskFailures =
     },
   });
 
-const mostCauses = 10;
+const maxCauses = 10;
 
 /** In place: kind and identity of an error decide on retries. */
 function maskError(redactor: Redactor, error: unknown): void {
   let each = error;
-  for (let depth = 0; each instanceof Error && depth < mostCauses; depth++) {
+  for (let depth = 0; each instanceof Error && depth < maxCauses; depth++) {
     const { message, stack } = each;
     const masked = redactor.mask(message);
     if (masked !== message) each.message = masked;

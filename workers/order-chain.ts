@@ -3,8 +3,8 @@
  * terminated or timed out; what a worker saw of it last tells how it ended (docs/decisions/0023).
  */
 import type { OrderLedger } from '../audit/record/keys/order-ledger.ts';
-import { isNotFound } from './open-runs.ts';
-import type { StartAttributes, StartService } from './orders.ts';
+import { readEvent } from './execution-events.ts';
+import type { StartAttributes, StartService } from './execution-events.ts';
 
 export interface ChainDependencies {
   readonly service: StartService;
@@ -67,28 +67,4 @@ async function isResetOpen(
     at = event?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
   }
   return false;
-}
-
-type Event = NonNullable<
-  NonNullable<Awaited<ReturnType<StartService['getWorkflowExecutionHistory']>>['history']>['events']
->[number];
-
-/** The first event of an execution, or the one that closed it; undefined when there is none. */
-export async function readEvent(
-  { service, namespace }: Pick<ChainDependencies, 'service' | 'namespace'>,
-  { workflowId, runId }: Omit<Started, 'start'>,
-  historyEventFilterType?: number,
-): Promise<Event | undefined> {
-  try {
-    const { history } = await service.getWorkflowExecutionHistory({
-      namespace,
-      execution: { workflowId, runId },
-      maximumPageSize: 1,
-      historyEventFilterType,
-    });
-    return history?.events?.[0];
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

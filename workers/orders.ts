@@ -23,42 +23,11 @@ import type { PromotionInput, RunInput } from '../workflows/contract.ts';
 import { promotionType, toPromotionId } from '../workflows/contract.ts';
 import { toWorkflowId, workflowType } from '../workflows/names.ts';
 import { createFewTimes } from '../audit/record/few-times.ts';
-import { findEndBefore, readEvent } from './order-chain.ts';
+import { readEvent } from './execution-events.ts';
+import type { StartAttributes, StartService } from './execution-events.ts';
+import { findEndBefore } from './order-chain.ts';
 import { findMismatch } from './order-match.ts';
 import type { Announced, Places } from './order-match.ts';
-
-/** What the first event of an execution says of it, as the server wrote it. */
-export interface StartAttributes {
-  readonly taskQueue?: { readonly name?: string | null } | null;
-  readonly input?: { readonly payloads?: readonly Payload[] | null } | null;
-  readonly firstExecutionRunId?: string | null;
-  /** Of a reset, the execution that it was made of. */
-  readonly originalExecutionRunId?: string | null;
-  readonly continuedExecutionRunId?: string | null;
-  readonly initiator?: number | null;
-  readonly cronSchedule?: string | null;
-}
-
-export interface StartService {
-  getWorkflowExecutionHistory(request: {
-    namespace: string;
-    execution: { workflowId: string; runId: string };
-    maximumPageSize: number;
-    historyEventFilterType?: number;
-  }): Promise<{
-    history?: {
-      events?:
-        | readonly {
-            workflowExecutionStartedEventAttributes?: StartAttributes | null;
-            workflowExecutionTerminatedEventAttributes?: { identity?: string | null } | null;
-            workflowExecutionContinuedAsNewEventAttributes?: {
-              newExecutionRunId?: string | null;
-            } | null;
-          }[]
-        | null;
-    } | null;
-  }>;
-}
 
 export interface OrderDependencies {
   readonly service: StartService;
@@ -89,7 +58,7 @@ const notAnnounced = (why: string): ApplicationFailure =>
 
 /** `ContinueAsNewInitiator`: RETRY and CRON_SCHEDULE. By the workflow's own command it is 1, and 0 from servers that leave it out. */
 const continuedByServer = new Set([2, 3]);
-const mostRemembered = 500;
+const maxRemembered = 500;
 
 /** The activities after which nothing more of an order may be carried out in another execution. */
 const last: Readonly<Record<SignedOrder['kind'], string>> = {
@@ -168,7 +137,7 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
 }
 
 function forgetOldest(remembered: Map<string, unknown> | Set<string>): void {
-  if (remembered.size <= mostRemembered) return;
+  if (remembered.size <= maxRemembered) return;
   for (const key of remembered.keys()) {
     remembered.delete(key);
     return;

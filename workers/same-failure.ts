@@ -2,11 +2,11 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 
 /** Times an activity may fail the same way before it counts as unable. */
-const mostAlike = 3;
+const maxAlike = 3;
 /** The same for failures of any kind but those that heal. */
-const mostOther = 10;
+const maxOther = 10;
 /** Activities remembered; the oldest are forgotten first. */
-const mostRemembered = 1_000;
+const maxRemembered = 1_000;
 
 interface Failures {
   readonly alike: Map<string, number>;
@@ -37,11 +37,11 @@ export function endSameFailures(): ActivityInterceptorsFactory {
           const alike = (failures.alike.get(kind) ?? 0) + 1;
           failures.alike.set(kind, alike);
           failures.other += 1;
-          if (alike >= mostAlike || failures.other >= mostOther)
-            throw toEnd(activityType, error, alike >= mostAlike ? alike : failures.other);
+          if (alike >= maxAlike || failures.other >= maxOther)
+            throw toEnd(activityType, error, alike >= maxAlike ? alike : failures.other);
           known.set(key, failures);
           const oldest = known.keys().next().value;
-          if (known.size > mostRemembered && oldest !== undefined) known.delete(oldest);
+          if (known.size > maxRemembered && oldest !== undefined) known.delete(oldest);
           throw error;
         }
       },
@@ -83,7 +83,7 @@ const healingText =
   /\bENOSPC\b|No space left on device|\bEDQUOT\b|Disk quota exceeded|Cannot allocate memory|Too many open files|Resource temporarily unavailable/i;
 const healingNames = new Set(['LeaseLost', 'WorkspaceBusy', 'ChainLockedError', 'AbortError']);
 
-const mostCauses = 10;
+const maxCauses = 10;
 
 /** Not what heals, not what has a rule of its own (model servers, what is never retried), not the end of the run. */
 function isCounted(error: unknown): boolean {
@@ -91,7 +91,7 @@ function isCounted(error: unknown): boolean {
     return !(error.nonRetryable || error.type?.startsWith('ModelFailure.'));
   if (error instanceof CancelledFailure) return false;
   let each = error;
-  for (let depth = 0; each instanceof Error && depth < mostCauses; depth++) {
+  for (let depth = 0; each instanceof Error && depth < maxCauses; depth++) {
     const { code } = each as NodeJS.ErrnoException;
     if (healingNames.has(each.name) || each.name === 'CancelledFailure') return false;
     if ((code !== undefined && healing.has(code)) || healingText.test(each.message)) return false;

@@ -6,7 +6,7 @@ import { readStack, stackStatus } from '../../client/stack/stack.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 
-const mostNames = 5;
+const maxNames = 5;
 
 /** The model server of these settings: there, and with the models a run would ask for. */
 export async function checkModelServer(settings: Settings): Promise<Check[]> {
@@ -35,8 +35,8 @@ export async function checkModelServer(settings: Settings): Promise<Check[]> {
   if (server.models.length === 0) {
     return [up, warn('models', 'the server lists none', 'Load one there (LM Studio: lms load).')];
   }
-  const shown = server.models.slice(0, mostNames).join(', ');
-  const more = server.models.length > mostNames ? ', …' : '';
+  const shown = server.models.slice(0, maxNames).join(', ');
+  const more = server.models.length > maxNames ? ', …' : '';
   return [
     up,
     ...wanted.map((model) =>

@@ -9,7 +9,7 @@ import { connectRunning, withClient } from '../../client/connect.ts';
 import { toTroubledStatus } from '../render/trouble.ts';
 
 const usual = 50;
-const most = 10_000;
+const maxRuns = 10_000;
 
 /** `agent list`: runs, newest first. Reads the run logs when no server runs; starts nothing. */
 export const command = defineCommand({
@@ -17,7 +17,7 @@ export const command = defineCommand({
   example: 'agent list --json',
   async run({ options, json }) {
     const settings = readSettings();
-    const limit = options.all === true ? most : usual;
+    const limit = options.all === true ? maxRuns : usual;
     const client = await connectRunning(settings);
     let rows: RunRow[];
     if (client === undefined) {
@@ -39,11 +39,11 @@ export const command = defineCommand({
 });
 
 /** As many open runs as are asked about: each costs a request. */
-const mostAsked = 100;
+const maxAsked = 100;
 
 /** A run whose workflow fails cannot say so itself. */
 async function addTroubles(client: RunClient, rows: readonly RunRow[]): Promise<RunRow[]> {
-  const asked = new Set(rows.filter(({ open }) => open).slice(0, mostAsked));
+  const asked = new Set(rows.filter(({ open }) => open).slice(0, maxAsked));
   return await Promise.all(
     rows.map(async (row) => {
       const trouble = asked.has(row) ? await client.findTrouble(row.run) : undefined;

@@ -15,7 +15,7 @@ import { readRedactor } from '../../client/secrets.ts';
 import { readUser } from '../../client/connect.ts';
 import { toSigned } from '../../client/signing.ts';
 import type { Style } from '../render/style.ts';
-import type { Watch } from '../watch.ts';
+import type { Watch } from '../viewer.ts';
 import type { EventOf } from '../../client/events/watch-view.ts';
 
 type Approval = EventOf<'approval.requested'>;

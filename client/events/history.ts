@@ -27,7 +27,7 @@ export interface HistorySource<E extends Numbered> {
 }
 
 const firstDelayMs = 100;
-const longestDelayMs = 5_000;
+const maxDelayMs = 5_000;
 
 /**
  * Every durable event of a run, in order and once, across the histories it went on in; waits for more until the run ends.
@@ -73,7 +73,7 @@ async function pollPatiently<E extends Numbered>(
       if (source.signal.aborted) return undefined;
       if (!source.isAway(error)) throw error;
       if (failures === 1) source.onAway?.();
-      const delay = Math.min(firstDelayMs * 2 ** failures, longestDelayMs);
+      const delay = Math.min(firstDelayMs * 2 ** failures, maxDelayMs);
       await setTimeout(delay, undefined, { signal: source.signal }).catch(() => undefined);
       if (source.signal.aborted) return undefined;
     }

@@ -7,7 +7,7 @@ export interface SpoolReader {
   close(): Promise<void>;
 }
 
-const most = 4_000;
+const maxChars = 4_000;
 
 /** Reads `<state>/spool/<workflowId>.ndjson`. Best effort: a missing or odd file is simply no text. */
 export function createSpoolReader(file: string): SpoolReader {
@@ -21,7 +21,7 @@ export function createSpoolReader(file: string): SpoolReader {
       const name = `${String(activity)}/${String(attempt)}`;
       if (name !== call) text = '';
       call = name;
-      if (typeof piece === 'string') text = (text + piece).slice(-most);
+      if (typeof piece === 'string') text = (text + piece).slice(-maxChars);
     } catch {
       // A line cut by a crash.
     }

@@ -12,7 +12,7 @@ import { createAuditLog } from '../../audit/record/log.ts';
 import { createOrderLedger } from '../../audit/record/keys/order-ledger.ts';
 import { ensureSigningKey } from '../../audit/record/keys/signing-key.ts';
 import { announcedOnly } from '../../workers/orders.ts';
-import type { StartAttributes } from '../../workers/orders.ts';
+import type { StartAttributes } from '../../workers/execution-events.ts';
 import { toQueues, toWorkflowId, workflowType } from '../../workflows/names.ts';
 import { input as told } from '../audit/told-history.ts';
 import { toOrdered } from '../setup/orders.ts';

@@ -22,7 +22,7 @@ import { createKeyring } from '../../workers/keyring.ts';
 import { createLogFile } from '../../workers/log-file.ts';
 import { createPart } from '../../workers/stack/part.ts';
 import { parseRoles } from '../../workers/roles.ts';
-import { createStartBoard } from '../../workers/stack/start-board.ts';
+import { createStartupStatus } from '../../workers/stack/startup-status.ts';
 import { findTemporalCli, pinnedVersion } from '../../workers/stack/temporal-cli.ts';
 import type { Part } from '../../workers/stack/part.ts';
 
@@ -157,12 +157,12 @@ test('roles are all by default, and a wrong one is a configuration error', () =>
 });
 
 test('whoever waits for the start hears each line once, and the end', async () => {
-  const board = createStartBoard(60_000);
-  const waiting = board.waitForNews(0);
-  board.say('fetching');
+  const startup = createStartupStatus(60_000);
+  const waiting = startup.waitForNews(0);
+  startup.say('fetching');
   assert.deepEqual(await waiting, { state: 'starting', progress: ['fetching'] });
-  const next = board.waitForNews(1);
-  board.set('failed', { message: 'no network', exitCode: 69 });
+  const next = startup.waitForNews(1);
+  startup.set('failed', { message: 'no network', exitCode: 69 });
   assert.deepEqual(await next, {
     state: 'failed',
     progress: [],

@@ -47,7 +47,7 @@ export interface Part {
 }
 
 const firstDelayMs = 200;
-const longestDelayMs = 30_000;
+const maxDelayMs = 30_000;
 /** A process that ran this long is not failing at its start: the next start is at once again. */
 const steadyMs = 60_000;
 const configurationExit = 78;
@@ -78,7 +78,7 @@ export function createPart(spec: PartSpec): Part {
     // Whatever waits for a process that was killed at its work need not wait for a delay as well.
     const delay = failures === 0 ? 0 : firstDelayMs * 2 ** (failures - 1);
     failures += 1;
-    await setTimeout(Math.min(delay, longestDelayMs), undefined, { signal: stopping.signal });
+    await setTimeout(Math.min(delay, maxDelayMs), undefined, { signal: stopping.signal });
     restarts += 1;
     run();
     failpoint('supervisor.part-restarted');

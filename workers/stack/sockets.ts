@@ -9,10 +9,10 @@ export const socketNames = { temporal: 'temporal.sock', web: 'web.sock', ui: 'ui
 const names = Object.values(socketNames);
 
 /** Longest path of a socket on Linux is 107 bytes; on macOS 103. */
-const longestSocket = 103;
+const maxSocketBytes = 103;
 
 const fits = (folder: string): boolean =>
-  Buffer.byteLength(join(folder, socketNames.temporal)) <= longestSocket;
+  Buffer.byteLength(join(folder, socketNames.temporal)) <= maxSocketBytes;
 
 const isOurs = (folder: string): boolean => {
   const found = lstatSync(folder, { throwIfNoEntry: false });

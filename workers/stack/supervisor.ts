@@ -20,7 +20,7 @@ import { ExposureError, choosePlace, findExposure, toUpstream } from './place.ts
 import { createToken, writePrivate } from '../private-file.ts';
 import { socketNames, watchSockets } from './sockets.ts';
 import { createStack, workerGraceMs } from './stack.ts';
-import { createStartBoard } from './start-board.ts';
+import { createStartupStatus } from './startup-status.ts';
 import { createWebUi } from './web-ui.ts';
 import { CliMissingError, fetchTemporalCli, findTemporalCli } from './temporal-cli.ts';
 
@@ -51,7 +51,7 @@ const [exposure] = await Promise.all([
 failpoint('supervisor.orphans-ended');
 const addresses = await chooseAddresses(folders.root);
 let place = choose();
-const board = createStartBoard();
+const startup = createStartupStatus();
 const stack = createStack(settings, { addresses, place }, redactor);
 const token = createToken();
 
@@ -94,7 +94,7 @@ let stopping = false;
 const stop = async (exitCode: number): Promise<void> => {
   if (stopping) return;
   stopping = true;
-  board.set('stopping');
+  startup.set('stopping');
   say('stopping');
   await stack.stop();
   failpoint('supervisor.parts-stopped');
@@ -106,7 +106,7 @@ const stop = async (exitCode: number): Promise<void> => {
 
 const control = createControl(token, addresses.control, {
   '/status': () => stack.status(),
-  '/wait': ({ seen }) => board.waitForNews(typeof seen === 'number' ? seen : 0),
+  '/wait': ({ seen }) => startup.waitForNews(typeof seen === 'number' ? seen : 0),
   '/key': ({ baseUrl, apiKey }) => {
     stack.handKey(asText(baseUrl, 'baseUrl'), asText(apiKey, 'apiKey'));
     return {};
@@ -191,15 +191,15 @@ try {
     findTemporalCli(search) ??
     (await fetchTemporalCli(search, (line) => {
       say(line);
-      board.say(line);
+      startup.say(line);
     }));
   await stack.startTemporal(cli);
   failpoint('supervisor.temporal-up');
-  if (!stopping) board.set('serving');
+  if (!stopping) startup.set('serving');
 } catch (error) {
   if (!(error instanceof CliMissingError)) throw error;
   say(error.message);
-  board.set('failed', { message: error.message, exitCode: error.exitCode });
+  startup.set('failed', { message: error.message, exitCode: error.exitCode });
   // Long enough for whoever waits to hear why; the next command tries again.
   setTimeout(() => void stop(error.exitCode), 1_000);
 }

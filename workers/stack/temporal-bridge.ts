@@ -12,7 +12,7 @@ import { join } from 'node:path';
 
 const [folder = '', temporalPort = '', webPort = '', program = '', ...args] = process.argv.slice(2);
 const connectHead = 'CONNECT ';
-const mostHead = 4_096;
+const maxHead = 4_096;
 const lookMs = 5;
 
 const temporal = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
@@ -48,7 +48,7 @@ function takeCall(near: Socket): void {
     head = Buffer.concat([head, bytes]);
     const isTunnel = connectHead.startsWith(head.toString('latin1', 0, connectHead.length));
     const ends = isTunnel ? head.indexOf('\r\n\r\n') : 0;
-    if (ends === -1) return void (head.length > mostHead && near.destroy());
+    if (ends === -1) return void (head.length > maxHead && near.destroy());
     near.off('data', read);
     near.pause();
     if (isTunnel) near.write('HTTP/1.1 200 Connection Established\r\n\r\n');

@@ -1,13 +1,12 @@
 /**
  * Process entry in a network of its own, for a program that knows Temporal by host and port only: takes connections on the
  * loopback interface in there, carries each to its socket, and runs the program. Ends as the program does.
- * Arguments: how many ports, then `port=socket` each, then the program. It imports nothing of ours.
+ * Arguments: how many ports, then `port=socket` each, then the program. It loads next to nothing of ours.
  */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { constants } from 'node:os';
 import { pipeline } from 'node:stream';
+import { runProgram } from './run-program.ts';
 
 const [count = '0', ...rest] = process.argv.slice(2);
 const pairs = rest.slice(0, Number(count));
@@ -27,14 +26,4 @@ await Promise.all(
   }),
 );
 
-const child = spawn(program, args, { stdio: 'inherit' });
-// Ctrl-C reaches the program by itself; it decides when to end.
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => child.kill('SIGTERM'));
-child.on('error', (error) => {
-  process.stderr.write(`${program}: ${error.message}\n`);
-  process.exit(126);
-});
-child.on('exit', (code, signal) =>
-  process.exit(code ?? 128 + constants.signals[signal ?? 'SIGKILL']),
-);
+runProgram(program, args);

@@ -2,12 +2,11 @@
  * Process entry: runs the Temporal CLI against the local stack, in a network of its own where Temporal is behind a socket.
  * Expects `TEMPORAL_*` of the stack in its environment; arguments are those of the Temporal CLI.
  */
-import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { toSocketPath } from '../../config/address.ts';
 import { readSettings } from '../../config/environment.ts';
 import { innerPorts, toNear } from './private-network.ts';
+import { runProgram } from './run-program.ts';
 import { socketNames } from './sockets.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 
@@ -31,20 +30,7 @@ const [file, line] =
         cli,
         args,
       );
-const child = spawn(file, line, {
-  stdio: 'inherit',
-  env: {
-    ...process.env,
-    TEMPORAL_ADDRESS:
-      socket === undefined ? process.env['TEMPORAL_ADDRESS'] : `127.0.0.1:${innerPorts.temporal}`,
-  },
+runProgram(file, line, {
+  ...process.env,
+  TEMPORAL_ADDRESS: socket === undefined ? address : `127.0.0.1:${innerPorts.temporal}`,
 });
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => child.kill('SIGTERM'));
-child.on('error', (error) => {
-  process.stderr.write(`${file}: ${error.message}\n`);
-  process.exit(126);
-});
-child.on('exit', (code, signal) =>
-  process.exit(code ?? 128 + constants.signals[signal ?? 'SIGKILL']),
-);

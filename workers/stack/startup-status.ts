@@ -1,7 +1,7 @@
 import type { StackStart } from '../../config/stack.ts';
 
 /** Says how far the start has come to everyone who waits for it. */
-export interface StartBoard {
+export interface StartupStatus {
   say(line: string): void;
   set(state: StackStart['state'], problem?: StackStart['problem']): void;
   /** Answers at once when there is news after `seen` lines or nothing to wait for, else with the next news. */
@@ -9,7 +9,7 @@ export interface StartBoard {
 }
 
 /** `patienceMs` bounds a wait, so that a caller's connection is never idle for long. */
-export function createStartBoard(patienceMs = 20_000): StartBoard {
+export function createStartupStatus(patienceMs = 20_000): StartupStatus {
   const lines: string[] = [];
   let state: StackStart['state'] = 'starting';
   let problem: StackStart['problem'];
