@@ -1,16 +1,8 @@
 import { parseArgs } from 'node:util';
-import type { Command, Invocation, Option, Options } from './command.ts';
-import type { CommandEntry } from './commands.ts';
+import type { Invocation, Option, Options } from './command.ts';
+import type { NamedCommand } from './commands.ts';
 import { usageError } from './errors.ts';
 import { findNearest } from '../client/nearest.ts';
-
-/** A command with all that is known of it. */
-export type LoadedCommand = Command & Pick<CommandEntry, 'name' | 'args' | 'summary'>;
-
-export const loadCommand = async ({ load, ...entry }: CommandEntry): Promise<LoadedCommand> => ({
-  ...entry,
-  ...(await load()).command,
-});
 
 /** Options every command takes. */
 export const commonOptions: Options = {
@@ -20,7 +12,7 @@ export const commonOptions: Options = {
 
 /** Undefined when help is asked for. @throws CliError (exit 2) naming the first wrong option or argument. */
 export function parseInvocation(
-  command: LoadedCommand,
+  command: NamedCommand,
   argv: readonly string[],
 ): Invocation | undefined {
   const known: Options = { ...command.options, ...commonOptions };
@@ -56,7 +48,7 @@ const toValue = (option: Option | undefined, name: string, text: string | true):
   text === true || option?.parse === undefined ? text : option.parse(text, `--${name}`);
 
 function readText(
-  command: LoadedCommand,
+  command: NamedCommand,
   option: Option,
   token: { rawName: string; value: string | undefined; inlineValue: boolean | undefined },
 ): string | true {
@@ -74,7 +66,7 @@ function readText(
   return token.value;
 }
 
-function unknownOption(command: LoadedCommand, typed: string, known: readonly string[]): Error {
+function unknownOption(command: NamedCommand, typed: string, known: readonly string[]): Error {
   const [nearest] = findNearest(typed.replace(/^-+/, ''), known);
   const hint = nearest === undefined ? '' : ` Did you mean --${nearest}?`;
   return usageError(
@@ -82,7 +74,7 @@ function unknownOption(command: LoadedCommand, typed: string, known: readonly st
   );
 }
 
-function checkCount(command: LoadedCommand, args: readonly string[]): void {
+function checkCount(command: NamedCommand, args: readonly string[]): void {
   const max = command.args.length;
   const min = command.args.filter((name) => !name.startsWith('[')).length;
   const many = command.args.at(-1)?.includes('…') === true;

@@ -1,7 +1,6 @@
 import { commonOptions } from './arguments.ts';
-import type { LoadedCommand } from './arguments.ts';
 import type { Option } from './command.ts';
-import type { CommandEntry } from './commands.ts';
+import type { CommandEntry, NamedCommand } from './commands.ts';
 
 const toSignature = ({ name, args }: Pick<CommandEntry, 'name' | 'args'>): string =>
   [name, ...args.map(toPlaceholder)].join(' ');
@@ -39,7 +38,7 @@ function toRows(commands: readonly CommandEntry[]): string[] {
 }
 
 /** Help of one command. */
-export function renderCommandHelp(command: LoadedCommand): string {
+export function renderCommandHelp(command: NamedCommand): string {
   const rows = Object.entries({ ...command.options, ...commonOptions }).map(
     ([name, option]) => [toOption(name, option), option.help] as const,
   );

@@ -1,6 +1,5 @@
-import type { LoadedCommand } from './arguments.ts';
-import type { CommandEntry } from './commands.ts';
-import { commands } from './commands.ts';
+import type { CommandEntry, NamedCommand } from './commands.ts';
+import { commands, loadCommand } from './commands.ts';
 import { usageError } from './errors.ts';
 import { findNearest } from '../client/nearest.ts';
 
@@ -13,7 +12,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
       throw error;
     });
   }
-  let command: LoadedCommand | undefined;
+  let command: NamedCommand | undefined;
   try {
     const [first = ''] = argv;
     if (['--version', '-V'].includes(first)) return await printVersion();
@@ -25,8 +24,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     }
     if (isHelp(argv[1]) && membersOf(first).length > 0) return await printHelp([first]);
     const { entry, rest } = chooseCommand(argv);
-    const { loadCommand, parseInvocation } = await import('./arguments.ts');
     command = await loadCommand(entry);
+    const { parseInvocation } = await import('./arguments.ts');
     const invocation = parseInvocation(command, rest);
     return await (invocation === undefined
       ? printHelp(command.name.split(' '))
@@ -99,7 +98,6 @@ async function printHelp(words: readonly string[]): Promise<number> {
     return 0;
   }
   const group = membersOf(first);
-  const { loadCommand } = await import('./arguments.ts');
   process.stdout.write(
     group.length > 0 && words.length === 1
       ? help.renderGroupHelp(first, group)

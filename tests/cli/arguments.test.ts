@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loadCommand, parseInvocation } from '../../cli/arguments.ts';
-import { commands } from '../../cli/commands.ts';
+import { parseInvocation } from '../../cli/arguments.ts';
+import { commands, loadCommand } from '../../cli/commands.ts';
 import { CliError } from '../../cli/errors.ts';
 import { findNearest } from '../../client/nearest.ts';
 import { chooseCommand } from '../../cli/program.ts';
