@@ -9,7 +9,8 @@ import type { Target } from './temporal/server.ts';
 import { invalid } from './errors.ts';
 import { findNearest } from './nearest.ts';
 import { runIdPattern } from './run-id.ts';
-import { ensureStack, readStack } from './stack/stack.ts';
+import { ensureStack } from './stack/stack.ts';
+import { readStack } from './stack/file.ts';
 
 /** The operating system's name for whoever typed the command. */
 export function readUser(): string {

@@ -17,7 +17,7 @@ import type { RunClient } from './run-client.ts';
 import { ClientError, invalid } from './errors.ts';
 import { readRedactor } from './secrets.ts';
 import { readUser, toCluster } from './connect.ts';
-import { readStack } from './stack/stack.ts';
+import { readStack } from './stack/file.ts';
 
 const maxMessageChars = 4_000;
 

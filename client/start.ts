@@ -15,7 +15,9 @@ import type { RunClient } from './run-client.ts';
 import { readRedactor, readSecrets } from './secrets.ts';
 import { toOrderedRun } from './signing.ts';
 import { findElsewhere } from './stack/settings.ts';
-import { ensureStack, handKey, handSecrets, readStack, startDemo } from './stack/stack.ts';
+import { ensureStack } from './stack/stack.ts';
+import { handKey, handSecrets, startDemo } from './stack/control.ts';
+import { readStack } from './stack/file.ts';
 
 /** What is said of a run that is started; the rest is the same for all. */
 export type Launch = Pick<RunInput, 'run' | 'goal' | 'workspace' | 'limits' | 'approve'> &

@@ -2,7 +2,8 @@ import type { Settings } from '../../config/environment.ts';
 import type { StackFile } from '../../config/stack.ts';
 import { askModelServer } from '../../client/model-server.ts';
 import { connectRunning, toCluster, withClient } from '../../client/connect.ts';
-import { readStack, stackStatus } from '../../client/stack/stack.ts';
+import { readStack } from '../../client/stack/file.ts';
+import { stackStatus } from '../../client/stack/control.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 

@@ -2,7 +2,7 @@ import { readSettings } from '../../config/environment.ts';
 import { judgeAgain } from '../../client/policy/activate.ts';
 import { defineCommand } from '../command.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
-import { forgetRule } from '../rules.ts';
+import { forgetRule } from '../../client/policy/rules.ts';
 import { readUser } from '../../client/connect.ts';
 
 /** `agent policies forget`: takes back what `approve --always` added, for running runs too. Exit 2 for an unknown rule. */

@@ -13,7 +13,7 @@ import { printJson, printProgress, printText } from '../render/output.ts';
 import { connectFor, parseRun, readUser, withClient } from '../../client/connect.ts';
 import { readRedactor } from '../../client/secrets.ts';
 import { toOrderedPromotion } from '../../client/signing.ts';
-import { readStack } from '../../client/stack/stack.ts';
+import { readStack } from '../../client/stack/file.ts';
 import { readRunTrail } from '../../client/events/trail.ts';
 
 /** `agent promote`: brings the change of a staged run over to the folder it is for: all of it or nothing. */

@@ -5,7 +5,8 @@ import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText, renderTable } from '../render/output.ts';
 import { renderAge } from '../render/render.ts';
-import { readStack, stackStatus } from '../../client/stack/stack.ts';
+import { readStack } from '../../client/stack/file.ts';
+import { stackStatus } from '../../client/stack/control.ts';
 
 /** `agent ps`: the parts of the local stack. Exit 1 when one is not up. */
 export const command = defineCommand({

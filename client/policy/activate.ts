@@ -9,7 +9,7 @@ import { policyChanged } from '../../workflows/contract.ts';
 import { ClientError } from '../errors.ts';
 import { prove } from '../messages.ts';
 import { connectRunning, withClient } from '../connect.ts';
-import { readStack } from '../stack/stack.ts';
+import { readStack } from '../stack/file.ts';
 import { withPolicyOf } from '../stack/settings.ts';
 
 /** Rules of `always.yaml`, by id, that came or went with it. */

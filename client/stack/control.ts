@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { StackFile } from '../../config/stack.ts';
+import type { SecretValue } from '../../policies/secrets/values.ts';
+import type { StackFile, StackStatus } from '../../config/stack.ts';
 
 // An `import` of node:http reads every export, and one of them loads the whole of fetch: 50 ms instead of 5.
 const { request } = process.getBuiltinModule('node:http');
@@ -41,3 +42,21 @@ export const askControl = <T extends object>(
     question.on('error', reject);
     question.end(JSON.stringify(body));
   });
+
+/** The parts with pids, ports, versions and memory. */
+export const stackStatus = (stack: StackFile): Promise<StackStatus> =>
+  askControl<StackStatus>(stack, '/status', {});
+
+/** Hands the worker the key for one model server; it is kept in memory only. */
+export async function handKey(stack: StackFile, baseUrl: string, apiKey: string): Promise<void> {
+  await askControl(stack, '/key', { baseUrl, apiKey });
+}
+
+/** Tells the worker what it must not write; it is kept in memory only. */
+export async function handSecrets(stack: StackFile, values: readonly SecretValue[]): Promise<void> {
+  await askControl(stack, '/secrets', { values });
+}
+
+/** Starts the demo model server if need be. */
+export const startDemo = (stack: StackFile): Promise<{ readonly baseUrl: string }> =>
+  askControl(stack, '/demo', {});

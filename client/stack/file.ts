@@ -1,5 +1,7 @@
 import { readFileSync, renameSync } from 'node:fs';
 import type { StateFolders } from '../../config/folders.ts';
+import { isRunning } from '../../config/process.ts';
+import type { Settings } from '../../config/environment.ts';
 import type { StackFile } from '../../config/stack.ts';
 
 const isStackFile = (value: unknown): value is StackFile => {
@@ -38,3 +40,12 @@ export function readStackFile({ stackFile, tokenFile }: StateFolders): {
   }
   return { damaged: `${stackFile} was damaged; it is now ${aside}, and a new stack is started.` };
 }
+
+/** The running stack, or undefined. Does not start one, and does not ask whether Temporal answers. */
+export function readStack(settings: Settings): StackFile | undefined {
+  const { stack } = readStackFile(settings.folders);
+  return stack !== undefined && isRunning(stack) ? stack : undefined;
+}
+
+/** The supervisor looks after its file once a second. */
+export const rewriteMs = 1_500;

@@ -1,22 +1,16 @@
-/** The local stack as the commands see it: found, started, asked and stopped. The work itself is the supervisor's. */
-import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+/** The local stack: started and stopped. The work itself is the supervisor's. */
+import { rmSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { ChildProcess } from 'node:child_process';
-import { ensurePayloadKeys } from '../../audit/record/keys/payload-keys.ts';
-import { toEnvironment } from '../../config/environment.ts';
 import { endProcess, isRunning } from '../../config/process.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import { readVersion } from '../../config/version.ts';
 import type { Settings } from '../../config/environment.ts';
-import type { SecretValue } from '../../policies/secrets/values.ts';
-import type { StackFile, StackStart, StackStatus } from '../../config/stack.ts';
+import type { StackFile, StackStart } from '../../config/stack.ts';
 import { ClientError, toFailureKind } from '../errors.ts';
 import { askControl } from './control.ts';
-import { readStackFile } from './file.ts';
+import { readStack, readStackFile, rewriteMs } from './file.ts';
 import { tellDifferences } from './settings.ts';
+import { startStack } from './spawn.ts';
 
 export interface StartOptions {
   /** Gets lines for the person who waits, such as the progress of a download. */
@@ -25,18 +19,8 @@ export interface StartOptions {
   readonly strict?: boolean;
 }
 
-/** How long to try again while somebody else has the folder and does not show a stack. */
-const appearMs = 4_000;
-/** The supervisor looks after its file once a second. */
-const rewriteMs = 1_500;
 /** Longest orderly stop: the worker's grace, then Temporal's, with a margin. */
 const stopMs = 40_000;
-
-/** The running stack, or undefined. Does not start one, and does not ask whether Temporal answers. */
-export function readStack(settings: Settings): StackFile | undefined {
-  const { stack } = readStackFile(settings.folders);
-  return stack !== undefined && isRunning(stack) ? stack : undefined;
-}
 
 /**
  * The running stack, started if need be. Resolves when Temporal answers; the worker may still be starting.
@@ -110,95 +94,6 @@ async function findStack(settings: Settings): Promise<StackFile | undefined> {
   if (damaged === undefined) return stack;
   await setTimeout(rewriteMs);
   return readStackFile(settings.folders).stack;
-}
-
-/** The parts with pids, ports, versions and memory. */
-export const stackStatus = (stack: StackFile): Promise<StackStatus> =>
-  askControl<StackStatus>(stack, '/status', {});
-
-/** Hands the worker the key for one model server; it is kept in memory only. */
-export async function handKey(stack: StackFile, baseUrl: string, apiKey: string): Promise<void> {
-  await askControl(stack, '/key', { baseUrl, apiKey });
-}
-
-/** Tells the worker what it must not write; it is kept in memory only. */
-export async function handSecrets(stack: StackFile, values: readonly SecretValue[]): Promise<void> {
-  await askControl(stack, '/secrets', { values });
-}
-
-/** Starts the demo model server if need be. */
-export const startDemo = (stack: StackFile): Promise<{ readonly baseUrl: string }> =>
-  askControl(stack, '/demo', {});
-
-async function startStack(settings: Settings): Promise<StackFile> {
-  ensurePayloadKeys(settings);
-  const deadline = Date.now() + appearMs;
-  while (Date.now() < deadline) {
-    const { child, end, lastWords } = spawnSupervisor(settings);
-    while (end.at === undefined || (end.code === 0 && Date.now() < end.at + rewriteMs)) {
-      const stack = readStack(settings);
-      if (stack !== undefined) {
-        child.unref();
-        return stack;
-      }
-      await setTimeout(5);
-    }
-    // Exit 0: another supervisor has the folder. It showed itself above, or it is just leaving and we try again.
-    if (end.code !== 0) {
-      const log = join(settings.folders.logs, 'supervisor.log');
-      throw new ClientError(
-        `The local stack did not start: ${lastWords()}. See ${log}.`,
-        toFailureKind(end.code === 78 ? 78 : 69),
-      );
-    }
-  }
-  throw new ClientError(
-    `The state folder ${settings.folders.root} is in use by a supervisor that cannot be reached, perhaps in ` +
-      'another container. Stop it there, or choose another folder with AGENT_STATE_DIR.',
-    'busy',
-  );
-}
-
-/** What the terminal knows that the stack has no use for, and tools must never see. */
-const isSecret = (name: string): boolean =>
-  /KEY|TOKEN|SECRET|PASSW|CREDENTIAL|^TEMPORAL_|^SSH_|^AGENT_WORKSPACE$/i.test(name);
-
-interface Spawned {
-  readonly child: ChildProcess;
-  /** Filled in when it has ended. */
-  readonly end: { at?: number; code?: number | null };
-  readonly lastWords: () => string;
-}
-
-function spawnSupervisor(settings: Settings): Spawned {
-  const { folders } = settings;
-  const crashLog = join(folders.root, 'supervisor-crash.log');
-  const inherited = Object.entries(process.env).filter(([name]) => !isSecret(name));
-  const fd = openSync(crashLog, 'w', 0o600);
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL('../../workers/stack/supervisor.ts', import.meta.url))],
-    {
-      // Its own session: closing the terminal or pressing Ctrl-C does not reach it.
-      detached: true,
-      cwd: folders.root,
-      env: {
-        ...Object.fromEntries(inherited),
-        ...toEnvironment(settings),
-        NODE_COMPILE_CACHE: join(settings.cacheDir, 'compiled'),
-      },
-      stdio: ['ignore', fd, fd],
-    },
-  );
-  closeSync(fd);
-  const end: Spawned['end'] = {};
-  child.once('exit', (code) => Object.assign(end, { at: Date.now(), code }));
-  child.once('error', () => Object.assign(end, { at: Date.now(), code: null }));
-  const lastWords = (): string => {
-    const lines = readFileSync(crashLog, 'utf8').split('\n');
-    return lines.find((line) => /Error\b/.test(line)) ?? lines[0] ?? 'it said nothing';
-  };
-  return { child, end, lastWords };
 }
 
 /** False when the stack is stopping or gone. */
