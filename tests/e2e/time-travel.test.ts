@@ -108,6 +108,13 @@ suite('time travel from the command line', () => {
     assert.equal(await read('three.txt'), '3\n');
   });
 
+  test('a fork with another model asks that one', async () => {
+    await ok('fork', 'old', '--step', '1', '--id', 'other', '-m', 'another', '--detach');
+    const rows = JSON.parse(await ok('list', '--json')) as { run: string; model: string }[];
+    assert.equal(rows.find(({ run }) => run === 'other')?.model, 'another');
+    await ok('cancel', 'other');
+  });
+
   test('nothing is copied to where somebody else is at work', async () => {
     const taken = join(machine.root, 'taken');
     const leases = createLeases(join(machine.state, 'leases'));
