@@ -1,4 +1,4 @@
-/** `agent approve --always`: the answer to one request, and a rule that answers the same from now on. */
+/** `agent approve --always`: answers one request and adds a rule that gives the same answer from now on. */
 import { realpathSync } from 'node:fs';
 import type { ApprovalDetails } from '../activities/contract/approval.ts';
 import type { Settings } from '../config/environment.ts';
@@ -21,16 +21,16 @@ import type { Style } from './render/style.ts';
 import { isInvalid } from '../client/errors.ts';
 import { printProgress } from './render/output.ts';
 
-/** The request a person answers, and how they said so. */
+/** The request being answered, and how. */
 export interface AlwaysOrder {
   readonly settings: Settings;
   readonly client: RunClient;
   readonly run: string;
-  /** Absolute, as the run was started with. */
+  /** Absolute, as given when the run started. */
   readonly workspace: string;
   readonly request: Pick<ApprovalRequest, 'id' | 'kind' | 'digest' | 'details'>;
   readonly reason?: string;
-  /** Shows what would be written, line by line, and asks whether to. */
+  /** Shows the lines that would be written and asks for confirmation. */
   readonly confirm: (lines: readonly string[]) => Promise<boolean>;
   readonly style: Style;
 }
@@ -39,13 +39,13 @@ export interface AlwaysDone {
   readonly rules: readonly Grant[];
   readonly sha256: string;
   readonly previous: string | null;
-  /** False when the request no longer waits: the new rule, or somebody else, was quicker. */
+  /** False if the request is no longer waiting: the new rule or another person answered first. */
   readonly answered: boolean;
-  /** Other runs whose questions are judged again. */
+  /** Other runs whose pending questions are judged again. */
   readonly judged: readonly string[];
 }
 
-/** Undefined when nobody agreed. @throws CliError exit 2 when it cannot be made a rule, 78 when the policy has a mistake. */
+/** Undefined if not confirmed. @throws CliError exit 2 if it cannot be made a rule, 78 if the policy is invalid. */
 export async function approveAlways(order: AlwaysOrder): Promise<AlwaysDone | undefined> {
   const { settings, run } = order;
   const proposed = await proposeRules(order);
@@ -59,7 +59,7 @@ export async function approveAlways(order: AlwaysOrder): Promise<AlwaysDone | un
   return { rules, sha256: bundle.sha256, previous: before?.sha256 ?? null, answered, judged };
 }
 
-/** What was done, and how to take it back. Pure. */
+/** What was done, and how to undo it. Pure. */
 export function renderAlways(
   { settings: { always }, request }: Pick<AlwaysOrder, 'settings' | 'request'>,
   { rules, sha256, answered, judged }: AlwaysDone,
@@ -105,7 +105,7 @@ async function proposeRules(order: AlwaysOrder): Promise<readonly ProposedGrant[
 
 const toAction = ({ tool, args, workspace }: ApprovalDetails) => ({ tool, args, workspace });
 
-/** The run names its folder as it was typed; what is judged is free of links. */
+/** The run's folder is as typed; judging needs it with links resolved. */
 function toReal(folder: string): string {
   try {
     return realpathSync(folder);
@@ -126,13 +126,13 @@ async function renderProposal(
   ];
 }
 
-/** Whether the operator's folder is no longer what is in force. */
+/** Whether the operator's policy folder differs from what is in force. */
 async function isPending(settings: Settings): Promise<boolean> {
   const record = readForceRecord(settings.folders.root);
   return record !== undefined && record.sha256 !== (await readBundle(settings, null)).sha256;
 }
 
-/** False when the request no longer waits: the new rule, or somebody else, was quicker. */
+/** False if the request is no longer waiting: the new rule or another person answered first. */
 async function answerOnce(
   { client, run, request, reason }: AlwaysOrder,
   by: string,

@@ -56,7 +56,7 @@ function readText(
     if (token.value === undefined) return true;
     throw usageError(`${token.rawName} takes no value, got "${token.value}".`);
   }
-  // `--model --json` forgot the value; a value that really starts with a dash is written `--reason=-x`.
+  // `--model --json` lacks a value; a value that starts with a dash is written `--reason=-x`.
   const forgotten = token.inlineValue === false && /^-[^\d]/.test(token.value ?? '');
   if (token.value === undefined || token.value === '' || forgotten) {
     throw usageError(

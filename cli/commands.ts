@@ -3,9 +3,9 @@ import type { Command } from './command.ts';
 
 /** What help and a mistyped name need of a command. */
 export interface CommandEntry {
-  /** One or two words, such as `list` or `policies check`. */
+  /** One or two words: `list`, `policies check`. */
   readonly name: string;
-  /** `[x]` may be left out; `x…` may be repeated. */
+  /** `[x]` is optional; `x…` repeats. */
   readonly args: readonly string[];
   readonly summary: string;
 }

@@ -1,4 +1,4 @@
-/** A run nobody watches: left as soon as it has its workspace, and not before. */
+/** Detaches from a run once it has its workspace, not before. */
 import { printProgress } from './render/output.ts';
 import { setTimeout } from 'node:timers/promises';
 import type { RunView } from '../workflows/contract.ts';
@@ -10,8 +10,8 @@ const askWithinMs = 3_000;
 const lookMs = 100;
 
 /**
- * Resolves when the run is at work, waits for its workspace as it was told to, or cannot begin yet for want of a worker.
- * @throws CliError with the run's own exit code and reason when it ended at once, as in a folder that another run has.
+ * Resolves once the run is working, waits for its workspace as told, or cannot begin for lack of a worker. @throws
+ * CliError with the run's own exit code and reason if it ended at once, for example because another run has the folder.
  */
 export async function leaveRun(client: RunClient, run: string): Promise<void> {
   const now = await waitForBegin(client, run);
@@ -25,7 +25,7 @@ export async function leaveRun(client: RunClient, run: string): Promise<void> {
     throw new CliError(`Run ${run} has ended already: ${now.result.summary}`, now.result.exitCode);
 }
 
-/** Undefined when no worker answered in time. */
+/** Undefined if no worker answered in time. */
 async function waitForBegin(client: RunClient, run: string): Promise<RunView['now'] | undefined> {
   const deadline = Date.now() + beginWithinMs;
   let last: RunView['now'] | undefined;

@@ -1,9 +1,9 @@
 import { ClientError, exitCodes } from '../client/errors.ts';
 
-/** A mistake or state the person at the terminal can do something about: one message, no stack trace. */
+/** Something the user can fix: shown as one message, without a stack trace. */
 export class CliError extends Error {
   override readonly name = 'CliError';
-  /** See `exitCodes` in workflows/contract.ts; 2 usage, 69 unavailable, 78 configuration besides. */
+  /** See `exitCodes` in workflows/contract.ts; also 2 usage, 69 unavailable, 78 configuration. */
   readonly exitCode: number;
 
   constructor(message: string, exitCode: number) {
@@ -12,10 +12,10 @@ export class CliError extends Error {
   }
 }
 
-/** The command line itself is wrong: exit 2. */
+/** Invalid command line: exit 2. */
 export const usageError = (message: string): CliError => new CliError(message, 2);
 
-/** Undefined for a bug. An error of another room, such as ConfigError of config/, carries its own exit code. */
+/** Undefined for a bug. Errors of other modules, such as ConfigError, carry their own exit code. */
 export function toExitCode(error: unknown): number | undefined {
   if (error instanceof ClientError) return exitCodes[error.kind];
   const code = (error as { exitCode?: unknown } | null)?.exitCode;

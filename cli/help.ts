@@ -8,7 +8,7 @@ const toSignature = ({ name, args }: Pick<CommandEntry, 'name' | 'args'>): strin
 const toPlaceholder = (name: string): string =>
   name.startsWith('[') || name.startsWith('"') ? name : `<${name}>`;
 
-/** Help of the whole program. */
+/** Help for the whole program. */
 export function renderHelp(commands: readonly CommandEntry[]): string {
   return [
     'agent: carries out a goal in a folder, durably. Runs survive any crash.',
@@ -28,7 +28,7 @@ export function renderHelp(commands: readonly CommandEntry[]): string {
   ].join('\n');
 }
 
-/** Help of commands that share their first word. */
+/** Help for commands sharing their first word. */
 export const renderGroupHelp = (group: string, commands: readonly CommandEntry[]): string =>
   [`agent ${group}: one of`, '', ...toRows(commands), ''].join('\n');
 
@@ -37,7 +37,7 @@ function toRows(commands: readonly CommandEntry[]): string[] {
   return commands.map((command) => `  ${toSignature(command).padEnd(width)}  ${command.summary}`);
 }
 
-/** Help of one command. */
+/** Help for one command. */
 export function renderCommandHelp(command: NamedCommand): string {
   const rows = Object.entries({ ...command.options, ...commonOptions }).map(
     ([name, option]) => [toOption(name, option), option.help] as const,

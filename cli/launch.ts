@@ -8,7 +8,7 @@ import { toLine } from './clean.ts';
 import { printJson, printProgress, printText } from './render/output.ts';
 import type { RunOptions } from './run-options.ts';
 
-/** Starts a run and, unless detached, watches it to its end. Returns the exit code. */
+/** Starts a run and, unless detached, watches it to the end. Returns the exit code. */
 export async function launchRun(
   settings: Settings,
   { demo, detach }: RunOptions,
@@ -46,6 +46,6 @@ function tellSecrets(settings: Settings, goal: string): void {
   );
 }
 
-/** `-m` is about every role; what the environment says about single roles steps back. */
+/** `-m` sets every role and overrides per-role settings from the environment. */
 export const readRunSettings = ({ model }: RunOptions, workspace?: string): Settings =>
   readSettings({ flags: { model, plannerModel: model, reviewerModel: model, workspace } });

@@ -24,7 +24,7 @@ import { isInvalid } from '../client/errors.ts';
 
 const redrawMs = 150;
 
-/** The view of a terminal: what happened scrolls by, plan and budget stay at the bottom, questions are answered in place. */
+/** The terminal view: events scroll by, plan and budget stay at the bottom, questions are answered in place. */
 export function createLiveViewer(watch: Watch): Viewer {
   const { settings, run } = watch;
   const style = createStyle(process.stderr, process.env);
@@ -36,11 +36,11 @@ export function createLiveViewer(watch: Watch): Viewer {
   let view = emptyView;
   let text = '';
   let closed = false;
-  /** What is being asked, and how to stop asking when someone else has answered. */
+  /** The current question, and how to cancel it when someone else has answered. */
   let asked:
     { readonly id: string; readonly stop: AbortController; asking?: Asking<Answer> } | undefined;
 
-  /** Answered here; the event that says so is still on its way. */
+  /** Answered here; the event confirming it has not arrived yet. */
   const answered = new Set<string>();
 
   const draw = (): void => {
@@ -84,7 +84,7 @@ export function createLiveViewer(watch: Watch): Viewer {
     }
   };
 
-  /** Asks what the run waits for now, and stops asking what it no longer waits for. */
+  /** Asks what the run is waiting for, and stops asking what it no longer waits for. */
   const follow = (): void => {
     const next = closed ? undefined : toOpen(view);
     if (asked !== undefined) {
@@ -116,7 +116,7 @@ export function createLiveViewer(watch: Watch): Viewer {
 }
 
 type Open = {
-  /** Names the question by what it is about: another digest is another question. */
+  /** Identifies the question by its subject: another digest is another question. */
   readonly id: string;
 } & (
   | { readonly approval: EventOf<'approval.requested'>; readonly question?: never }

@@ -3,9 +3,9 @@ import { commands, loadCommand } from './commands.ts';
 import { usageError } from './errors.ts';
 import { findNearest } from '../client/nearest.ts';
 
-/** Runs the command line `argv` and returns the exit code. Never throws: every error becomes a message and a code. */
+/** Runs the command line `argv` and returns the exit code. Never throws: errors become a message and a code. */
 export async function runProgram(argv: readonly string[]): Promise<number> {
-  // The reader of a pipe may leave early (`agent list | head`): that is its right, not an error.
+  // The reader of a pipe may leave early (`agent list | head`); that is not an error.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(0);
@@ -50,7 +50,7 @@ const membersOf = (group: string): readonly CommandEntry[] =>
 const findCommand = (name: string): CommandEntry | undefined =>
   commands.find((command) => command.name === name);
 
-/** Finds the command that `argv` names; a text of several words, or options alone, is a goal for `run`. */
+/** Finds the command in `argv`; several words in one argument, or options alone, are a goal for `run`. */
 export function chooseCommand(argv: readonly string[]): Choice {
   const [first = '', second = ''] = argv;
   const pair = findCommand(`${first} ${second}`);

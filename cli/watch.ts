@@ -16,7 +16,9 @@ import { renderTrouble } from './render/trouble.ts';
 import type { WatchView } from '../client/events/watch-view.ts';
 import { emptyView, foldEvent } from '../client/events/watch-view.ts';
 
-/** Shows a run until it ends. The exit code is the run's; 3 when it waits and nobody here can answer; 130 after Ctrl-C. */
+/**
+ * Shows a run until it ends. Returns the run's exit code; 3 if it waits and nobody here can answer; 130 after Ctrl-C.
+ */
 export async function watchRun(watch: Watch): Promise<number> {
   const { client, settings, run } = watch;
   const found = await client.describe(run);
@@ -59,13 +61,13 @@ async function followToEnd(
     }
     if (starting !== undefined) return;
     printProgress('The local stack does not answer; starting it again.');
-    // Its ports stay the same, so the connection finds it by itself.
+    // The ports stay the same, so the connection recovers by itself.
     starting = ensureStack(settings, { onProgress: printProgress })
       .catch((error: Error) => printProgress(error.message))
       .finally(() => (starting = undefined));
   };
   let told = '';
-  // Tries that fail leave no event: only the server knows of them.
+  // Failed attempts leave no event: only the server knows of them.
   const tellTrouble = async (): Promise<void> => {
     const trouble = await client.findTrouble(run);
     const key = trouble === undefined ? '' : `${trouble.name} ${trouble.error}`;
@@ -74,7 +76,7 @@ async function followToEnd(
     told = key;
   };
   void tellTrouble();
-  // A killed supervisor leaves a Temporal that answers and no worker: the run would stand still before our eyes.
+  // A killed supervisor may leave Temporal running without a worker, and the run would silently stall.
   const look = setInterval(() => {
     if (local && readStack(settings) === undefined) onAway();
     else void tellTrouble();
@@ -98,7 +100,7 @@ async function followToEnd(
 
 const askWithinMs = 3_000;
 
-/** Events may say that the run waits although its answer is the next of them: the run itself is asked. */
+/** Events may say that the run waits when the answer is the next one, so ask the run itself. */
 async function isWaiting(client: RunClient, run: string, view: WatchView): Promise<boolean> {
   if (view.approvals.length === 0 && view.question === undefined) return false;
   const current = await client.view(run, askWithinMs);
@@ -158,7 +160,7 @@ async function createViewer(watch: Watch): Promise<Viewer> {
     };
     return { show, left: never, answers: false, close };
   }
-  // In the background of a shell, reading the terminal would stop the process.
+  // Reading the terminal from a shell's background would stop the process.
   if (process.stdin.isTTY && process.stderr.isTTY && isForeground()) {
     const { createLiveViewer } = await import('./live.ts');
     return createLiveViewer(watch);

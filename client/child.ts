@@ -1,24 +1,24 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** How a program of ours ended, with what it wrote. */
+/** A child program's exit and output. */
 export interface ChildResult {
-  /** Null when a signal ended it. */
+  /** Null if a signal killed it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /**
- * Runs a program of the worker's side as its own process: the CLI holds none of its code, and it none of the terminal.
- * `file` is relative to the project, such as `workers/replay.ts`; `input` goes to its standard input.
+ * Runs a worker-side program in its own process, so that the CLI contains none of its code. `file` is relative to the
+ * project, such as `workers/replay.ts`; `input` goes to its stdin.
  */
 export function runProject(
   file: string,
   args: readonly string[],
   options: { readonly input?: string } = {},
 ): Promise<ChildResult> {
-  // None of these programs asks a model, and what carries out tools must never see the key.
+  // None of these programs asks a model, and whatever runs tools must never see the key.
   const { OPENAI_API_KEY: _key, ...withoutKey } = process.env;
   return new Promise((resolve, reject) => {
     const child = spawn(
@@ -30,7 +30,7 @@ export function runProject(
     const stderr: Buffer[] = [];
     child.stdout.on('data', (bytes: Buffer) => stdout.push(bytes));
     child.stderr.on('data', (bytes: Buffer) => stderr.push(bytes));
-    // Ctrl-C reaches the child by itself; a program that ends us must not leave it behind.
+    // Ctrl-C reaches the child directly; a program that kills us must not leave it behind.
     const end = (): void => void child.kill('SIGTERM');
     process.once('SIGTERM', end);
     child.once('error', reject);

@@ -12,7 +12,7 @@ import { runIdPattern } from './run-id.ts';
 import { ensureStack } from './stack/stack.ts';
 import { readStack } from './stack/file.ts';
 
-/** The operating system's name for whoever typed the command. */
+/** The OS user name. */
 export function readUser(): string {
   try {
     return userInfo().username;
@@ -26,20 +26,20 @@ const toTarget = (stack: StackFile): Target => ({
   namespace: stack.namespace,
 });
 
-/** The cluster the operator named, or undefined for the local stack. */
+/** The cluster the operator named; undefined for the local stack. */
 export function toCluster(settings: Settings): Target | undefined {
   if (settings.temporalAddress === undefined) return undefined;
   const namespace =
     settings.origins.temporalNamespace === 'default'
       ? {}
       : { namespace: settings.temporalNamespace };
-  // From the environment, @temporalio/envconfig reads it itself, with TLS and API key.
+  // If it comes from the environment, @temporalio/envconfig reads it, with TLS and API key.
   return settings.origins.temporalAddress === 'environment'
     ? namespace
     : { address: settings.temporalAddress, ...namespace };
 }
 
-/** Connects to the cluster or to the stack that runs; undefined when there is neither. Starts nothing. */
+/** Connects to the cluster or the running stack; undefined if there is neither. Starts nothing. */
 export async function connectRunning(settings: Settings): Promise<RunClient | undefined> {
   const stack = readStack(settings);
   const target = toCluster(settings) ?? (stack === undefined ? undefined : toTarget(stack));
@@ -48,7 +48,7 @@ export async function connectRunning(settings: Settings): Promise<RunClient | un
   return await connectClient(target, settings);
 }
 
-/** Connects, starting the local stack if need be, for a command about an existing run. */
+/** Connects for a command about an existing run, starting the local stack if needed. */
 export async function connectFor(
   settings: Settings,
   run: string,
@@ -58,7 +58,7 @@ export async function connectFor(
   const loading = import('./run-client.ts');
   if (cluster !== undefined) return await (await loading).connectClient(cluster, settings);
   const running = readStack(settings);
-  // Starting a server only to be told that it never heard of the run would help nobody.
+  // Do not start a server just to hear that it does not know the run.
   if (running === undefined && !isKnown(settings, run)) throw await toUnknownRun(settings, run);
   const stack = await ensureStack(settings, { onProgress });
   return await (await loading).connectClient(toTarget(stack), settings);
@@ -67,7 +67,7 @@ export async function connectFor(
 const isKnown = ({ folders }: Settings, run: string): boolean =>
   existsSync(toRunLog(folders.root, run)) || existsSync(join(folders.mirror, `run-${run}`));
 
-/** The run as typed, with or without `run-` before it. @throws ClientError when it cannot be one. */
+/** The run name as typed, with or without `run-`. @throws ClientError if it is invalid. */
 export function parseRun(typed: string | undefined): string {
   const run = (typed ?? '').trim();
   if (!runIdPattern.test(run)) {
@@ -78,13 +78,13 @@ export function parseRun(typed: string | undefined): string {
   return run;
 }
 
-/** Runs that left a log in the state folder, in no order. */
+/** Runs with a log in the state folder, unordered. */
 export function readRunNames({ folders }: Settings): string[] {
   if (!existsSync(folders.root)) return [];
   return readdirSync(folders.root).flatMap((name) => /^run-(.+)\.jsonl$/.exec(name)?.[1] ?? []);
 }
 
-/** The error for a run nobody knows, naming the closest that are known. */
+/** The error for an unknown run, suggesting similar names. */
 export async function toUnknownRun(
   settings: Settings,
   run: string,
@@ -96,7 +96,7 @@ export async function toUnknownRun(
   return invalid(`There is no run "${run}".${hint} All runs: agent list`);
 }
 
-/** Uses a client and closes it, whatever happens. */
+/** Uses a client and always closes it. */
 export async function withClient<T>(
   client: RunClient,
   use: (client: RunClient) => Promise<T>,

@@ -2,12 +2,12 @@ import { Connection } from '@temporalio/client';
 import type { ConnectionOptions } from '@temporalio/client';
 import { toSocketPath } from '../config/address.ts';
 
-/** Connects a client to Temporal, by way of a socket where the address is `unix:/path`. */
+/** Connects a client to Temporal, through a socket for `unix:/path`. */
 export async function connectTemporal(options: ConnectionOptions): Promise<Connection> {
   const { address, ...rest } = options;
   const path = address === undefined ? undefined : toSocketPath(address);
   if (address === undefined || path === undefined) return await Connection.connect(options);
-  // The SDK's check of addresses knows `host:port` only; the client below it dials sockets as well.
+  // The SDK validates addresses as `host:port`; the gRPC client below it can dial sockets.
   class SocketConnection extends Connection {
     static override readonly Client = class extends Connection.Client {
       constructor(_address: string, ...more: RestOf<typeof Connection.Client>) {

@@ -1,17 +1,17 @@
-/** What kind of failure it is, and the exit code with which processes of ours say the same. */
+/** Kinds of failure, with the exit codes our processes use for them. */
 export const exitCodes = {
   failed: 1,
-  /** What was asked for cannot be done: another request could. */
+  /** The request cannot be fulfilled; another might. */
   invalid: 2,
   unavailable: 69,
-  /** Somebody else has it: the same request may succeed later. */
+  /** Someone else has it: the same request may succeed later. */
   busy: 75,
   configuration: 78,
 } as const;
 
 export type FailureKind = keyof typeof exitCodes;
 
-/** A mistake or state that whoever asked can do something about: the message says what. */
+/** Something the caller can fix: the message says how. */
 export class ClientError extends Error {
   override readonly name = 'ClientError';
   readonly kind: FailureKind;
@@ -30,7 +30,7 @@ export const isInvalid = (error: unknown): error is ClientError =>
 export const takenId = (run: string): ClientError =>
   invalid(`Run "${run}" exists already. Choose another --id, or look at it: agent show ${run}`);
 
-/** The kind a process of ours meant by its exit code. */
+/** The kind of failure behind a process's exit code. */
 export const toFailureKind = (exitCode: number | null): FailureKind =>
   (Object.keys(exitCodes) as FailureKind[]).find((kind) => exitCodes[kind] === exitCode) ??
   'failed';

@@ -1,4 +1,4 @@
-/** What commands say to a run counts there only with the operator's signature. */
+/** Signs messages to a run: it accepts only the operator's. */
 import { randomUUID } from 'node:crypto';
 import type { MessageKind, Proof } from '../activities/contract/messages.ts';
 import {
@@ -21,7 +21,7 @@ import { readStack } from './stack/file.ts';
 
 const maxMessageChars = 4_000;
 
-/** @throws ClientError when a message, secrets in it masked, is longer than a run takes. */
+/** @throws ClientError if the message, after redaction, is longer than a run accepts. */
 export function checkLength({ length }: string): void {
   if (length > maxMessageChars)
     throw invalid(
@@ -29,7 +29,7 @@ export function checkLength({ length }: string): void {
     );
 }
 
-/** Signs a message for a run; undefined for one that began before runs were announced. */
+/** Signs a message for a run; undefined for one older than signed orders. */
 export async function prove(
   client: RunClient,
   run: string,
@@ -43,10 +43,10 @@ export async function prove(
   return signMessage(key, { ...message, run, order, nonce: randomUUID(), sent: Date.now() });
 }
 
-/** @throws ClientError when the local stack would not count what the key signs. */
+/** @throws ClientError if the local stack would not accept the key's signature. */
 function checkApprover({ id }: SigningKey, onProgress: (line: string) => void): void {
   const settings = readSettings();
-  // A cluster's workers have a file of their own.
+  // A cluster's workers have their own file.
   if (toCluster(settings) !== undefined) return;
   const file = readStack(settings)?.environment?.['AGENT_APPROVERS'] ?? settings.approvers;
   if (followApprovers(file, onProgress)().some((key) => key.id === id)) return;
@@ -65,7 +65,10 @@ export interface Recipient {
   readonly onProgress: (line: string) => void;
 }
 
-/** Says something to a run, as the answer to a question of it or (`to` empty) of itself, without the secrets in it. False when the run is not open. @throws ClientError when it is too long. */
+/**
+ * Sends a redacted message to a run: the answer to its question `to` or, if `to` is empty, a message of its own. False
+ * if the run is not open. @throws ClientError if it is too long.
+ */
 export async function sayTo(
   { client, settings, run, onProgress }: Recipient,
   typed: string,
@@ -73,7 +76,7 @@ export async function sayTo(
 ): Promise<boolean> {
   const { sayToRun } = await import('../workflows/contract.ts');
   const by = readUser();
-  // What is signed is what arrives.
+  // Sign what arrives.
   const text = toSent(readRedactor(settings), typed);
   checkLength(text);
   const about = hashOf(JSON.stringify([text, to]));

@@ -1,6 +1,6 @@
 import { ClientError } from './errors.ts';
 
-/** What came of asking a model server for its models. */
+/** The result of asking a model server for its models. */
 export type ModelServer =
   | { readonly kind: 'up'; readonly models: readonly string[]; readonly ms: number }
   | { readonly kind: 'refused'; readonly status: number }
@@ -9,7 +9,7 @@ export type ModelServer =
 const answerWithinMs = 10_000;
 const maxBodyChars = 1_000_000;
 
-/** Asks `<baseUrl>/models`. Any answer but a refused key counts as up: not every server has that page. */
+/** Asks `<baseUrl>/models`. Any answer but a refused key counts as up: not every server has that endpoint. */
 export async function askModelServer(
   baseUrl: string,
   apiKey: string | undefined,
@@ -24,7 +24,7 @@ export async function askModelServer(
   }
 }
 
-/** Not fetch: loading it would double the start-up time of `agent run`. Redirects are not followed. */
+/** Not fetch: loading it would double the startup time of `agent run`. Follows no redirects. */
 function get(
   address: string,
   apiKey: string | undefined,

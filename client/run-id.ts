@@ -13,7 +13,7 @@ export { runIdPattern } from '../config/run-id.ts';
 
 const pick = (words: readonly string[]): string => words[randomInt(words.length)] ?? '';
 
-/** A name to say and type, such as `brave-otter-4f2a`: about 260 million of them. */
+/** A name to say and type, such as `brave-otter-4f2a`; about 260 million of them. */
 export function createRunId(): string {
   return `${pick(firsts)}-${pick(seconds)}-${randomInt(0x10000).toString(16).padStart(4, '0')}`;
 }

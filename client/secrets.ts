@@ -4,7 +4,7 @@ import type { Redactor } from '../policies/secrets/redaction.ts';
 import { pickSecrets } from '../policies/secrets/values.ts';
 import type { SecretValue } from '../policies/secrets/values.ts';
 
-/** The secrets in the terminal's environment and in the settings. */
+/** The secrets in the terminal's environment and settings. */
 export const readSecrets = (
   { apiKey, secrets }: Pick<Settings, 'apiKey' | 'secrets'>,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -13,6 +13,6 @@ export const readSecrets = (
   ...(apiKey === undefined ? [] : [{ name: 'OPENAI_API_KEY', value: apiKey }]),
 ];
 
-/** Takes those, and what shows by its form, out of text. */
+/** Redacts those, and secrets recognizable by form. */
 export const readRedactor = (settings: Pick<Settings, 'apiKey' | 'secrets'>): Redactor =>
   createRedactor(readSecrets(settings));

@@ -8,7 +8,7 @@ import type { RunState } from '../workflows/state.ts';
 
 const readKey = () => ensureOperatorKey(toKeyFile(process.env, 'operator'));
 
-/** The answer with the signature of the operator's key, which is made on first use. */
+/** Signs an answer with the operator's key, which is created on first use. */
 export async function toSigned(
   run: string,
   answer: Omit<ApprovalAnswer, 'signature'>,

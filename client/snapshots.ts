@@ -3,7 +3,7 @@ import type { Trail } from '../audit/events/trail.ts';
 import { runProject } from './child.ts';
 import { ClientError, toFailureKind } from './errors.ts';
 
-/** Asks the snapshots of a workspace, in a process of its own: no client does the work. @throws ClientError */
+/** Queries a workspace's snapshots in a separate process: no client does the work. @throws ClientError */
 export async function askSnapshots(order: SnapshotOrder): Promise<SnapshotAnswer> {
   const { code, stdout, stderr } = await runProject('workers/snapshots.ts', [], {
     input: JSON.stringify(order),
@@ -12,7 +12,7 @@ export async function askSnapshots(order: SnapshotOrder): Promise<SnapshotAnswer
   throw new ClientError(stderr.trim(), toFailureKind(code));
 }
 
-/** Snapshots of the folder of a staged run from before and after its change came there; undefined while it has not. */
+/** Snapshots of a staged run's target folder before and after its change was applied; undefined until then. */
 export async function findPromotion({
   input: { run, stagedFrom },
   base = '',

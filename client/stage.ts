@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import type { StateFolders } from '../config/folders.ts';
 import type { RunInput } from '../workflows/contract.ts';
 
-/** Where a staged run works, and what it is a copy of. */
+/** A staged run's working folder, and what it is a copy of. */
 export const toStage = (
   { staged }: Pick<StateFolders, 'staged'>,
   run: string,

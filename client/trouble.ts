@@ -1,17 +1,17 @@
-/** What keeps an open run from getting on, by Temporal's own account: the run itself cannot say it. Pure. */
+/** Why an open run makes no progress, according to Temporal: the run itself cannot say. Pure. */
 import { attributesOf, decodeFailure } from '../audit/mirror/history-json.ts';
 import type { HistoryEventJson } from '../audit/mirror/history-json.ts';
 
 export interface Trouble {
-  /** `workflow`: no worker can carry its code on. `activity`: what it is at fails and is tried again. */
+  /** `workflow`: no worker can run its code. `activity`: its current activity keeps failing and is retried. */
   readonly what: 'workflow' | 'activity';
-  /** Name of the activity, or of the cause as Temporal has it. */
+  /** Name of the activity, or of Temporal's cause. */
   readonly name: string;
   readonly attempt: number;
   readonly error: string;
 }
 
-/** What of a run's description matters here. */
+/** The relevant part of a run's description. */
 export interface Described {
   readonly pendingWorkflowTask?: { readonly attempt?: number | null } | null;
   readonly pendingActivities?:
@@ -23,24 +23,24 @@ export interface Described {
     | null;
 }
 
-/** Tries that may fail before anybody hears of it: a killed worker costs one. */
+/** Failed attempts tolerated before reporting: a killed worker costs one. */
 const quietAttempts = 2;
 
 const taskFailed = 'EVENT_TYPE_WORKFLOW_TASK_FAILED';
 const taskEnds = new Set([taskFailed, 'EVENT_TYPE_WORKFLOW_TASK_COMPLETED']);
 
-/** True when the error of its workflow task is to be looked up in its history. */
+/** True if its workflow task's error should be looked up in the history. */
 export const isTaskFailing = ({ pendingWorkflowTask }: Described): boolean =>
   (pendingWorkflowTask?.attempt ?? 1) > 1;
 
-/** `last` are the events of its history, the newest first. */
+/** `last`: the end of its history, newest event first. */
 export function findTrouble(
   { pendingWorkflowTask, pendingActivities }: Described,
   last: readonly HistoryEventJson[] = [],
 ): Trouble | undefined {
   const failed = last.find(({ eventType }) => taskEnds.has(eventType));
   const attempt = pendingWorkflowTask?.attempt ?? 1;
-  // A task that only timed out, for want of a worker, has no error to show.
+  // A task that merely timed out for lack of a worker has no error.
   if (attempt > 1 && failed?.eventType === taskFailed) {
     const { cause, failure } = attributesOf(failed);
     const name = String(cause).replace('WORKFLOW_TASK_FAILED_CAUSE_', '');

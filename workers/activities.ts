@@ -12,8 +12,8 @@ import type { Log } from './logger.ts';
 import type { OpenPolicy } from './policy.ts';
 
 /**
- * The model side, which has the key and no workspace. Loaded only where the role is served.
- * `keyOf` gives the key for a model server, if there is one.
+ * The model side: has the key, but no workspace. Loaded only if the role is served. `keyOf` gives the key for a model
+ * server, if there is one.
  */
 export async function createModelSide(
   settings: Settings,
@@ -32,7 +32,7 @@ export async function createModelSide(
   });
 }
 
-/** The audit log of this process; its code is read when something is written first. */
+/** This process's audit log; its code is loaded with the first write. */
 export function createAudit(
   { folders }: Pick<Settings, 'folders'>,
   redactor: Redactor,
@@ -45,7 +45,7 @@ export function createAudit(
   return () => (opened ??= open());
 }
 
-/** Beside the workflow code: knows who may speak to a run. */
+/** Beside the workflow code: knows who may send messages to a run. */
 export async function createMessageSide(
   dependencies: MessageDependencies,
 ): Promise<MessageActivities> {
@@ -53,7 +53,7 @@ export async function createMessageSide(
   return createMessageActivities(dependencies);
 }
 
-/** What tools act with: the policy in force, the sandbox of this machine, the records. */
+/** What tools run with: the policy in force, this machine's sandbox, the records. */
 export type WorkspaceDependencies = Parameters<typeof createWorkspaceActivities>[0];
 
 interface Common {
@@ -62,7 +62,7 @@ interface Common {
   readonly audit: () => Promise<AuditLog>;
 }
 
-/** @throws PolicyError when a policy file is wrong. */
+/** @throws PolicyError if a policy file is invalid. */
 export async function readWorkspaceDependencies(
   settings: Settings,
   { log, redactor, audit: openAudit }: Common,
@@ -121,7 +121,7 @@ export async function readWorkspaceDependencies(
   };
 }
 
-/** The workspace side, which has the folder and no key. @throws PolicyError when a policy file is wrong. */
+/** The workspace side: has the folder, but no key. @throws PolicyError if a policy file is invalid. */
 export async function createWorkspaceSide(
   settings: Settings,
   given: Common & {
@@ -149,8 +149,8 @@ export const workspaceNames = [
 ] as const satisfies (keyof WorkspaceActivities)[];
 
 /**
- * A side's activities before its code is there: a call waits for it. So the queues are served, and the first run
- * gets under way, while the client of the model server is still being read.
+ * Activities whose code is still loading: a call waits for it. This way the queues are served, and the first run
+ * starts, while the model client is still being loaded.
  */
 export const toActivities = <T extends object>(
   names: readonly (keyof T & string)[],

@@ -11,13 +11,13 @@ import type { DataConverter } from '@temporalio/common';
 /** The compiled workflow code. */
 export interface Bundle {
   readonly codePath: string;
-  /** Of the code, 64 hex digits: ties a history to the code that produced it. */
+  /** sha256 of the code, 64 hex digits: ties a history to the code that produced it. */
   readonly sha256: string;
 }
 
 const workflows = fileURLToPath(new URL('../workflows', import.meta.url));
 
-/** Hash of everything the bundle is made from: our sources and the SDK. */
+/** Hash of everything in the bundle: our sources and the SDK. */
 async function hashSources(): Promise<string> {
   const hash = createHash('sha256');
   const require = createRequire(import.meta.url);
@@ -35,8 +35,8 @@ async function hashSources(): Promise<string> {
 }
 
 /**
- * The bundle for today's sources and way of writing failures from the cache folder, compiled on first use (about 1.5 s). Compiling happens in a
- * process of its own: the compiler would double the worker's memory for good.
+ * The bundle for the current sources and failure encoding, from the cache, compiled on first use (about 1.5 s) in a
+ * separate process: the compiler would permanently double the worker's memory.
  */
 export async function readBundle(
   cacheDir: string,

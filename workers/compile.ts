@@ -1,4 +1,4 @@
-/** Process entry: compiles the workflow code at the first path into the file at the second, which appears whole or not at all. */
+/** Process entry: compiles the workflow code at the first path into the file at the second, atomically. */
 import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
 import { replaceText, toTempName } from '../config/temporary.ts';
 

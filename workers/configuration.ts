@@ -3,8 +3,8 @@ import { ConfigError } from '../config/environment.ts';
 import { PolicyError } from '../config/policies.ts';
 
 /**
- * Ends the process with exit 78 and the plain message when what the operator set is the reason; throws on otherwise.
- * The supervisor shows the message's last line and tells this from a crash by the code.
+ * If the operator's settings are to blame, exits with 78 and the plain message; otherwise rethrows. The supervisor
+ * shows the last line and tells this from a crash by the exit code.
  */
 export function exitForConfiguration(error: unknown): never {
   const known = [ConfigError, PolicyError, KeyFileError].some((kind) => error instanceof kind);

@@ -1,13 +1,13 @@
 import type { Settings } from '../config/environment.ts';
 
-/** What a client needs to reach Temporal; TLS and keys where the operator configured them. */
+/** How to reach Temporal, with TLS and keys if the operator configured them. */
 export interface ConnectionSettings {
   readonly address: string;
 }
 
 /**
- * `supervised`: a part of the local stack, whose address is all there is to know. Elsewhere `TEMPORAL_*` and
- * temporal.toml have their say; a profile meant for a cluster must not put TLS on the local stack.
+ * `supervised`: part of the local stack, where the address is all that matters. Otherwise `TEMPORAL_*` and
+ * temporal.toml apply; a cluster profile must not put TLS on the local stack.
  */
 export async function readConnectionOptions(
   { temporalAddress = '127.0.0.1:7233' }: Settings,

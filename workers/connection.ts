@@ -7,16 +7,16 @@ import type { Log } from './logger.ts';
 
 const patienceMs = 50;
 const maxPatienceMs = 5_000;
-/** Failures of a server that is only not ready yet. */
+/** Failures that just mean the server is not ready yet. */
 const fewFailures = 20;
 const maxFailures = 200;
 const reportEveryMs = 10_000;
 const answerWithinMs = 5_000;
 
 /**
- * Connects to Temporal and keeps trying until it answers: in the local stack both start at the same time. Nothing is tried before
- * somebody listens, for each failed attempt of the native client keeps four file descriptors until the process ends.
- * @throws what the attempt did after 200 failures (a quarter of an hour): whoever keeps this process starts a fresh one.
+ * Connects to Temporal, retrying until it answers: in the local stack both start at the same time. Probes the port
+ * first, because each failed attempt of the native client leaks four file descriptors. @throws the last error after 200
+ * failures (a quarter of an hour): the supervisor then starts a fresh process.
  */
 export async function connectPatiently<T>(
   connect: (options: ConnectionSettings) => Promise<T>,
@@ -47,10 +47,10 @@ export async function connectPatiently<T>(
   }
 }
 
-/** @throws when nobody listens there. */
+/** @throws if nobody listens there. */
 async function knock(address: string): Promise<void> {
   const endpoint = toEndpoint(address);
-  // The port may be the client's to add.
+  // The client may add the port.
   if ('port' in endpoint && endpoint.port === 0) return;
   const socket = openSocket(endpoint);
   try {

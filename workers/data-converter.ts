@@ -5,10 +5,10 @@ import { findPayloadKeys } from '../audit/record/keys/payload-keys.ts';
 import type { Settings } from '../config/environment.ts';
 import type { Mask } from '../policies/secrets/redaction.ts';
 
-/** In the bundle of workflow code as well, where histories are encrypted. */
+/** Also bundled with the workflow code if histories are encrypted. */
 export const failureConverterPath = fileURLToPath(new URL('failure-converter.ts', import.meta.url));
 
-/** How every worker of ours turns values into payloads and back. @throws KeyFileError when the keys cannot be used. */
+/** How our workers convert between values and payloads. @throws KeyFileError if the keys are unusable. */
 export function createDataConverter(
   settings: Pick<Settings, 'payloadKeys' | 'origins'>,
   redactor: Mask,

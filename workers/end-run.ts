@@ -1,4 +1,4 @@
-/** Process entry: puts away what a run held that was ended by force. Needs no server and no worker. */
+/** Process entry: cleans up after a run that was ended by force. Needs neither server nor worker. */
 import { text } from 'node:stream/consumers';
 import { removeLanes } from '../activities/act/lanes.ts';
 import { createTransactions } from '../activities/act/transactions.ts';
@@ -13,9 +13,9 @@ export interface EndOrder {
 }
 
 export interface EndAnswer {
-  /** Folders it had, and has no longer. */
+  /** Folders it no longer holds. */
   readonly freed: readonly string[];
-  /** What could not be put away, as sentences. */
+  /** What could not be cleaned up, as sentences. */
   readonly problems: readonly string[];
 }
 
@@ -25,7 +25,7 @@ const leases = createLeases(folders.leases);
 const freed = leases.list().flatMap((lease) => (lease.run === run ? [lease.workspace] : []));
 const problems: string[] = [];
 
-/** One thing that cannot be put away keeps none of the others. */
+/** A failed cleanup does not stop the others. */
 async function attempt(work: () => Promise<void>): Promise<void> {
   try {
     await work();

@@ -1,4 +1,7 @@
 import { DefaultFailureConverter } from '@temporalio/common';
 
-/** For encrypted histories: messages and stacks go through the payload codec, too, instead of standing beside it. */
+/**
+ * For encrypted histories: sends messages and stacks through the payload codec as well, instead of leaving them in the
+ * clear.
+ */
 export const failureConverter = new DefaultFailureConverter({ encodeCommonAttributes: true });

@@ -1,20 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { readExecutions } from '../audit/verify/executions.ts';
 
-/** One execution of a workflow as it was recorded. */
+/** One recorded execution of a workflow. */
 export interface RecordedHistory {
   readonly workflowId: string;
   readonly events: readonly RecordedEvent[];
 }
 
-/** A history event in protobuf's JSON form; only what is looked at here is named. */
+/** A history event as protobuf JSON; only the fields used here. */
 export interface RecordedEvent {
   readonly eventId?: string | number;
   readonly eventType?: string;
   readonly [field: string]: unknown;
 }
 
-/** The file holds no history; the message says what was found instead. */
+/** The file contains no history; the message says what was found instead. */
 export class HistoryError extends Error {
   override readonly name = 'HistoryError';
 }
@@ -22,7 +22,7 @@ export class HistoryError extends Error {
 const isEvents = (value: unknown): value is RecordedEvent[] =>
   Array.isArray(value) && value.length > 0;
 
-/** First event of an execution names its workflow where the recording does not. */
+/** The first event names the workflow if the recording does not. */
 const workflowIdOf = (events: readonly RecordedEvent[]): string | undefined => {
   const started = events[0]?.['workflowExecutionStartedEventAttributes'];
   const id = (started as { workflowId?: unknown } | undefined)?.workflowId;
@@ -31,7 +31,7 @@ const workflowIdOf = (events: readonly RecordedEvent[]): string | undefined => {
 
 const isFirst = (event: RecordedEvent): boolean => Number(event.eventId) === 1;
 
-/** A run's log: each execution whole, with what a reset copied from the one before. */
+/** A run's log: each execution in full, including what a reset copied. */
 async function readLog(file: string): Promise<RecordedHistory[]> {
   const executions = await readExecutions(file, (event) => event as RecordedEvent);
   return [...executions.values()]
@@ -40,7 +40,7 @@ async function readLog(file: string): Promise<RecordedHistory[]> {
     .map((events) => ({ workflowId: workflowIdOf(events) ?? file, events }));
 }
 
-/** One record a line; each execution begins with an event number 1. */
+/** One record per line; each execution starts at event 1. */
 const parseLog = (file: string, text: string): RecordedHistory[] => {
   const executions: RecordedEvent[][] = [];
   for (const [index, line] of text.split('\n').entries()) {
@@ -64,9 +64,8 @@ const parseLog = (file: string, text: string): RecordedHistory[] => {
 };
 
 /**
- * Reads a history: Temporal's own JSON, or a run's log with one record a line, which holds one history for each time
- * the run went on in a fresh one.
- * @throws HistoryError when there is none in it.
+ * Reads a history: Temporal's own JSON, or a run's log with one record per line, which contains one history per
+ * execution. @throws HistoryError if there is none.
  */
 export async function readHistories(file: string): Promise<readonly RecordedHistory[]> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -92,7 +91,7 @@ export async function readHistories(file: string): Promise<readonly RecordedHist
 
 const completedTask = /^(EVENT_TYPE_WORKFLOW_TASK_COMPLETED|WorkflowTaskCompleted)$/;
 
-/** The history cut after each completed workflow task, shortest first; the whole one is the last. */
+/** The history cut after each completed workflow task, shortest first; the complete one is last. */
 export function toPrefixes(history: RecordedHistory): readonly RecordedHistory[] {
   const cuts = history.events.flatMap((event, index) =>
     completedTask.test(event.eventType ?? '') ? [index + 1] : [],

@@ -1,7 +1,7 @@
 /**
- * Process entry: carries out one tool call by hand. Reads `{tool, args, workspace, secrets?}` from stdin, prints
- * `{verdict, ok, output, error, exitCode, rule, reason}`; exit 0 done, 1 failed, 3 a person would have to approve,
- * 7 denied, 78 configuration. With `--list` it prints the tools instead.
+ * Process entry: runs one tool call by hand. Reads `{tool, args, workspace, secrets?}` from stdin, prints `{verdict,
+ * ok, output, error, exitCode, rule, reason}`; exit 0 done, 1 failed, 3 needs approval, 7 denied, 78 configuration.
+ * `--list` prints the tools instead.
  */
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -15,7 +15,7 @@ interface Order {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly workspace: string;
-  /** What must not be written, as `{name, value}`: handed over here, for an environment can be read by others. */
+  /** What to redact, as `{name, value}`; passed here because others can read an environment. */
   readonly secrets?: unknown;
 }
 

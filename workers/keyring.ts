@@ -1,16 +1,16 @@
 import type { Settings } from '../config/environment.ts';
 
-/** Keys of model servers, in this process's memory only. */
+/** Keys of model servers, only in this process's memory. */
 export interface Keyring {
-  /** The key for the server at this base URL, if there is one. */
+  /** The key for the server at this base URL, if any. */
   keyOf(baseUrl: string): string | undefined;
-  /** Takes `{type: 'key', baseUrl, apiKey}` as the supervisor sends it; ignores everything else. */
+  /** Takes `{type: 'key', baseUrl, apiKey}` from the supervisor; ignores everything else. */
   accept(message: unknown): void;
 }
 
 const toName = (baseUrl: string): string => baseUrl.replace(/\/+$/, '');
 
-/** Knows the operator's own key from the start. A key never goes to another server than it was given for. */
+/** Starts with the operator's own key. A key is never sent to another server than its own. */
 export function createKeyring({ baseUrl, apiKey }: Pick<Settings, 'baseUrl' | 'apiKey'>): Keyring {
   const keys = new Map<string, string>();
   if (apiKey !== undefined) keys.set(toName(baseUrl), apiKey);

@@ -4,18 +4,18 @@ import { createRedactionStream } from '../policies/secrets/redaction-stream.ts';
 import { formRedactor } from '../policies/secrets/redaction.ts';
 import type { Redactor } from '../policies/secrets/redaction.ts';
 
-/** A log with a limit: when it is full it becomes `<path>.1` and a new one begins, so two files are the most there is. */
+/** A bounded log: when full it becomes `<path>.1` and a new file begins, so there are never more than two. */
 export interface LogFile {
   readonly path: string;
-  /** Writes whole lines at once, and what has no end yet when nothing follows soon; without secrets. */
+  /** Writes complete lines at once, and an unfinished line after a pause; redacted. */
   write(text: string | Uint8Array): void;
-  /** The last line written that is not empty. */
+  /** The last non-empty line written. */
   lastLine(): string;
   close(): void;
 }
 
 const tailBytes = 2_000;
-/** A secret comes in pieces less than this apart. */
+/** The pieces of a secret arrive closer together than this. */
 const restMs = 200;
 
 /** Opens `path` for appending. `limitBytes` bounds each of the two files. */
@@ -56,7 +56,7 @@ export function createLogFile(
     path,
     write(text) {
       append(stream.write(typeof text === 'string' ? text : decoder.write(Buffer.from(text))));
-      // The last words of a dying process are kept, even without an end.
+      // Keeps a dying process's last words, even without a line end.
       timer ??= setTimeout(flush, restMs).unref();
     },
     lastLine() {

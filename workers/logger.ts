@@ -11,15 +11,15 @@ export interface Log {
   error(facts: object, sentence: string): void;
 }
 
-/** Writes whole lines to stderr at once, without secrets. */
+/** Writes whole redacted lines to stderr, synchronously. */
 function toStderr({ mask }: Mask): { write(line: string): void } {
   const out = pino.destination({ dest: 2, sync: true });
   return { write: (line) => void out.write(mask(line)) };
 }
 
 /**
- * JSON lines on stderr; stdout belongs to results. `LOG_LEVEL` chooses the least level shown. `redactor`: what is taken
- * out of every line; secrets that show by their form if absent.
+ * JSON lines on stderr; stdout is for results. `LOG_LEVEL` sets the minimum level. `redactor`: applied to every line;
+ * by form only if absent.
  */
 export const createLogger = (
   name: string,
@@ -45,7 +45,7 @@ const levels = {
   ERROR: 'error',
 } as const satisfies Record<LogLevel, keyof Log>;
 
-/** The SDK's own messages, and those of workflow and activity code, in the same log. */
+/** Sends the SDK's messages, and those of workflow and activity code, to the same log. */
 export function toSdkLogger(log: Log): SdkLogger {
   const write = (level: LogLevel, message: string, facts: object = {}): void =>
     log[levels[level]](facts, message);

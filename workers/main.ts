@@ -66,12 +66,12 @@ Runtime.install({
 });
 
 const address = await readConnectionOptions(settings, supervised);
-// The connection waits for Temporal while this process reads its code.
+// Connects while this process loads its code.
 const [connection, bundle] = await Promise.all([
   connectPatiently(connectNative, address, log),
   roles.has('run') ? readBundle(settings.cacheDir, dataConverter) : undefined,
 ]);
-// What a dead predecessor was at is handed out again, and waits in its queue by the time this process asks for work.
+// A dead predecessor's tasks are handed out again and are queued by the time this process polls.
 void recover(connection, settings, log);
 
 function readDataConverter(): ReturnType<typeof createDataConverter> {
@@ -106,9 +106,9 @@ const common = {
   },
   shutdownGraceTime: '10s',
   shutdownForceTime: '13s',
-  // A cancelled run reaches its model call or command with the next heartbeat that is really sent.
+  // Cancellation reaches a model call or command with the next heartbeat actually sent.
   maxHeartbeatThrottleInterval: '1s',
-  // Two cores, and a person's machine: model servers answer a few at a time, builds need the rest.
+  // Two cores, and a person's machine: model servers answer a few at a time, and builds need the rest.
   maxConcurrentActivityTaskExecutions: 4,
 } satisfies Partial<WorkerOptions>;
 
@@ -120,10 +120,10 @@ const createRunWorker = ({ codePath }: Bundle): Promise<Worker> =>
     activities: toActivities(messageNames, createMessageSide({ audit, approvers })),
     // They are short, and a `cancel` among them should not wait.
     maxConcurrentActivityTaskExecutions: 20,
-    // About 1 MB each; beyond that a run is replayed when it goes on, which costs milliseconds.
+    // About 1 MB each; other runs are replayed when they continue, which takes milliseconds.
     maxCachedWorkflows: 200,
-    // A task that was put on a dead worker's own queue before anybody could reset it waits this long (10 s by default).
-    // On a machine that is merely slow it costs a replay.
+    // How long a task waits in a dead worker's sticky queue unless that was reset (default 10 s). On a merely slow
+    // machine it costs a replay.
     stickyQueueScheduleToStartTimeout: '3s',
   });
 const createActivityWorker = (taskQueue: string, activities: object): Promise<Worker> =>
@@ -131,7 +131,7 @@ const createActivityWorker = (taskQueue: string, activities: object): Promise<Wo
 
 const starting: Promise<Worker>[] = [];
 if (bundle !== undefined) {
-  // Its thread reads the SDK once more. Only when it has begun is there time to read the activities' code on this one.
+  // The workflow thread loads the SDK again. Load the activities' code only once it has started.
   const threadStarted = once(process, 'worker');
   const run = createRunWorker(bundle);
   starting.push(run);
@@ -162,7 +162,7 @@ const stop = (): void => {
   }
 };
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
-// The supervisor is gone, and with it whoever would end or restart us.
+// The supervisor is gone, and nobody else would stop or restart us.
 process.on('disconnect', stop);
 
 log.info({ roles: [...roles], queues, bundle: bundle?.sha256 }, 'ready');

@@ -3,7 +3,7 @@ import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { redactValue } from '../policies/secrets/redaction.ts';
 import type { Redactor } from '../policies/secrets/redaction.ts';
 
-/** Takes secrets out of what activities throw, before Temporal writes it into history: messages, stacks and details. */
+/** Redacts what activities throw before Temporal records it: messages, stacks and details. */
 export const maskFailures =
   (redactor: Redactor): ActivityInterceptorsFactory =>
   () => ({
@@ -21,7 +21,7 @@ export const maskFailures =
 
 const maxCauses = 10;
 
-/** In place: kind and identity of an error decide on retries. */
+/** In place, because retries depend on an error's type and identity. */
 function maskError(redactor: Redactor, error: unknown): void {
   let each = error;
   for (let depth = 0; each instanceof Error && depth < maxCauses; depth++) {

@@ -1,4 +1,4 @@
-/** Process entry of the mirror: copies the history of every run into its chained file, until it is told to stop. */
+/** Process entry of the mirror: copies every run's history into its chained file until told to stop. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pruneAnswers } from '../activities/model/answers.ts';
@@ -27,7 +27,7 @@ prepareStateFolder(folders.root);
 const stopping = new AbortController();
 const { signal } = stopping;
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stopping.abort());
-// The supervisor is gone; the next one starts a mirror of its own.
+// The supervisor is gone; the next one starts its own mirror.
 process.on('disconnect', () => stopping.abort());
 
 const options = await readConnectionOptions(settings, process.send !== undefined);
@@ -44,7 +44,7 @@ void keepSwept({ root: folders.root, signal, log }, async (closed) => {
 });
 
 const service = connection.workflowService;
-/** With a signal on each call, a long poll ends when we do and not 20 seconds later. */
+/** With a signal on each call, a long poll ends when we do, not 20 seconds later. */
 const call = <T>(ask: () => Promise<T>): Promise<T> =>
   abortWith(signal, (own) => connection.withAbortSignal(own, ask));
 

@@ -1,6 +1,6 @@
 import { toWorkflowId, workflowType } from '../workflows/names.ts';
 
-/** The calls on Temporal's service that are needed here; a connection's `workflowService` has them. */
+/** The calls needed here; a connection's `workflowService` has them. */
 export interface RunService {
   describeWorkflowExecution(request: {
     namespace: string;
@@ -24,12 +24,12 @@ export interface RunService {
 /** WORKFLOW_EXECUTION_STATUS_RUNNING. */
 const running = 1;
 
-/** Whether the server does not know what it was asked for. */
+/** Whether the server does not know what was asked for. */
 export const isNotFound = (error: unknown): boolean => (error as { code?: number }).code === 5;
 
 /**
- * Whether a run goes on, as Temporal knows it; one it does not know does not. What goes on for a run is named `<run>.<what>`,
- * and lasts as long as the run or a workflow of that name.
+ * Whether a run is open according to Temporal; an unknown run is not. Work on a run's behalf is named `<run>.<what>`
+ * and is open as long as the run or a workflow of that name.
  */
 export const createOpenCheck =
   (service: RunService, namespace: string) =>
@@ -56,8 +56,8 @@ async function isRunning(service: RunService, namespace: string, run: string): P
 const pageSize = 200;
 
 /**
- * Frees the next workflow task of every open run from the queue of a worker that is gone; it would wait there for 10 seconds
- * (the sticky queue's schedule-to-start time-out) before anybody else may have it.
+ * Frees every open run's next workflow task from a dead worker's sticky queue, where it would wait 10 seconds (its
+ * schedule-to-start timeout) before another worker may have it.
  */
 export async function resetStickyQueues(service: RunService, namespace: string): Promise<void> {
   const query = `WorkflowType = '${workflowType}' AND ExecutionStatus = 'Running'`;
@@ -71,7 +71,7 @@ export async function resetStickyQueues(service: RunService, namespace: string):
     });
     for (const { execution } of page.executions ?? []) {
       const workflowId = execution?.workflowId;
-      // Ended in between, or never stuck: either is fine.
+      // Ended meanwhile, or never stuck: both are fine.
       if (workflowId)
         await service
           .resetStickyTaskQueue({ namespace, execution: { workflowId } })

@@ -4,13 +4,13 @@ import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { isAlive, thisProcess } from '../audit/record/lock.ts';
 
 /**
- * Tasks that workers of this machine are at, so that the next worker can give a dead one's back at once instead of waiting
- * for their heartbeat time-out. One file a process, a line when a task begins and one when it ends; not synced, for what
- * counts here is that a killed process has no chance to tidy up, not that the machine lost power.
+ * Tasks this machine's workers are running, so that the next worker can fail a dead one's at once instead of waiting
+ * for their heartbeat timeout. One file per process, one line at the start and end of each task; not synced, because it
+ * covers killed processes, not power cuts.
  */
 const prefix = 'tasks-';
 
-/** Notes every activity of this process in `folder`. */
+/** Records every activity of this process in `folder`. */
 export function noteOpenTasks(folder: string): ActivityInterceptorsFactory {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `${prefix}${process.pid}.jsonl`);
@@ -30,7 +30,7 @@ export function noteOpenTasks(folder: string): ActivityInterceptorsFactory {
   });
 }
 
-/** Task tokens that dead workers have left open, and the end of their notes. */
+/** Returns the task tokens dead workers left open, and removes their files. */
 export function takeLeftTasks(folder: string): string[] {
   const left: string[] = [];
   for (const name of readNames(folder)) {

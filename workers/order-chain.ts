@@ -1,6 +1,6 @@
 /**
- * Whether an execution may go on with what others of its chain began. Whoever reaches Temporal may reset a run that was
- * terminated or timed out; what a worker saw of it last tells how it ended (docs/decisions/0023).
+ * Whether an execution may continue what others in its chain began. Anyone who reaches Temporal can reset a terminated
+ * or timed-out run; what a worker last saw of it tells how it ended (docs/decisions/0023).
  */
 import type { OrderLedger } from '../audit/record/keys/order-ledger.ts';
 import { readEvent } from './execution-events.ts';
@@ -18,12 +18,15 @@ interface Started {
   readonly start: StartAttributes;
 }
 
-/** Who ends an execution when another is made of it by a reset. */
+/** Identity that ends an execution when a reset replaces it. */
 const resetter = 'history-resetter';
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT */
 const closeEvent = 2;
 
-/** Why an execution may not go on, as a sentence; undefined when it may. @throws what the server does when it cannot be asked. */
+/**
+ * Why an execution may not continue, as a sentence; undefined if it may. @throws the server's error if it cannot be
+ * asked.
+ */
 export async function findEndBefore(
   dependencies: ChainDependencies,
   execution: Started,
@@ -55,7 +58,7 @@ async function readStart(
   return start ? { ...execution, start } : undefined;
 }
 
-/** Whether an execution, or what it went on in by itself, was open until a reset ended it. */
+/** Whether an execution, or its own continuation, was open until a reset ended it. */
 async function isResetOpen(
   dependencies: ChainDependencies,
   { workflowId, runId }: Omit<Started, 'start'>,

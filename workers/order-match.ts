@@ -1,4 +1,4 @@
-/** Whether an activity is part of what the operator announced. Pure: the order is known to be the operator's. */
+/** Whether an activity is part of what the operator announced. Pure; the order's signature has been verified. */
 import { resolve, sep } from 'node:path';
 import type { ActRequest } from '../activities/contract/act.ts';
 import type { ModelChoice } from '../activities/contract/model.ts';
@@ -17,19 +17,19 @@ import type {
   SignedRun,
 } from '../audit/record/keys/order-signature.ts';
 
-/** A run's order, and what else its activities are held against. */
+/** A run's order, and what else its activities are checked against. */
 export interface Announced {
   readonly signed: SignedOrder;
-  /** The goal in words, as the execution has it. */
+  /** The goal's text in the execution. */
   readonly goal: string;
 }
 
-/** Folder for copies of workspaces, free of links: a run's are in one of its name. */
+/** Folder of workspace copies, free of links; a run's are in the folder of its name. */
 export interface Places {
   readonly copies: string;
 }
 
-/** What of an activity's request was not announced, as a sentence; undefined when all of it was. */
+/** What in an activity's request was not announced, as a sentence; undefined if all of it was. */
 export function findMismatch(
   { signed, goal }: Announced,
   activity: string,
@@ -111,7 +111,7 @@ function matchRun(
   }
 }
 
-/** The operator's answer to whatever a run asks is worth nothing in another. */
+/** The operator's standing answer is valid only in its own run. */
 function matchStanding(
   approval: ActRequest['approval'],
   nonce: string,
@@ -134,7 +134,7 @@ const isSame = (a: unknown, b: unknown): boolean =>
 
 const placeholder = /\[secret:[\w.-]{1,64}\]/;
 
-/** Secrets that became known on the way are taken out of what a worker sends: their places may hold anything. */
+/** Secrets that became known later are redacted from what a worker sends: their places may hold anything. */
 function isSameButSecrets(announced: string, wanted: unknown): boolean {
   if (announced === wanted) return true;
   if (typeof wanted !== 'string') return false;
@@ -150,7 +150,7 @@ function isSameButSecrets(announced: string, wanted: unknown): boolean {
   return announced.length - last.length >= at && announced.endsWith(last);
 }
 
-/** A plain name of a folder. */
+/** A plain folder name. */
 const isName = (name: unknown): boolean =>
   typeof name === 'string' && /^[\w-][\w.-]{0,99}$/.test(name);
 

@@ -1,7 +1,8 @@
 /**
- * Only what the operator announced is carried out. Temporal asks nobody who they are: whoever reaches it may start runs, copy
- * inputs, and have workflow code of their own schedule activities on our queues. So before each activity its execution is held
- * against the operator's signed order, and the activity against the execution (docs/decisions/0023).
+ * Enforces that only what the operator announced is carried out. Temporal does not authenticate callers: anyone who
+ * reaches it can start runs, copy inputs, and schedule activities on our queues from their own workflow code. So before
+ * each activity, its execution is checked against the operator's signed order, and the activity against the execution
+ * (docs/decisions/0023).
  */
 import { ApplicationFailure, defaultPayloadConverter } from '@temporalio/common';
 import type { Payload, PayloadCodec } from '@temporalio/common';
@@ -32,18 +33,18 @@ import type { Announced, Places } from './order-match.ts';
 export interface OrderDependencies {
   readonly service: StartService;
   readonly namespace: string;
-  /** Those of this worker: what comes by another way is not ours. */
+  /** This worker's queues: what arrives another way is not ours. */
   readonly queues: { readonly run: string; readonly model: string; readonly workspace: string };
   readonly codecs: readonly PayloadCodec[];
   readonly approvers: Approvers;
-  /** File the approvers' keys are in, for what people are told. */
+  /** File with the approvers' keys, for messages. */
   readonly approversFile: string;
   readonly ledger: OrderLedger;
   readonly audit: () => Promise<Pick<AuditLog, 'append'>>;
   readonly places: Places;
 }
 
-/** An execution of a workflow, as Temporal names it. */
+/** A workflow execution, as Temporal names it. */
 interface Execution {
   readonly type: string;
   readonly workflowId: string;
@@ -56,17 +57,20 @@ type Verdict = { readonly announced: Announced } | { readonly why: string };
 const notAnnounced = (why: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(`Not carried out: ${why}.`, 'NotAnnounced');
 
-/** `ContinueAsNewInitiator`: RETRY and CRON_SCHEDULE. By the workflow's own command it is 1, and 0 from servers that leave it out. */
+/**
+ * `ContinueAsNewInitiator`: RETRY and CRON_SCHEDULE. For the workflow's own command it is 1, or 0 from servers that
+ * omit it.
+ */
 const continuedByServer = new Set([2, 3]);
 const maxRemembered = 500;
 
-/** The activities after which nothing more of an order may be carried out in another execution. */
+/** The last activity of each order: nothing more may be carried out in another execution afterwards. */
 const last: Readonly<Record<SignedOrder['kind'], string>> = {
   run: 'closeRun',
   promotion: 'promote',
 };
 
-/** Lets an activity through, or throws `NotAnnounced` and writes down once for each execution that it did. */
+/** Lets an activity through, or throws `NotAnnounced`, recording that once per execution. */
 export function announcedOnly(dependencies: OrderDependencies): ActivityInterceptorsFactory {
   const judged = new Map<string, Promise<Verdict>>();
   const told = new Set<string>();
@@ -76,7 +80,7 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
     const known = judged.get(execution.runId);
     if (known !== undefined) return known;
     const judging = judgeExecution(dependencies, execution);
-    // What could not be asked is asked again.
+    // If the server could not be asked, ask again next time.
     judging.catch(() => judged.delete(execution.runId));
     judged.set(execution.runId, judging);
     forgetOldest(judged);
@@ -102,7 +106,7 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
           activity,
           why,
         })
-        // Nothing is carried out, written down or not.
+        // Recorded or not, nothing is carried out.
         .catch(() => undefined);
     }
     throw notAnnounced(why);
@@ -128,7 +132,7 @@ export function announcedOnly(dependencies: OrderDependencies): ActivityIntercep
           findMismatch(announced, activityType, input.args[0], places);
         if (why !== undefined) return await refuse(execution, activityType, why);
         const { kind, nonce } = announced.signed;
-        // It ends here even if this fails: nothing but this comes after it.
+        // It ends here even if this fails: nothing follows it.
         if (activityType === last[kind]) ledger.end(nonce, execution.runId);
         return await next(input);
       },
@@ -144,7 +148,7 @@ function forgetOldest(remembered: Map<string, unknown> | Set<string>): void {
   }
 }
 
-/** @throws what the server does when it cannot be asked. */
+/** @throws the server's error if it cannot be asked. */
 async function judgeExecution(
   dependencies: OrderDependencies,
   execution: Execution,
@@ -159,7 +163,7 @@ async function judgeExecution(
   try {
     const [input] = args as [Partial<RunInput & PromotionInput> | undefined];
     const key: unknown = input?.order?.signature?.key;
-    // Judged once and for all, so not by a file that is just being written.
+    // The verdict is permanent, so do not base it on a file that is just being written.
     if (typeof key === 'string') await isApprover(dependencies.approvers, key);
     const verdict = judgeStart(dependencies, { ...execution, start, args });
     if ('why' in verdict) return verdict;
@@ -169,7 +173,7 @@ async function judgeExecution(
     dependencies.ledger.see(nonce, runId);
     return verdict;
   } catch (error) {
-    // Whatever somebody sent that has no canonical form.
+    // Someone sent something without a canonical form.
     if (error instanceof RangeError || error instanceof TypeError)
       return { why: `its input cannot be read (${error.message})` };
     throw error;
@@ -192,7 +196,7 @@ interface Started extends Execution {
 
 function judgeStart(dependencies: OrderDependencies, started: Started): Verdict {
   const { start, args, workflowId, type, runId } = started;
-  // Workflow code that other workers run may ask for anything.
+  // Workflow code on other workers may ask for anything.
   if (start.taskQueue?.name !== dependencies.queues.run)
     return { why: 'its workflow is not run by our workers' };
   if (start.cronSchedule) return { why: 'it would be run again and again' };
@@ -236,7 +240,7 @@ const toSigned = (
     ? toSignedPromotion(input as PromotionInput, nonce)
     : toSignedRun(input as RunInput, nonce, carried);
 
-/** The same but for what the run has come to by now, and secrets of its goal that became known on the way. */
+/** The same except for the run's progress, and secrets in its goal that became known later. */
 function isGoingOn(began: SignedOrder, now: SignedOrder): boolean {
   if (began.kind !== 'run' || now.kind !== 'run') return false;
   const { carried: _, ...rest } = began;
@@ -244,7 +248,7 @@ function isGoingOn(began: SignedOrder, now: SignedOrder): boolean {
   return toOrderText(rest) === toOrderText({ ...now, input: { ...now.input, goal } });
 }
 
-/** An order by an approver may still be for somewhere else. */
+/** An approver's order may still be meant for somewhere else. */
 function findMisplaced(
   { queues }: Pick<OrderDependencies, 'queues'>,
   { kind, input }: SignedOrder,
@@ -257,7 +261,10 @@ function findMisplaced(
   return input.queues.model === queues.model ? undefined : renderOtherWorkers(input);
 }
 
-/** A folder is on one host. What runs workflows and asks models may be on another, and serves the folders of all hosts. */
+/**
+ * A folder is on one host. The worker that runs workflows and asks models may be on another, and serves the folders of
+ * all hosts.
+ */
 function findElsewhere(
   { input }: SignedOrder,
   taskQueue: string,
@@ -271,7 +278,7 @@ function findElsewhere(
 const renderOtherWorkers = ({ queues: { model, workspace } }: SignedOrder['input']): string =>
   `its order is for other workers (queues ${model}, ${workspace})`;
 
-/** A run's change is for the folder the run was announced with; of runs from before there were orders none is known. */
+/** A run's change may only go to the folder it was announced with; unknown for runs older than signed orders. */
 function findOtherStage(ledger: OrderLedger, order: SignedOrder): string | undefined {
   if (order.kind !== 'promotion') return undefined;
   const { run, target, stage } = order.input.request;

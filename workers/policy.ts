@@ -4,7 +4,7 @@ import { readForceRecord } from '../config/force-record.ts';
 import type { PolicyBundle } from '../config/policies.ts';
 import type { Log } from './logger.ts';
 
-/** Finds the policy that tools go by. @throws PolicyError when a policy file is wrong. */
+/** Finds the policy for tools. @throws PolicyError if a policy file is invalid. */
 export type OpenPolicy = (
   settings: Settings,
   log: Log,
@@ -20,8 +20,8 @@ const follow = async (root: string, log: Log): Promise<() => Promise<PolicyBundl
 };
 
 /**
- * For a worker: what is in force, so that a restart in mid-run changes nothing. The operator's folder is put in force where
- * nothing is, where another folder was, and in a worker that nobody supervises: its start is the operator's.
+ * For a worker: the policy in force, so that a restart mid-run changes nothing. Puts the operator's folder in force if
+ * nothing is, if another folder was, or if the worker is unsupervised: then its start is the operator's decision.
  */
 export const openPolicyInForce =
   (supervised: boolean): OpenPolicy =>
@@ -42,7 +42,7 @@ export const openPolicyInForce =
     return await follow(root, log);
   };
 
-/** For a call by hand: what runs of this policy folder go by, or the folder as it is. Puts nothing in force. */
+/** For a call by hand: the policy in force for this folder, or the folder as it is. Puts nothing in force. */
 export const openPolicyByHand: OpenPolicy = async (
   { folders: { root }, policiesDir: dir, policyPreset: preset, always },
   log,

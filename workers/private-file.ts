@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 
-/** Replaces a private file in one step: readers see the old or the new one, never a part. */
+/** Replaces a private file atomically. */
 export function writePrivate(path: string, text: string): void {
   const temp = `${path}.${process.pid}.tmp`;
   writeFileSync(temp, text, { mode: 0o600 });

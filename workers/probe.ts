@@ -1,6 +1,6 @@
 /**
- * Process entry: finds out, by running one, whether the sandbox works on this machine. Prints
- * `{kind, version?, filter?, processes?, memory?, reason?, fix?}` and leaves nothing behind: `agent doctor` only looks.
+ * Process entry: tests the sandbox by running one. Prints `{kind, version?, filter?, processes?, memory?, reason?,
+ * fix?}` and leaves nothing behind: `agent doctor` changes nothing.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { SandboxFiles } from '../activities/sandbox/bubblewrap.ts';
 import { probeSandbox } from '../activities/sandbox/sandbox.ts';
 
-/** What bounds the number of a command's processes. The kernel's limit per user does not hold for root. */
+/** What limits a command's processes. The kernel's per-user limit does not apply to root. */
 const boundOf = ({ controlGroups }: SandboxFiles): string => {
   if (controlGroups?.pids !== undefined) return 'control-group';
   return process.getuid?.() === 0 ? 'watched' : 'kernel';

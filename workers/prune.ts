@@ -17,13 +17,13 @@ export interface SnapshotPruning {
   readonly root: string;
   /** When each closed run ended, in milliseconds. */
   readonly closed: ReadonlyMap<string, number>;
-  /** How long the single calls of an ended run are kept. */
+  /** How long per-call snapshots of an ended run are kept. */
   readonly days: number;
   /** Objects used within this time stay. */
   readonly graceMs?: number;
 }
 
-/** Returns the stores that were pruned. */
+/** Returns the pruned stores. */
 export async function pruneSnapshots(order: SnapshotPruning): Promise<string[]> {
   const { root, closed, days } = order;
   const now = Date.now();
@@ -46,7 +46,7 @@ export async function pruneSnapshots(order: SnapshotPruning): Promise<string[]> 
   });
 }
 
-/** Copies of staged runs; what was done in them can still be promoted, from the snapshots. */
+/** Removes copies of staged runs; their change can still be promoted, from the snapshots. */
 async function removeStages(staged: string, isOver: (run: string) => boolean): Promise<void> {
   if (!existsSync(staged)) return;
   for (const run of await readdir(staged))
@@ -59,7 +59,7 @@ async function readNamed(root: string): Promise<Map<string, NamedSnapshots>> {
     const run = /^run-(.+)\.jsonl$/.exec(name)?.[1];
     const trail = run === undefined ? undefined : await readTrail(toRunLog(root, run));
     if (run === undefined || trail === undefined) continue;
-    // What only looks like a snapshot costs a look too many; one too few would be a loss.
+    // A false match keeps one snapshot too many; a missed one would lose data.
     const others = JSON.stringify(trail).match(/\b[0-9a-f]{40}\b/g) ?? [];
     const { base, tree } = trail;
     runs.set(run, { ends: [base, tree].filter((id) => id !== undefined), others });

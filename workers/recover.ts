@@ -7,9 +7,9 @@ import { takeLeftTasks } from './open-tasks.ts';
 import type { Log } from './logger.ts';
 
 /**
- * Takes up what a killed worker of this machine left: ends the processes it had started, fails the tasks it was at, so that
- * Temporal hands them out again at once, and frees its runs from its sticky queue. Nothing of it is needed to be right,
- * only to be quick: without it, the heartbeat time-out (10 s) and the sticky queue's (10 s) do the same.
+ * Recovers from a killed worker on this machine: kills the processes it started, fails its tasks, so that Temporal
+ * hands them out again at once, and frees its runs from its sticky queue. Only for speed: without it, the heartbeat
+ * timeout (10 s) and the sticky queue's (10 s) have the same effect.
  */
 export async function recover(
   { workflowService }: NativeConnection,
@@ -36,7 +36,7 @@ export async function recover(
             },
           },
         })
-        // Timed out already, or its run is over.
+        // Already timed out, or its run is over.
         .catch(() => undefined),
     );
     await Promise.all(failing);

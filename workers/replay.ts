@@ -1,7 +1,7 @@
 /**
- * Process entry: runs recorded histories through today's workflow code. `[--json] [--prefixes] <file…>`; a file is
- * Temporal's JSON or a run's log. A line for each history: `{file, workflowId, events, ok, error?}` with --json, text
- * without. With --prefixes also each part that ends at a completed workflow task. Exit 1 when one no longer fits.
+ * Process entry: replays recorded histories with the current workflow code. `[--json] [--prefixes] <file…>`; a file is
+ * Temporal's JSON or a run's log. One line per history: `{file, workflowId, events, ok, error?}` with --json, text
+ * without. --prefixes also replays each prefix that ends at a completed workflow task. Exit 1 if one no longer fits.
  */
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Runtime, Worker } from '@temporalio/worker';
@@ -22,7 +22,7 @@ interface Item {
 interface Line {
   readonly file: string;
   readonly workflowId?: string;
-  /** Events of the history, or of the part of it. */
+  /** Number of events in the history or prefix. */
   readonly events?: number;
   readonly ok: boolean;
   readonly error?: string;
@@ -52,7 +52,7 @@ async function collect(): Promise<Item[]> {
         }
       }
     } catch (error) {
-      // A file that holds something else must not keep the others from being replayed.
+      // A file with something else must not stop the others from being replayed.
       if (!(error instanceof HistoryError) && !(error instanceof TypeError)) throw error;
       print({ file, ok: false, error: error.message });
     }
@@ -69,7 +69,7 @@ if (files.length === 0) {
 Runtime.install({
   logger: toSdkLogger(createLogger('replay', 'silent')),
   shutdownSignals: [],
-  // What does not fit is told once, by us.
+  // We report mismatches once, ourselves.
   telemetryOptions: { logging: { filter: 'OFF' } },
 });
 const settings = readSettings({ cwd: '/' });
@@ -80,7 +80,7 @@ const results = Worker.runReplayHistories(
   { workflowBundle: { codePath }, replayName: 'dev-agent', dataConverter },
   items.map(({ source, history }) => ({ workflowId: source.workflowId, history })),
 );
-// One at a time and in order: the SDK asks for the next history when it is done with the last.
+// In order, one at a time: the SDK asks for the next history when it is done with the last.
 let index = 0;
 for await (const { error } of results) {
   const item = items[index];

@@ -1,16 +1,13 @@
 import { ConfigError } from '../config/environment.ts';
 
-/** What one worker process does; each role is a task queue and needs rights of its own. */
+/** What one worker process does; each role is a task queue and needs its own permissions. */
 export type Role = 'run' | 'model' | 'workspace';
 
 const roles: readonly Role[] = ['run', 'model', 'workspace'];
 
 const isRole = (name: string): name is Role => roles.some((role) => role === name);
 
-/**
- * Reads AGENT_WORKER_ROLES, names separated by commas; all of them when it is empty.
- * @throws ConfigError naming what is no role.
- */
+/** Parses AGENT_WORKER_ROLES, comma-separated names; empty means all. @throws ConfigError for an unknown role. */
 export function parseRoles(text: string | undefined): ReadonlySet<Role> {
   const names = (text ?? '')
     .split(',')

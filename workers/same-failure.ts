@@ -1,9 +1,9 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 
-/** Times an activity may fail the same way before it counts as unable. */
+/** Identical failures before an activity counts as unable. */
 const maxAlike = 3;
-/** The same for failures of any kind but those that heal. */
+/** Failures of any kind, except temporary ones. */
 const maxOther = 10;
 /** Activities remembered; the oldest are forgotten first. */
 const maxRemembered = 1_000;
@@ -14,9 +14,9 @@ interface Failures {
 }
 
 /**
- * Ends an activity that fails the same way three times: a fourth try would fail, too, and nobody would hear of it. What heals by
- * itself or by what a person does on the machine (a full disk, a lease that moved on, a busy model server) is tried on.
- * Remembered in this process only: another one counts from the start, which costs two tries and can never end a run too early.
+ * Ends an activity that fails the same way three times: a fourth attempt would fail too, unnoticed. Temporary
+ * conditions (a full disk, a lease that moved on, a busy model server) keep being retried. Remembered only in this
+ * process: another one starts counting anew, which costs two attempts and never ends a run too early.
  */
 export function endSameFailures(): ActivityInterceptorsFactory {
   const known = new Map<string, Failures>();
@@ -54,13 +54,13 @@ const toEnd = (activity: string, error: unknown, times: number): ApplicationFail
     type: 'FailsTheSameWay',
     nonRetryable: true,
     message: `${toMessage(error)} (${activity} failed ${times} times and is not retried. Fix the cause, then continue from a step: agent fork)`,
-    // No cause: whoever reads only the innermost message is to hear that it is over.
+    // No cause: anyone reading only the innermost message must learn that it is over.
   });
 
 const toMessage = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
-/** Conditions of the machine, or of another process, that pass. */
+/** Temporary conditions of the machine or another process. */
 const healing = new Set([
   'ENOSPC',
   'EDQUOT',
@@ -85,7 +85,7 @@ const healingNames = new Set(['LeaseLost', 'WorkspaceBusy', 'ChainLockedError', 
 
 const maxCauses = 10;
 
-/** Not what heals, not what has a rule of its own (model servers, what is never retried), not the end of the run. */
+/** Excludes temporary failures, those with their own rules (model servers, never retried), and the end of the run. */
 function isCounted(error: unknown): boolean {
   if (error instanceof ApplicationFailure)
     return !(error.nonRetryable || error.type?.startsWith('ModelFailure.'));
@@ -100,7 +100,7 @@ function isCounted(error: unknown): boolean {
   return true;
 }
 
-/** What names an attempt differs from one to the next: numbers, hashes, names of temporary files. */
+/** Strips what differs between attempts: numbers, hashes, names of temporary files. */
 const toKind = (error: unknown): string => {
   const { name = '', code = '' } =
     error instanceof Error ? (error as NodeJS.ErrnoException) : { name: typeof error };

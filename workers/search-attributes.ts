@@ -2,12 +2,12 @@ import type { NativeConnection } from '@temporalio/worker';
 import { searchAttributes } from '../workflows/names.ts';
 import type { Log } from './logger.ts';
 
-/** Numbers of `IndexedValueType` in Temporal's API. */
+/** `IndexedValueType` in Temporal's API. */
 const types = { Keyword: 2, Int: 3 } as const;
 
 /**
- * Registers those of our search attributes the namespace lacks: a database from an older version, or a cluster that
- * never saw us. Where it may not, runs still work only if an administrator adds them, so the log says how.
+ * Registers our search attributes if the namespace lacks them: a database from an older version, or a new cluster. If
+ * that is forbidden, an administrator must add them, and the log says how.
  */
 export async function addSearchAttributes(
   connection: NativeConnection,

@@ -3,14 +3,14 @@ import type { Redactor } from '../policies/secrets/redaction.ts';
 import { pickSecrets } from '../policies/secrets/values.ts';
 import type { SecretValue } from '../policies/secrets/values.ts';
 
-/** What this process knows of secrets, in memory only, and takes out of everything it writes. */
+/** The secrets this process knows, in memory only, and redacts from everything it writes. */
 export interface Secrets {
   readonly redactor: Redactor;
-  /** Takes `{type: 'secrets', values}` and `{type: 'key', apiKey}` as the supervisor sends them; ignores everything else. */
+  /** Takes `{type: 'secrets', values}` and `{type: 'key', apiKey}` from the supervisor; ignores everything else. */
   accept(message: unknown): void;
 }
 
-/** Knows the secrets of this process's environment from the start. `named`: further variables that hold one. */
+/** Starts with the secrets in this process's environment. `named`: further variables that hold one. */
 export function createSecrets(
   env: Readonly<Record<string, string | undefined>>,
   named: readonly string[] = [],
@@ -28,7 +28,7 @@ export function createSecrets(
   };
 }
 
-/** The values in what another process of ours sent; others are left out. */
+/** The valid values in a message from another of our processes. */
 export const parseSecrets = (values: unknown): SecretValue[] =>
   Array.isArray(values)
     ? values.flatMap((given: Partial<Record<string, unknown>> | null) =>

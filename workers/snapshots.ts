@@ -1,4 +1,4 @@
-/** Process entry: answers one question about a workspace's snapshots, read from stdin, or takes a run's changes back. */
+/** Process entry: answers one query about a workspace's snapshots, read from stdin, or reverts a run's changes. */
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { forgetPromotion, recallPromotion } from '../activities/act/promote.ts';
@@ -19,26 +19,26 @@ export interface SnapshotOrder {
   readonly workspace: string;
   readonly before: string;
   readonly after: string;
-  /** Shows include files that git ignores. */
+  /** Includes files that git ignores. */
   readonly ignored?: true;
 }
 
 export interface SnapshotAnswer {
   readonly changes: readonly FileChange[];
-  /** What git ignores of all that changed. */
+  /** Changes in ignored files. */
   readonly ignored: readonly FileChange[];
   readonly diff: string;
   /** What was applied of a staged run to `workspace`. */
   readonly promotion?: Pick<Kept, 'before' | 'after'>;
   readonly undone: readonly string[];
   readonly kept: readonly string[];
-  /** Reverted around what somebody changed since. */
+  /** Reverted around later changes by others. */
   readonly merged: readonly string[];
-  /** In no snapshot: as they are, with what became of them. */
+  /** In no snapshot: left alone, with what happened to them. */
   readonly left: readonly Left[];
 }
 
-/** Something undo neither brought back nor took away. */
+/** Something undo neither restored nor removed. */
 export interface Left {
   readonly path: string;
   readonly kind: Touched['kind'] | 'new' | 'stays';
@@ -76,7 +76,7 @@ async function showDiff(): Promise<SnapshotAnswer> {
   return { ...nothing, changes: all ? [...changes, ...ignored] : changes, ignored, diff };
 }
 
-/** By its log, since the server may be down: a run that has not ended goes on some day. */
+/** From its log, since the server may be down: a run that has not ended may continue. */
 async function isOpen(run: string): Promise<boolean> {
   const file = toRunLog(folders.root, run);
   if (existsSync(file)) return (await readTrail(file))?.ended === false;
@@ -102,7 +102,7 @@ async function undo(): Promise<SnapshotAnswer> {
         current,
       });
       const touched = await snapshots.findTouched(before, current);
-      // What was there is kept in the store, under a ref of the run.
+      // The previous state is kept in the store, under a ref of the run.
       await snapshots.keep(`${order.run}/undo/`, current);
       const { left: stayed } = await snapshots.restore(tree);
       forgetPromotion(snapshots, order.run);

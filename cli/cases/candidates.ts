@@ -8,7 +8,7 @@ import type { Policy } from '../../policies/policy.ts';
 import { parseYaml } from '../../policies/yaml.ts';
 import type { PolicyProblem } from '../../policies/yaml.ts';
 
-/** A case may hold a whole policy in one document, with the usual short names of tools. */
+/** A case may contain a whole policy in one document, with common short tool names. */
 const short: ReadonlyMap<string, string> = new Map([
   ['fs.read', 'read_file'],
   ['fs.list', 'list_files'],
@@ -29,7 +29,7 @@ const refused = (rule: string, problems: readonly PolicyProblem[]): Decision => 
   effect: 'pure',
 });
 
-/** `base` with another list of hosts, or why that list is not one. */
+/** `base` with another host list, or what is wrong with that list. */
 export function withNetwork(base: Policy, allow: readonly string[]): Policy | Decision {
   const network = JSON.stringify({ version: 1, allow });
   const parsed = parsePolicy({ tools: noTools, network, paths: emptyFile });
@@ -40,8 +40,8 @@ export function withNetwork(base: Policy, allow: readonly string[]): Policy | De
 const given = z.object({ yaml: z.string(), probe: z.looseObject({ tool: z.string() }).optional() });
 
 /**
- * Checks a policy written as one document and, if the case has a probe, what it decides. Sections it leaves out: reading is
- * allowed, everything else is not; commands are those of `base`.
+ * Checks a policy written as one document and, if the case has a probe, what it decides. Defaults for missing sections:
+ * reading allowed, everything else denied; commands are those of `base`.
  */
 export function checkPolicyText(
   base: Policy,

@@ -4,7 +4,7 @@ import { decideCase } from './corpus.ts';
 import { decide } from '../../policies/decide.ts';
 import type { Policy } from '../../policies/policy.ts';
 
-/** What `policies check` prints for one line. */
+/** What `policies check` prints per line. */
 export interface CheckResult {
   readonly id: string;
   readonly verdict: Verdict;
@@ -12,7 +12,7 @@ export interface CheckResult {
   readonly reason: string;
 }
 
-/** A line that is neither an action nor a case. */
+/** The line is neither an action nor a case. */
 export class CheckError extends Error {
   override readonly name = 'CheckError';
 }
@@ -26,9 +26,9 @@ const input = z.record(z.string(), z.unknown());
 const caseLine = z.object({ id: z.string(), kind: z.string(), input });
 
 /**
- * Judges a line of `policies check --cases`: an action `{id, tool, args}`, or a case `{id, kind, input}` of the kinds path,
- * command, network and policy-yaml. Undefined for cases of other kinds, which no policy decides.
- * @throws CheckError when the line is none of them.
+ * Judges a line of `policies check --cases`: an action `{id, tool, args}`, or a case `{id, kind, input}` of kind path,
+ * command, network or policy-yaml. Undefined for other kinds, which policies do not decide. @throws CheckError if the
+ * line is neither.
  */
 export function checkCase(
   policy: Policy,
@@ -51,7 +51,7 @@ export function checkCase(
   return toResult(id, decide(policy, { tool, args, workspace }));
 }
 
-/** A case whose input has another shape than its kind asks for is refused like any malformed call. */
+/** Input that does not fit its kind is refused like any malformed call. */
 function safely(judge: () => Decision | undefined): Decision | undefined {
   try {
     return judge();

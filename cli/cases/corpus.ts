@@ -1,4 +1,4 @@
-/** Judges the cases of a corpus (`policies check --cases`): what one file format says, put as an action the policy knows. */
+/** Judges the cases of a corpus (`policies check --cases`) by translating each into an action. */
 import { z } from 'zod';
 import type { Action, Decision } from '../../policies/action.ts';
 import { checkPolicyText, withNetwork } from './candidates.ts';
@@ -17,7 +17,7 @@ const tools: ReadonlyMap<unknown, string> = new Map([
   ['search', 'search'],
 ]);
 
-/** Puts in the workspace, the folder beside it, and a port. */
+/** Inserts the workspace, the folder beside it, and a port. */
 function fillIn(given: Record<string, unknown>, workspace: string): Record<string, unknown> {
   const outside = workspace.replace(/[^/]+\/*$/, 'out');
   const values: Record<string, string> = { WS: workspace, OUT: outside, PORT: '9', UDP: '9' };
@@ -27,7 +27,7 @@ function fillIn(given: Record<string, unknown>, workspace: string): Record<strin
   return JSON.parse(text) as Record<string, unknown>;
 }
 
-/** Judges the `input` of a case; undefined for kinds that no policy decides. */
+/** Judges the `input` of a case; undefined for kinds that policies do not decide. */
 export function decideCase(
   policy: Policy,
   kind: string,
@@ -61,7 +61,7 @@ const extras = (tool: string, content: unknown): Record<string, unknown> => {
   return tool === 'search' ? { pattern: 'a' } : {};
 };
 
-/** What is not an argument of the tool stays in, and so is refused: `env`, for one. */
+/** Keys that are not arguments of the tool, such as `env`, are kept and therefore refused. */
 function toCommandAction(given: Record<string, unknown>, workspace: string): Action {
   const { shell, timeout_ms, setup: _, then: __, race: ___, ...rest } = given;
   const args = {
@@ -84,7 +84,7 @@ const usualAnswers: Readonly<Record<string, string[][]>> = {
   'host.docker.internal': [['172.17.0.1']],
 };
 
-/** The request and each redirect, with every answer that DNS will give. */
+/** The request and each redirect, with every DNS answer. */
 function decideRequests(base: Policy, given: Record<string, unknown>): Decision {
   const { url, method, allow, dns, redirects } = request.parse(given);
   const policy = allow === undefined ? base : withNetwork(base, allow);

@@ -4,8 +4,8 @@ import type { PathOp } from '../../policies/paths/paths.ts';
 import type { Policy } from '../../policies/policy.ts';
 
 /**
- * Judges where a path leads when the links listed in a case's `setup` existed. For checks only, without any file:
- * at run time the file tools resolve links themselves and judge what they find.
+ * Judges where a path leads, given the links in a case's `setup`. For checks only and without any files: at run time
+ * the file tools resolve links themselves and judge the result.
  */
 export function decideLinked(
   policy: Policy,

@@ -3,7 +3,7 @@ export interface Check {
   readonly name: string;
   readonly state: 'ok' | 'warn' | 'fail';
   readonly found: string;
-  /** What to do about it. */
+  /** How to fix it. */
   readonly remedy?: string;
 }
 
@@ -30,7 +30,7 @@ export const fail = (name: string, found: string, remedy: string): Check => ({
 
 const marks = { ok: '✓', warn: '⚠', fail: '✗' } as const;
 
-/** Findings by group, then how many there are of each kind. */
+/** Findings by group, followed by a count of each kind. */
 export function renderChecks(groups: readonly CheckGroup[]): string {
   const all = groups.flatMap(({ checks }) => checks);
   const width = Math.max(0, ...all.map(({ name }) => name.length));

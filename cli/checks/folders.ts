@@ -7,7 +7,7 @@ import { fail, ok, warn } from './check.ts';
 
 const littleBytes = 1_073_741_824;
 
-/** The workspace and the state folder, as they are; nothing is created. */
+/** Checks the workspace and the state folder; creates nothing. */
 export function checkFolders(settings: Settings): Check[] {
   return [checkWorkspace(settings), ...checkState(settings.folders.root)];
 }

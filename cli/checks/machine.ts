@@ -7,7 +7,7 @@ import { fail, ok, warn } from './check.ts';
 
 const oldestNode = [24, 12] as const;
 
-/** What the machine has to bring along. */
+/** Checks what the machine must provide. */
 export async function checkMachine(settings: Settings): Promise<Check[]> {
   return [
     checkNode(process.versions.node),
@@ -17,7 +17,7 @@ export async function checkMachine(settings: Settings): Promise<Check[]> {
   ];
 }
 
-/** Root may do everything, and so may whatever finds a way out of a sandbox of root's. */
+/** Root can do anything, and so can whatever escapes from root's sandbox. */
 export function checkOperator(uid: number | undefined): Check {
   return uid === 0
     ? warn(

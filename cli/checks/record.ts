@@ -8,7 +8,7 @@ import { testPolicy } from '../../policies/examples.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 
-/** The policy files: valid, and their rules do what their examples say. */
+/** Checks that the policy files are valid and that their examples pass. */
 export async function checkPolicies({
   policiesDir,
   policyPreset: preset,
@@ -39,7 +39,7 @@ export async function checkPolicies({
   }
 }
 
-/** Whether Temporal's history is encrypted, and the keys can be used. */
+/** Checks whether Temporal's history is encrypted and the keys are usable. */
 export function checkEncryption({ payloadKeys, origins }: Settings): Check[] {
   const name = 'encryption';
   if (payloadKeys === undefined)
@@ -62,7 +62,7 @@ export function checkEncryption({ payloadKeys, origins }: Settings): Check[] {
   }
 }
 
-/** Every chain of the record. */
+/** Verifies every chain of the record. */
 export async function checkAudit({ folders }: Settings): Promise<Check[]> {
   const { files, records, findings } = await verifyState(folders.root);
   return findings.length === 0

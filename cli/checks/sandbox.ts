@@ -3,7 +3,7 @@ import { runProject } from '../../client/child.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 
-/** As `workers/probe.ts` prints it. */
+/** Output of `workers/probe.ts`. */
 type Probed =
   | {
       readonly kind: 'bubblewrap';
@@ -15,7 +15,7 @@ type Probed =
   | { readonly kind: 'none' }
   | { readonly kind: 'unavailable'; readonly reason: string; readonly fix: string };
 
-/** How the limits of tools.yaml (`sandbox`) hold here. */
+/** How the limits in tools.yaml (`sandbox`) are enforced here. */
 function checkLimits({ processes, memory }: Extract<Probed, { kind: 'bubblewrap' }>): Check {
   const watched =
     memory === 'control-group'
@@ -35,7 +35,7 @@ function checkLimits({ processes, memory }: Extract<Probed, { kind: 'bubblewrap'
   }
 }
 
-/** Whether commands can be confined here: a sandbox is really run, in a process of its own. */
+/** Checks that commands can be confined, by running a sandbox in a separate process. */
 export async function checkSandbox({ sandbox: choice }: Settings): Promise<Check[]> {
   const { code, stdout, stderr } = await runProject('workers/probe.ts', [choice]);
   if (code !== 0) {

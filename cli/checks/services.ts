@@ -9,7 +9,7 @@ import { fail, ok, warn } from './check.ts';
 
 const maxNames = 5;
 
-/** The model server of these settings: there, and with the models a run would ask for. */
+/** Checks that the model server is up and has the models a run would ask for. */
 export async function checkModelServer(settings: Settings): Promise<Check[]> {
   const { baseUrl, apiKey } = settings;
   const server = await askModelServer(baseUrl, apiKey);
@@ -61,7 +61,7 @@ export function checkDoor({ exposed }: Pick<StackFile, 'exposed'>): Check {
   return warn('door', `every user of this machine can reach Temporal: ${exposed}`, fix);
 }
 
-/** Temporal and the processes of the local stack; starts nothing. */
+/** Checks Temporal and the local stack's processes; starts nothing. */
 export async function checkTemporal(settings: Settings): Promise<Check[]> {
   const stack = readStack(settings);
   if (toCluster(settings) === undefined && stack === undefined) {

@@ -5,7 +5,7 @@ import { watchRun } from '../watch.ts';
 import { printProgress } from '../render/output.ts';
 import { parseCount } from '../values.ts';
 
-/** `agent attach`: shows a run from its beginning to its end, and takes answers to what it asks. */
+/** `agent attach`: shows a run from start to end and takes answers to its questions. */
 export const command = defineCommand({
   options: { from: { value: 'seq', help: 'with --json: first event to print', parse: parseCount } },
   example: `agent attach brave-otter-4f2a`,

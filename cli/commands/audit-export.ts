@@ -12,7 +12,7 @@ import { runProject } from '../../client/child.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { parseRun, toUnknownRun } from '../../client/connect.ts';
 
-/** `agent audit export`: the log, audit lines, blobs, policy and tools of a run in one signed file. */
+/** `agent audit export`: writes a run's log, audit lines, blobs, policy and tools to one signed file. */
 export const command = defineCommand({
   options: { output: { value: 'file', short: 'o', help: 'default: <run>.agent-export.tgz' } },
   example: `agent audit export brave-otter-4f2a`,
@@ -40,7 +40,7 @@ export const command = defineCommand({
   },
 });
 
-/** A policy that cannot be put in force is no reason to keep the record of a run back. */
+/** An invalid policy must not prevent exporting a run's record. */
 async function readPolicy({
   policiesDir: folder,
   policyPreset: preset,

@@ -14,7 +14,7 @@ const said = {
   different: 'is another one in Temporal than in the mirror',
 } as const satisfies Record<Discrepancy['kind'], string>;
 
-/** `agent audit reconcile`: compares the mirror of a run with Temporal, event by event. Exit 1 when they differ. */
+/** `agent audit reconcile`: compares a run's mirror with Temporal, event by event. Exit 1 if they differ. */
 export const command = defineCommand({
   example: `agent audit reconcile brave-otter-4f2a`,
   async run({ args, json }) {

@@ -13,7 +13,7 @@ import { parseCount } from '../values.ts';
 
 const pollMs = 300;
 
-/** `agent audit tail`: the newest entries of the audit log, or those of one run; with `-f` those to come, until Ctrl-C. */
+/** `agent audit tail`: the newest audit log entries, or one run's; `-f` follows until Ctrl-C. */
 export const command = defineCommand({
   options: {
     follow: { short: 'f', help: 'keep printing new entries' },
@@ -53,7 +53,7 @@ export const command = defineCommand({
 const readDayNames = async (folder: string): Promise<string[]> =>
   existsSync(folder) ? await readDays(folder) : [];
 
-/** The last entries, going back over days as far as needed, and the newest day's file to read on from. */
+/** The last entries, going back over as many days as needed, and the newest day's file to continue from. */
 async function readNewest(folder: string, max: number, isWanted: (entry: unknown) => boolean) {
   const days = await readDayNames(folder);
   let entries: unknown[] = [];
@@ -80,7 +80,7 @@ const parseEntries = (lines: readonly string[]): unknown[] =>
 
 const printEntry = (entry: unknown): void => printText(renderEntry(entry as AuditEntry));
 
-/** One line of an entry; what is not known by kind is shown as it stands. */
+/** One line per entry; unknown kinds are shown as they are. */
 export function renderEntry(entry: AuditEntry): string {
   const head = `${entry.time ?? ''} ${'step' in entry ? `${entry.run} ${entry.step}` : ''}`.trim();
   switch (entry.kind) {

@@ -11,7 +11,7 @@ import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
 import { parseRun, toUnknownRun } from '../../client/connect.ts';
 
-/** `agent audit verify`: recomputes every hash of the record. Exit 1 when something is not as it was written. */
+/** `agent audit verify`: recomputes every hash of the record. Exit 1 if something is not as it was written. */
 export const command = defineCommand({
   example: 'agent audit verify',
   async run({ args, json }) {
@@ -38,7 +38,7 @@ export const command = defineCommand({
 const toText = (mark: string, { file, line, what }: Finding): string =>
   stripControls(`${mark} ${line === undefined ? file : `${file}:${line}`}: ${what}`);
 
-/** An export needs nothing but itself: no state folder, no server. */
+/** An export is self-contained: no state folder, no server. */
 async function verifyFile(file: string, json: boolean): Promise<number> {
   if (!existsSync(file)) throw usageError(`There is no file ${file}. Make one: agent audit export`);
   const { verifyExport } = await import('../../audit/export/import.ts');

@@ -4,7 +4,7 @@ import { stripControls } from '../clean.ts';
 import { printJson, printProgress, printText, renderTable } from '../render/output.ts';
 import { folderOption } from '../values.ts';
 
-/** `agent config`: every setting with its value and where it came from; secrets only as set or not set. */
+/** `agent config`: every setting with its value and origin; secrets only as set or not set. */
 export const command = defineCommand({
   options: { directory: folderOption },
   example: 'agent config',

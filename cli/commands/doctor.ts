@@ -11,7 +11,7 @@ import { stripControls } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
 import { folderOption } from '../values.ts';
 
-/** `agent doctor`: looks at everything a run needs and changes nothing. Exit 1 when something would fail. */
+/** `agent doctor`: checks everything a run needs and changes nothing. Exit 1 if something would fail. */
 export const command = defineCommand({
   options: { directory: folderOption },
   example: 'agent doctor',

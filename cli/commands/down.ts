@@ -3,7 +3,7 @@ import { defineCommand } from '../command.ts';
 import { printJson, printText } from '../render/output.ts';
 import { stopStack as endStack } from '../../client/stack/stack.ts';
 
-/** `agent down`: stops every part of the local stack. Open runs go on at the next start. */
+/** `agent down`: stops the local stack. Open runs continue at the next start. */
 export const command = defineCommand({
   example: 'agent down',
   async run({ json }) {

@@ -16,7 +16,7 @@ import { findStep, readRunTrail } from '../../client/events/trail.ts';
 import { runOptions, toLimits } from '../run-options.ts';
 import { parseGoal, requireAllowed, stepOption } from '../values.ts';
 
-/** `agent fork`: a new run from the start of a step, in a copy of the workspace; the old one is left alone. */
+/** `agent fork`: a new run from the start of a step, in a copy of the workspace; leaves the old run alone. */
 export const command = defineCommand({
   options: {
     step: stepOption,
@@ -54,7 +54,7 @@ export const command = defineCommand({
       goal: goal ?? input.goal,
       limits: { ...input.limits, ...toLimits(options) },
       approve: options.approve ?? 'ask',
-      // Without another model wanted, the same one goes on.
+      // Keeps the same model unless another is given.
       models: otherModel ? undefined : input.models,
       from: {
         kind: 'fork',
@@ -68,7 +68,7 @@ export const command = defineCommand({
   },
 });
 
-/** Beside the folder; of a staged run's copy in another stage, with the same folder to bring its change to. */
+/** Beside the folder; for a staged run, another stage with the same target folder. */
 const toCopy = ({ folders }: Settings, run: string, { workspace, stagedFrom }: RunInput) =>
   stagedFrom === undefined
     ? { workspace: join(dirname(workspace), `${basename(workspace)}-${run}`) }

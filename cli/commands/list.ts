@@ -11,7 +11,7 @@ import { toTroubledStatus } from '../render/trouble.ts';
 const usual = 50;
 const maxRuns = 10_000;
 
-/** `agent list`: runs, newest first. Reads the run logs when no server runs; starts nothing. */
+/** `agent list`: runs, newest first. Without a server it reads the run logs; starts nothing. */
 export const command = defineCommand({
   options: { all: { help: 'every run, not only the newest 50' } },
   example: 'agent list --json',
@@ -38,10 +38,10 @@ export const command = defineCommand({
   },
 });
 
-/** As many open runs as are asked about: each costs a request. */
+/** Maximum number of open runs to query: each costs a request. */
 const maxAsked = 100;
 
-/** A run whose workflow fails cannot say so itself. */
+/** A run whose workflow fails cannot report it itself. */
 async function addTroubles(client: RunClient, rows: readonly RunRow[]): Promise<RunRow[]> {
   const asked = new Set(rows.filter(({ open }) => open).slice(0, maxAsked));
   return await Promise.all(

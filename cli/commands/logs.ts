@@ -11,7 +11,7 @@ import { connectFor, parseRun, toUnknownRun, withClient } from '../../client/con
 import type { Style } from '../render/style.ts';
 import { createStyle } from '../render/style.ts';
 
-/** `agent logs`: what happened so far; with `-f` what happens, until the run ends. */
+/** `agent logs`: events so far; `-f` follows until the run ends. */
 export const command = defineCommand({
   options: { follow: { short: 'f', help: 'keep printing until the run ends' } },
   example: `agent logs -f brave-otter-4f2a`,
@@ -42,7 +42,7 @@ async function follow(
   if (found === undefined) throw await toUnknownRun(settings, run, client);
   const { followEvents } = await import('../../client/events/follow.ts');
   const { firstRunId } = found;
-  // Nobody stops this reader but the end of the process.
+  // Never aborted: reads until the process ends.
   const { signal } = new AbortController();
   for await (const events of followEvents({ client, run, firstRunId, signal, wait: true })) {
     for (const event of await tellAllWhole(settings, events)) print(event);

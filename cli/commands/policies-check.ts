@@ -13,8 +13,8 @@ import { readBundle } from '../../client/policy/bundle.ts';
 import { folderOption, parseFolder } from '../values.ts';
 
 /**
- * `agent policies check`: what the policy in force says to a command, or to each line of a file (`-`: standard input).
- * Exit 0 whatever the verdicts are; 2 when a line is no case.
+ * `agent policies check`: judges a command, or each line of a file (`-`: stdin), by the policy in force. Exit 0
+ * whatever the verdicts; 2 if a line is not a case.
  */
 export const command = defineCommand({
   options: {

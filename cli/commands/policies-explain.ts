@@ -10,7 +10,7 @@ import { createStyle } from '../render/style.ts';
 import type { Style } from '../render/style.ts';
 import { folderOption, parseFolder } from '../values.ts';
 
-/** `agent policies explain`: the parse of a command, the rule for each part, and the one that decides. Exit 0. */
+/** `agent policies explain`: the parse of a command, the rule for each part, and the deciding one. Exit 0. */
 export const command = defineCommand({
   options: { directory: folderOption },
   example: 'agent policies explain "cd src && npm test 2>&1 | tail -5"',

@@ -5,7 +5,7 @@ import { printJson, printProgress, printText } from '../render/output.ts';
 import { forgetRule } from '../../client/policy/rules.ts';
 import { readUser } from '../../client/connect.ts';
 
-/** `agent policies forget`: takes back what `approve --always` added, for running runs too. Exit 2 for an unknown rule. */
+/** `agent policies forget`: removes a rule added by `approve --always`, for running runs too. Exit 2 if unknown. */
 export const command = defineCommand({
   example: 'agent policies forget always-1',
   async run({ args, json }) {

@@ -6,8 +6,8 @@ import { printJson, printProgress, printText } from '../render/output.ts';
 import { readUser } from '../../client/connect.ts';
 
 /**
- * `agent policies reload`: puts the policy folder in force on this machine, all of it or nothing. Decisions of running runs go
- * by it from now on, and what waits for approval is judged again. Exit 78 when the folder has a mistake.
+ * `agent policies reload`: puts the policy folder in force on this machine, atomically. Running runs follow it from now
+ * on, and pending approvals are judged again. Exit 78 if the folder is invalid.
  */
 export const command = defineCommand({
   example: 'agent policies reload',

@@ -19,16 +19,16 @@ import { runIdPattern } from '../../client/run-id.ts';
 import { parseFolder } from '../values.ts';
 
 interface Replayed extends Omit<PastDecision, 'args'> {
-  /** Absent when the action cannot be judged again. */
+  /** Absent if the action cannot be judged again. */
   readonly now?: Pick<Decision, 'verdict' | 'rule' | 'reason'>;
-  /** Why it cannot. */
+  /** Why not. */
   readonly unknown?: string;
   readonly changed: boolean;
 }
 
 /**
- * `agent policies replay`: which decisions of a run another bundle would have taken differently, from its log and blobs
- * alone. Exit 0 when none, 1 when some, 2 when there is no such log.
+ * `agent policies replay`: which decisions of a run another bundle would change, from its log and blobs alone. Exit 0
+ * if none, 1 if some, 2 if there is no such log.
  */
 export const command = defineCommand({
   options: {
@@ -86,7 +86,7 @@ const renderReplayed = ({ step, seq, tool, preview, verdict, rule, now, unknown 
   return `${step} #${seq} ${tool}: ${toLine(preview, 100)}\n    ${result}`;
 };
 
-/** The decisions of a run with a log, of a log, or of an export. */
+/** Past decisions from a run's log, a log file or an export. */
 async function readPast({ folders }: Settings, typed: string): Promise<readonly PastDecision[]> {
   const log = toRunLog(folders.root, typed);
   if (runIdPattern.test(typed) && existsSync(log)) return await readLog(log, folders.blobs);

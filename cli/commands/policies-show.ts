@@ -4,7 +4,7 @@ import { stripControls } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
 import { readInForce } from '../../client/policy/bundle.ts';
 
-/** `agent policies show`: the bundle in force, as it is written, and the sha256 it is known by in the record. */
+/** `agent policies show`: the bundle in force as written, and its sha256 as used in the record. */
 export const command = defineCommand({
   example: 'agent policies show',
   async run({ json }) {

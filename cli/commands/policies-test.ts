@@ -5,7 +5,7 @@ import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../../client/policy/bundle.ts';
 
-/** `agent policies test`: runs the examples the rules carry. Exit 1 when one does not come out as its rule says. */
+/** `agent policies test`: runs the rules' examples. Exit 1 if one fails. */
 export const command = defineCommand({
   example: 'agent policies test',
   async run({ json }) {

@@ -4,7 +4,7 @@ import { defineCommand } from '../command.ts';
 import { stripControls } from '../clean.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 
-/** `agent policies validate`: every mistake in the policy files with its place. Exit 78 when there is one. */
+/** `agent policies validate`: every mistake in the policy files, with position. Exit 78 if there is one. */
 export const command = defineCommand({
   example: 'AGENT_POLICIES_DIR=./policies agent policies validate',
   async run({ json }) {

@@ -16,7 +16,7 @@ import { toOrderedPromotion } from '../../client/signing.ts';
 import { readStack } from '../../client/stack/file.ts';
 import { readRunTrail } from '../../client/events/trail.ts';
 
-/** `agent promote`: brings the change of a staged run over to the folder it is for: all of it or nothing. */
+/** `agent promote`: applies a staged run's change to its target folder, all or nothing. */
 export const command = defineCommand({
   options: {
     commit: { help: 'and commit it, with the goal as message' },
@@ -54,7 +54,7 @@ export const command = defineCommand({
   },
 });
 
-/** The folder a run's change is for. @throws CliError when there is none, or nothing to bring over yet. */
+/** The target folder of a run's change. @throws CliError if it has none, or nothing to apply yet. */
 async function requireEnded(
   settings: Settings,
   { input: { run, stagedFrom, workspace }, ended }: Trail,

@@ -8,7 +8,7 @@ import { renderAge } from '../render/render.ts';
 import { readStack } from '../../client/stack/file.ts';
 import { stackStatus } from '../../client/stack/control.ts';
 
-/** `agent ps`: the parts of the local stack. Exit 1 when one is not up. */
+/** `agent ps`: the local stack's parts. Exit 1 if one is not up. */
 export const command = defineCommand({
   example: 'agent ps',
   async run({ json }) {

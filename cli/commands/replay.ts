@@ -9,7 +9,7 @@ import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
 import { runIdPattern } from '../../client/run-id.ts';
 
-/** `agent replay`: runs recorded histories through the workflow code of today. Exit 1 when one no longer fits. */
+/** `agent replay`: replays recorded histories with the current workflow code. Exit 1 if one no longer fits. */
 export const command = defineCommand({
   example: `agent replay brave-otter-4f2a`,
   async run({ args, json }) {
@@ -36,7 +36,7 @@ export const command = defineCommand({
   },
 });
 
-/** Histories under a name: a file, every history in a folder, or a run's log. Undefined when it is none of them. */
+/** Histories by name: a file, every history in a folder, or a run's log. Undefined if none matches. */
 function toFiles(root: string, name: string): string[] | undefined {
   const log = toRunLog(root, name);
   if (runIdPattern.test(name) && existsSync(log)) return [log];

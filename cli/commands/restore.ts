@@ -15,8 +15,8 @@ import { runOptions } from '../run-options.ts';
 import { requireAllowed } from '../values.ts';
 
 /**
- * `agent restore`: continues a run from its log and blobs alone, on whatever Temporal server there is now. It goes on as a run
- * of another name, so that the old log stays as it is.
+ * `agent restore`: continues a run from its log and blobs alone, on any Temporal server. It gets a new name, so that
+ * the old log stays unchanged.
  */
 export const command = defineCommand({
   options: runOptions,
@@ -73,7 +73,7 @@ function toFile(root: string, typed: string): string {
   );
 }
 
-/** A bundle of `agent audit export`: verified, its blobs put beside those that are here. */
+/** Verifies a bundle from `agent audit export` and adds its blobs to the local ones. */
 async function readBundle(root: string, file: string): Promise<Trail> {
   const [{ readExport }, { createBlobStore, hashOf }] = await Promise.all([
     import('../../audit/export/export.ts'),

@@ -7,7 +7,7 @@ import { prove } from '../../client/messages.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { connectFor, parseRun, readUser, toUnknownRun, withClient } from '../../client/connect.ts';
 
-/** `agent rewind`: takes an open run and its workspace back to the start of a step; from there it goes on. */
+/** `agent rewind`: returns an open run and its workspace to the start of a step and continues from there. */
 export const command = defineCommand({
   options: { step: stepOption },
   example: `agent rewind brave-otter-4f2a --step 2`,

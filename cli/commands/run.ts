@@ -11,7 +11,7 @@ import { toStage } from '../../client/stage.ts';
 import { runOptions, toLimits } from '../run-options.ts';
 import { parseGoal, readGoal, parseWorkspace } from '../values.ts';
 
-/** `agent run`: starts a run and, unless detached, watches it to its end. */
+/** `agent run`: starts a run and, unless detached, watches it to the end. */
 export const command = defineCommand({
   options: { ...runOptions, stage: { help: 'work on a copy; agent promote applies the changes' } },
   example: 'agent run "Add a --version flag and a test for it"',

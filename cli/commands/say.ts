@@ -16,7 +16,7 @@ import { emptyView, foldEvent } from '../../client/events/watch-view.ts';
 const askWithinMs = 3_000;
 const endWithinMs = 30_000;
 
-/** `agent say`: the model reads the message at its next turn; with a question open, it is the answer to it. */
+/** `agent say`: the model reads the message at its next turn; if a question is open, it is the answer. */
 export const command = defineCommand({
   options: { to: { value: 'question', help: 'the question it answers, where several are open' } },
   example: `agent say brave-otter-4f2a "use vitest"`,
@@ -54,7 +54,7 @@ function parseMessage(typed = ''): string {
   return message;
 }
 
-/** What the run waits for, by its own word, or by its record when no worker is there to ask. */
+/** The run's open questions, from the run itself, or from its record if no worker answers. */
 async function readQuestions(
   client: RunClient,
   settings: Settings,
@@ -66,7 +66,7 @@ async function readQuestions(
   return questions.map(({ request: id, step, question }) => ({ id, step, question }));
 }
 
-/** The question a message answers; empty when none is open. Pure. */
+/** The question a message answers; empty if none is open. Pure. */
 export function chooseQuestion(
   run: string,
   open: readonly AskedQuestion[],
@@ -86,7 +86,7 @@ export function chooseQuestion(
   return open[0]?.id ?? '';
 }
 
-/** Whether the message came when the run could no longer act on it. A run that nobody can ask has not ended. */
+/** Whether the run could no longer act on the message. An unreachable run has not ended. */
 async function isTooLate(client: RunClient, run: string, message: string): Promise<boolean> {
   const phase = (await client.view(run, askWithinMs))?.now.phase;
   if (phase !== 'closing' && phase !== 'closed') return false;

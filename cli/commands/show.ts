@@ -25,7 +25,7 @@ import type { RunView } from '../../workflows/contract.ts';
 
 const askWithinMs = 3_000;
 
-/** `agent show`: what a run is doing, its plan, what it used, how it ended and where its papers are. */
+/** `agent show`: a run's status, plan, usage and result, and where its files are. */
 export const command = defineCommand({
   example: `agent show brave-otter-4f2a`,
   async run({ args, json }) {
@@ -47,7 +47,7 @@ export const command = defineCommand({
         view: now,
         result: view.finished === undefined ? undefined : result,
         staged,
-        // The oldest by itself as well, for scripts that know of one.
+        // The oldest also separately, for scripts that know just one.
         approval: view.approvals.length === 0 ? undefined : view.approvals[0],
         approvals: view.approvals.length === 0 ? undefined : view.approvals,
         question: view.question,
@@ -75,7 +75,7 @@ export const command = defineCommand({
 });
 
 interface Present {
-  /** The run's own word on what it does right now; absent when nobody is there to ask. */
+  /** The run's current state as it reports it; absent if nobody answers. */
   readonly now?: RunView;
   readonly trouble?: Trouble;
 }
@@ -85,7 +85,7 @@ async function askRun(settings: Settings, run: string): Promise<Present> {
   if (client === undefined) return {};
   return await withClient(client, async () => {
     const trouble = await client.findTrouble(run);
-    // A run whose workflow fails has no word of its own.
+    // A run whose workflow fails cannot report its state.
     const now = trouble?.what === 'workflow' ? undefined : await client.view(run, askWithinMs);
     return { now, trouble };
   });
@@ -96,7 +96,7 @@ interface StageState {
   readonly state: 'working' | 'waiting' | 'promoted';
 }
 
-/** Whether the change of a staged run is in its folder by now; undefined for other runs. */
+/** Whether a staged run's change has been applied; undefined for other runs. */
 async function readStaged(
   settings: Settings,
   run: string,
@@ -136,14 +136,14 @@ function toFiles(
 
 const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as const;
 
-/** The run itself knows best; when it is over, its events do. */
+/** The run itself knows best; after it ended, its events do. */
 function toUse(events: readonly RunEvent[], now: RunView | undefined): string[] {
   if (now !== undefined) return renderUse(now.usage, now.limits);
   const last = events.findLast(({ type }) => type === 'budget' || type === 'run.finished');
   return last !== undefined && 'usage' in last ? renderUse(last.usage) : [];
 }
 
-/** Everything known of a run, for a person. Pure. */
+/** Everything known of a run, for people. Pure. */
 export function renderRun(
   run: string,
   events: readonly RunEvent[],

@@ -8,7 +8,9 @@ import { defineCommand } from '../command.ts';
 import { usageError } from '../errors.ts';
 import { ensureStack } from '../../client/stack/stack.ts';
 
-/** `agent temporal -- …`: the Temporal CLI on the local stack, which nothing else can reach. Exits as it does. */
+/**
+ * `agent temporal -- …`: runs the Temporal CLI on the local stack, which is not reachable otherwise. Same exit code.
+ */
 export const command = defineCommand({
   example: 'agent temporal -- workflow list',
   async run({ args }) {
@@ -24,7 +26,7 @@ export const command = defineCommand({
       env: { ...process.env, ...toTemporalEnvironment(stack) },
       stdio: 'inherit',
     });
-    // Ctrl-C reaches the program by itself.
+    // Ctrl-C reaches the program directly.
     process.on('SIGINT', () => undefined);
     return await new Promise((resolve, reject) => {
       child.on('error', reject);
@@ -33,7 +35,7 @@ export const command = defineCommand({
   },
 });
 
-/** What the Temporal CLI reads; a codec reads payloads for it where they are encrypted. */
+/** The Temporal CLI's environment, with a codec if payloads are encrypted. */
 const toTemporalEnvironment = ({
   temporal,
   namespace,

@@ -17,7 +17,7 @@ interface Answer {
   readonly reason: string;
 }
 
-/** `agent tools invoke`: one call through decision, sandbox and audit. Exit 0 done, 1 failed, 3 would ask, 7 denied. */
+/** `agent tools invoke`: one call through policy, sandbox and audit. Exit 0 done, 1 failed, 3 would ask, 7 denied. */
 export const command = defineCommand({
   options: {
     payload: { value: 'json', help: 'its arguments', parse: parsePayload },

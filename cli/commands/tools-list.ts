@@ -9,7 +9,7 @@ interface ListedTool {
   readonly description: string;
 }
 
-/** `agent tools list`: the tools a model may call, as the worker's side has them. */
+/** `agent tools list`: the tools a model may call, according to the worker. */
 export const command = defineCommand({
   example: 'agent tools list',
   async run({ json }) {

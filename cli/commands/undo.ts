@@ -9,7 +9,7 @@ import { readRunTrail } from '../../client/events/trail.ts';
 import type { Left } from '../../workers/snapshots.ts';
 import type { Trail } from '../../audit/events/trail.ts';
 
-/** `agent undo`: takes a run's changes back; files that were changed since stay and are named. */
+/** `agent undo`: reverts a run's changes; keeps and lists files that were changed since. */
 export const command = defineCommand({
   example: `agent undo brave-otter-4f2a`,
   async run({ args, json }) {
@@ -39,7 +39,7 @@ export const command = defineCommand({
   },
 });
 
-/** Too large for snapshots, or in a folder they leave out. */
+/** Too large for snapshots, or in an excluded folder. */
 function toWords({ kind, to = '' }: Left): string {
   switch (kind) {
     case 'changed':

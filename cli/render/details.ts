@@ -1,4 +1,4 @@
-/** What a person is shown of an action before they answer. */
+/** What a person sees of an action before answering. */
 import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import type { RunEvent } from '../../audit/events/run-event.ts';
 import { BlobError, createBlobStore, isRef } from '../../audit/record/blobs.ts';
@@ -7,7 +7,7 @@ import { showControls } from '../clean.ts';
 import type { Style } from './style.ts';
 import { wrapLine } from './width.ts';
 
-/** Undefined where the state folder with the run's blobs is not, as on another machine. */
+/** Undefined if the run's blobs are not here, as on another machine. */
 export const readDetails = (
   settings: Settings,
   ref: string | undefined,
@@ -23,7 +23,7 @@ async function readBlob<T>({ folders }: Settings, ref: string | undefined): Prom
   }
 }
 
-/** The event with what it refers to: the whole action that is asked about, the arguments a person wrote. */
+/** The event with the blobs it refers to: the whole action, the edited arguments. */
 export async function tellWhole(settings: Settings, event: RunEvent): Promise<RunEvent> {
   if (event.type === 'approval.requested') {
     const action = await readDetails(settings, event.details);
@@ -42,8 +42,8 @@ export const tellAllWhole = (
 const indent = '    ';
 
 /**
- * The whole call, line by line and to its end, with what could hide or reorder text written out. Lines longer than
- * `columns` go on below; without it they stay as long as they are. Pure.
+ * The complete call, line by line, with characters that could hide or reorder text spelled out. Lines wrap at
+ * `columns`, if given. Pure.
  */
 export function renderDetails(
   details: ApprovalDetails,
@@ -80,7 +80,7 @@ const same = (text: string): string => text;
 
 const toLines = (text: string): string[] => showControls(text).replace(/\n$/, '').split('\n');
 
-/** A line feed is written out as well where one line is expected. */
+/** Spells out line feeds too, where one line is expected. */
 const toOne = (text: string): string => showControls(text).replaceAll('\n', '<U+000A>');
 
 function renderCall(
@@ -90,7 +90,7 @@ function renderCall(
   style: Style,
 ): Line[] {
   const { bold } = style;
-  // A change that changes nothing says nothing: then the arguments do.
+  // An empty diff says nothing; show the arguments instead.
   if (tool !== 'run_command' && diff !== undefined && diff.trim() !== '')
     return [
       { text: `${tool} ${toOne(String(args['path']))}`, paint: bold },
@@ -114,7 +114,7 @@ function renderDiff(diff: string, { dim, green, red }: Style): Line[] {
   return toLines(diff).map((text) => ({ text, paint: paintOf(text) }));
 }
 
-/** What a command has changed: every file by name and content, then the lines of those that can be shown. */
+/** What a command changed: every file by name and content, then the lines of those that can be shown. */
 const renderChanges = (
   changes: NonNullable<ApprovalDetails['changes']>,
   diff: string | undefined,
@@ -129,7 +129,7 @@ const renderChanges = (
   ...(diff === undefined ? [] : renderDiff(diff, style)),
 ];
 
-/** Text of several lines as such, everything else as JSON. */
+/** Multi-line text as it is, everything else as JSON. */
 const renderArgs = (args: Readonly<Record<string, unknown>>): Line[] =>
   Object.entries(args).flatMap(([name, value]) =>
     typeof value === 'string' && value.includes('\n')

@@ -1,4 +1,4 @@
-// What JSON may hold as it is, and a terminal would obey or not show.
+// Valid in JSON, but interpreted or hidden by a terminal.
 const unseen = /[\u007f-\u009f]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 const toEscapes = (character: string): string =>
@@ -7,22 +7,22 @@ const toEscapes = (character: string): string =>
     .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
     .join('');
 
-/** Writes one JSON value, or one event, as a line of standard output. */
+/** Prints one JSON value or event as a line on stdout. */
 export const printJson = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value).replace(unseen, toEscapes)}\n`);
 };
 
-/** Writes text to standard output. */
+/** Prints text to stdout. */
 export const printText = (text: string): void => {
   process.stdout.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
 };
 
-/** Lines for the person who waits; never on standard output. */
+/** Progress for the person waiting; never on stdout. */
 export const printProgress = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-/** Lays rows out in columns as wide as their widest cell; the last column runs free. */
+/** Aligns rows in columns as wide as their widest cell; the last column is not padded. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));

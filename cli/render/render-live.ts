@@ -9,7 +9,9 @@ const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as
 const shownText = 3;
 const lineLength = 200;
 
-/** Plan with ticks, what is being thought or done, and what it cost so far. `text` is what the model writes right now. */
+/**
+ * The plan with check marks, the current thought or action, and the usage so far. `text`: what the model is writing.
+ */
 export function renderLive(
   view: WatchView,
   text: string,
@@ -29,10 +31,10 @@ export function renderLive(
   ];
 }
 
-/** The last lines of the running answer, else the last finished thought. */
+/** The last lines of the current answer, else the last finished thought. */
 function renderText(view: WatchView, text: string): string[] {
   if (view.acting !== undefined) return [];
-  // Plans and reviews come as JSON, which is no reading matter.
+  // Plans and reviews come as JSON, which nobody wants to read here.
   const prose = /^\s*[{[`]/.test(text) ? '' : text;
   const lines = prose
     .split('\n')
@@ -42,7 +44,7 @@ function renderText(view: WatchView, text: string): string[] {
   return view.thought === '' ? [] : [toLine(view.thought, lineLength)];
 }
 
-/** One line: phase · step n/N · tokens · tool calls · dollars · limits near their end · elapsed. */
+/** One line: phase · step n/N · tokens · tool calls · dollars · limits almost reached · elapsed. */
 export function renderBudget(view: WatchView, elapsedMs: number): string {
   const done = view.steps.filter(({ state }) => state === 'done').length;
   const running = view.steps.findIndex(({ state }) => state === 'running') + 1;

@@ -1,4 +1,4 @@
-/** What a run has used, and of how much. Pure. */
+/** A run's usage and limits. Pure. */
 import type { Limits, Budget } from '../../policies/action.ts';
 import type { RunUsage } from '../../workflows/contract.ts';
 import { toLine } from '../clean.ts';
@@ -6,7 +6,7 @@ import { renderCount } from './render.ts';
 
 const msPerMinute = 60_000;
 
-/** Dollars with as many places as say something: `$12.30`, `$0.0042`. */
+/** Dollars with meaningful digits: `$12.30`, `$0.0042`. */
 export const renderUsd = (usd: number): string =>
   `$${usd > 0 && usd < 0.01 ? usd.toPrecision(2) : usd.toFixed(2)}`;
 
@@ -15,14 +15,14 @@ const renderAmount = (amount: number, name: string): string => {
   return name.endsWith('minutes') ? String(Number(amount.toPrecision(2))) : renderCount(amount);
 };
 
-/** `tool_calls 8 of 10`, with the name that `budgets` of tools.yaml has for it. */
+/** `tool_calls 8 of 10`, named as in `budgets` of tools.yaml. */
 export const renderMeter = ({ name, used, limit }: Budget): string =>
   `${toLine(name, 80)} ${renderAmount(used, name)} of ${renderAmount(limit, name)}`;
 
 const of = (amount: number, limit: number | undefined, name: string): string =>
   `${renderAmount(amount, name)}${limit === undefined ? '' : ` of ${renderAmount(limit, name)}`}`;
 
-/** One line for each thing used; `limits` says of how much, where that is known. */
+/** One line per resource used, with its limit if known. */
 export function renderUse(usage: RunUsage, limits?: Limits): string[] {
   const { steps, toolCalls, modelCalls = 0, workMs, outputBytes = 0 } = usage;
   const tokens = usage.inputTokens + usage.outputTokens;
@@ -41,7 +41,7 @@ function renderCost({ usd, unpriced }: RunUsage, limit: number | undefined): str
   return [`${renderUsd(usd ?? 0)}${limit === undefined ? '' : ` of ${renderUsd(limit)}`}${left}`];
 }
 
-/** Tools with limits of their own. */
+/** Tools that have their own limits. */
 function renderTools({ tools = {} }: RunUsage, perTool: Limits['perTool'] = {}): string[] {
   return Object.entries(perTool).flatMap(([tool, limit]) => {
     const { calls, minutes, outputBytes } = typeof limit === 'number' ? { calls: limit } : limit;

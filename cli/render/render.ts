@@ -1,11 +1,11 @@
-/** Values → text. Pure: no clock, no terminal, no file. What a model or a tool wrote is stripped of control characters here. */
+/** Values → text. Pure: no clock, terminal or files. Strips control characters from what models and tools wrote. */
 import type { RunEvent } from '../../audit/events/run-event.ts';
 import { stripControls, toLine } from '../clean.ts';
 import type { Style } from './style.ts';
 
 const width = 160;
 
-/** Lines an event adds to the account of a run; none where another event says it better. */
+/** The lines an event adds to a run's log; empty if another event covers it. */
 export function renderEvent(event: RunEvent, style: Style): string[] {
   switch (event.type) {
     case 'run.started':
@@ -169,7 +169,7 @@ function renderHooks({ hooks = [] }: Extract<RunEvent, { type: 'run.finished' }>
   return [`Hooks: ${each.join(' · ')}`];
 }
 
-/** Whether the change of a staged run is in its folder, and how it gets there. */
+/** Whether a staged run's change has been applied, and how to apply it. */
 export function renderStaged({
   staged,
 }: Pick<Extract<RunEvent, { type: 'run.finished' }>, 'staged'>): string[] {
@@ -180,11 +180,11 @@ export function renderStaged({
   return [`Not in ${toLine(target, width)} yet${why}. Apply it with: ${promote ?? ''}`];
 }
 
-/** What is not listed as changed, and how to see it. */
+/** Changes that are not listed, and how to see them. */
 export const renderIgnored = (run: string, count: number, options = ''): string =>
   `${plural(count, 'ignored file')} changed too: agent diff ${run}${options} --ignored`;
 
-/** Arguments on one line: the command of a command, JSON for everything else. */
+/** Arguments on one line: a command as text, everything else as JSON. */
 export function renderArgs(args: Readonly<Record<string, unknown>>): string {
   const { command, argv } = args;
   if (typeof command === 'string') return toLine(command, width);
@@ -195,17 +195,17 @@ export function renderArgs(args: Readonly<Record<string, unknown>>): string {
 export const plural = (count: number, word: string): string =>
   `${count} ${word}${count === 1 ? '' : 's'}`;
 
-/** A run's last words as they go to standard output, on as many lines as they have. */
+/** A run's summary for stdout, with all its lines. */
 export const renderSummary = (summary: string): string => stripControls(summary).trimEnd();
 
-/** Milliseconds as a person reads them: `12 ms`, `3.4 s`, `2m 5s`. */
+/** Milliseconds for people: `12 ms`, `3.4 s`, `2m 5s`. */
 export function renderMs(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   return renderAge(ms);
 }
 
-/** An age or a duration in its largest two units, such as `3m 12s`. */
+/** An age or duration in its two largest units: `3m 12s`. */
 export function renderAge(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (!Number.isFinite(seconds)) return '?';
@@ -227,7 +227,7 @@ export function renderAge(ms: number): string {
   return parts.join(' ');
 }
 
-/** A count a person takes in at once: `950`, `12.3k`, `1.2M`. */
+/** A short count: `950`, `12.3k`, `1.2M`. */
 export function renderCount(count: number): string {
   if (count < 1_000) return String(count);
   if (count < 999_950) return `${(count / 1_000).toFixed(1)}k`;

@@ -6,10 +6,10 @@ import type { Mask } from '../../policies/secrets/redaction.ts';
 import { createRedactor } from '../../policies/secrets/redaction.ts';
 import { pickSecrets } from '../../policies/secrets/values.ts';
 
-/** What is typed or read may have a secret in it; settings may be what is wrong, so none are read. */
+/** Input may contain a secret; settings may be what is wrong, so none are read. */
 const toMask = (): Mask => createRedactor(pickSecrets(process.env));
 
-/** Prints an error for a person (and with `json` for a program) and returns the exit code. */
+/** Prints an error for people (with `json` also for programs) and returns the exit code. */
 export async function reportError(error: unknown, json: boolean): Promise<number> {
   const exitCode = toExitCode(error);
   const { mask } = toMask();
@@ -24,7 +24,7 @@ export async function reportError(error: unknown, json: boolean): Promise<number
   return exitCode ?? 1;
 }
 
-/** A bug of ours: the stack goes into a log, the person gets one line and the way to it. */
+/** A bug: the stack trace goes to a log, the user gets one line that says where. */
 async function noteUnexpected(error: unknown, said: string): Promise<string> {
   const [head = ''] = said.split('\n');
   try {

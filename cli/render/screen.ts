@@ -1,23 +1,23 @@
 import type { WriteStream } from 'node:tty';
 import { fitLine } from './width.ts';
 
-/** A few lines at the bottom of the terminal that are drawn anew in place; what is written scrolls above them. */
+/** A few lines at the bottom of the terminal, redrawn in place; other output scrolls above them. */
 export interface Screen {
-  /** Prints lines that stay. */
+  /** Prints permanent lines. */
   write(lines: readonly string[]): void;
-  /** Draws the bottom lines anew, cut to the size of the terminal. */
+  /** Redraws the bottom lines, cut to the terminal. */
   draw(lines: readonly string[]): void;
-  /** Takes the bottom lines away. */
+  /** Removes the bottom lines. */
   clear(): void;
 }
 
 const toText = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
-/** Lines must be free of control characters but for the colours of render.ts. */
+/** Lines must not contain control characters, except colours from render.ts. */
 export function createScreen(stream: Pick<WriteStream, 'write' | 'columns' | 'rows'>): Screen {
   let drawn: readonly string[] = [];
 
-  // One write for erasing and drawing: in between, the terminal would flicker.
+  // Erase and draw in one write, or the terminal flickers.
   const erase = (): string => (drawn.length === 0 ? '' : `\u001b[${drawn.length}A\u001b[0J`);
 
   return {
@@ -25,7 +25,7 @@ export function createScreen(stream: Pick<WriteStream, 'write' | 'columns' | 'ro
       if (lines.length > 0) stream.write(erase() + toText(lines) + toText(drawn));
     },
     draw(lines) {
-      // The last row stays free: a line ended there would scroll, and the count of lines to erase be wrong.
+      // Leave the last row free: a line ending there would scroll and break the count of lines to erase.
       const room = Math.max(1, (stream.rows || 24) - 1);
       const next = lines.slice(-room).map((line) => fitLine(line, (stream.columns || 80) - 1));
       if (next.join('\n') === drawn.join('\n')) return;

@@ -1,4 +1,4 @@
-/** Colours, or none: off a terminal, with NO_COLOR, and in tests, text is plain. */
+/** Colours, or plain text off a terminal, with NO_COLOR, and in tests. */
 export interface Style {
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
@@ -24,7 +24,7 @@ const colours: Style = {
   yellow: wrap(33, 39),
 };
 
-/** Colours for a terminal that can show them (no-color.org: any non-empty NO_COLOR turns them off). */
+/** Colours if the terminal supports them (no-color.org: any non-empty NO_COLOR disables them). */
 export const createStyle = (
   stream: { readonly isTTY?: boolean },
   env: Readonly<Record<string, string | undefined>>,

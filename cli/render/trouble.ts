@@ -1,11 +1,11 @@
 import type { Trouble } from '../../client/trouble.ts';
 import { toLine } from '../clean.ts';
 
-/** In place of the run's own status. */
+/** Shown instead of the run's own status. */
 export const toTroubledStatus = ({ what }: Trouble): 'failing' | 'retrying' =>
   what === 'workflow' ? 'failing' : 'retrying';
 
-/** As a person reads it, with what they can do. */
+/** For people, with what they can do. */
 export function renderTrouble(run: string, { what, name, attempt, error }: Trouble): string[] {
   const why = toLine(error === '' ? name : error, 400);
   return what === 'workflow'

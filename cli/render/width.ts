@@ -1,4 +1,4 @@
-// East Asian wide and fullwidth characters, and emoji, in the coarse blocks terminals agree on.
+// East Asian wide and fullwidth characters and emoji, in the coarse blocks terminals agree on.
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
 const nothing = /\p{Mn}|\p{Me}|\u200d|[\ufe00-\ufe0f]/u;
@@ -6,7 +6,7 @@ const nothing = /\p{Mn}|\p{Me}|\u200d|[\ufe00-\ufe0f]/u;
 const colour = /\u001b\[[0-9;]*m/y;
 const plain = '\u001b[0m';
 
-/** The line cut to a number of terminal columns, with an ellipsis; colours count nothing and end with the line. */
+/** Cuts a line to a number of columns, with an ellipsis; colours take no space and end with the line. */
 export function fitLine(line: string, columns: number): string {
   let used = 0;
   let end = 0;
@@ -31,7 +31,7 @@ export function fitLine(line: string, columns: number): string {
 
 const tab = 4;
 
-/** The line on as many lines as it needs; tabs become spaces, so that it is as wide as it is counted. */
+/** Wraps a line; tabs become spaces, so that the width is as counted. */
 export function wrapLine(line: string, columns: number): string[] {
   const lines: string[] = [];
   let current = '';

@@ -1,4 +1,4 @@
-/** An approval on the terminal: the whole action first, then y, n, always or edit. */
+/** An approval on the terminal: shows the whole action, then asks y, n, always or edit. */
 import { createBlobStore } from '../../audit/record/blobs.ts';
 import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import type { ApprovalAnswer } from '../../workflows/contract.ts';
@@ -23,16 +23,16 @@ type Approval = EventOf<'approval.requested'>;
 export interface ApprovalTalk {
   readonly watch: Pick<Watch, 'client' | 'settings' | 'run'>;
   readonly keyboard: Keyboard;
-  /** Absolute, as the run was started with. */
+  /** Absolute, as given when the run started. */
   readonly workspace: string;
   readonly style: Style;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
-  /** Told of every question that is asked, so that what happens meanwhile is written above it. */
+  /** Called with each question, so that events meanwhile are printed above it. */
   readonly onAsk: (asking: Asking<Answer>) => void;
 }
 
-/** `answered`: somebody's word is on its way. `left`: the person wants to leave. Undefined when someone else was quicker. */
+/** `answered`: an answer was sent. `left`: the person wants to leave. Undefined if someone else answered first. */
 export type TalkEnd = 'answered' | 'left' | undefined;
 
 export async function talkOver(talk: ApprovalTalk, approval: Approval): Promise<TalkEnd> {
@@ -53,7 +53,7 @@ export async function talkOver(talk: ApprovalTalk, approval: Approval): Promise<
     const problem = findProblem(reply, answer.whole, isMissing, details);
     if (reply === undefined || problem !== undefined) {
       say(problem ?? hintOf(details));
-      // It stays on the screen when it was shown whole.
+      // Once shown whole, it stays on the screen.
       if (answer.whole) body = [];
       continue;
     }
@@ -107,7 +107,7 @@ async function askOnce(
   return await asking.typed;
 }
 
-/** False when nothing was answered and the question stands. */
+/** False if nothing was answered and the question stands. */
 async function carryOut(
   talk: ApprovalTalk,
   approval: Approval,
@@ -134,15 +134,15 @@ async function send(
   { request, digest }: Approval,
   answer: Pick<ApprovalAnswer, 'answer' | 'reason' | 'edited'>,
 ): Promise<boolean> {
-  // Somebody answered while this was written.
+  // Someone answered meanwhile.
   if (signal.aborted) return false;
   const signed = await toSigned(run, { request, digest, by: readUser(), ...answer });
-  // Refused when someone else was quicker: then the next event tells what they said.
+  // Refused if someone else was first; the next event shows their answer.
   await client.answer(run, signed).catch((error: Error) => say(error.message));
   return true;
 }
 
-/** The stored arguments a person wrote, as a blob; undefined when they left them. @throws CliError */
+/** Blob of the edited arguments; undefined if unchanged. @throws CliError */
 async function edit(
   { watch: { settings }, keyboard, say }: ApprovalTalk,
   details: ApprovalDetails,
@@ -186,6 +186,6 @@ async function allowAlways(
   return true;
 }
 
-/** A plain yes to what was shown whole. */
+/** A plain yes to something shown in full. */
 export const isYes = (answer: Answer | undefined): boolean =>
   answer?.typed.kind === 'line' && answer.whole && /^\s*y(es)?\s*$/i.test(answer.typed.text);

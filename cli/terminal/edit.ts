@@ -1,4 +1,4 @@
-/** Arguments a person writes in place of the model's. */
+/** Lets a person edit the model's arguments. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { usageError } from '../errors.ts';
 
 type Args = ApprovalDetails['args'];
 
-/** Arguments given as JSON. @throws CliError when the tool cannot be called with them. */
+/** Parses arguments given as JSON. @throws CliError if the tool does not accept them. */
 export function parseArgs(tool: string, text: string): Args {
   let value: unknown;
   try {
@@ -24,15 +24,15 @@ export function parseArgs(tool: string, text: string): Args {
   return value as Args;
 }
 
-/** What became of the arguments in the editor; an emptied file means "never mind", as it does for git. */
+/** The outcome of editing; an emptied file means "never mind", as in git. */
 export type Edited =
   | { readonly kind: 'changed'; readonly args: Args }
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'emptied' };
 
 /**
- * Opens the person's editor ($VISUAL, $EDITOR, vi) on the arguments.
- * @throws CliError when the editor fails or the tool cannot be called with what was written.
+ * Opens the arguments in the editor ($VISUAL, $EDITOR, vi). @throws CliError if the editor fails or the tool does not
+ * accept the result.
  */
 export async function editArgs({
   tool,
@@ -58,10 +58,10 @@ export async function editArgs({
   }
 }
 
-/** Ctrl-C in the editor is the editor's. */
+/** Ctrl-C in the editor belongs to the editor. */
 const ignore = (): void => undefined;
 
-/** The editor may be a command with options, such as `code --wait`: the person's own shell setting, as git reads it. */
+/** The editor may be a shell command with options, such as `code --wait`; git treats it the same way. */
 function runEditor(editor: string, file: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const child = spawn('sh', ['-c', `${editor} "$1"`, editor, file], { stdio: 'inherit' });

@@ -1,13 +1,13 @@
 /**
- * The terminal's keyboard, from when a view or a question opens until it closes. All this time the terminal is read in raw
- * mode, and whatever is typed while nobody listens is thrown away, so that nothing waits in a buffer for the next question.
+ * The terminal's keyboard while a view or question is open. Reads in raw mode all the time and discards what is typed
+ * while nobody listens, so that nothing is buffered for the next question.
  */
 import { readFileSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { createKeyReader } from './keys.ts';
 
-/** A terminal, or streams that stand in for one. */
+/** A terminal, or streams replacing one. */
 export interface Terminal {
   readonly input: NodeJS.ReadableStream & {
     readonly isTTY?: boolean;
@@ -22,13 +22,13 @@ export interface Keyboard {
   readonly terminal: Terminal;
   /** Resolves when the person presses Ctrl-C, or the terminal is gone. */
   readonly left: Promise<void>;
-  /** Resolves when what was written is drawn and the person has stopped typing; what was typed until then is thrown away. */
+  /** Resolves once all output is drawn and the person has stopped typing; discards what was typed until then. */
   settle(signal: AbortSignal): Promise<void>;
-  /** Resolves when everything is written; nothing typed is read in between. */
+  /** Resolves once everything is written; reads nothing meanwhile. */
   written(): Promise<void>;
-  /** Gives what is typed from now on to one listener, until the returned function is called. */
+  /** Sends all input to one listener until the returned function is called. */
   listen(listener: (text: string) => void): () => void;
-  /** Calls back when the terminal was somebody else's in between (Ctrl-Z and `fg`), until the returned function is called. */
+  /** Calls back when we return to the terminal after Ctrl-Z and `fg`, until the returned function is called. */
   onReturn(listener: () => void): () => void;
   /** Lends the terminal to a program, such as an editor. */
   lend<T>(use: () => Promise<T>): Promise<T>;
@@ -37,7 +37,7 @@ export interface Keyboard {
 
 /** A pause in typing that ends a burst. */
 const quietMs = 250;
-/** How long a terminal may take to say that it has drawn all; some never say it. */
+/** How long a terminal may take to confirm that it has drawn everything; some never do. */
 const reportMs = 300;
 const lookAgainMs = 500;
 
@@ -53,7 +53,7 @@ export const ofProcess = (): Terminal => ({
   escapes: process.env['TERM'] !== 'dumb',
 });
 
-/** Whether the terminal is ours to read: one that is taken over from the background stops the process. */
+/** Whether we may read the terminal: reading it from the background stops the process. */
 export function isForeground(): boolean {
   try {
     const stat = readFileSync('/proc/self/stat', 'utf8');
@@ -101,7 +101,7 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
     }
     state = 'ours';
     read = createKeyReader();
-    // Both: a mode it believes to have is not set again.
+    // Both calls: Node skips setting a mode it believes is set.
     input.setRawMode?.(false);
     input.setRawMode?.(true);
     if (escapes) output.write(bracketPastes);
@@ -124,9 +124,9 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
   };
   const stop = (): void => {
     give('away');
-    // The whole group, as the terminal does it: whatever started us shall know as well.
+    // The whole group, as the terminal does: whatever started us must stop too.
     process.kill(0, 'SIGTSTP');
-    // A shell without job control stops nobody.
+    // A shell without job control stops nothing.
     looking = setTimeout(comeBack, lookAgainMs).unref();
   };
   const onExit = (): void => {
@@ -136,14 +136,14 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
   const write = (text: string): Promise<void> =>
     new Promise((resolve) => output.write(text, () => resolve()));
 
-  /** Nothing that reached this machine before is left unread. */
+  /** Discards everything that has reached this machine. */
   const drawn = async (): Promise<void> => {
     await write('');
     await setImmediate();
     await setImmediate();
   };
 
-  /** The answer comes behind all that was typed before the terminal had drawn what is on it, however far away it is. */
+  /** The reply follows everything typed before the terminal had drawn the screen, however far away it is. */
   const isDrawnThere = async (signal: AbortSignal): Promise<void> => {
     if (!escapes || signal.aborted) return;
     const answered = Promise.withResolvers<void>();
@@ -199,7 +199,7 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
       input.off('data', onData).off('end', onEnd).off('error', onEnd);
       process.off('SIGCONT', onContinue).off('exit', onExit);
       clearTimeout(looking);
-      // An answer that comes later would be typed into the shell.
+      // A late reply would be typed into the shell.
       if (onReport !== undefined) await sleep(reportMs);
       give('closed');
     },

@@ -1,12 +1,12 @@
-/** What comes from a terminal's keyboard, told apart. Pure but for the timer that holds Enter back. */
+/** Decodes keyboard input. Pure except for the timer that delays Enter. */
 
-/** Stands for a line break that was pasted: only Enter, pressed by itself, ends an answer. */
+/** Replaces pasted line breaks: only Enter pressed on its own ends an answer. */
 export const pastedBreak = '⏎';
 
 export interface Keys {
-  /** What was typed, with pasted line breaks as `pastedBreak`. */
+  /** Typed text, with pasted line breaks as `pastedBreak`. */
   readonly typed: string;
-  /** How often the terminal said where its cursor is. */
+  /** Number of cursor position reports. */
   readonly reports: number;
 }
 
@@ -18,7 +18,7 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
 /* eslint-enable no-control-regex */
 const breaks = /\r\n?|\n/g;
 
-/** Reads chunk after chunk; a sequence may lie across two of them. */
+/** Decodes chunks; a sequence may span two of them. */
 export function createKeyReader(): (chunk: string) => Keys {
   let rest = '';
   let pasting = false;
@@ -37,10 +37,10 @@ export function createKeyReader(): (chunk: string) => Keys {
   };
 }
 
-/** What follows Enter this soon was pasted with it. */
+/** Input following Enter this soon was pasted with it. */
 const burstMs = 50;
 
-/** Passes on what is typed. Enter counts when nothing follows at once; before more text it is a pasted line break. */
+/** Passes on typed text. Enter counts only if nothing follows immediately; otherwise it is a pasted line break. */
 export function createEnterGate(pass: (text: string) => void): {
   push(text: string): void;
   close(): void;

@@ -3,17 +3,17 @@ import { PassThrough } from 'node:stream';
 import type { Keyboard } from './keyboard.ts';
 import { createEnterGate } from './keys.ts';
 
-/** What a person typed, or that they would not: Ctrl-C and Ctrl-D. */
+/** What a person typed, or that they declined with Ctrl-C or Ctrl-D. */
 export type Typed = { readonly kind: 'line'; readonly text: string } | { readonly kind: 'left' };
 
 export interface Asking<T> {
-  /** Undefined when the signal aborts: someone else was quicker, or all is to be drawn anew. */
+  /** Undefined if the signal aborts: someone else answered first, or everything is redrawn. */
   readonly typed: Promise<T | undefined>;
-  /** Lets `write` print whole lines above the question, which is shown again with what was typed so far. */
+  /** Lets `write` print whole lines above the question, then redraws it with what was typed so far. */
   interrupt(write: () => void): void;
 }
 
-/** Asks for one line on the terminal. What was typed before the question was drawn is no part of it. */
+/** Asks for one line on the terminal. Ignores what was typed before the question was drawn. */
 export function askLine(keyboard: Keyboard, question: string, signal: AbortSignal): Asking<Typed> {
   const { output } = keyboard.terminal;
   const typing = new PassThrough();
@@ -24,7 +24,7 @@ export function askLine(keyboard: Keyboard, question: string, signal: AbortSigna
   let unlisten: (() => void) | undefined;
   const typed = new Promise<Typed | undefined>((resolve) => {
     const settle = (answer: Typed | undefined): void => {
-      // Closing the line says `close` once more.
+      // Closing the line emits `close` again.
       if (settled) return;
       settled = true;
       signal.removeEventListener('abort', giveUp);
@@ -62,7 +62,7 @@ export function askLine(keyboard: Keyboard, question: string, signal: AbortSigna
   };
 }
 
-/** Waits for one of `keys`; everything else is passed over. `question` is taken off the screen afterwards. */
+/** Waits for one of `keys`, ignoring all others. Erases `question` afterwards. */
 export function askKey(
   keyboard: Keyboard,
   question: string,
@@ -91,7 +91,7 @@ export function askKey(
       await keyboard.written();
       if (settled) return;
       unlisten = keyboard.listen((text) => {
-        // One key a time: the rest of a burst was typed before its effect was seen.
+        // One key at a time: the rest of a burst was typed before its effect was visible.
         const key = text.split('').find((each) => keys.includes(each));
         if (key !== undefined) settle(key);
       });
@@ -111,7 +111,7 @@ export function askKey(
   };
 }
 
-/** What a person answers to an approval; `always` and `edit` approve with a rule, or other arguments. */
+/** The answer to an approval; `always` and `edit` approve with a rule or other arguments. */
 export interface ApprovalReply {
   readonly answer: 'approve' | 'deny' | 'always' | 'edit';
   readonly reason?: string;
@@ -124,7 +124,7 @@ const replies: readonly [RegExp, ApprovalReply['answer']][] = [
   [/^(e|edit)[,:]?$/i, 'edit'],
 ];
 
-/** `y`, `n`, `a`, `e`, or one of them with a reason after it; undefined for anything else. */
+/** `y`, `n`, `a` or `e`, optionally followed by a reason; undefined for anything else. */
 export function parseReply(text: string): ApprovalReply | undefined {
   const [, word = '', rest = ''] = /^\s*(\S*)\s*([\s\S]*?)\s*$/.exec(text) ?? [];
   const answer = replies.find(([fits]) => fits.test(word))?.[1];

@@ -1,24 +1,24 @@
-/** A question with what it is about: shown whole, page by page, before an answer counts. */
+/** A question and its subject, shown in full, page by page, before an answer counts. */
 import type { Keyboard } from './keyboard.ts';
 import { askKey, askLine } from './prompt.ts';
 import type { Asking, Typed } from './prompt.ts';
 
 export interface Question {
-  /** What it is about: lines as wide as the terminal at most. */
+  /** The subject: lines no wider than the terminal. */
   readonly body: readonly string[];
   readonly text: string;
-  /** Asked by whoever has seen enough before the end; an empty answer shows the rest. Absent: all has to be seen. */
+  /** A key for answering before the end; an empty answer shows the rest. Absent: everything must be seen. */
   readonly early?: { readonly key: string; readonly hint: string; readonly text: string };
 }
 
-/** The answer, and whether it was given with all of the question on the screen before it. */
+/** The answer, and whether the whole question had been on screen. */
 export type Answer = { readonly whole: boolean; readonly typed: Typed };
 
 const fewestRows = 5;
 
 /**
- * Asks with everything shown first. What was typed earlier never answers, and after the terminal was somebody else's in
- * between, the question is shown from its beginning.
+ * Asks after showing everything. Earlier typing never counts as an answer, and after a Ctrl-Z the question is shown
+ * again from the start.
  */
 export function ask(keyboard: Keyboard, question: Question, signal: AbortSignal): Asking<Answer> {
   let current: Asking<unknown> | undefined;
@@ -40,7 +40,7 @@ export function ask(keyboard: Keyboard, question: Question, signal: AbortSignal)
     return typed;
   };
 
-  /** Undefined when the end was shown. */
+  /** Undefined once the end was shown. */
   const showPages = async (part: AbortSignal): Promise<Answer | undefined> => {
     const { output } = keyboard.terminal;
     const { body, early } = question;

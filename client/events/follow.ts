@@ -10,13 +10,13 @@ export interface EventSource {
   readonly run: string;
   readonly firstRunId: string;
   readonly signal: AbortSignal;
-  /** False: only what there is now. */
+  /** False: only what exists now. */
   readonly wait: boolean;
-  /** Called each time the server goes away. */
+  /** Called each time the server becomes unreachable. */
   readonly onAway?: () => void;
 }
 
-/** A run's events from its first on, as they become durable, until it ends. Each batch came in one answer of the server. */
+/** A run's events from the start, as they become durable, until it ends. Each batch is one server response. */
 export async function* followEvents({
   client,
   run,

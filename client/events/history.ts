@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** One answer of the server. */
+/** One server response. */
 export interface HistoryPage<E> {
   readonly events: readonly E[];
-  /** Where to read on; undefined when this history is complete. */
+  /** Where to continue; undefined once this history is complete. */
   readonly next: Uint8Array | undefined;
 }
 
-/** What of an event the reader needs; numbers come as Long. */
+/** The fields of an event the reader needs; numbers are Longs. */
 interface Numbered {
   readonly eventId?: unknown;
   readonly taskId?: unknown;
@@ -19,9 +19,9 @@ interface Numbered {
 export interface HistorySource<E extends Numbered> {
   readonly firstRunId: string;
   readonly poll: (runId: string, token: Uint8Array | undefined) => Promise<HistoryPage<E>>;
-  /** Whether an error means that the server is away and will be back. */
+  /** Whether an error means that the server is temporarily unreachable. */
   readonly isAway: (error: unknown) => boolean;
-  /** Called once for each time the server goes away. */
+  /** Called each time the server becomes unreachable. */
   readonly onAway?: () => void;
   readonly signal: AbortSignal;
 }
@@ -30,9 +30,9 @@ const firstDelayMs = 100;
 const maxDelayMs = 5_000;
 
 /**
- * Every durable event of a run, in order and once, across the histories it went on in; waits for more until the run ends.
- * An event is durable when the server gave it a task; one that is not yet may still be reverted.
- * A server that goes away is waited for. Ends quietly when the signal aborts.
+ * Every durable event of a run, in order and once, across all its executions; waits for more until the run ends. An
+ * event is durable once the server assigns it a task; until then it may be reverted. Waits for an unreachable server.
+ * Returns when the signal aborts.
  */
 export async function* followHistory<E extends Numbered>(
   source: HistorySource<E>,
@@ -60,7 +60,7 @@ export async function* followHistory<E extends Numbered>(
   }
 }
 
-/** Undefined when the reader has had enough. */
+/** Undefined if the reader has had enough. */
 async function pollPatiently<E extends Numbered>(
   source: HistorySource<E>,
   runId: string,

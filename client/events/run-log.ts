@@ -8,7 +8,7 @@ import { readRunNames } from '../connect.ts';
 import type { WatchView } from './watch-view.ts';
 import { emptyView, foldEvent } from './watch-view.ts';
 
-/** Every event the run's log holds; undefined when it has none. Works without any server. */
+/** All events in the run's log; undefined if it has none. Works without a server. */
 export async function readLoggedEvents(
   { folders }: Settings,
   run: string,
@@ -20,7 +20,7 @@ export async function readLoggedEvents(
   return events;
 }
 
-/** The runs of the state folder by their logs, newest first. */
+/** The state folder's runs by their logs, newest first. */
 export async function readLoggedRuns(settings: Settings): Promise<RunRow[]> {
   const rows = await Promise.all(
     readRunNames(settings).map(async (run) => {
@@ -32,7 +32,7 @@ export async function readLoggedRuns(settings: Settings): Promise<RunRow[]> {
   return rows.toSorted((a, b) => b.started.localeCompare(a.started));
 }
 
-/** `written` stands in for the start of a run whose log has no event yet. */
+/** `written` replaces the start time of a run without logged events. */
 export function toRow(run: string, events: readonly RunEvent[], written: string): RunRow {
   const view = events.reduce(foldEvent, emptyView);
   const { started, finished } = view;

@@ -5,8 +5,8 @@ import { readLoggedEvents } from './run-log.ts';
 import { connectRunning, toUnknownRun, withClient } from '../connect.ts';
 
 /**
- * What happened in a run so far: from its log when it has ended, else from the server when there is one.
- * @throws ClientError for a run neither knows.
+ * A run's events so far: from its log if it has ended, else from the server if there is one. @throws ClientError if
+ * neither knows the run.
  */
 export async function readEventsSoFar(
   settings: Settings,

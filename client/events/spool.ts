@@ -1,15 +1,15 @@
 import { createTail } from './tail.ts';
 
-/** Text of the model call under way, as far as it has come. */
+/** The text of the running model call so far. */
 export interface SpoolReader {
-  /** The last 4,000 characters of the newest call; a retried call starts its text again. */
+  /** The last 4,000 characters of the newest call; a retry starts over. */
   read(): Promise<string>;
   close(): Promise<void>;
 }
 
 const maxChars = 4_000;
 
-/** Reads `<state>/spool/<workflowId>.ndjson`. Best effort: a missing or odd file is simply no text. */
+/** Reads `<state>/spool/<workflowId>.ndjson`. Best effort: a missing or malformed file gives no text. */
 export function createSpoolReader(file: string): SpoolReader {
   const tail = createTail(file);
   let call = '';

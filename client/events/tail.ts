@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 
 /** Reads a growing file line by line. */
 export interface Tail {
-  /** Complete lines written since the last read; none while there is no file. A file begun anew is read anew. */
+  /** Complete lines since the last read; none if there is no file. A replaced file is read from the start. */
   read(): Promise<string[]>;
   close(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export function createTail(file: string): Tail {
         if (bytesRead === 0) return lines;
         position += bytesRead;
         rest = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
-        // Cut as bytes: a character may lie across two reads.
+        // Cut in bytes: a character may span two reads.
         const end = rest.lastIndexOf(10);
         if (end === -1) continue;
         lines.push(...rest.toString('utf8', 0, end).split('\n'));

@@ -5,7 +5,7 @@ import { toRunLog } from '../../config/folders.ts';
 import { invalid } from '../errors.ts';
 import { toUnknownRun } from '../connect.ts';
 
-/** What a run's own log says of its snapshots. @throws ClientError when there is no such run, or it kept none. */
+/** A run's snapshots according to its log. @throws ClientError if there is no such run, or it kept none. */
 export async function readRunTrail(settings: Settings, run: string): Promise<Trail> {
   const file = toRunLog(settings.folders.root, run);
   if (!existsSync(file)) throw await toUnknownRun(settings, run);
@@ -20,7 +20,7 @@ export async function readRunTrail(settings: Settings, run: string): Promise<Tra
 /** A step as people name it: `2` is `s2`. */
 export const toStepId = (typed: string): string => (/^\d+$/.test(typed) ? `s${typed}` : typed);
 
-/** The step as typed: `2` or `s2`, of the plan that begun it last. @throws ClientError naming the steps there are. */
+/** Finds a step as typed, `2` or `s2`, in the plan that last began it. @throws ClientError listing the steps. */
 export function findStep({ steps, input }: Trail, typed: string): TrailStep {
   const id = toStepId(typed);
   const found = steps.findLast((step) => step.id === id);

@@ -6,35 +6,35 @@ export type EventOf<T extends RunEvent['type']> = Extract<RunEvent, { readonly t
 export interface WatchStep {
   readonly id: string;
   readonly title: string;
-  /** `merging`: accepted, and still in its copy. */
+  /** `merging`: accepted, but still in its copy. */
   readonly state: 'waiting' | 'running' | 'merging' | 'done';
   /** Runs beside others, in a copy. */
   readonly lane?: true;
 }
 
-/** What the live view shows, folded from events only: the same for whoever attaches, whenever. */
+/** The state of the live view, folded from events alone, so that everyone who attaches sees the same. */
 export interface WatchView {
   readonly started?: EventOf<'run.started'>;
   readonly round: number;
   readonly steps: readonly WatchStep[];
   readonly thought: string;
-  /** The action under way. */
+  /** The current action. */
   readonly acting?: EventOf<'tool.requested'> & {
-    /** What a person wrote instead of the arguments. */
+    /** The arguments a person wrote instead. */
     readonly edited?: Readonly<Record<string, unknown>>;
   };
   readonly waitingFor?: EventOf<'model.waiting'>;
   readonly paused: boolean;
-  /** Wait for a person's answer, oldest first: lanes ask beside each other. Runs with a standing order never do. */
+  /** Pending approvals, oldest first; parallel steps ask side by side. Runs with a standing order never do. */
   readonly approvals: readonly EventOf<'approval.requested'>[];
-  /** Questions of models that nobody has answered, oldest first; `question` is the first of them. */
+  /** Unanswered questions of models, oldest first; `question` is the first. */
   readonly questions: readonly EventOf<'input.requested'>[];
   readonly question?: EventOf<'input.requested'>;
   readonly toolCalls: number;
   readonly tokens: number;
-  /** What it cost, as far as models have a price. */
+  /** Cost so far, for models that have a price. */
   readonly usd?: number;
-  /** Limits that come to their end. */
+  /** Limits almost reached. */
   readonly near?: readonly Budget[];
   readonly finished?: EventOf<'run.finished'>;
 }
@@ -58,7 +58,7 @@ const without = (view: WatchView, ...fields: readonly Field[]): WatchView => {
   return next;
 };
 
-/** The view without the question of a step that goes on; another step's stays. */
+/** Removes the question of a step that continued; other steps' questions stay. */
 const heard = (view: WatchView, step: string): WatchView =>
   keepQuestions(view, (question) => question.step !== step);
 
@@ -99,7 +99,7 @@ function markReviewed(view: WatchView, { step, verdict }: EventOf<'review'>): Wa
   return mark(view, step, isLane ? 'merging' : 'done');
 }
 
-/** What is carried out is what a person wrote instead. */
+/** The edited arguments are the ones that run. */
 function markEdited(view: WatchView, { request, args }: EventOf<'approval.answered'>): WatchView {
   const { approvals, acting } = view;
   const asked = approvals.find((approval) => approval.request === request);

@@ -1,4 +1,4 @@
-/** Puts the operator's policy in force, and tells the runs that wait. */
+/** Puts the operator's policy in force and notifies waiting runs. */
 import { createAuditLog } from '../../audit/record/log.ts';
 import type { AuditEntry } from '../../audit/record/log.ts';
 import type { Settings } from '../../config/environment.ts';
@@ -12,10 +12,10 @@ import { connectRunning, withClient } from '../connect.ts';
 import { readStack } from '../stack/file.ts';
 import { withPolicyOf } from '../stack/settings.ts';
 
-/** Rules of `always.yaml`, by id, that came or went with it. */
+/** Ids of the rules added to or removed from `always.yaml`. */
 export type RulesChange = Pick<Extract<AuditEntry, { kind: 'policy' }>, 'added' | 'removed'>;
 
-/** All of it or nothing, with a line in the audit log. @throws ClientError with every mistake. */
+/** All or nothing, recorded in the audit log. @throws ClientError with every mistake. */
 export async function activatePolicy(
   settings: Settings,
   by: string,
@@ -46,7 +46,7 @@ export async function activatePolicy(
   return activation;
 }
 
-/** Tells every run that waits for an approval to have it judged again. Returns their names. */
+/** Makes every run waiting for an approval judge it again. Returns their names. */
 export async function judgeAgain(
   settings: Settings,
   sha256: string,

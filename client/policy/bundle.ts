@@ -3,7 +3,7 @@ import { readForceRecord } from '../../config/force-record.ts';
 import type { PolicyBundle } from '../../config/policies.ts';
 import { ClientError } from '../errors.ts';
 
-/** What runs in the workspace go by; the operator's folder, where nothing of it is in force. @throws ClientError */
+/** The policy runs in the workspace follow; the operator's folder if none is in force. @throws ClientError */
 export async function readInForce(settings: Settings): Promise<PolicyBundle> {
   const [{ followPolicy }, { PolicyError, tightenBundle }] = await Promise.all([
     import('../../config/policy-in-force.ts'),
@@ -20,8 +20,8 @@ export async function readInForce(settings: Settings): Promise<PolicyBundle> {
 }
 
 /**
- * The operator's bundle, tightened by the workspace's own files; null: by none.
- * @throws ClientError with everything that is wrong with them.
+ * The operator's bundle, tightened by the workspace's own files (null: no workspace). @throws ClientError with every
+ * mistake in them.
  */
 export async function readBundle(
   { policiesDir, policyPreset: preset, always, workspace: folder }: Settings,

@@ -2,16 +2,13 @@ import { readFileSync } from 'node:fs';
 import type { SecretValue } from '../../policies/secrets/values.ts';
 import type { StackFile, StackStatus } from '../../config/stack.ts';
 
-// An `import` of node:http reads every export, and one of them loads the whole of fetch: 50 ms instead of 5.
+// An `import` of node:http evaluates every export, one of which loads all of fetch: 50 ms instead of 5.
 const { request } = process.getBuiltinModule('node:http');
 
-/** Longest silence of the supervisor: it answers a wait after 20 s at the latest. */
+/** Longest silence of the supervisor, which answers a wait within 20 s. */
 const silenceMs = 30_000;
 
-/**
- * Asks the supervisor's control server.
- * @throws Error when it does not answer, or with its own words when it refuses.
- */
+/** Calls the supervisor's control server. @throws Error if it does not answer, or with its message if it refuses. */
 export const askControl = <T extends object>(
   stack: StackFile,
   path: string,

@@ -15,7 +15,10 @@ const isStackFile = (value: unknown): value is StackFile => {
   );
 };
 
-/** What `stack.json` says, whether or not that stack still runs. A damaged file is set aside, and `damaged` says so. */
+/**
+ * The content of `stack.json`, whether or not that stack is still running. A damaged file is set aside, as `damaged`
+ * says.
+ */
 export function readStackFile({ stackFile, tokenFile }: StateFolders): {
   readonly stack?: StackFile;
   readonly damaged?: string;
@@ -30,7 +33,7 @@ export function readStackFile({ stackFile, tokenFile }: StateFolders): {
     const value: unknown = JSON.parse(text);
     if (isStackFile(value)) return { stack: { ...value, tokenFile } };
   } catch {
-    // Said below, as for JSON that is something else.
+    // Reported below, like any other invalid content.
   }
   const aside = `${stackFile}.damaged`;
   try {

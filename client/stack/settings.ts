@@ -1,4 +1,4 @@
-/** Settings of a command beside those of the stack that runs: none that somebody set is passed over in silence. */
+/** Compares a command's settings with the running stack's: a setting someone made is never silently ignored. */
 import type { Settings } from '../../config/environment.ts';
 import { toEnvironment } from '../../config/environment.ts';
 import { readForceRecord } from '../../config/force-record.ts';
@@ -13,19 +13,19 @@ interface Difference {
   readonly name: string;
   readonly inForce: string;
   readonly wanted: string;
-  /** Somebody set it; it is no default. */
+  /** Set explicitly, not a default. */
   readonly isSet: boolean;
 }
 
 export interface Told {
-  /** Why nothing can be done with this stack. */
+  /** Why this stack cannot be used. */
   readonly refused?: string;
   readonly notes: readonly string[];
 }
 
 /**
- * @param open what is open on a stack of another version, by workflow id.
- * @param strict whether a setting that somebody set, and the version, have to be in force, as for a run.
+ * @param open open workflows on a stack of another version, by id. @param strict whether explicit settings and the
+ * version must be in force, as for a run.
  */
 export function tellDifferences(
   settings: Settings,
@@ -56,7 +56,7 @@ function findOtherCode(stack: StackFile, open: readonly string[]): string[] {
       `The running stack is version ${stack.version}, not ${version}, and not idle: ${open.join(', ')}. Let these end first: ` +
         'the new version ends runs it cannot verify as denied; continue them with agent fork <run> --step <n>.',
     ];
-  // Of an installed package the version tells all; a checkout changes under a version.
+  // An installed package is identified by its version; a checkout changes within a version.
   const commit = readCommit();
   if (stack.commit === commit) return [];
   const [theirs, ours] = [stack.commit, commit].map((each) => each?.slice(0, 8) ?? 'a package');
@@ -64,8 +64,8 @@ function findOtherCode(stack: StackFile, open: readonly string[]): string[] {
 }
 
 /**
- * What the stack was started with counts, since a restarted worker goes by it; for the policy what was put in force since, as
- * well. Pure.
+ * Compares with what the stack was started with, since a restarted worker uses that; for the policy, also with what was
+ * put in force since. Pure.
  */
 export function findDifferences(
   settings: Settings,
@@ -85,7 +85,7 @@ export function findDifferences(
     const inForce = put === undefined || put === wanted ? started[name] : put;
     if (inForce === wanted) return [];
     const isSet = settings.origins[key] !== 'default';
-    // A default says nothing, but a key that only one side has matters to both.
+    // A default does not count, but a key only one side has matters to both.
     if (!isSet && key !== 'payloadKeys' && (inForce === undefined || wanted === undefined))
       return [];
     const [has, not] = [inForce, wanted].map((value) => value ?? 'not set');
@@ -99,8 +99,8 @@ const toSentence = ({ name, inForce, wanted }: Difference): string =>
 const remedy = 'To change it: agent down && agent up';
 
 /**
- * The settings with the policy the running stack goes by, where nobody set another one.
- * @throws ClientError where somebody did: it would hold until a worker is restarted.
+ * The settings with the running stack's policy, unless someone set another. @throws ClientError in that case: it would
+ * last only until a worker restarts.
  */
 export function withPolicyOf(stack: StackFile | undefined, settings: Settings): Settings {
   const started = stack?.environment ?? {};
@@ -120,14 +120,14 @@ export function withPolicyOf(stack: StackFile | undefined, settings: Settings): 
   };
 }
 
-/** Names of settings that somebody set and that a cluster's workers have of their own. */
+/** Explicit settings that a cluster's workers have of their own. */
 export const findElsewhere = ({ origins }: Settings): string[] =>
   variables
     .filter(
       ({ scope, key }) =>
         scope === 'policy' || scope === 'stack' || key === 'baseUrl' || key === 'apiKey',
     )
-    // Queues and payloads are made with the command's own.
+    // The command uses its own for queues and payloads.
     .filter(({ key }) => key !== 'queue' && key !== 'host' && key !== 'payloadKeys')
     .filter(({ key }) => origins[key] !== 'default')
     .map(({ name }) => name);

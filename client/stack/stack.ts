@@ -13,19 +13,19 @@ import { tellDifferences } from './settings.ts';
 import { startStack } from './spawn.ts';
 
 export interface StartOptions {
-  /** Gets lines for the person who waits, such as the progress of a download. */
+  /** Receives lines for the person waiting, such as download progress. */
   readonly onProgress?: (line: string) => void;
-  /** Refuses a running stack with other settings than those somebody set; else that is a note. */
+  /** Refuses a running stack whose settings differ from explicit ones; otherwise just a note. */
   readonly strict?: boolean;
 }
 
-/** Longest orderly stop: the worker's grace, then Temporal's, with a margin. */
+/** Longest orderly stop: the worker's grace period plus Temporal's, with a margin. */
 const stopMs = 40_000;
 
 /**
- * The running stack, started if need be. Resolves when Temporal answers; the worker may still be starting.
- * Commands that start at the same time end up with the same stack.
- * @throws ConfigError when the state folder cannot be used. @throws ClientError when the stack does not come up.
+ * The running stack, started if needed. Resolves once Temporal answers; the worker may still be starting. Concurrent
+ * commands get the same stack. @throws ConfigError if the state folder is unusable. @throws ClientError if the stack
+ * does not come up.
  */
 export async function ensureStack(
   settings: Settings,
@@ -38,7 +38,7 @@ export async function ensureStack(
     const running = readStack(settings);
     const stack = running ?? (await startStack(settings));
     if (!(await waitForServing(stack, onProgress))) {
-      // It was on its way down; a new one can begin when it is gone.
+      // It was stopping; a new one can start once it is gone.
       await waitForEnd(stack, stopMs);
       continue;
     }
@@ -58,7 +58,7 @@ export async function ensureStack(
 
 const isCurrent = ({ version }: StackFile): boolean => version === readVersion();
 
-/** What is open on a stack of another version. */
+/** Open workflows on a stack of another version. */
 async function listOpen({ temporal, namespace }: StackFile): Promise<string[]> {
   const { connectClient } = await import('../run-client.ts');
   const client = await connectClient({ address: temporal, namespace }, {});
@@ -69,7 +69,7 @@ async function listOpen({ temporal, namespace }: StackFile): Promise<string[]> {
   }
 }
 
-/** Stops the stack and whatever a killed supervisor left behind. Resolves when every process is gone. */
+/** Stops the stack and whatever a killed supervisor left running. Resolves once every process is gone. */
 export async function stopStack(settings: Settings): Promise<{ readonly wasRunning: boolean }> {
   const stack = await findStack(settings);
   if (stack === undefined) return { wasRunning: false };
@@ -88,7 +88,7 @@ export async function stopStack(settings: Settings): Promise<{ readonly wasRunni
   return { wasRunning: wasRunning || left.length > 0 };
 }
 
-/** What `stack.json` says; a running supervisor replaces a damaged one within a second. */
+/** The content of `stack.json`; a running supervisor replaces a damaged one within a second. */
 async function findStack(settings: Settings): Promise<StackFile | undefined> {
   const { stack, damaged } = readStackFile(settings.folders);
   if (damaged === undefined) return stack;
@@ -96,7 +96,7 @@ async function findStack(settings: Settings): Promise<StackFile | undefined> {
   return readStackFile(settings.folders).stack;
 }
 
-/** False when the stack is stopping or gone. */
+/** False if the stack is stopping or gone. */
 async function waitForServing(
   stack: StackFile,
   onProgress: (line: string) => void,

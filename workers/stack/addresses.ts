@@ -7,23 +7,23 @@ import { setTimeout } from 'node:timers/promises';
 import { writePrivate } from '../private-file.ts';
 
 /**
- * Where the parts listen. Chosen once and kept over restarts, `agent down` included: clients reconnect, browser tabs
- * stay valid, and an unfinished run finds its demo model and its workspace queue again.
+ * Where the parts listen. Chosen once and kept across restarts, even `agent down`: clients reconnect, browser tabs stay
+ * valid, and an unfinished run finds its demo model and workspace queue again.
  */
 export interface Addresses {
   readonly temporal: number;
   readonly webUi: number;
   readonly control: number;
   readonly demo: number;
-  /** Of Temporal's own Web UI, where it has no network of its own. */
+  /** Port of Temporal's own Web UI, if it has no network namespace. */
   readonly innerUi: number;
-  /** Whether a run ever asked for the demo model. */
+  /** Whether any run asked for the demo model. */
   readonly demoUsed: boolean;
-  /** Opens the Web UI, 128 random bits. */
+  /** Opens the Web UI; 128 random bits. */
   readonly webKey: string;
-  /** Folder of the sockets that lead to Temporal, where it has a network of its own, or had one before. */
+  /** Folder of the sockets to Temporal, if it has or had its own network namespace. */
   readonly sockets?: string;
-  /** The host's name when the stack was first started: laptops change theirs with the network. */
+  /** The host's name at the first start: laptops change theirs with the network. */
   readonly host: string;
 }
 
@@ -40,7 +40,7 @@ const isFree = (port: number): Promise<number | undefined> =>
     });
   });
 
-/** A process that was just killed keeps its ports for some milliseconds after its main thread is gone. */
+/** A killed process keeps its ports for some milliseconds after its main thread is gone. */
 const waitForFree = async (port: number): Promise<number | undefined> => {
   const deadline = Date.now() + 2_000;
   for (;;) {
@@ -60,12 +60,12 @@ const readKept = (root: string): Partial<Addresses> => {
   }
 };
 
-/** Keeps what is new beside what is there. Replaces the file in one step. */
+/** Merges new values into the file, atomically. */
 export function keepAddresses(root: string, change: Partial<Addresses>): void {
   writePrivate(fileOf(root), JSON.stringify({ ...readKept(root), ...change }));
 }
 
-/** The kept addresses, with free ports of the loopback interface for those that are missing or taken by others. */
+/** The stored addresses; missing or taken ones are replaced by free loopback ports. */
 export async function chooseAddresses(root: string, host = hostname()): Promise<Addresses> {
   const kept = readKept(root);
   const chosen = new Set<number>();

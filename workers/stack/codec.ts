@@ -4,14 +4,14 @@ import type { PayloadJson } from '../../audit/mirror/history-json.ts';
 
 const bodyLimit = 32 * 1024 * 1024;
 
-/** The request cannot be answered; the message says what is wrong with it. */
+/** An invalid request; the message says what is wrong. */
 class BadRequest extends Error {
   override readonly name = 'BadRequest';
 }
 
 /**
- * Temporal's remote codec protocol: `POST /decode` and `/encode` with `{"payloads": […]}`, for whoever reads an encrypted
- * history by other means than ours. Who may ask is the caller's to know.
+ * Temporal's remote codec protocol, for other readers of an encrypted history: `POST /decode` and `/encode` with
+ * `{"payloads": […]}`. The caller checks who may ask.
  */
 export const createCodecAnswers =
   (codec: PayloadCodec) =>

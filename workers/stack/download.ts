@@ -1,4 +1,4 @@
-/** Process entry: fetches the Temporal CLI with the SDK's downloader into the folder given as the first argument. */
+/** Process entry: downloads the Temporal CLI with the SDK's downloader into the folder given as the first argument. */
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 
 const [downloadDir, version] = process.argv.slice(2);

@@ -3,9 +3,9 @@ import type { StackFile } from '../../config/stack.ts';
 import { endProcess } from '../../config/process.ts';
 
 /**
- * Ends what a killed supervisor left running, going by the pids and start times it wrote down. The worker may finish
- * what it is doing, beside its successor; the others lose nothing by being ended at once, and must be gone before
- * their ports and files are used again.
+ * Kills what a dead supervisor left running, by the recorded pids and start times. The worker may finish its work
+ * beside its successor; the others lose nothing by being killed at once, and must be gone before their ports and files
+ * are reused.
  */
 export async function endOrphans(stackFile: string, workerGraceMs: number): Promise<void> {
   let parts: StackFile['parts'];

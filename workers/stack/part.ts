@@ -10,45 +10,45 @@ export interface PartSpec {
   readonly name: StackPart['name'];
   readonly log: LogFile;
   readonly port?: number;
-  /** Starts the process. It is called again for each restart. */
+  /** Starts the process; called again for each restart. */
   readonly spawn: () => ChildProcess;
-  /** Resolves when the process does its work. */
+  /** Resolves once the process is up. */
   readonly waitForUp: (child: ChildProcess, signal: AbortSignal) => Promise<void>;
-  /** Asks the process to end, where a signal would not do; it is ended after `graceMs` as any other. */
+  /** Asks the process to exit, if a signal would not do; it is killed after `graceMs` in any case. */
   readonly end?: (child: ChildProcess) => void;
-  /** Process id of another process, which ends later than the one that was spawned. */
+  /** Id of a further process that outlives the spawned one. */
   readonly readInner?: (child: ChildProcess) => Promise<number | undefined>;
-  /** Called each time it has been started. */
+  /** Called after each start. */
   readonly onStart?: () => void;
-  /** Called each time it has come up. */
+  /** Called each time it is up. */
   readonly onUp?: () => void;
-  /** Called after each start and end, to write the pids down. */
+  /** Called after each start and exit, to record the pids. */
   readonly onChange: () => void;
-  /** Milliseconds between being asked to end and being ended. */
+  /** Milliseconds between asking it to exit and killing it. */
   readonly graceMs: number;
 }
 
 /** One supervised process. */
 export interface Part {
   readonly name: StackPart['name'];
-  /** Has no effect while it runs. */
+  /** No effect while it runs. */
   start(): void;
-  /** Ends the process as `stop` does; another one is started at once. */
+  /** Stops the process and starts another at once. */
   restart(): Promise<void>;
-  /** Resolves when the process is gone; it is not restarted. */
+  /** Resolves once the process is gone; it is not restarted. */
   stop(): Promise<void>;
   send(message: object): void;
-  /** Resolves when it is up, at once if it is. Waits through restarts. */
+  /** Resolves once it is up, across restarts. */
   waitForUp(): Promise<void>;
   hasStarted(): boolean;
-  /** None while it does not run. */
+  /** Empty while it is not running. */
   ids(): readonly ProcessId[];
   view(version?: string): StackPart;
 }
 
 const firstDelayMs = 200;
 const maxDelayMs = 30_000;
-/** A process that ran this long is not failing at its start: the next start is at once again. */
+/** A process that ran this long did not fail at startup: restart it at once. */
 const steadyMs = 60_000;
 const configurationExit = 78;
 
@@ -63,7 +63,7 @@ export function createPart(spec: PartSpec): Part {
   let failures = 0;
   let reason = '';
   let started = false;
-  /** Its end, for it is restarted. */
+  /** Set if its exit is intended, for a restart. */
   let wanted = false;
   let exit: Promise<void> = Promise.resolve();
   const waiting: (() => void)[] = [];
@@ -75,7 +75,7 @@ export function createPart(spec: PartSpec): Part {
   };
 
   const startAgain = async (): Promise<void> => {
-    // Whatever waits for a process that was killed at its work need not wait for a delay as well.
+    // Nothing waiting for a process killed at work should also wait for a delay.
     const delay = failures === 0 ? 0 : firstDelayMs * 2 ** (failures - 1);
     failures += 1;
     await setTimeout(Math.min(delay, maxDelayMs), undefined, { signal: stopping.signal });
@@ -91,7 +91,7 @@ export function createPart(spec: PartSpec): Part {
     inner = undefined;
     reason = `${signal === null ? `exit ${code}` : signal}: ${spec.log.lastLine()}`.slice(0, 500);
     spec.log.write(`[supervisor] ${spec.name} ended, ${signal ?? `exit ${code}`}\n`);
-    // Ended from outside while it did its work is no failing either.
+    // Being killed from outside is not a failure at startup either.
     if (wanted || Date.now() - startedAt > steadyMs || (signal !== null && state === 'up'))
       failures = 0;
     wanted = false;
@@ -170,7 +170,7 @@ export function createPart(spec: PartSpec): Part {
       await endChild();
     },
     async restart() {
-      // One that waits for its next start takes what is new by itself.
+      // If it is waiting for its next start, it will pick up the change by itself.
       if (child === undefined) return;
       wanted = true;
       await endChild();

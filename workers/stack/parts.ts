@@ -12,7 +12,7 @@ import type { PartSpec } from './part.ts';
 type Environment = Readonly<Record<string, string>>;
 type Run = Pick<PartSpec, 'spawn' | 'waitForUp'>;
 
-/** Descriptor on which bubblewrap tells the id of the first process it makes. */
+/** Descriptor on which bubblewrap reports the pid of the first process it creates. */
 const infoFd = 3;
 
 const repeat = (flag: string, values: readonly string[]): string[] =>
@@ -22,10 +22,10 @@ const repeat = (flag: string, values: readonly string[]): string[] =>
 export interface TemporalPlace {
   /** For clients: `unix:<socket>` or `127.0.0.1:<port>`. */
   readonly address: string;
-  /** Folder of the sockets that lead to it; absent where its ports are on this machine's loopback interface. */
+  /** Folder of the sockets to it; absent if its ports are on this machine's loopback interface. */
   readonly sockets?: string;
   readonly ports: { readonly temporal: number; readonly webUi: number };
-  /** Address its Web UI listens on; without one there is none. */
+  /** Address its Web UI listens on; absent: no Web UI. */
   readonly uiHost?: string;
 }
 
@@ -41,18 +41,18 @@ const toTemporalArgs = (
   ...(uiHost === undefined ? ['--headless'] : [`--ui-ip=${uiHost}`, `--ui-port=${ports.webUi}`]),
   ...(codecEndpoint === undefined ? [] : [`--ui-codec-endpoint=${codecEndpoint}`]),
   `--db-filename=${database}`,
-  // Survives a killed process; only the loss of the whole machine can take the last moments.
+  // Survives a killed process; only losing the whole machine can lose the last moments.
   ...repeat('--sqlite-pragma', ['journal_mode=wal', 'synchronous=normal']),
-  // 20 polls a second by default: 100 ms a step. With these and eager activities, 8 ms.
+  // The default of 20 polls a second costs 100 ms a step. With these and eager activities: 8 ms.
   ...repeat('--dynamic-config-value', [
     'history.transferProcessorMaxPollRPS=10000',
     'history.timerProcessorMaxPollRPS=10000',
     'system.enableActivityEagerExecution=true',
     // One server needs no partitions: with four, a task scheduled before its worker polls may wait seconds for a poll
-    // that asks the right one.
+    // that hits the right one.
     'matching.numTaskqueueReadPartitions=1',
     'matching.numTaskqueueWritePartitions=1',
-    // Its HTTP API takes posts of any web page, and cannot be left out: no request has a Host that it accepts.
+    // Its HTTP API accepts posts from any web page and cannot be disabled, so allow no Host header.
     'frontend.httpAllowedHosts=["no.such.invalid"]',
   ]),
   ...repeat(
@@ -65,11 +65,11 @@ export interface TemporalNames {
   readonly namespace: string;
   /** Search attributes with their types. */
   readonly attributes: Readonly<Record<string, string>>;
-  /** Where the Web UI asks for what is in the payloads. */
+  /** Where the Web UI has payloads decoded. */
   readonly codecEndpoint?: string;
 }
 
-/** Temporal's dev server on a file. It gets nothing of the operator's environment but what a program needs. */
+/** Temporal's dev server on a database file. Of the operator's environment it gets only what a program needs. */
 export const toTemporal = (
   cli: string,
   database: string,
@@ -80,7 +80,7 @@ export const toTemporal = (
   const args = toTemporalArgs(database, place, names);
   const { address, sockets } = place;
   const waitForUp: Run['waitForUp'] = async (_child, signal) => {
-    // Read while Temporal starts, not before.
+    // Loaded while Temporal starts, not before.
     const { waitForServing } = await import('./serving.ts');
     await waitForServing(address, names.namespace, signal);
   };
@@ -115,7 +115,7 @@ const waitForReady = (child: ChildProcess, signal: AbortSignal): Promise<void> =
 
 const entry = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-/** A Node process of ours that says `{type: 'ready'}` over IPC, and ends when that channel does. */
+/** A Node process of ours that reports `{type: 'ready'}` over IPC and exits when that channel closes. */
 export const toProcess = (path: string, cwd: string, readEnv: () => Environment): Run => ({
   spawn: () =>
     spawn(process.execPath, [entry(path)], {

@@ -9,10 +9,10 @@ import type { WebUiOptions } from './web-ui.ts';
 import { findObstacle, innerPorts } from './private-network.ts';
 import { prepareSocketFolder, socketNames } from './sockets.ts';
 
-/** With the reason where every user of this machine can reach it. */
+/** With the reason, if every user of this machine can reach it. */
 export type Place = TemporalPlace & { readonly exposed?: string };
 
-/** A stack that was private cannot be any more. */
+/** A private stack can no longer be private. */
 export class ExposureError extends Error {
   override readonly name = 'ExposureError';
   readonly exitCode = 78;
@@ -29,7 +29,7 @@ interface Exposure {
   readonly isAccepted: boolean;
 }
 
-/** Why Temporal's ports are on the loopback interface of this machine; undefined when they are not. */
+/** Why Temporal's ports are on this machine's loopback interface; undefined if they are not. */
 export async function findExposure({
   unsafeTemporalPort,
 }: Pick<Settings, 'unsafeTemporalPort'>): Promise<Exposure | undefined> {
@@ -39,8 +39,8 @@ export async function findExposure({
 }
 
 /**
- * Temporal's place: a network of its own where this machine has such.
- * @throws ExposureError where it had one, has none now, and nobody accepted that.
+ * Where to put Temporal: in its own network namespace if possible. @throws ExposureError if it had one, cannot have one
+ * now, and nobody accepted that.
  */
 export function choosePlace(
   root: string,
@@ -53,7 +53,7 @@ export function choosePlace(
     return {
       address: `127.0.0.1:${addresses.temporal}`,
       ports: { temporal: addresses.temporal, webUi: addresses.innerUi },
-      // It does what a page of any name asks. No page can know this one of its 16 million addresses; others have but one.
+      // It obeys any web page. No page can guess this one of 16 million addresses; other systems have just one.
       uiHost: process.platform === 'linux' ? toHiddenHost() : undefined,
       exposed: reason,
     };

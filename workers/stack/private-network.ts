@@ -1,15 +1,18 @@
-/** A network of its own for Temporal: its ports, which know no callers apart, are then on no interface of this machine. */
+/**
+ * A network namespace for Temporal: it does not authenticate callers, and this way its ports are on no interface of
+ * this machine.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const bubblewrap = '/usr/bin/bwrap';
 
-/** Ports in there; nobody else is. */
+/** Ports inside; there is nobody else. */
 export const innerPorts = { temporal: 7233, webUi: 8233 } as const;
 
 const separation = [
-  // A process id space, too: when the first process in it ends, all of it has ended.
+  // A pid namespace too: when its first process ends, everything in it has ended.
   '--unshare-net',
   '--unshare-pid',
   '--as-pid-1',
@@ -19,7 +22,7 @@ const separation = [
   '/',
 ];
 
-/** Command line that runs a program in there with a bridge to it. `infoFd`: where the id of the first process is written. */
+/** Command line that runs a program inside with a bridge to it. `infoFd`: receives the first process's pid. */
 export const toBridged = (
   folder: string,
   infoFd: number,
@@ -41,7 +44,7 @@ export const toBridged = (
   ],
 ];
 
-/** Command line that runs a program in a network of its own, with loopback ports that lead to sockets. */
+/** Command line that runs a program in its own network namespace, with loopback ports that lead to sockets. */
 export const toNear = (
   ports: Readonly<Record<string, string>>,
   program: string,
@@ -62,10 +65,10 @@ export const toNear = (
   ];
 };
 
-/** How long bubblewrap may take, attempt by attempt: half a minute in all, for a machine that is busy. */
+/** Timeouts of successive attempts with bubblewrap: half a minute in all, for a busy machine. */
 const patienceMs = [5_000, 10_000, 15_000] as const;
 
-/** Why there can be no network of its own on this machine; undefined when there can. Found out by making one. */
+/** Why this machine cannot have a private network; undefined if it can. Tests by creating one. */
 export async function findObstacle(): Promise<string | undefined> {
   if (process.platform !== 'linux') return `${process.platform} has no network namespaces`;
   if (!existsSync(bubblewrap)) return `bubblewrap is not installed (${bubblewrap})`;

@@ -3,7 +3,7 @@ import { connect as openSocket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { toEndpoint } from '../../config/address.ts';
 
-/** A `DescribeNamespaceRequest` with its name, framed for gRPC: flag, length, field 1. */
+/** A `DescribeNamespaceRequest`, framed for gRPC: flag, length, field 1. */
 const toRequest = (namespace: string): Buffer => {
   const name = Buffer.from(namespace);
   const message = Buffer.concat([Buffer.from([0x0a, name.length]), name]);
@@ -13,8 +13,8 @@ const toRequest = (namespace: string): Buffer => {
 };
 
 /**
- * Whether Temporal answers for this namespace, asked once. Plain HTTP/2, because a gRPC client costs ten times the
- * start-up time of the question. `namespace` is at most 127 bytes.
+ * Whether Temporal answers for this namespace, asked once. Plain HTTP/2, because loading a gRPC client takes ten times
+ * as long. `namespace` is at most 127 bytes.
  */
 export const isServing = (address: string, namespace: string): Promise<boolean> =>
   new Promise((resolve) => {
@@ -42,7 +42,7 @@ export const isServing = (address: string, namespace: string): Promise<boolean> 
     request.end(toRequest(namespace));
   });
 
-/** Resolves when Temporal answers, asking again every few milliseconds until `signal` aborts. */
+/** Resolves once Temporal answers, asking every few milliseconds until `signal` aborts. */
 export async function waitForServing(
   address: string,
   namespace: string,

@@ -1,14 +1,14 @@
-/** The folder with the sockets that lead to Temporal and its Web UI, which only this user can enter. */
+/** The folder of sockets to Temporal and its Web UI, which only this user can enter. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 
-/** `temporal` and `web` are the bridge's, `ui` is the supervisor's. */
+/** `temporal` and `web` belong to the bridge, `ui` to the supervisor. */
 export const socketNames = { temporal: 'temporal.sock', web: 'web.sock', ui: 'ui.sock' } as const;
 const names = Object.values(socketNames);
 
-/** Longest path of a socket on Linux is 107 bytes; on macOS 103. */
+/** The longest socket path is 107 bytes on Linux and 103 on macOS. */
 const maxSocketBytes = 103;
 
 const fits = (folder: string): boolean =>
@@ -24,7 +24,7 @@ const isOurs = (folder: string): boolean => {
   );
 };
 
-/** Makes a folder only this user can enter; false when the name is taken by something else. */
+/** Creates a folder only this user can enter; false if the name is taken by something else. */
 const claim = (folder: string): boolean => {
   try {
     mkdirSync(folder, { mode: 0o700 });
@@ -35,11 +35,11 @@ const claim = (folder: string): boolean => {
   }
 };
 
-/** A name nobody can foresee. */
+/** An unpredictable name. */
 const toTemporary = (parent: string): string =>
   join(parent, `dev-agent-${randomBytes(8).toString('hex')}`);
 
-/** Where such a folder can be, the best first: what is in the runtime folder no cleaner removes before the last logout. */
+/** Where such a folder can be, best first: no cleaner removes anything in the runtime folder before the last logout. */
 const findParents = (runtimeDir: string): string[] => [
   ...(isAbsolute(runtimeDir) && isOurs(runtimeDir) ? [runtimeDir] : []),
   tmpdir(),
@@ -47,8 +47,8 @@ const findParents = (runtimeDir: string): string[] => [
 ];
 
 /**
- * Folder for the sockets of a stack: in its state folder or, where that makes too long a path, a temporary one. `kept` is
- * the one of last time. @throws when none can be made.
+ * The stack's socket folder: in its state folder or, if that makes the path too long, a temporary one. `kept` is the
+ * previous one. @throws if none can be created.
  */
 export function prepareSocketFolder(
   root: string,
@@ -58,14 +58,14 @@ export function prepareSocketFolder(
   const inState = join(root, 'sockets');
   if (fits(inState)) {
     if (claim(inState)) return inState;
-    // Of ours, and damaged: nobody else can have made it in a private folder.
+    // Ours, but damaged: nobody else can have made it in a private folder.
     rmSync(inState, { recursive: true, force: true });
     if (claim(inState)) return inState;
   }
   const parents = findParents(runtimeDir).filter((parent) => fits(toTemporary(parent)));
   const isOneOfThese = (folder: string): boolean =>
     parents.includes(dirname(folder)) && basename(folder).startsWith('dev-agent-');
-  // Clients of a stack that comes back look for it where it was.
+  // Clients of a restarted stack look where it was.
   if (kept !== undefined && isOneOfThese(kept) && claim(kept)) return kept;
   const [parent = '/tmp'] = parents;
   for (;;) {
@@ -74,11 +74,11 @@ export function prepareSocketFolder(
   }
 }
 
-/** Looks after a socket folder that others may clean up. */
+/** Watches a socket folder that others may clean up. */
 export interface SocketWatch {
-  /** Whether the folder, or a socket that was in it, is gone. */
+  /** Whether the folder, or a socket in it, is gone. */
   isDamaged(): boolean;
-  /** Makes everything look used: cleaners go by age, and see no use of a socket from another network. */
+  /** Renews all timestamps: cleaners go by age and cannot see a socket's use from another network. */
   touch(): void;
 }
 

@@ -20,29 +20,29 @@ import { createToken, writePrivate } from '../private-file.ts';
 
 /** The processes of one state folder. */
 export interface Stack {
-  /** Starts everything but Temporal, which may have to be fetched first. */
+  /** Starts everything but Temporal, which may have to be downloaded first. */
   start(): void;
-  /** Starts Temporal with this program; resolves when it answers. */
+  /** Starts Temporal with this program; resolves once it answers. */
   startTemporal(cli: string): Promise<void>;
-  /** Starts the demo model if need be; resolves with its base URL when it listens. */
+  /** Starts the demo model if needed; resolves with its base URL once it listens. */
   startDemo(): Promise<string>;
-  /** Hands the worker, and each that replaces it, the key for one model server. */
+  /** Gives the worker and its successors the key for one model server. */
   handKey(baseUrl: string, apiKey: string): void;
-  /** Tells the worker, and each that replaces it, what it must not write. */
+  /** Tells the worker and its successors what to redact. */
   handSecrets(values: readonly SecretValue[]): void;
   status(): Promise<StackStatus>;
-  /** Starts Temporal again at this place, and what knows its address where that is another one. */
+  /** Restarts Temporal at this place, and its clients if the address changed. */
   moveTemporal(place: Place): Promise<void>;
-  /** Writes `stack.json` again. */
+  /** Rewrites `stack.json`. */
   writeDown(): void;
-  /** Ends the worker and its companions, then Temporal. */
+  /** Stops the worker and its companions, then Temporal. */
   stop(): Promise<void>;
 }
 
-/** A running activity gets 10 s to finish; the worker then needs a moment to say so. */
+/** A running activity gets 10 s to finish; then the worker needs a moment to report it. */
 export const workerGraceMs = 15_000;
 
-/** Wires the parts of a stack together and writes down, after each change, which processes they are. */
+/** Wires a stack's parts together and records their processes after each change. */
 export function createStack(
   settings: Settings,
   { addresses, place: first }: { readonly addresses: Addresses; readonly place: Place },
@@ -63,7 +63,7 @@ export function createStack(
   });
   const webUi = `http://127.0.0.1:${addresses.webUi}`;
   const demoUrl = `http://127.0.0.1:${addresses.demo}/v1`;
-  // Between our worker and our demo model: nobody else needs it.
+  // Only for our worker and our demo model.
   const demoKey = createToken();
   const keys = new Map([[demoUrl, demoKey]]);
   const secrets = new Map<string, SecretValue>();
@@ -96,7 +96,7 @@ export function createStack(
     try {
       writePrivate(folders.stackFile, JSON.stringify(toFile()));
     } catch {
-      // A full disk or a vanished folder: what runs goes on, and the next look tries again.
+      // A full disk or a vanished folder: the processes keep running, and the next check retries.
     }
   };
 
@@ -204,7 +204,7 @@ export function createStack(
       worker.send({ type: 'secrets', values });
     },
     async status() {
-      // Asked for when somebody looks: at the start it would take time from the start.
+      // Looked up on demand: at startup it would cost time.
       if (program !== undefined) temporalVersion ??= await readProgramVersion(program);
       const started = parts.filter((part) => part.hasStarted());
       return {

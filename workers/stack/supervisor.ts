@@ -1,4 +1,4 @@
-/** Process entry: starts and supervises the local stack of one state folder until it is told to stop. */
+/** Process entry: starts and supervises one state folder's local stack until told to stop. */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
@@ -33,11 +33,11 @@ const { folders } = settings;
 const payloadKeys = readKeys();
 mkdirSync(folders.logs, { recursive: true, mode: 0o700 });
 const claim = claimFolder(folders.root);
-// Another command was quicker: both will use its stack.
+// Another command was first: both use its stack.
 if (claim === undefined) process.exit(0);
 failpoint('supervisor.claimed');
 
-// A new stack begins with the policy folder as it is now.
+// A new stack starts with the policy folder as it is now.
 clearForceRecord(folders.root);
 
 const { redactor } = createSecrets(process.env);
@@ -76,11 +76,11 @@ function choose(): ReturnType<typeof choosePlace> {
   }
 }
 
-/** For programs that run in a network of their own. */
+/** For programs in their own network namespace. */
 function serveSocket(server: Server, path: string): void {
   rmSync(path, { force: true });
   createSocketServer((socket) => server.emit('connection', socket))
-    // Its folder was cleaned up this very moment: it is made again with the next look.
+    // Its folder was just cleaned up: the next check recreates it.
     .on('error', (error) => say(`${path}: ${error.message}`))
     .listen(path);
 }
@@ -117,7 +117,7 @@ const control = createControl(token, addresses.control, {
   },
   '/demo': async () => ({ baseUrl: await stack.startDemo() }),
   '/down': () => {
-    // After the answer has gone out: the caller watches our pid from here on.
+    // After the response is sent: from then on the caller watches our pid.
     setImmediate(() => void stop(0));
     return {};
   },
@@ -129,7 +129,7 @@ process.on('uncaughtException', (error) => {
   void stop(70);
 });
 
-// Whoever deletes the state folder wants its stack gone; whoever deletes or damages stack.json gets it again.
+// Deleting the state folder stops its stack; a deleted or damaged stack.json is rewritten.
 const look = (): void => {
   if (stopping) return;
   if (!existsSync(join(folders.root, 'supervisor.db'))) void stop(0);
@@ -137,14 +137,14 @@ const look = (): void => {
 };
 setInterval(look, lookMs);
 
-/** Sockets for the Web UI and, from its bridge, for Temporal; they are made again when somebody cleans them up. */
+/** Sockets for the Web UI and, by its bridge, for Temporal; recreated if someone cleans them up. */
 function keepSockets(webUi: Server): void {
   if (place.sockets === undefined) return;
   let watch = watchSockets(place.sockets);
   serveSocket(webUi, join(place.sockets, socketNames.ui));
   let looks = 0;
   const lookAgain = (): void => {
-    // A bridge that starts removes an old socket first: one look is not enough.
+    // A starting bridge first removes an old socket, so one check is not enough.
     looks = watch.isDamaged() ? looks + 1 : 0;
     if (stopping || looks < 2 || !existsSync(folders.root)) return;
     looks = 0;
@@ -163,7 +163,7 @@ function keepSockets(webUi: Server): void {
   setInterval(() => watch.touch(), touchMs);
 }
 
-// The token first: whoever finds stack.json may ask at once.
+// The token first: whoever finds stack.json may call at once.
 writePrivate(folders.tokenFile, token);
 control.listen(addresses.control, '127.0.0.1');
 await once(control, 'listening');
@@ -200,6 +200,6 @@ try {
   if (!(error instanceof CliMissingError)) throw error;
   say(error.message);
   startup.set('failed', { message: error.message, exitCode: error.exitCode });
-  // Long enough for whoever waits to hear why; the next command tries again.
+  // Long enough to tell those waiting why; the next command tries again.
   setTimeout(() => void stop(error.exitCode), 1_000);
 }

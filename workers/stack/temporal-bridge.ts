@@ -1,8 +1,8 @@
 /**
- * Process entry in a network of its own, as its first process: runs Temporal there, and carries what comes through two sockets
- * of the file system to its ports: `temporal.sock` (gRPC, plain or after an HTTP CONNECT, as the native client does it) and
- * `web.sock` (the Web UI). Ends with Temporal, and Temporal with it; asks it to end when its own input does. It imports nothing
- * of ours: it is on the way of every start.
+ * Process entry, as the first process in its own network namespace: runs Temporal and connects two Unix sockets to its
+ * ports: `temporal.sock` (gRPC, plain or after an HTTP CONNECT, as the native client does) and `web.sock` (the Web UI).
+ * It and Temporal end together; it asks Temporal to exit when its own input closes. Imports none of our modules,
+ * because every start waits for it.
  */
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -26,7 +26,7 @@ process.on('SIGTERM', end);
 process.on('SIGINT', end);
 process.stdin.on('end', end).resume();
 
-/** Carries bytes both ways until either side is done. */
+/** Copies bytes both ways until either side is done. */
 function carry(near: Socket, port: number, head?: Buffer): void {
   const far = connect({ port, host: '127.0.0.1', noDelay: true });
   if (head !== undefined && head.length > 0) far.write(head);
@@ -41,7 +41,7 @@ function carry(near: Socket, port: number, head?: Buffer): void {
   }
 }
 
-/** The native client asks for a tunnel first, whoever else begins to speak at once. */
+/** The native client asks for a tunnel first; all others start speaking at once. */
 function takeCall(near: Socket): void {
   let head = Buffer.alloc(0);
   const read = (bytes: Buffer): void => {
@@ -58,7 +58,7 @@ function takeCall(near: Socket): void {
   near.on('data', read);
 }
 
-/** Whoever knocks finds nobody before Temporal listens. */
+/** Does not listen before Temporal does. */
 function listenWhenUp(name: string, port: number, take: (near: Socket) => void): void {
   const probe = connect({ port, host: '127.0.0.1' });
   probe.on('error', () => setTimeout(() => listenWhenUp(name, port, take), lookMs));

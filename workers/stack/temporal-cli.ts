@@ -5,14 +5,14 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface CliSearch {
-  /** What the operator set; already known to be executable. */
+  /** The operator's setting; already checked to be executable. */
   readonly temporalCli?: string;
   readonly cacheDir: string;
   /** Value of PATH. */
   readonly path: string;
 }
 
-/** The version fetched where none is installed: the newest that `go install` accepts, too. */
+/** The version fetched if none is installed: the newest that `go install` accepts too. */
 export const pinnedVersion = 'v1.5.1';
 
 const cachedCli = (cacheDir: string): string => join(cacheDir, 'bin', `temporal-${pinnedVersion}`);
@@ -33,14 +33,14 @@ const findOnPath = (program: string, path: string): string | undefined =>
     .map((folder) => join(folder, program))
     .find(isProgram);
 
-/** The `temporal` program of this machine: the operator's, the one on PATH, or the one fetched earlier. */
+/** The `temporal` program: the operator's, the one on PATH, or the one fetched earlier. */
 export function findTemporalCli({ temporalCli, cacheDir, path }: CliSearch): string | undefined {
   if (temporalCli !== undefined) return temporalCli;
   const cached = cachedCli(cacheDir);
   return findOnPath('temporal', path) ?? (isProgram(cached) ? cached : undefined);
 }
 
-/** What the program says of itself, such as `0.0.0-DEV (Server 1.29.1, UI 2.42.1)`; `unknown` if it says nothing. */
+/** The program's own version, such as `0.0.0-DEV (Server 1.29.1, UI 2.42.1)`; `unknown` if it reports none. */
 export const readProgramVersion = (cli: string): Promise<string> =>
   new Promise((resolve) => {
     execFile(cli, ['--version'], { timeout: 5_000 }, (_error, output) => {
@@ -108,8 +108,8 @@ const toWays = (path: string): readonly Way[] => {
 };
 
 /**
- * Fetches the Temporal CLI into the cache folder: the SDK's download, else `go install` of the same version.
- * @throws CliMissingError saying why each way failed and what the operator can do.
+ * Fetches the Temporal CLI into the cache folder: the SDK's download, else `go install` of the same version. @throws
+ * CliMissingError with why each way failed and what the operator can do.
  */
 export async function fetchTemporalCli(
   { cacheDir, path }: CliSearch,

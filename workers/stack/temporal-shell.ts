@@ -1,6 +1,6 @@
 /**
- * Process entry: runs the Temporal CLI against the local stack, in a network of its own where Temporal is behind a socket.
- * Expects `TEMPORAL_*` of the stack in its environment; arguments are those of the Temporal CLI.
+ * Process entry: runs the Temporal CLI against the local stack, in a network namespace if Temporal is behind a socket.
+ * Expects the stack's `TEMPORAL_*` in its environment; takes the Temporal CLI's arguments.
  */
 import { dirname, join } from 'node:path';
 import { toSocketPath } from '../../config/address.ts';

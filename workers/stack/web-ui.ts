@@ -1,4 +1,4 @@
-/** The door to Temporal's Web UI, which knows no callers apart and answers pages of any name. */
+/** Proxy in front of Temporal's Web UI, which does not authenticate callers and obeys any web page. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type {
   IncomingHttpHeaders,
@@ -8,18 +8,18 @@ import type {
   ServerResponse,
 } from 'node:http';
 
-// An `import` of node:http reads every export, and one of them loads the whole of fetch: 50 ms instead of 5.
+// An `import` of node:http evaluates every export, one of which loads all of fetch: 50 ms instead of 5.
 const { createServer, request: ask } = process.getBuiltinModule('node:http');
 
 export interface WebUiOptions {
   readonly port: number;
-  /** Opens it in a browser, by way of `/open/<key>`. */
+  /** Opens it in a browser, through `/open/<key>`. */
   readonly key: string;
   /** For programs: `Authorization: Bearer <token>`. */
   readonly token: string;
-  /** Where Temporal's Web UI listens now; undefined where there is none. */
+  /** Where Temporal's Web UI currently listens; undefined if there is none. */
   readonly upstream: () => Pick<RequestOptions, 'host' | 'port' | 'socketPath'> | undefined;
-  /** Opens and seals payloads: what comes in below `/codec`. */
+  /** Encodes and decodes payloads: requests below `/codec`. */
   readonly codec: (
     request: IncomingMessage,
     path: string,
@@ -29,7 +29,7 @@ export interface WebUiOptions {
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
 const isSame = (one: string, other: string): boolean => timingSafeEqual(hash(one), hash(other));
 
-/** What a browser gets for the key, and sends from then on. */
+/** The cookie a browser gets for the key and sends from then on. */
 const toCookie = (key: string): string =>
   createHmac('sha256', key).update('web-ui').digest('base64url');
 
@@ -41,8 +41,8 @@ const readCookie = (headers: IncomingHttpHeaders, name: string): string =>
     ?.slice(name.length + 1) ?? '';
 
 /**
- * A person who opens a page, or a page of our own. Without these headers it is no browser, and the secret alone decides.
- * What another page asks for by itself, with the person's cookie or without, is neither.
+ * False for a person opening a page and for our own pages. Without these headers it is not a browser, and the secret
+ * alone decides. True for requests made by other pages, with or without the person's cookie.
  */
 export function isForeignPage({ method, headers }: IncomingMessage, origin: string): boolean {
   if (headers.origin !== undefined && headers.origin !== origin) return true;
@@ -59,8 +59,8 @@ const closed =
   'This Web UI is open to whoever started the stack. Its address, with the key, is printed by: agent ps\n';
 
 /**
- * The server in front of the Web UI, not yet listening. The Host header must be its own, no page of another origin is
- * answered, and everything needs the cookie that `/open/<key>` gives, or the token.
+ * The server in front of the Web UI, not yet listening. The Host header must be its own, other origins are refused, and
+ * everything needs the token, or the cookie from `/open/<key>`.
  */
 export function createWebUi(options: WebUiOptions): Server {
   const { port, key, token, upstream, codec } = options;
@@ -83,7 +83,7 @@ export function createWebUi(options: WebUiOptions): Server {
     if (headers.host !== host) return refuse(response, 'Wrong Host header.\n');
     if (isForeignPage(request, origin)) return refuse(response, 'Not for other pages.\n');
     if (opens && isSame(url.slice('/open/'.length), key)) {
-      // A page and not a redirect: with one, a browser that came from elsewhere would not send the cookie.
+      // A page, not a redirect: after a redirect, a browser coming from elsewhere would not send the cookie.
       response
         .writeHead(200, {
           'content-type': 'text/html; charset=utf-8',
