@@ -83,7 +83,7 @@ suite('approvals from the command line', () => {
     assert.equal((await stranger.run('approve', 'forged')).code, 0);
     const again = await watching.waitFor(asksFor('a2'));
     assert.ok(again.type === 'approval.requested');
-    assert.match(again.refused ?? '', /a1 by \S+ does not count: its key [0-9a-f]{16} is not/);
+    assert.match(again.refused ?? '', /a1 by \S+ was rejected: its key [0-9a-f]{16} does not/);
     assert.equal(await written(), 'Be fast.\n');
     assert.equal((await machine.run('approve', 'forged', 'a2')).code, 0);
     assert.equal((await watching.ended).code, 0);

@@ -94,7 +94,7 @@ suite('budgets from the command line', () => {
     assert.deepEqual(near, [{ name: 'tool_calls', used: 4, limit: 5 }]);
     assert.match(
       await auditOf('calls'),
-      /calls ended: budget by tool_calls \(5 of 5 used\): The run has used its 5 tool calls/,
+      /calls ended: budget by tool_calls \(5 of 5 used\): The run has used up its 5 tool calls/,
     );
     const shown = await machine.run('show', 'calls');
     assert.match(shown.stdout, /tool calls 5, model calls 8/);
@@ -142,10 +142,13 @@ suite('budgets from the command line', () => {
     assert.equal(code, 5, stderr);
     const { status, summary } = finished(events);
     assert.equal(status, 'stuck');
-    assert.match(summary, /The same call came out the same 12 times/);
+    assert.match(summary, /The same call gave the same result 12 times/);
     assert.equal(events.filter(({ type }) => type === 'nudge').length, 2);
     assert.equal(events.filter(({ type }) => type === 'plan.updated').length, 2);
-    assert.match(await auditOf('round'), /round ended: stuck: The same call came out the same 12/);
+    assert.match(
+      await auditOf('round'),
+      /round ended: stuck: The same call gave the same result 12/,
+    );
   });
 
   test('the limit of one tool, put in force while the run goes on, ends it', async () => {

@@ -190,7 +190,7 @@ export const wordScenarios: readonly Scenario[] = [
     },
     async check(result, agent) {
       assert.equal(result.status, 'failed', result.summary);
-      assert.match(result.summary, /failed 3 times and is not tried again/);
+      assert.match(result.summary, /failed 3 times and is not retried/);
       assert.match(result.summary, /ENOTDIR|not a directory/i);
       assert.deepEqual(await readdir(agent.folders.leases), []);
     },
