@@ -83,7 +83,7 @@ export async function readWorkspaceDependencies(
     import('../activities/sandbox/sandbox.ts'),
     import('../activities/act/transactions.ts'),
     import('../activities/files/lease.ts'),
-    import('../activities/sandbox/git/guard.ts'),
+    import('../activities/sandbox/git/recover.ts'),
     import('../policies/network/network.ts'),
     import('../config/hooks.ts'),
     import('../audit/record/keys/approvers.ts'),

@@ -20,7 +20,7 @@ import { hashRegular } from '../files/regular.ts';
 import { runCommandLine } from '../sandbox/shell.ts';
 import { lookAtPlaces } from '../sandbox/sights.ts';
 import { markName } from '../snapshots/git.ts';
-import { dependencyFolders } from '../snapshots/scan.ts';
+import { dependencyFolders } from '../snapshots/coverage.ts';
 import { PathRefused, inside, walk } from '../files/walk.ts';
 import { guardOf } from '../sandbox/guard.ts';
 import { Rejudged, failed, toOutcome } from './outcome.ts';

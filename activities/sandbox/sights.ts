@@ -2,7 +2,7 @@
 import { accessSync, chmodSync, constants, existsSync, lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { readHooksFolders } from './hooks-folders.ts';
-import { dependencyFolders, workspaceCoverage } from '../snapshots/scan.ts';
+import { dependencyFolders, workspaceCoverage } from '../snapshots/coverage.ts';
 import { scannerOf } from './scan.ts';
 import type { Guard } from './guard.ts';
 import type { Scan } from './scan.ts';

@@ -3,7 +3,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
-import type { Coverage } from './scan.ts';
+import type { Coverage } from './coverage.ts';
 
 /** File timestamps advance in steps of up to 10 ms; two writes within one step look the same. */
 const clockStepMs = 20;

@@ -10,7 +10,7 @@ import type { View } from './git.ts';
 import type { TreeEntry } from './objects.ts';
 import { addParts, noParts } from './parts.ts';
 import type { Parts } from './parts.ts';
-import { maxBytes } from './scan.ts';
+import { maxBytes } from './coverage.ts';
 import type { Shadow } from './shadow.ts';
 import { findUncovered } from './uncovered.ts';
 

@@ -1,5 +1,4 @@
-import { constants, existsSync, lstatSync, readdirSync } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,71 +6,14 @@ import type { Git, View } from './git.ts';
 import { splitNul } from './git.ts';
 import { toFile } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
-import { lookAt, overlay, sizeAt, statPath } from './entries.ts';
+import { lookAt, overlay, sizeAt } from './entries.ts';
+import type { Allowance, Coverage } from './coverage.ts';
+import { leaveOutCovered, leaveOutHuge, leaveOutLarge, leaveOutUnreadable } from './leave-out.ts';
+import type { Found } from './leave-out.ts';
 import { emptyTree } from './objects.ts';
 import type { Objects } from './objects.ts';
 
 const run = promisify(execFile);
-
-/** What a scan skips. */
-export interface Coverage {
-  /** git exclude patterns, as in gitignore(5). */
-  readonly patterns: readonly string[];
-  /** The same for folders, decided here. */
-  readonly isExcluded: (path: BytePath) => boolean;
-  /** Larger ignored files (in bytes) are covered only within the allowance. */
-  readonly maxIgnoredBytes: number;
-}
-
-/** Remaining budget for copying large ignored files, such as build output and data. */
-export interface Allowance {
-  bytes: number;
-}
-
-/** For one run in one workspace. */
-export const createAllowance = (): Allowance => ({ bytes: 256 * 1024 * 1024 });
-
-/** Larger ignored files are never copied. */
-const maxAllowedBytes = 64 * 1024 * 1024;
-
-/** Package folders that can be fetched again and tool caches: too large to copy, and not the run's work. */
-export const dependencyFolders: readonly string[] = [
-  'node_modules',
-  'bower_components',
-  '.venv',
-  'venv',
-  '__pycache__',
-  '.tox',
-  '.nox',
-  '.mypy_cache',
-  '.pytest_cache',
-  '.ruff_cache',
-  '.gradle',
-  '.terraform',
-  '.turbo',
-  '.parcel-cache',
-  '.pnpm-store',
-];
-
-const lastName = (path: BytePath): string => path.slice(path.lastIndexOf('/') + 1);
-
-export const workspaceCoverage: Coverage = {
-  // Folders are skipped by name below, because git would not report that they exist.
-  patterns: [],
-  isExcluded: (path) => dependencyFolders.includes(lastName(path)),
-  maxIgnoredBytes: 1024 * 1024,
-};
-
-/** Everything in a git folder but the objects: they are only ever added, and refs decide which matter. */
-export const gitFolderCoverage: Coverage = {
-  patterns: ['/objects/', '/lfs/', '/annex/', '/modules/**/objects/', '/worktrees/**/objects/'],
-  isExcluded: (path) =>
-    ['objects', 'lfs', 'annex'].includes(path) || /^(?:modules|worktrees)\/.*\/objects$/.test(path),
-  maxIgnoredBytes: Number.MAX_SAFE_INTEGER,
-};
-
-/** Larger files are never copied. */
-export const maxBytes = 512 * 1024 * 1024;
 
 export interface Scan {
   /** Tree of everything covered. */
@@ -103,13 +45,6 @@ interface Scanner {
   readonly git: Git;
   readonly objects: Objects;
   readonly allowance: Allowance;
-}
-
-interface Found {
-  files: BytePath[];
-  empty: BytePath[];
-  nested: BytePath[];
-  uncovered: BytePath[];
 }
 
 /**
@@ -260,72 +195,5 @@ function readFolder(
     );
   } catch {
     return undefined;
-  }
-}
-
-/** Covers large ignored files, smallest first, within the allowance; other files up to a maximum size. */
-async function leaveOutLarge(
-  { git, allowance }: Pick<Scanner, 'git' | 'allowance'>,
-  view: View,
-  { maxIgnoredBytes }: Coverage,
-  found: Found,
-): Promise<BytePath[]> {
-  const sizes = new Map(
-    found.files.map((path) => [path, sizeAt(toFile(view.folder, path))] as const),
-  );
-  const sizeOf = (path: BytePath): number => sizes.get(path) ?? 0;
-  const left = new Set(found.files.filter((path) => sizeOf(path) > maxBytes));
-  const asked = found.files.filter((path) => sizeOf(path) > maxIgnoredBytes && !left.has(path));
-  if (asked.length > 0) {
-    // Prefixed with a dot, because a name starting with a colon would be read as a pattern.
-    const input = asked.map((path) => `./${path}\0`).join('');
-    const args = ['check-ignore', '-z', '--no-index', '--stdin'];
-    const ignored = splitNul(await git(view, args, { input, accept: [0, 1] }));
-    for (const path of ignored
-      .map((named) => named.slice(2))
-      .toSorted((a, b) => sizeOf(a) - sizeOf(b))) {
-      const size = sizeOf(path);
-      if (size > maxAllowedBytes || size > allowance.bytes) left.add(path);
-      else allowance.bytes -= size;
-    }
-  }
-  found.uncovered.push(...left);
-  return found.files.filter((path) => !left.has(path));
-}
-
-/** A covered file that grew too large keeps its old entry, but counts as uncovered. */
-function leaveOutHuge({ folder }: View, paths: readonly BytePath[], found: Found): BytePath[] {
-  const huge = paths.filter((path) => sizeAt(toFile(folder, path)) > maxBytes);
-  found.uncovered.push(...huge);
-  return huge.length === 0 ? [...paths] : paths.filter((path) => !huge.includes(path));
-}
-
-/** Drops entries below a folder that became a file or link: git does not look beyond it. */
-const leaveOutCovered = (known: readonly BytePath[], files: ReadonlySet<BytePath>): BytePath[] =>
-  known.filter((path) => {
-    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1))
-      if (files.has(path.slice(0, end))) return false;
-    return true;
-  });
-
-/** Reports unreadable files; the index has an older version of them. */
-async function leaveOutUnreadable(
-  { folder }: View,
-  paths: readonly BytePath[],
-  found: Found,
-): Promise<BytePath[]> {
-  const readable = await Promise.all(paths.map((path) => isReadable(toFile(folder, path))));
-  found.uncovered.push(...paths.filter((_, index) => readable[index] === false));
-  return paths.filter((_, index) => readable[index] === true);
-}
-
-async function isReadable(file: Buffer): Promise<boolean> {
-  try {
-    // The superuser can read everything it can reach.
-    if (statPath(file)?.isFile() === true && process.getuid?.() !== 0)
-      await access(file, constants.R_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -5,7 +5,8 @@ import type { Objects } from './objects.ts';
 import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import type { Look } from './modes.ts';
-import type { Allowance, Held, Scan } from './scan.ts';
+import type { Allowance } from './coverage.ts';
+import type { Held, Scan } from './scan.ts';
 
 /** Results of a repository's last scans, to speed up the next. */
 export interface Memory {

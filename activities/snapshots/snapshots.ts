@@ -6,7 +6,7 @@ import { captureWorkspace } from './capture.ts';
 import type { Captured } from './capture.ts';
 import type { Shadow } from './shadow.ts';
 import { createGit, openRepository } from './git.ts';
-import { createAllowance } from './scan.ts';
+import { createAllowance } from './coverage.ts';
 import { createObjects, createPackReader } from './objects.ts';
 import { createRefs } from './refs.ts';
 import type { Refs } from './refs.ts';

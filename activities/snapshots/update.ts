@@ -6,7 +6,7 @@ import type { BytePath } from './byte-path.ts';
 import { readEntry, replaceIn, statPath } from './entries.ts';
 import { updateModes } from './modes.ts';
 import { emptyTree } from './objects.ts';
-import { maxBytes, workspaceCoverage } from './scan.ts';
+import { maxBytes, workspaceCoverage } from './coverage.ts';
 import { findUncovered } from './uncovered.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { chmodSync, lstatSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, renameSync, writeFileSync } from 'node:fs';
 import type { BytePath } from '../../snapshots/byte-path.ts';
 import { toText } from '../../snapshots/byte-path.ts';
 import type { GitPlaces } from './find.ts';
@@ -9,6 +9,7 @@ import type { ObjectFormat } from './index-file.ts';
 import type { Setting } from './keys.ts';
 import { readOrdinary } from './ordinary.ts';
 import { inFolder, isInAny, parentOf } from './paths.ts';
+import { readPointer } from './pointer.ts';
 import { pause } from './pause.ts';
 import type { Reach } from './reach.ts';
 import { leadsInside, resolvePath } from './resolve.ts';
@@ -282,28 +283,6 @@ const maxKeys = 10;
 function nameKeys(keys: readonly string[]): string {
   const named = keys.slice(0, maxKeys).map((key) => toText(key.slice(0, 100)));
   return named.join(', ') + (keys.length > maxKeys ? ` and ${keys.length - maxKeys} more` : '');
-}
-
-const maxPointerBytes = 4_096 + 'gitdir: \n'.length;
-
-/** Where a `.git` file or link says the git folder is; undefined if git could not read it. */
-export function readPointer(reach: Reach, path: BytePath): BytePath | undefined {
-  const stat = lstatSync(reach.address(path), { throwIfNoEntry: false });
-  if (stat?.isSymbolicLink() === true) return readlinkSync(reach.address(path), 'latin1');
-  const text = readOrdinary(reach, path, maxPointerBytes);
-  return text === undefined ? undefined : toPointerTarget(text);
-}
-
-const pointer = 'gitdir: ';
-
-/** As git reads it: only trailing line ends are stripped. */
-export function toPointerTarget(text: Buffer): BytePath | undefined {
-  const written = text.toString('latin1');
-  let end = written.length;
-  while (end > 0 && (written[end - 1] === '\n' || written[end - 1] === '\r')) end -= 1;
-  const target = written.slice(pointer.length, end);
-  const isTarget = written.startsWith(pointer) && target !== '' && !target.includes('\0');
-  return isTarget ? target : undefined;
 }
 
 /** Renames a pointer that leads out of the workspace or nowhere. */

@@ -5,26 +5,16 @@ import { join } from 'node:path';
 import { toText } from '../../snapshots/byte-path.ts';
 import { coverPointer, coverRepository } from './covered.ts';
 import type { Covered, GitMount } from './covered.ts';
-import { disarmFolder, disarmObjects, disarmPointer } from './disarm.ts';
 import type { Disarmed } from './disarm.ts';
 import { GitCheckFailed } from './find.ts';
+import { beginWork, recoverGit, self } from './recover.ts';
+import { renderDisarmed, settleWorkspace } from './settle-workspace.ts';
 import type { GitPlaces } from './find.ts';
-import { restoreIncluded } from './included.ts';
-import { deepestFirst, fromFolder, isBelow, isInAny } from './paths.ts';
-import { pause } from './pause.ts';
-import { removeTemporaries } from './take-over.ts';
+import { isBelow, isInAny } from './paths.ts';
 import { openReach, toBytes } from './reach.ts';
-import {
-  identifyProcess,
-  isAlive,
-  readBefore,
-  readRecord,
-  removeBefore,
-  writeBefore,
-  writeRecord,
-} from './record.ts';
+import { identifyProcess, readRecord, writeBefore, writeRecord } from './record.ts';
 import type { Before } from './record.ts';
-import { isBulk, isNameable, openWorkspace, readPointerState, takeStock, toScene } from './scan.ts';
+import { isNameable, openWorkspace, takeStock, toScene } from './scan.ts';
 import type { FolderState } from './state.ts';
 import type { Known, Workspace } from './scan.ts';
 
@@ -62,10 +52,6 @@ export interface GuardOptions {
 
 /** Beyond this they are shown read-only, because each costs mounts for every process. */
 const maxCovered = 200;
-const self = identifyProcess(process.pid) ?? String(process.pid);
-/** Number of this process's active guards per workspace. */
-const atWork = new Map<string, number>();
-
 const reasonOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
@@ -96,7 +82,7 @@ export async function openGitGuard({ root, folder, canMount }: GuardOptions): Pr
     if (canMount) await coverOwn(workspace, known, covered, copies);
     writeBefore(folder, root, toBefore(known, covered));
     writeRecord(folder, root, { own: [...known.own], made: [...made], busy: self });
-    atWork.set(root, (atWork.get(root) ?? 0) + 1);
+    const endWork = beginWork(root);
     let isOpen = true;
     return {
       async cover() {
@@ -113,7 +99,7 @@ export async function openGitGuard({ root, folder, canMount }: GuardOptions): Pr
       },
       close() {
         if (isOpen) letGo();
-        if (isOpen) atWork.set(root, (atWork.get(root) ?? 1) - 1);
+        if (isOpen) endWork();
         isOpen = false;
       },
     };
@@ -200,7 +186,6 @@ async function settle(
   known: Known,
   folder: string,
 ): Promise<string[]> {
-  const { root, bytes } = workspace;
   const places = await workspace.find('open');
   const { gitFolders } = toScene(workspace, places);
   const found: Disarmed[] = [];
@@ -212,100 +197,13 @@ async function settle(
     found.push(...taken.disarmed);
     left.push(...taken.left);
   }
-  const ids = new Set(covered.map(({ id }) => id));
-  found.push(...(await disarmWorkspace(workspace, places, { ...known, covered: ids })));
-  const changed = restoreIncluded(root, known.included);
-  const now = [...places.folders, ...places.pointers].map((path) => workspace.identify(path));
-  const made = now.filter((id) => id !== '' && !known.own.has(id));
-  writeRecord(folder, root, { own: [...known.own], made });
-  removeBefore(folder, root);
+  const before = { ...known, covered: new Set(covered.map(({ id }) => id)) };
+  const lines = await settleWorkspace(workspace, { folder, places, before, own: known.own });
   return [
-    ...found.map((item) => renderDisarmed(bytes, item)),
-    ...changed.map(renderIncluded),
+    ...found.map((item) => renderDisarmed(workspace.bytes, item)),
+    ...lines,
     ...left.map((path) => `${path} (somebody else changed it meanwhile)`),
   ];
-}
-
-function renderDisarmed(workspace: string, { path, why }: Disarmed): string {
-  const inside = isBelow(workspace, path) ? fromFolder(workspace, path) : path;
-  return `${toText(inside)} (${why})`;
-}
-
-const renderIncluded = (path: string): string => `${path} (the repository’s settings include it)`;
-
-/** Disarms what is in the workspace itself: anything new, and the writable part of covered folders. */
-async function disarmWorkspace(
-  workspace: Workspace,
-  places: GitPlaces,
-  { states, pointers, covered }: Omit<Before, 'included'>,
-): Promise<Disarmed[]> {
-  const scene = toScene(workspace, places);
-  const found: Disarmed[] = [];
-  const copied = [...places.folders]
-    .map((path) => ({ path, id: workspace.identify(path) }))
-    .filter(({ id }) => covered.has(id));
-  for (const path of [...places.folders].toSorted(deepestFirst)) {
-    await pause();
-    const around = copied.find((other) => other.path === path || isBelow(other.path, path));
-    if (around === undefined || isBulk(fromFolder(around.path, path))) {
-      found.push(...(await disarmFolder(scene, path, states.get(workspace.identify(path)))));
-      continue;
-    }
-    found.push(...disarmObjects(scene, path, states.get(workspace.identify(path))));
-  }
-  for (const path of places.pointers) {
-    const around = copied.find((other) => isBelow(other.path, path));
-    if (around !== undefined && !isBulk(fromFolder(around.path, path))) continue;
-    const id = workspace.identify(path);
-    const before = pointers.get(id);
-    const now = readPointerState(workspace, path);
-    const isSame =
-      before?.target === now.target && (covered.has(id) || before?.stamp === now.stamp);
-    if (before === undefined || !isSame) found.push(...disarmPointer(scene, path));
-  }
-  return found;
-}
-
-/** If so, nothing counts as having existed. */
-const unknown: Before = {
-  states: new Map(),
-  pointers: new Map(),
-  included: [],
-  covered: new Set(),
-};
-
-/**
- * For a command whose end nobody saw: disarms what it left in git folders, as if it had just ended. Returns what was
- * not kept. Does nothing if there is nothing to do.
- */
-export async function recoverGit({
-  root,
-  folder,
-}: Pick<GuardOptions, 'root' | 'folder'>): Promise<string[]> {
-  const record = readRecord(folder, root);
-  if (record?.busy === undefined) return [];
-  if (record.busy === self ? (atWork.get(root) ?? 0) > 0 : isAlive(record.busy)) return [];
-  const reach = openReach(root);
-  try {
-    const workspace = openWorkspace(root, reach);
-    const places = await workspace.find('open');
-    for (const path of places.folders)
-      if (isNameable(path)) removeTemporaries(join(root, toText(path)));
-    const before = readBefore(folder, root) ?? unknown;
-    const found = await disarmWorkspace(workspace, places, before);
-    const changed = restoreIncluded(root, before.included);
-    const own = new Set(record.own);
-    const now = [...places.folders, ...places.pointers].map((path) => workspace.identify(path));
-    const made = now.filter((id) => id !== '' && !own.has(id));
-    writeRecord(folder, root, { own: record.own, made });
-    removeBefore(folder, root);
-    return [
-      ...found.map((item) => renderDisarmed(workspace.bytes, item)),
-      ...changed.map(renderIncluded),
-    ];
-  } finally {
-    reach.close();
-  }
 }
 
 /** Removes copies left by a killed worker. */

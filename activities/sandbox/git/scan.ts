@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import type { BytePath } from '../../snapshots/byte-path.ts';
 import { toText } from '../../snapshots/byte-path.ts';
 import type { Scene } from './disarm.ts';
-import { readPointer } from './disarm.ts';
+import { readPointer } from './pointer.ts';
 import { createMemory, findGitPlaces } from './find.ts';
 import type { GitPlaces, Memory } from './find.ts';
 import { findIncluded } from './included.ts';

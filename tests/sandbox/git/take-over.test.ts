@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { recoverGit } from '../../../activities/sandbox/git/guard.ts';
+import { recoverGit } from '../../../activities/sandbox/git/recover.ts';
 import { makePlace } from '../fixture.ts';
 
 const setup = `git init -q -b main; echo a > a; git add a; git commit -qm first
@@ -16,7 +16,7 @@ const command = `git branch -m foo foo/bar; echo c > c; git add c; git commit -q
 git branch -D -q gone; git branch -m old older; git config user.name agent; git switch -qc next
 echo d > d; git add d; git commit -qm fourth; git tag -am tag v2; git pack-refs --all; git branch last`;
 
-const guard = new URL('../../../activities/sandbox/git/guard.ts', import.meta.url).href;
+const guard = new URL('../../../activities/sandbox/git/recover.ts', import.meta.url).href;
 
 /** Does the command's work in the copy of the git folder, as in a sandbox, and settles. */
 const toWorker = (root: string, folder: string): string => `

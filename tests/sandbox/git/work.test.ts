@@ -5,7 +5,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { openGitGuard, recoverGit } from '../../../activities/sandbox/git/guard.ts';
+import { openGitGuard } from '../../../activities/sandbox/git/guard.ts';
+import { recoverGit } from '../../../activities/sandbox/git/recover.ts';
 import { makePlace, makeShell, script } from '../fixture.ts';
 import type { Place } from '../fixture.ts';
 
