@@ -46,7 +46,7 @@ const quiet = [
 export function createCommitter(
   dependencies: ActDependencies,
   request: PromoteRequest,
-  held: HeldLease,
+  lease: HeldLease,
   signal: AbortSignal,
 ): Committer {
   const { target, run, goal } = request;
@@ -70,8 +70,8 @@ export function createCommitter(
         limits: policy.sandbox,
         guard: guardOf(policy),
         authorize: () => undefined,
-        marks: { [markName]: held.mark },
-        beforeStart: () => held.check(),
+        marks: { [markName]: lease.mark },
+        beforeStart: () => lease.check(),
       },
     ).catch((error: unknown) => {
       if (!(error instanceof SandboxUnavailable)) throw error;

@@ -113,25 +113,26 @@ export async function promote(
 
 async function refuse(
   { audit }: PromoteDependencies,
-  { run, by, target, mode }: PromoteRequest,
+  request: PromoteRequest,
   error: Error,
 ): Promise<PromoteResult> {
   const result: PromoteResult =
     error instanceof Conflict
       ? { state: 'conflict', paths: error.paths.slice(0, maxNamed) }
       : { state: 'refused', reason: error.message };
-  await audit.append({
-    kind: 'promotion',
-    time: new Date().toISOString(),
-    run,
-    step: '',
-    by,
-    target,
-    mode,
-    ...result,
-  });
+  await audit.append({ ...toAuditLine(request), ...result });
   return result;
 }
+
+const toAuditLine = ({ run, by, target, mode }: PromoteRequest) => ({
+  kind: 'promotion' as const,
+  time: new Date().toISOString(),
+  run,
+  step: '',
+  by,
+  target,
+  mode,
+});
 
 /** What the store keeps of a promotion. */
 export type Kept = Pick<Promoted, 'mode' | 'changes' | 'ignored' | 'commit' | 'before' | 'after'>;
@@ -142,17 +143,8 @@ async function bringOver(
   signal: AbortSignal,
 ): Promise<Promoted> {
   const { audit, transactions } = dependencies;
-  const { run, by, target, mode } = request;
+  const { run, target, mode } = request;
   const name = toName(run);
-  const line = () => ({
-    kind: 'promotion' as const,
-    time: new Date().toISOString(),
-    run,
-    step: '',
-    by,
-    target,
-    mode,
-  });
   // People change the folder as they like: what it holds is looked at, whatever was known of it.
   const found = await transactions.exclusive(target, name, async ({ snapshots, know }) => {
     const captured = await snapshots.capture();
@@ -169,12 +161,12 @@ async function bringOver(
       decision,
       digest: toDigest(request),
       isRolledBack: isRefusal,
-      begin: async () => void (await audit.append({ ...line(), state: 'begun' })),
+      begin: async () => void (await audit.append({ ...toAuditLine(request), state: 'begun' })),
     },
-    async (_signal, held, before) => {
+    async (_signal, lease, before) => {
       const committer =
-        mode === 'patch' ? undefined : createCommitter(dependencies, request, held, signal);
-      return { outcome: { mode, ...(await apply(request, before, held, committer)) } };
+        mode === 'patch' ? undefined : createCommitter(dependencies, request, lease, signal);
+      return { outcome: { mode, ...(await apply(request, before, lease, committer)) } };
     },
     (outcome, { pre, post }) => Promise.resolve({ ...outcome, before: pre, after: post }),
   );
@@ -184,7 +176,7 @@ async function bringOver(
   const told = again && (await audit.has({ kind: 'promotion', run, state: 'promoted' }));
   const result: Promoted = { state: 'promoted', ...ended.result, again: again || undefined };
   const { changes: paths, ...rest } = result;
-  if (!told) await audit.append({ ...line(), ...rest, paths });
+  if (!told) await audit.append({ ...toAuditLine(request), ...rest, paths });
   return result;
 }
 
@@ -192,7 +184,7 @@ async function bringOver(
 async function apply(
   { base, tree, stage }: PromoteRequest,
   { tree: ours, snapshots }: { readonly tree: string; readonly snapshots: Snapshots },
-  held: HeldLease,
+  lease: HeldLease,
   committer: Committer | undefined,
 ): Promise<Pick<Kept, 'changes' | 'ignored' | 'commit'>> {
   if (!(await snapshots.has(base)) || !(await snapshots.has(tree)))
@@ -203,7 +195,7 @@ async function apply(
   const changed = (await snapshots.compare(ours, merged.tree)).map(({ path }) => path).toSorted();
   await committer?.check(changed);
   if (existsSync(stage)) await snapshots.fetchObjects(stage, merged.tree);
-  held.check();
+  lease.check();
   failpoint('promote.before');
   await snapshots.restore(merged.tree);
   failpoint('promote.after');
