@@ -1,4 +1,4 @@
-/** Whether messages to a run are an approver's. Workflow code has no keys, and is replayed. */
+/** Checks whether messages to a run are an approver's. Workflow code has no keys and is replayed. */
 import { Context } from '@temporalio/activity';
 import { findTextProblem } from '../audit/record/keys/answer-signature.ts';
 import type { Approvers } from '../audit/record/keys/approvers.ts';
@@ -12,7 +12,7 @@ export interface MessageDependencies {
   readonly audit: () => Promise<Pick<AuditLog, 'append'>>;
 }
 
-/** What anybody may send must not fill the log. */
+/** What anyone can send must not fill the log. */
 const maxLogged = 100;
 const stretchMs = 3_600_000;
 

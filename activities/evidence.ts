@@ -2,7 +2,10 @@ import type { BlobStore } from '../audit/record/blobs.ts';
 import type { Observation } from './contract/act.ts';
 import type { Ref } from './contract/refs.ts';
 
-/** Observations after `until` (all if absent), oldest first. They are chained by the worker that acted: the executor can add to them, never change them. */
+/**
+ * Observations after `until` (all if absent), oldest first. The worker that acted chains them: the executor can append,
+ * never change them.
+ */
 export async function readEvidence(
   blobs: BlobStore,
   head: Ref | undefined,

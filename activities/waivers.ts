@@ -1,10 +1,10 @@
 /**
- * What the person waived: the reviewer names it with their words, and code checks that they really said them. Nothing that a
- * model or a file says can waive. Pure.
+ * What the person waived: the reviewer quotes it, and code checks that they really said it. Nothing a model or file
+ * says can waive. Pure.
  */
 import type { Said } from './contract/model.ts';
 
-/** Words, in the languages most runs are spoken to in, with which people say that something is not wanted or not yet. */
+/** Words, in the commonest languages of runs, for "not wanted" or "not yet". */
 const waiving = [
   /\b(?:no|not|none|nor|never|without|skip(?:ped|ping)?|waived?|omit|ignore|drop|forget|leave|unnecessary|needless|optional|later|myself|instead|enough|fine|okay?|unless|only|just|cannot|exclude|except)\b/,
   /n['’]t\b|\bi['’]?ll\b|\bi will\b/,
@@ -15,13 +15,13 @@ const waiving = [
   /[不没無无免]|别|跳过|ない|なし|不要|しなくて|말고|없이|필요 ?없|안 ?해/,
 ];
 
-/** Whether a text can mean that something is not wanted. */
+/** Whether a text may say that something is not wanted. */
 export const mayWaive = (text: string): boolean => {
   const plain = text.toLowerCase();
   return waiving.some((pattern) => pattern.test(plain));
 };
 
-/** The same words, however they are spaced, quoted and punctuated. */
+/** Ignores spacing, quoting and punctuation. */
 const toPlain = (text: string): string =>
   text
     .toLowerCase()
@@ -36,8 +36,8 @@ const isWithin = (quote: string, text: string): boolean =>
   (/[^\p{ASCII}]/v.test(quote) && toPlain(text).includes(toPlain(quote)));
 
 /**
- * Whether the quote is the person's, and means that something is not wanted: from what they said to the run, from an answer
- * to a question whether it may be left out, or from the goal.
+ * Whether the quote is the person's and says that something is not wanted: taken from a message, an answer to a
+ * question about leaving it out, or the goal.
  */
 export function isWaiver(quote: string, said: readonly Said[], goal: string): boolean {
   const plain = toPlain(quote);

@@ -106,7 +106,7 @@ async function answerAlways(
 
 const canAsk = (): boolean => process.stdin.isTTY && process.stderr.isTTY && isForeground();
 
-/** Shows what is asked about and asks; no for an answer without a terminal. */
+/** Shows the action and asks; without a terminal the answer is no. */
 async function isAgreed(body: readonly string[], text: string): Promise<boolean> {
   if (!canAsk()) {
     if (body.length > 0) printProgress(body.join('\n'));
@@ -125,7 +125,7 @@ type Answering =
   | { readonly kind: 'args'; readonly ref: string }
   | { readonly kind: 'never-mind' };
 
-/** Stores the arguments a person wrote, if they did. @throws CliError when there is nothing to edit. */
+/** Stores edited arguments, if any. @throws CliError if there is nothing to edit. */
 async function readEdited(
   settings: Settings,
   request: ApprovalRequest,
@@ -154,14 +154,14 @@ async function readEdited(
     return { kind: 'never-mind' };
   }
   printProgress('You left the arguments as they are.');
-  // Without a terminal, the command itself is all that was said: approve.
+  // Without a terminal, the command alone counts as approval.
   if (!canAsk() || (await isAgreed([], `Approve ${request.id} as it is? [y/N] `)))
     return { kind: 'as-asked' };
   printProgress(`Nothing was answered, and ${request.id} still waits.`);
   return { kind: 'never-mind' };
 }
 
-/** What is waiting, as the run itself says it: the answer is bound to its digest. */
+/** The pending request according to the run itself: the answer is bound to its digest. */
 async function findRequest(
   client: RunClient,
   run: string,

@@ -1,7 +1,7 @@
 /** How a command says what it takes and what it does; its name and summary are in commands.ts. */
 
 export interface Option<T = unknown> {
-  /** Word for its value in help; absent for a switch. */
+  /** Placeholder for the value in help; absent for a switch. */
   readonly value?: string;
   readonly short?: string;
   readonly help: string;
@@ -20,7 +20,7 @@ export type Given<O extends Options> = {
       : true;
 };
 
-/** What was typed after the command's name. */
+/** What was typed after the command name. */
 export interface Invocation<O extends Options = Options> {
   readonly args: readonly string[];
   readonly options: Given<O>;
@@ -30,9 +30,9 @@ export interface Invocation<O extends Options = Options> {
 export interface Command<O extends Options = Options> {
   readonly options?: O;
   readonly example: string;
-  /** The last argument is text people forget to quote. */
+  /** The last argument is text that people forget to quote. */
   readonly quote?: true;
-  /** With `--json` it prints one event a line instead of one value. */
+  /** `--json` prints one event per line instead of one value. */
   readonly streams?: true;
   /** Carries the command out and returns the exit code. @throws CliError */
   run(invocation: Invocation<O>): Promise<number>;

@@ -16,7 +16,7 @@ export const folderOption = {
 
 export const stepOption = { value: 'k', help: 'the step, such as 2 or s2' };
 
-/** @throws CliError when it is empty or longer than 32 KiB. */
+/** @throws CliError if it is empty or longer than 32 KiB. */
 export function parseGoal(text: string): string {
   const goal = text.trim();
   if (goal === '') {
@@ -33,7 +33,7 @@ export function parseGoal(text: string): string {
   return goal;
 }
 
-/** Reads a goal from a stream, no further than needed to see that it is too long. */
+/** Reads a goal from a stream, stopping once it is too long. */
 export async function readGoal(stream: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -45,7 +45,7 @@ export async function readGoal(stream: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** A whole number from 1 to a thousand million. @throws CliError */
+/** A whole number from 1 to 1,000,000,000. @throws CliError */
 export function parseCount(text: string, name: string): number {
   const count = /^\d{1,10}$/.test(text) ? Number(text) : 0;
   if (count < 1 || count > maxCount) {
@@ -55,8 +55,8 @@ export function parseCount(text: string, name: string): number {
 }
 
 /**
- * The folder as an absolute path without symbolic links.
- * @throws CliError when it is no folder, or one in which an agent has no business: the worker refuses it, too.
+ * The folder as an absolute path without symbolic links. @throws CliError if it is not a folder, or off limits; the
+ * worker refuses those too.
  */
 export function parseWorkspace(
   text: string,
@@ -67,7 +67,7 @@ export function parseWorkspace(
   return path;
 }
 
-/** @throws CliError when no run may have the folder, which need not exist yet. */
+/** @throws CliError if no run may use the folder, which need not exist yet. */
 export function requireAllowed(
   path: string,
   settings: Parameters<typeof createOffLimits>[0],
@@ -79,7 +79,7 @@ export function requireAllowed(
   );
 }
 
-/** The folder as an absolute path without symbolic links. @throws CliError when it is none. */
+/** The folder as an absolute path without symbolic links. @throws CliError if it is not a folder. */
 export function parseFolder(text: string): string {
   const path = resolve(text);
   const found = statSync(path, { throwIfNoEntry: false });

@@ -18,7 +18,7 @@ export interface Viewer {
   show(events: readonly RunEvent[], view: WatchView): void;
   /** Resolves when the person wants to leave. */
   readonly left: Promise<void>;
-  /** Whether a person can answer what the run asks. */
+  /** Whether a person can answer the run's questions here. */
   readonly answers: boolean;
   close(): Promise<void>;
 }

@@ -5,16 +5,16 @@ export interface Tool {
   readonly name: string;
   readonly description: string;
   readonly args: z.ZodObject;
-  /** Carried out by the workflow itself (`finish_step`, `ask_human`), never by `act`. */
+  /** Handled by the workflow itself (`finish_step`, `ask_human`), never by `act`. */
   readonly control?: true;
-  /** Changes the workspace. `run_command` may; the policy knows for each command. */
+  /** Changes the workspace. `run_command` may; the policy knows which commands do. */
   readonly mutating: boolean;
 }
 
 const path = z.string().min(1).describe('Relative to the workspace root.');
 const line = z.number().int().min(1);
 
-/** Every built-in tool, in the order shown to the model. Units are in the names. */
+/** All built-in tools, in the order shown to the model. Units are part of the names. */
 export const catalogue: readonly Tool[] = [
   {
     name: 'list_files',
@@ -123,7 +123,7 @@ const byName = new Map(catalogue.map((tool) => [tool.name, tool]));
 
 export const findTool = (name: string): Tool | undefined => byName.get(name);
 
-/** What a server wants as `parameters`: always a full object schema, without references. */
+/** The `parameters` servers expect: always a full object schema, without references. */
 export const toParameters = (tool: Tool): Record<string, unknown> => {
   const { $schema: _, ...schema } = z.toJSONSchema(tool.args) as Record<string, unknown>;
   return schema;
@@ -134,8 +134,7 @@ export type ParsedArguments =
   | { readonly ok: false; readonly reason: string };
 
 /**
- * Checks the arguments a model wrote. Broken JSON is never repaired: what looks like a small
- * mistake may be the cut end of a file to be written.
+ * Checks the arguments a model wrote. Never repairs broken JSON: an apparent slip may be the truncated end of a file.
  */
 export function parseArguments(name: string, text: string): ParsedArguments {
   const tool = findTool(name);
@@ -160,7 +159,7 @@ export function parseArguments(name: string, text: string): ParsedArguments {
   return { ok: false, reason: `Invalid arguments for ${name}: ${problems}.` };
 }
 
-/** Small models write numbers and booleans as text, and null for what they leave out. */
+/** Small models write numbers and booleans as text, and null for omitted fields. */
 function toExpectedTypes(tool: Tool, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const properties = toParameters(tool)['properties'] as Record<string, { type?: string }>;

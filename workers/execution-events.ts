@@ -2,12 +2,12 @@
 import type { Payload } from '@temporalio/common';
 import { isNotFound } from './open-runs.ts';
 
-/** What the first event of an execution says of it, as the server wrote it. */
+/** An execution's first event, as the server wrote it. */
 export interface StartAttributes {
   readonly taskQueue?: { readonly name?: string | null } | null;
   readonly input?: { readonly payloads?: readonly Payload[] | null } | null;
   readonly firstExecutionRunId?: string | null;
-  /** Of a reset, the execution that it was made of. */
+  /** For a reset, the execution it was made from. */
   readonly originalExecutionRunId?: string | null;
   readonly continuedExecutionRunId?: string | null;
   readonly initiator?: number | null;
@@ -39,7 +39,7 @@ type Event = NonNullable<
   NonNullable<Awaited<ReturnType<StartService['getWorkflowExecutionHistory']>>['history']>['events']
 >[number];
 
-/** The first event of an execution, or the one that closed it; undefined when there is none. */
+/** An execution's first or closing event; undefined if there is none. */
 export async function readEvent(
   { service, namespace }: { readonly service: StartService; readonly namespace: string },
   { workflowId, runId }: { readonly workflowId: string; readonly runId: string },

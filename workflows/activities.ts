@@ -1,4 +1,4 @@
-/** Every timeout and retry of a run, with its reason. */
+/** Every timeout and retry policy of a run, with its reason. */
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import { proxyActivities } from '@temporalio/workflow';
 import type { ModelActivities } from '../activities/contract/model.ts';
@@ -8,17 +8,17 @@ import type { RunInput } from './contract.ts';
 
 export interface Activities {
   readonly model: ActivityInterfaceFor<ModelActivities>;
-  /** Looks and notes; safe to repeat. */
+  /** Reads and records; safe to repeat. */
   readonly workspaceQuick: ActivityInterfaceFor<WorkspaceActivities>;
-  /** Acts; the activity itself knows what to do when it finds itself run again. */
+  /** Acts; the activity itself handles being retried. */
   readonly workspaceLong: ActivityInterfaceFor<WorkspaceActivities>;
-  /** Checks what people send to the run. */
+  /** Checks people's messages to the run. */
   readonly messages: ActivityInterfaceFor<MessageActivities>;
 }
 
 export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activities {
   return {
-    // A local model may think for many minutes on a small machine; the heartbeat notices a dead worker long before.
+    // A local model may think for many minutes on a small machine; the heartbeat detects a dead worker much earlier.
     // The activity turns an absent or busy server into an answer, so attempts only count crashes and bugs.
     model: proxyActivities<ModelActivities>({
       taskQueue: queues.model,
@@ -42,9 +42,10 @@ export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activi
         maximumAttempts: 200,
       },
     }),
-    // Longer than the longest command the policy allows (60 minutes), so that the command's own limit speaks first.
-    // Tool failures are results; what is retried here is the host: a killed worker, a full disk. What fails the same way three
-    // times is ended by the worker (workers/same-failure.ts): the many attempts are for what heals, an hour and a half of it.
+    // Longer than the longest command the policy allows (60 minutes), so that the command's own limit applies first.
+    // Tool failures are results; retries are for the host: a killed worker, a full disk. The worker ends what fails the
+    // same way three times (workers/same-failure.ts): the many attempts are for temporary conditions, for up to an hour
+    // and a half.
     workspaceLong: proxyActivities<WorkspaceActivities>({
       taskQueue: queues.workspace,
       startToCloseTimeout: '65m',
@@ -56,8 +57,8 @@ export function proxyRunActivities({ queues }: Pick<RunInput, 'queues'>): Activi
         maximumAttempts: 200,
       },
     }),
-    // On the queue of the workflow itself: actions under way, however many and long, take no place from a `cancel`.
-    // It looks at a file of keys; what is retried is a killed worker.
+    // On the workflow's own queue, so that no number of running actions delays a `cancel`. It reads a key file; retries
+    // are for a killed worker.
     messages: proxyActivities<MessageActivities>({
       startToCloseTimeout: '20s',
       retry: {

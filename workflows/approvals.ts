@@ -8,7 +8,7 @@ import type { Run } from './live-run.ts';
 import type { ApprovalQuestion } from './questions.ts';
 import { nextRequest } from './questions.ts';
 
-/** Answers come as updates: the validator refuses a stale or wrong one before it leaves any event. */
+/** Answers are updates: the validator refuses a stale or wrong one before it leaves an event. */
 export function registerApprovals(run: Run): void {
   const take = (answer: ApprovalAnswer): void => {
     const waiting = run.pending.find(({ request }) => request.id === answer.request);
@@ -18,7 +18,7 @@ export function registerApprovals(run: Run): void {
   setHandler(policyChanged, async (policy: unknown, by, proof) => {
     const about = typeof policy === 'string' ? policy.slice(0, 64) : '';
     await heed(run, { what: 'policyChanged', by, proof, about }, () => {
-      // What the policy did not ask, it has no say in.
+      // The policy did not ask these, so it has no say in them.
       for (const entry of run.pending)
         if (entry.request.kind === undefined || entry.request.kind === 'change') entry.stale = true;
     });
@@ -51,9 +51,9 @@ function validate(run: Run, given: ApprovalAnswer): void {
 }
 
 /**
- * Waits for the answer to a question: a person's, or the operator's standing order. There is no expiry: time-out is not
- * rejection. What a crash left unknown only a person can tell, so no standing order answers that; nor one that was found not to count. Without an answer when
- * the policy changed meanwhile: then the action is to be judged again, and perhaps asked about anew.
+ * Waits for an answer: a person's, or the operator's standing order. Never expires: a timeout is not a rejection. A
+ * standing order cannot answer for an outcome left unknown by a crash, nor after it was found invalid. Returns without
+ * an answer if the policy changed meanwhile: the action must then be judged again, and maybe asked about anew.
  */
 export async function waitForAnswer(
   run: Run,
@@ -88,13 +88,13 @@ export async function waitForAnswer(
   return { request: id, digest, answer, by, reason, edited, signature };
 }
 
-/** Whether the operator answered when the run was started. */
+/** Whether the operator answered in advance, at the run's start. */
 const isStanding = (
   { input }: Pick<Run, 'input'>,
   { kind, refused }: Pick<ApprovalRequest, 'kind' | 'refused'>,
 ): boolean => input.approve !== 'ask' && kind !== 'unknown' && refused === undefined;
 
-/** A person's word on an outcome nobody else can know. */
+/** A person's answer about an outcome nobody else can know. */
 export const toSettlement = ({ request, answer, by, reason, signature }: Approval): Settlement => ({
   request,
   what: answer === 'approve' ? 'happened' : 'not',

@@ -15,15 +15,12 @@ import type { Run } from './live-run.ts';
 import { limitsOf } from './live-run.ts';
 import * as usage from './usage.ts';
 
-/**
- * Called before each step and each model call.
- * @throws RunEnd `budget` when one of these limits is reached.
- */
+/** Call before each step and model call. @throws RunEnd `budget` if one of these limits is reached. */
 export function checkBudget(run: Run, ...names: readonly RunBudget[]): void {
   check(run, ({ name }) => names.some((each) => each === name));
 }
 
-/** The same before each action, with the limits of its tool. */
+/** The same before each action, with its tool's limits. */
 export function checkActionBudget(run: Run, tool: string): void {
   const names = ['tool_calls', 'minutes', 'run_output_bytes'];
   check(run, (budget) => names.includes(budget.name) || isOfTool(budget, tool));
@@ -38,7 +35,7 @@ function check(run: Run, isAbout: (budget: Budget) => boolean): void {
 
 const toKey = ({ name, limit }: Budget): string => `${name} ${limit}`;
 
-/** Limits that come to their end and that the model was not told of: once for each, and again when it was raised. */
+/** Limits almost reached that the model has not been told of: once each, and again after they were raised. */
 export function takeWarnings(run: Run): Budget[] {
   const { state } = run;
   const near = readBudgets(state.usage, limitsOf(run)).filter(

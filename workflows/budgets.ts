@@ -1,9 +1,9 @@
-/** Every limit of a run beside what is used of it. Pure. */
+/** Every limit of a run with its usage. Pure. */
 import type { Limits, Budget, ToolLimits } from '../policies/action.ts';
 import type { RunUsage, ToolUsage } from './usage.ts';
 import { toolUsage } from './usage.ts';
 
-/** What is limited in the whole run, as `budgets` of tools.yaml names it. */
+/** Limits of the whole run, named as in `budgets` of tools.yaml. */
 export type RunBudget =
   'steps' | 'tool_calls' | 'model_calls' | 'tokens' | 'minutes' | 'run_output_bytes' | 'usd';
 
@@ -33,7 +33,7 @@ const units: Readonly<Record<RunBudget, string>> = {
 
 const isRunBudget = (name: string): name is RunBudget => Object.hasOwn(units, name);
 
-/** Limits there are none of are left out. */
+/** Omits what has no limit. */
 export function readBudgets(usage: RunUsage, limits: Limits): Budget[] {
   const names = Object.keys(units).filter(isRunBudget);
   return [
@@ -44,7 +44,7 @@ export function readBudgets(usage: RunUsage, limits: Limits): Budget[] {
   ];
 }
 
-/** A limit of 0 calls is the policy's to refuse: the run goes on without the tool. */
+/** The policy enforces a limit of 0 calls: the run continues without the tool. */
 function readToolBudgets(
   tool: string,
   { calls, workMs, outputBytes }: ToolUsage,
@@ -62,18 +62,18 @@ function readToolBudgets(
 const toBudget = (name: string, used: number, limit: number | undefined): Budget[] =>
   limit === undefined ? [] : [{ name, used, limit }];
 
-/** Whether a budget is about calls of this tool. */
+/** Whether a budget covers calls of this tool. */
 export const isOfTool = ({ name }: Budget, tool: string): boolean =>
   ['calls', 'minutes', 'output_bytes'].some((kind) => name === `per_tool.${tool}.${kind}`);
 
-/** Used up from here on: what is already paid for counts, only the next thing is refused. */
+/** Used up: what is already paid for counts, only the next thing is refused. */
 export const isUsedUp = ({ used, limit }: Budget): boolean => used >= limit;
 
-/** From here on the model is told. */
+/** From here on the model is warned. */
 export const isNearlyUsedUp = ({ used, limit }: Budget): boolean =>
   limit > 0 && used >= 0.8 * limit;
 
-/** `10 tool calls`, `3 calls of search`: the limit as a person says it. */
+/** `10 tool calls`, `3 calls of search`: the limit in words. */
 export const renderLimit = ({ name, limit }: Budget): string =>
   `${renderAmount(limit, name)} ${toUnit(name)}`;
 

@@ -1,4 +1,4 @@
-/** Snapshots at the starts of steps: what a run can go back to, be forked from and be restored from. */
+/** Snapshots at the starts of steps, for rewinding, forking and restoring a run. */
 import { ApplicationFailure, condition, setHandler } from '@temporalio/workflow';
 import type { Checkpoint, EnsureRequest, EnsureResult } from '../activities/contract/workspace.ts';
 import { waitForAnswer } from './approvals.ts';
@@ -11,10 +11,10 @@ import { toDriftQuestion } from './questions.ts';
 import type { RunState, StepRecord } from './state.ts';
 import { toFreshStep } from './state.ts';
 
-/** Makes sure of the workspace before a step, and notes where the run stands. Runs without snapshots skip it. */
+/** Verifies the workspace before a step and records the run's state. Skipped for runs without snapshots. */
 export async function beginStep(run: Run, step: StepRecord): Promise<void> {
   const { state, worktree } = run;
-  // A copy is made for one step at one snapshot: nobody else has been there.
+  // The copy was made for this step at this snapshot: nobody else has touched it.
   if (worktree.state.tree === undefined || step.lane !== undefined) return;
   const ensured = await ensure(run, { step: step.id, state: toCheckpoint(state) });
   worktree.state.tree = ensured.tree;
@@ -23,7 +23,7 @@ export async function beginStep(run: Run, step: StepRecord): Promise<void> {
   step.before ??= { order: state.begun, tree: ensured.tree, evidence };
 }
 
-/** The same for steps that begin at once: they share the place to go back to, since each has none of the others' work. */
+/** The same for parallel steps: they share one checkpoint, because none has the others' work. */
 export async function beginBatch(run: Run, steps: readonly StepRecord[]): Promise<void> {
   const { state } = run;
   const ids = steps.map(({ id }) => id);
@@ -39,7 +39,7 @@ export async function beginBatch(run: Run, steps: readonly StepRecord[]): Promis
   }
 }
 
-/** Steps that began at once with this one, itself among them; none for one that began alone. */
+/** Steps that started at once with this one, itself included; empty if it started alone. */
 function findBatch({ steps }: RunState, { lane, before }: StepRecord): StepRecord[] {
   return lane === undefined ? [] : steps.filter((step) => step.before?.order === before?.order);
 }
@@ -70,14 +70,17 @@ async function ensureTree(
   ]);
 }
 
-/** The state without what only matters to the moment; claims shortened, for it travels in history at each step. */
+/**
+ * The state without what matters only at the moment; claims are shortened, because it travels in history with each
+ * step.
+ */
 function toCheckpoint(state: RunState): RunState {
   const copy: RunState = {
     ...state,
     said: [],
     open: [],
     recent: [],
-    // No conversation that begins anew holds them.
+    // A restarted conversation does not contain them.
     warnings: [],
     thought: '',
     steps: state.steps.map((step) => ({
@@ -88,14 +91,14 @@ function toCheckpoint(state: RunState): RunState {
       claim: step.claim?.slice(0, 200),
     })),
   };
-  // Of this run only: what goes on from here is announced anew.
+  // Of this run only: whatever continues from here is announced anew.
   delete copy.counted;
   delete copy.countedUpTo;
   delete copy.uncounted;
   return copy;
 }
 
-/** Answers the order to go back to the start of a step. */
+/** Handles the order to go back to the start of a step. */
 export function registerRewind(run: Run): void {
   const { state } = run;
   setHandler(
@@ -126,7 +129,7 @@ export function registerRewind(run: Run): void {
 const refused = (why: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(why, 'RewindRefused');
 
-/** Fails the update, as its validator would have done. */
+/** Fails the update as its validator would have. */
 function recheck(run: Run, order: RewindOrder): void {
   try {
     validate(run, order);
@@ -152,7 +155,7 @@ function validate({ state, phase, input }: Run, { step }: RewindOrder): void {
   }
 }
 
-/** Takes workspace and state back to where the step, and what began at once with it, began. Called with nothing else under way. */
+/** Restores workspace and state to the start of the step or its batch. Call with nothing else in progress. */
 export async function goBack(run: Run): Promise<void> {
   const { state } = run;
   const target = state.steps.find(({ id }) => id === state.rewind?.step);

@@ -13,20 +13,20 @@ import { enter } from './show.ts';
 import type { Run } from './live-run.ts';
 import { hear } from './words.ts';
 
-/** Whoever reaches the server can send anything: an odd message must not stop the run. */
+/** Anyone who reaches the server can send anything: a malformed message must not stop the run. */
 const toName = (by: unknown): string =>
   typeof by === 'string' && by !== '' ? by.slice(0, 200) : 'somebody';
 
 const maxMessageLength = 4_000;
 
-/** What a signature says of words and the question they answer. */
+/** What a signature covers: the words and the question they answer. */
 const toAbout = (message: string, to: string | undefined): string =>
   sha256(JSON.stringify([message, to ?? null]));
 
-/** As many as runs remembered that were begun before `words`: only that there are some still matters to them. */
+/** Matches runs begun before `words`, for which only the presence of messages matters. */
 const maxSaid = 50;
 
-/** Signals, since they must be accepted even when no worker is up. */
+/** Signals, because they must be accepted even if no worker is up. */
 export function registerControls(run: Run, cancel: () => void): void {
   const { state } = run;
   setHandler(pauseRun, async (by, proof) => {
@@ -48,7 +48,7 @@ export function registerControls(run: Run, cancel: () => void): void {
   setHandler(sayToRun, async (message: unknown, by, to: unknown, proof) => {
     if (typeof message !== 'string') return;
     const question = typeof to === 'string' ? to : undefined;
-    // Longer ones are nobody's: the commands send none.
+    // Our commands send nothing longer.
     const about = message.length > maxMessageLength ? '' : toAbout(message, question);
     await heed(run, { what: 'say', by, proof, about }, () => {
       hear(state, message, question);
@@ -57,7 +57,7 @@ export function registerControls(run: Run, cancel: () => void): void {
   });
 }
 
-/** Holds the run while it is paused. Called between activities: what has begun runs to its end. */
+/** Holds the run while paused. Called between activities: what has begun runs to its end. */
 export async function waitWhilePaused(run: Run): Promise<void> {
   if (run.state.pausedBy === undefined) return;
   const before = run.phase.now;
@@ -67,11 +67,11 @@ export async function waitWhilePaused(run: Run): Promise<void> {
 }
 
 /**
- * Goes on in a fresh history before this one gets long: an action costs about ten events and the server warns at 4,096.
- * Only between turns, when nothing is under way.
+ * Continues as new before the history gets long: an action takes about ten events and the server warns at 4,096. Only
+ * between turns, when nothing is in progress.
  */
 export async function continueWhenLong(run: Run): Promise<void> {
-  // One of several steps cannot go on elsewhere while the others are under way.
+  // A parallel step cannot continue elsewhere while the others are in progress.
   if (run.worktree.isCopy) return;
   const { historyLength, continueAsNewSuggested } = workflowInfo();
   if (historyLength < (run.input.historyLimit ?? 2_000) && !continueAsNewSuggested) return;

@@ -1,6 +1,6 @@
 /**
- * What a run is started with comes from outside: any client, any older version. It is looked at once, here, so that odd data
- * ends the run with a word instead of making workflow code throw for ever. Pure.
+ * Validates a run's input once, here: it comes from outside, from any client of any version, and invalid data must end
+ * the run with a message instead of making workflow code throw forever. Pure.
  */
 import { ApplicationFailure } from '@temporalio/workflow';
 
@@ -23,7 +23,7 @@ const hasAll =
 
 type Form = Readonly<Record<string, (value: unknown) => boolean>>;
 
-/** The first field that is not of its form. */
+/** The first field of the wrong form. */
 const findMisfit = (value: Fields, form: Form): string | undefined =>
   Object.keys(form).find((name) => form[name]?.(value[name]) !== true);
 
@@ -81,7 +81,7 @@ export function checkRunInput(input: unknown, carried: unknown): void {
     check('The state the run goes on from', carried, stateForm);
 }
 
-/** The same for a promotion by hand. */
+/** The same for a manual promotion. */
 export const checkPromotionInput = (input: unknown): void =>
   check('The input of the promotion', input, {
     queues: hasAll(queues),

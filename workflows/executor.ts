@@ -25,10 +25,10 @@ import { claimsOf } from './state.ts';
 import { dropQuestion, isOpen, markRead, openQuestion, renderWord, unheardBy } from './words.ts';
 import { mustListen } from './listen.ts';
 
-/** Turns after which a step that does not finish is given up. */
+/** Turns before an unfinished step is given up. */
 const maxTurns = 80;
 
-/** (Thought → Action → Observation)* until the model says the step is finished; `replan` when it got stuck. */
+/** (Thought → Action → Observation)* until the model finishes the step; `replan` if it got stuck. */
 export async function executeStep(run: Run, step: StepRecord): Promise<'finished' | 'replan'> {
   if (step.state !== 'running') {
     checkBudget(run, 'steps');
@@ -54,7 +54,7 @@ async function takeTurns(run: Run, step: StepRecord): Promise<void> {
     }
     step.turns += 1;
     const turn = await think(run, step);
-    // Numbered as soon as it is asked: so readers of the history number it the same, whatever other steps ask meanwhile.
+    // Numbered when asked, so that readers of the history number it the same, whatever other steps ask meanwhile.
     const question =
       turn.question === undefined
         ? undefined
@@ -68,12 +68,12 @@ async function takeTurns(run: Run, step: StepRecord): Promise<void> {
     } finally {
       if (question !== undefined) dropQuestion(run.state, question);
     }
-    // What a person has said meanwhile comes first: the step finishes when its model has read it.
+    // A person's message comes first: the step finishes once its model has read it.
     if (turn.finish !== undefined && !mustListen(run, step)) step.claim = turn.finish.summary;
   }
 }
 
-/** True when a person has spoken since the model said that the step is finished: then it goes on. */
+/** True if a person has spoken since the model finished the step, which then continues. */
 function isSpokenTo(run: Run, step: StepRecord): boolean {
   if (!mustListen(run, step)) return false;
   delete step.claim;
@@ -120,7 +120,7 @@ async function think(run: Run, step: StepRecord): Promise<ThinkAnswer> {
   return answer;
 }
 
-/** What the engine has to say to the model. */
+/** The engine's message to the model. */
 function takeNudge(state: WorktreeState, near: readonly Budget[]): string {
   const { nudge } = state;
   delete state.nudge;
@@ -130,7 +130,7 @@ function takeNudge(state: WorktreeState, near: readonly Budget[]): string {
   ].join('\n');
 }
 
-/** One action: decided, approved where the policy asks, carried out, noted. */
+/** One action: decided, approved if the policy asks, executed, recorded. */
 async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   await waitWhilePaused(run);
   checkActionBudget(run, call.tool);
@@ -143,7 +143,7 @@ async function act(run: Run, step: StepRecord, call: Call): Promise<void> {
   noteOutcome(run, result);
 }
 
-/** Waits for a person to answer; the model reads it at its next turn. What was said before is no answer. */
+/** Waits for a person's answer, which the model reads on its next turn. Earlier messages are not an answer. */
 async function askPerson(run: Run, question: OpenQuestion): Promise<void> {
   const { state } = run;
   const isAnswered = patched('said-words-get-a-turn')

@@ -7,14 +7,14 @@ import {
 import type { Budget } from '../policies/action.ts';
 import type { RunStatus } from './contract.ts';
 
-/** The run is over: thrown from wherever that became clear, caught in run.ts only. */
+/** The run is over: thrown wherever that becomes clear, caught only in run.ts. */
 export class RunEnd extends Error {
   override readonly name = 'RunEnd';
   readonly status: RunStatus;
 
   readonly limit: Budget | undefined;
 
-  /** `summary` is what a person reads last; `limit` is the one that was reached. */
+  /** `summary` is the last thing a person reads; `limit` is the one that was reached. */
   constructor(status: RunStatus, summary: string, limit?: Budget) {
     super(summary);
     this.status = status;
@@ -23,8 +23,8 @@ export class RunEnd extends Error {
 }
 
 /**
- * What an error means for the run: an activity that failed for good ends it as failed.
- * Everything else is a bug in workflow code and is thrown on: Temporal then holds the run until a fixed worker comes, and loses nothing.
+ * What an error means for the run: an activity that failed for good ends it as failed. Anything else is a bug in
+ * workflow code and is rethrown: Temporal then holds the run until a fixed worker comes, and nothing is lost.
  */
 export function toRunEnd(error: unknown): RunEnd {
   if (error instanceof RunEnd) return error;
@@ -39,7 +39,7 @@ export function toRunEnd(error: unknown): RunEnd {
   throw error;
 }
 
-/** The worker does not carry the run out: it is not the operator's, or no longer. */
+/** The worker refuses the run because it is not, or no longer, the operator's. */
 export const isNotAnnounced = (error: unknown): boolean =>
   error instanceof ActivityFailure &&
   error.cause instanceof ApplicationFailure &&

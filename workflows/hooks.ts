@@ -1,4 +1,4 @@
-/** Guardrail hooks: commands that no model asked for and none can change, whose red keeps work from counting as done. */
+/** Guardrail hooks: commands no model requested or can change; while one fails, work does not count as done. */
 import type { HookInForce } from '../activities/contract/hooks.ts';
 import type { Ref } from '../activities/contract/refs.ts';
 import { waitWhilePaused } from './control.ts';
@@ -8,10 +8,10 @@ import { giveUpPlan } from './reviewer.ts';
 import type { Run } from './live-run.ts';
 import type { StepRecord } from './state.ts';
 
-/** Times a step is given back to the model for a hook that is required; once for one that is not. */
+/** How often a required hook returns a step to the model; others do so once. */
 const maxReturns = 3;
 
-/** Step in whose name hooks run when all steps are done. */
+/** Step name for hooks that run after all steps. */
 const atEnd = 'end';
 
 interface RedHook {
@@ -21,8 +21,8 @@ interface RedHook {
 }
 
 /**
- * Runs the hooks due after a step whose model says that it is finished. True when one failed and the model is to fix it:
- * then the step goes on. Left red too often, it goes on to its review: the end decides.
+ * Runs the hooks due after a finished step. True if one failed and the model should fix it: the step then continues.
+ * After too many failures the step goes to its review anyway: the hooks at the end decide.
  */
 export async function isSentBack(run: Run, step: StepRecord): Promise<boolean> {
   const due = listHooks(run).filter(([, { when }]) => when === 'after-step');
@@ -36,7 +36,7 @@ export async function isSentBack(run: Run, step: StepRecord): Promise<boolean> {
   return true;
 }
 
-/** Every hook on the work as it is now. `replan` when a required one failed: the next plan is to fix that. */
+/** Runs every hook on the current work. `replan` if a required one failed: the next plan must fix that. */
 export async function passHooks(run: Run): Promise<'passed' | 'replan'> {
   const due = listHooks(run).filter(([place]) => !isKnownGreen(run, place));
   const red = (await runHooks(run, due, atEnd)).filter(({ hook }) => hook.required);
@@ -47,7 +47,7 @@ export async function passHooks(run: Run): Promise<'passed' | 'replan'> {
   return 'replan';
 }
 
-/** How every hook came out last, for the run's result; undefined for runs without. */
+/** Each hook's last result, for the run's result; undefined for runs without hooks. */
 export function endHooks({ state: { hooks, hookResults = {} } }: Run): HookEnd[] | undefined {
   return hooks?.hooks.map(({ name, required }, place) => {
     const result = hookResults[place];
@@ -60,13 +60,13 @@ const listHooks = ({ state }: Run): [place: number, hook: HookInForce][] => [
   ...(state.hooks?.hooks ?? []).entries(),
 ];
 
-/** Green on exactly what the workspace holds now. */
+/** Passed on exactly the current workspace. */
 function isKnownGreen({ state }: Run, place: number): boolean {
   const result = state.hookResults?.[place];
   return result?.ok === true && result.tree !== undefined && result.tree === state.tree;
 }
 
-/** In their order; what one changes the next one finds. Returns those that came out red. */
+/** In order; each sees the changes of the one before. Returns the failed ones. */
 async function runHooks(
   run: Run,
   due: readonly [number, HookInForce][],

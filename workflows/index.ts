@@ -1,3 +1,3 @@
-/** What the worker registers: the workflow types by name. */
+/** Workflow types registered by the worker, by name. */
 export { promotion } from './promotion.ts';
 export { agentRun } from './run.ts';

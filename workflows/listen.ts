@@ -1,4 +1,4 @@
-/** A person's words always get a turn: nothing is finished before a model has read them. */
+/** A person's message always gets a turn: nothing finishes before a model has read it. */
 import { patched } from '@temporalio/workflow';
 import type { Run } from './live-run.ts';
 import type { StepRecord } from './state.ts';
@@ -6,33 +6,33 @@ import { unheard, unheardBy } from './words.ts';
 
 const isPatched = (): boolean => patched('said-words-get-a-turn');
 
-/** Whether the step's model has to read something before the step may count as finished. */
+/** Whether the step's model has to read something before the step may finish. */
 export const mustListen = ({ state }: Run, step: StepRecord): boolean =>
   unheardBy(state, step).length > 0 && isPatched();
 
-/** A step that was accepted goes on, and is reviewed again. A person's words cost none of its tries. */
+/** Continues an accepted step, which is then reviewed again. A person's message does not cost an attempt. */
 export function reopen(step: StepRecord): void {
   step.state = 'waiting';
   step.reopened = (step.reopened ?? 0) + 1;
   delete step.claim;
 }
 
-/** True when somebody has spoken since the work was finished: then the last step goes on with it. */
+/** True if someone has spoken since the work was finished: the last step then continues. */
 export function isReopened({ state }: Run): boolean {
   const words = unheard(state);
   const last = state.steps.at(-1);
   if (words.length === 0 || last === undefined || !isPatched()) return false;
-  // An answer to a step that is no more is for whoever goes on.
+  // An answer to a step that no longer exists is for whoever continues.
   state.words = (state.words ?? []).map((word) =>
     word.answers === undefined || word.read === true
       ? word
       : { ...word, answers: { ...word.answers, step: last.id } },
   );
-  // Read by another step's model before, or not for this one: it is told all of it once more.
+  // Read before by another step's model, or not for this one: tell it everything again.
   last.heard = Math.min(last.heard ?? 0, (words[0]?.n ?? 1) - 1);
   reopen(last);
   return true;
 }
 
-/** True when a run that would end as stuck has words to read first: they may be the way out. */
+/** True if a run about to end as stuck has unread messages: they may help it out. */
 export const hasWords = ({ state }: Run): boolean => unheard(state).length > 0 && isPatched();

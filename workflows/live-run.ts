@@ -7,11 +7,11 @@ import type { RunState, WorktreeState } from './state.ts';
 import { createState } from './state.ts';
 import { hear } from './words.ts';
 
-/** A message that waits to be checked. */
+/** A message waiting to be checked. */
 export interface Unchecked {
   readonly sent: SentMessage;
   readonly take: (by: string) => void;
-  /** With why it does not count, as a sentence, or without. */
+  /** Called with why it is invalid, as a sentence, or without. */
   readonly settle: (problem?: string) => void;
 }
 
@@ -19,26 +19,26 @@ export interface Unchecked {
 export interface Worktree {
   /** Absolute path. */
   readonly path: string;
-  /** True for a copy of the workspace, for one of several steps that run at once. */
+  /** True for a copy of the workspace, used by one of several parallel steps. */
   readonly isCopy: boolean;
-  /** Of the workspace itself it is the run's own state. */
+  /** For the workspace itself, this is the run's own state. */
   readonly state: WorktreeState;
 }
 
-/** The run in memory: state, plus what lives only as long as this history. */
+/** The run in memory: its state, plus what lives only as long as this execution. */
 export interface Run {
   readonly input: RunInput;
   readonly state: RunState;
   readonly worktree: Worktree;
   readonly activities: Activities;
-  /** What it is doing right now; of steps at once, the one that moved last. */
+  /** What it is currently doing; with parallel steps, the latest change. */
   readonly phase: { now: RunPhase };
-  /** Messages nobody has checked yet. */
+  /** Messages not yet checked. */
   readonly unchecked: Unchecked[];
-  /** It is about to go on in a fresh history. */
+  /** About to continue as new. */
   leaving?: true;
   pending: { request: ApprovalRequest; answer?: ApprovalAnswer; stale?: true }[];
-  /** Ends what is under way, for a rewind. */
+  /** Ends what is in progress, for a rewind. */
   interrupt?: () => void;
   /** Last search attribute values, so that only changes are written. */
   shown: string;
@@ -58,17 +58,17 @@ export function createRun(input: RunInput, carried?: RunState): Run {
   };
 }
 
-/** What an older history carried over unread. */
+/** Takes over what an older execution left unread. */
 function takeOver(carried: RunState): RunState {
   if (carried.words === undefined) for (const text of carried.said) hear(carried, text, '');
-  // Nothing is asked between turns, and only there a run goes on elsewhere.
+  // No question is open between turns, the only time a run continues as new.
   carried.open = [];
   return carried;
 }
 
 const noLimit = Number.MAX_SAFE_INTEGER;
 
-/** The lower of what the policy allows and what the operator asked for. */
+/** The lower of the policy's and the operator's limits. */
 export function limitsOf({ input, state }: Run): Limits {
   const least = (name: Exclude<keyof Limits, 'perTool'>): number =>
     Math.min(state.policyLimits?.[name] ?? noLimit, input.limits[name] ?? noLimit);

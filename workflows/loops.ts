@@ -1,29 +1,29 @@
-/** Loop detection: pure counting over the last actions, each remembered as a few short hashes. */
+/** Loop detection: pure counting over the last actions, each reduced to a few short hashes. */
 import type { ActResult } from '../activities/contract/act.ts';
 
 export interface PastAction {
-  /** Tool, arguments and what came of them. */
+  /** Tool, arguments and result. */
   readonly call: string;
-  /** Tool and arguments alone; absent in runs that went on from an older history. */
+  /** Tool and arguments alone; absent in runs continued from an older history. */
   readonly act?: string;
-  /** The workspace after it. */
+  /** The workspace afterwards. */
   readonly tree: string;
-  /** The kind of error; empty when there was none. */
+  /** The kind of error, or empty. */
   readonly error: string;
 }
 
 type Outcome = Pick<ActResult, 'digest' | 'ok' | 'exitCode' | 'bytes' | 'head' | 'output'>;
 
-/** How often the newest action, and its error, came without anything new between. */
+/** How often the newest action, and its error, occurred with nothing new in between. */
 export interface Repeats {
   readonly calls: number;
   readonly errors: number;
 }
 
-/** Actions looked back upon: long enough for a circle of four calls to come round twelve times. */
+/** Number of actions remembered: enough for a cycle of four calls to repeat twelve times. */
 const lookBack = 48;
 
-/** The actions with one more. */
+/** Appends an action. */
 export const remember = (
   past: readonly PastAction[],
   result: Outcome,
@@ -41,9 +41,10 @@ function toPastAction(result: Outcome, tree: string): PastAction {
 }
 
 /**
- * Counts for the newest action. A call counts with its outcome and the workspace, since the last action that showed anything
- * new: reading one file again between new ones, or sleeping while what is looked at changes, is no circle. In a row it counts
- * whatever it changed. An error counts in a row, of whatever calls, as long as no call's outcome changes.
+ * Counts repeats of the newest action. A call is identified by its result and the workspace, and counted since the last
+ * action that showed anything new: rereading a file between new ones, or polling something that changes, is not a loop.
+ * Consecutive calls count whatever they changed. Errors count consecutively across calls, as long as no call's result
+ * changes.
  */
 export function countRepeats(past: readonly PastAction[]): Repeats {
   const newest = past.at(-1);
@@ -55,7 +56,7 @@ export function countRepeats(past: readonly PastAction[]): Repeats {
   return { calls: Math.max(inCircle, countRow(past)), errors: countErrors(past) };
 }
 
-/** As runs count that were begun before news between repeats mattered. */
+/** How runs count that were begun before news between repeats mattered. */
 export function countAlike(past: readonly PastAction[]): Repeats {
   const newest = past.at(-1);
   if (newest === undefined) return { calls: 0, errors: 0 };
@@ -73,7 +74,7 @@ const isSame = (one: PastAction, other: PastAction): boolean =>
 const countRow = (past: readonly PastAction[]): number =>
   countBack(past, ({ call }) => call === past.at(-1)?.call);
 
-/** A call that fails otherwise than before waits for something, or gets on. */
+/** A call failing differently than before is waiting for something or making progress. */
 function countErrors(past: readonly PastAction[]): number {
   const error = past.at(-1)?.error ?? '';
   if (error === '') return 0;
@@ -91,7 +92,7 @@ function countBack<T>(items: readonly T[], fits: (item: T) => boolean): number {
   return items.length - 1 - index;
 }
 
-/** Numbers, and names of files, differ from one failure to the next of the same kind. */
+/** Removes numbers and file names, which differ between failures of the same kind. */
 const toKind = (text: string): string =>
   text
     .replaceAll(/[\w@~./-]+/g, (word) => (/[./]/.test(word) ? '/' : word))

@@ -1,4 +1,7 @@
-/** Messages of people: none has an effect before the worker has found that an approver signed it, for this run and this once. */
+/**
+ * People's messages: none takes effect before the worker has verified that an approver signed it, for this run and one
+ * use.
+ */
 import {
   ActivityFailure,
   CancellationScope,
@@ -10,33 +13,33 @@ import type { MessageKind, SentMessage } from '../activities/contract/messages.t
 import type { Run, Unchecked } from './live-run.ts';
 import type { RunState } from './state.ts';
 
-/** As it came: whoever reaches Temporal can send one, with anything in it. */
+/** As received: anyone who reaches Temporal can send one, with any content. */
 interface Message {
   readonly what: MessageKind;
   readonly by: unknown;
   readonly proof: unknown;
-  /** What it says; of a text its sha256. */
+  /** Its content; for a text its sha256. */
   readonly about?: string;
 }
 
 const maxAtOnce = 50;
-/** Of a flood: their activity's input stays far below what the server takes. */
+/** During a flood: keeps the activity's input far below the server's limit. */
 const maxOfFlood = 400;
-/** Numbers of messages that counted; older ones are told by their time. */
+/** Numbers kept of accepted messages; older ones are recognized by their time. */
 const maxKept = 500;
-/** Messages that did not count, after which a run looks only now and then. */
+/** Invalid messages before a run checks only now and then. */
 const patience = 50;
 const rest = '5s';
 const maxSettling = '10s';
 
-/** Runs begun before forgot messages that nobody had checked, and numbers beyond fifty. Asked only where that matters. */
+/** Older runs dropped unchecked messages, and numbers beyond fifty. Called only where that matters. */
 const checksAll = (): boolean => patched('checks-every-message');
 const maxWaitingBefore = 200;
 const maxKeptBefore = 50;
 
 /**
- * Has `take` take effect if the message counts, in the order in which messages came. Resolves with why it does not. Runs of
- * versions that signed nothing are told at once.
+ * Runs `take` if the message is valid, in order of arrival. Resolves with why it is not. Runs older than signed
+ * messages accept it at once.
  */
 export function heed(
   run: Run,
@@ -49,7 +52,7 @@ export function heed(
     return undefined;
   }
   const isFlooded = isImpatient(run) && run.leaving === true;
-  // Among those that nobody has checked may be the operator's. How many there can be is up to the server.
+  // The operator's may be among the unchecked ones. The server limits how many there can be.
   if ((isFlooded || run.unchecked.length >= maxWaitingBefore) && !checksAll())
     return Promise.resolve('too many messages wait');
   return new Promise((resolve) => {
@@ -59,8 +62,9 @@ export function heed(
 }
 
 /**
- * Waits until what has come is checked, so that it counts for what is decided next; not for ever, since anybody may send more.
- * Undefined, so that nothing is awaited, where nothing has come: older histories have no room for a turn of the queue.
+ * Waits until received messages are checked, so that they count for the next decision; not forever, because anyone may
+ * send more. Undefined, so that nothing is awaited, if there are none: older histories have no room for a microtask
+ * turn.
  */
 export const settleMessages = ({ unchecked }: Run): Promise<unknown> | undefined =>
   unchecked.length === 0 ? undefined : condition(() => unchecked.length === 0, maxSettling);
@@ -70,7 +74,7 @@ const isImpatient = ({ state }: Run): boolean => (state.uncounted ?? 0) >= patie
 async function listen(run: Run): Promise<void> {
   const { state, unchecked } = run;
   while (unchecked.length > 0) {
-    // Whoever floods the run must not keep it where it is: on its way to another history it checks without rest.
+    // A flood must not keep the run in place: while continuing as new it checks without pause.
     if (isImpatient(run) && !(run.leaving === true && checksAll())) await sleep(rest);
     const most = unchecked.length > maxAtOnce && checksAll() ? maxOfFlood : maxAtOnce;
     const batch = unchecked.slice(0, most);
@@ -106,13 +110,13 @@ async function check(
   }
 }
 
-/** Notes that it counted; says why not, if it did before. */
+/** Records acceptance; says why not if it was accepted before. */
 function note(state: RunState, sent: SentMessage): string | undefined {
   if (isKnown(state, sent)) return 'it was sent before';
   const counted = [...(state.counted ?? []), { nonce: sent.nonce, sent: sent.sent }].toSorted(
     (a, b) => a.sent - b.sent,
   );
-  // What is forgotten, and whatever was sent before it, can never count again.
+  // A forgotten message, and any sent earlier, can never be accepted again.
   const most = counted.length > maxKeptBefore && checksAll() ? maxKept : maxKeptBefore;
   const forgotten = counted.splice(0, Math.max(0, counted.length - most)).at(-1);
   if (forgotten !== undefined)
@@ -124,7 +128,7 @@ function note(state: RunState, sent: SentMessage): string | undefined {
 const isKnown = (state: RunState, { nonce, what, sent }: SentMessage): boolean =>
   (state.counted ?? []).some((known) => known.nonce === nonce) || isTooOld(state, { what, sent });
 
-/** A `cancel` that counted has ended its run, so none has to be told from it by a clock that may have been set back. */
+/** An accepted `cancel` has ended its run, so it needs no time check, which a clock set back could fail. */
 const isTooOld = (
   { countedUpTo }: RunState,
   { what, sent }: Pick<SentMessage, 'what' | 'sent'>,

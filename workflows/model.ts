@@ -12,8 +12,8 @@ const firstWaitMs = 1_000;
 const maxWaitMs = 60_000;
 
 /**
- * Asks a model until it answers. An absent server makes the run wait, visibly and for as long as it takes:
- * waiting costs no budget, and every wait is a durable timer. Pause takes hold between attempts.
+ * Asks a model until it answers. An unreachable server makes the run wait, visibly and as long as it takes: waiting
+ * uses no budget, and every wait is a durable timer. Pausing takes effect between attempts.
  */
 export async function askModel<T>(
   run: Run,

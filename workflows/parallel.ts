@@ -1,4 +1,7 @@
-/** Independent steps at once, each in a copy of the workspace from the same snapshot, merged in plan order. */
+/**
+ * Runs independent steps at once, each in a copy of the workspace from the same snapshot, and merges them in plan
+ * order.
+ */
 import { CancellationScope, patched } from '@temporalio/workflow';
 import type { Ref, SnapshotId } from '../activities/contract/refs.ts';
 import type { MergeResult } from '../activities/contract/workspace.ts';
@@ -11,21 +14,23 @@ import { enter } from './show.ts';
 import type { RunState, StepRecord } from './state.ts';
 import { noteMerged, readySteps } from './state.ts';
 
-/** Steps that may run at once now: several, or none. */
+/** Steps that can run at once now: several, or none. */
 export function nextBatch({ state }: Run): StepRecord[] {
   const max = state.tree === undefined ? 1 : (state.parallel ?? 1);
   const ready = readySteps(state).slice(0, max);
   return ready.length > 1 ? ready : [];
 }
 
-/** Executes steps at once and merges what they did. A conflict, or a step that needs another plan, gives the plan up. */
+/**
+ * Executes steps at once and merges their changes. A conflict, or a step that needs another plan, gives up the plan.
+ */
 export async function executeBatch(
   run: Run,
   steps: readonly StepRecord[],
 ): Promise<'merged' | 'replan'> {
   const { state } = run;
   if (patched('merged-lanes')) {
-    // The last place before the next merge where nothing is under way.
+    // The last point before the next merge with nothing in progress.
     await continueWhenLong(run);
     await beginBatch(run, steps);
   } else if (patched('whole-batch')) beginTogether(state, steps);
@@ -36,7 +41,7 @@ export async function executeBatch(
     try {
       return await Promise.all(steps.map((step) => executeBranch(run, step, base)));
     } catch (error) {
-      // The others have no use any more; what they did stays in their snapshots.
+      // The others are no longer needed; their work stays in their snapshots.
       scope.cancel();
       if (error instanceof PlanGivenUp) return undefined;
       throw error;
@@ -45,19 +50,19 @@ export async function executeBatch(
   return branches === undefined ? 'replan' : await mergeBranches(run, branches, { base, from });
 }
 
-/** What batches had before they had checkpoints of their own: a place to go back to that the steps share. */
+/** Stands in for checkpoints in older batches: a shared point to go back to. */
 function beginTogether(state: RunState, steps: readonly StepRecord[]): void {
   state.begun = (state.begun ?? 0) + 1;
   const { begun: order, evidence, tree = '' } = state;
   for (const step of steps) step.before ??= { order, tree, evidence };
 }
 
-/** A step needs another plan: those beside it have nothing to work for any more. */
+/** A step needs another plan, so the work of those beside it is pointless. */
 class PlanGivenUp extends Error {
   override readonly name = 'PlanGivenUp';
 }
 
-/** A step that was accepted, with the copy of the workspace that holds its work. */
+/** An accepted step, with the copy that holds its work. */
 interface Branch {
   readonly step: StepRecord;
   readonly worktree: Worktree;
@@ -86,23 +91,23 @@ async function executeBranch(run: Run, step: StepRecord, tree: SnapshotId): Prom
   return { step, worktree };
 }
 
-/** A copy begins where the workspace is: from there on it has a state of its own. */
+/** A copy starts from the workspace's state and then has its own. */
 function createWorktree({ state }: Run, path: string): Worktree {
   const { tree, evidence, denials, repeat, recent, nudge } = state;
   return { path, isCopy: true, state: { tree, evidence, denials, repeat, recent, nudge } };
 }
 
-/** Batches begun before they had checkpoints of their own named copies by round and step. */
+/** Older batches named copies by round and step. */
 const toWorktreeName = ({ round }: RunState, { id, lane }: StepRecord): string =>
   lane ?? `${round}-${id}`;
 
-/** Where all steps of a batch began. */
+/** Where all steps of a batch started. */
 interface BatchStart {
   readonly base: SnapshotId;
   readonly from?: Ref;
 }
 
-/** Merges in plan order. From a conflict on, nothing is merged: those steps are not done. */
+/** Merges in plan order. After a conflict nothing more is merged, and those steps are not done. */
 async function mergeBranches(
   run: Run,
   branches: readonly Branch[],

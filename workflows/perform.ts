@@ -13,19 +13,19 @@ interface Order {
   readonly step: string;
   readonly call: Call;
   readonly hook?: string;
-  /** What the conversation that asks for it holds of others' text. */
+  /** Untrusted text in the conversation requesting it. */
   readonly untrusted?: Untrusted;
-  /** Version of the file that the approval was given for. */
+  /** File version the approval was given for. */
   readonly against?: string;
 }
 
 interface Performed {
   readonly result: ActResult;
-  /** The answer that was given to it. */
+  /** The answer it got. */
   readonly approval?: Approval;
 }
 
-/** Decided, approved where the policy asks, carried out, and in the chain of evidence. */
+/** Runs one call: decided, approved if the policy asks, executed, and appended to the evidence. */
 export async function perform(run: Run, asked: Order): Promise<Performed> {
   const { state, worktree } = run;
   state.actions += 1;
@@ -33,10 +33,10 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
   let against: string | undefined;
   const order = { ...asked, seq: state.actions };
   let result = await tryAct(run, order);
-  // The digest may have changed between question and answer; then the new action is asked about.
+  // The digest may have changed between question and answer; then ask about the new action.
   while (result.verdict === 'ask') {
     const answer = await waitForAnswer(run, toQuestion(asked, result));
-    // What was approved stays approved while its unknown outcome is cleared up, or what it changed is looked at.
+    // The approval stands while an unknown outcome is resolved or a change is reviewed.
     const isAction = result.unknown === undefined && result.change === undefined;
     if (isAction) [approval, against] = [answer, result.against];
     const settled =
@@ -53,7 +53,7 @@ export async function perform(run: Run, asked: Order): Promise<Performed> {
 interface Answers {
   readonly approval?: Approval | undefined;
   readonly settled?: Settlement | undefined;
-  /** To what the call has changed and is held back. */
+  /** The answer about a change that is held back. */
   readonly change?: Approval | undefined;
 }
 
@@ -63,7 +63,7 @@ async function tryAct(
   { approval, settled, change }: Answers = {},
 ): Promise<ActResult> {
   const { input, state, worktree } = run;
-  // What a person wrote instead is in a blob, which workflow code does not read.
+  // The person's version is in a blob, which workflow code does not read.
   const preview =
     approval?.edited === undefined ? call.preview : `with the arguments ${approval.by} wrote`;
   enter(run, { phase: 'acting', step, tool: call.tool, preview });

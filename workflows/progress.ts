@@ -9,13 +9,13 @@ import { maxRounds, planAgain } from './rounds.ts';
 
 const maxDenials = 6;
 
-/** Times that the same thing happened at which something is done about it. */
+/** Repeat counts that trigger a reaction. */
 const ladder = { nudge: 3, firm: 5, replan: 8, stop: 12 } as const;
 
 /**
- * Notices a run that no longer gets anywhere: at the 3rd and 5th time the model is told, at the 8th the planner plans again, the 12th
- * ends the run. What counts as the same thing: `countRepeats`.
- * @throws RunEnd `denied` after 6 refused calls in a row, `stuck` at the end of the ladder.
+ * Detects a run that makes no progress: at the 3rd and 5th repeat the model is told, at the 8th the planner plans
+ * again, the 12th ends the run. `countRepeats` defines a repeat. @throws RunEnd `denied` after 6 refused calls in a
+ * row, `stuck` at the end of the ladder.
  */
 export function noteOutcome(run: Run, result: ActResult): void {
   const { state } = run.worktree;
@@ -64,20 +64,20 @@ function climb(run: Run, count: number, what: string, head: string): void {
     nudge(state, `Notice: ${what} ${count} times. Try something else, or say what is missing.`);
 }
 
-/** A person has spoken: what comes now is no longer the same thing again. */
+/** A person has spoken: what follows is no longer a repeat. */
 function begin({ worktree: { state } }: Run): void {
   state.recent = [];
   state.denials = 0;
 }
 
-/** Adds a sentence to what the model is told at its next turn. */
+/** Adds a sentence to the model's next turn. */
 function nudge(state: WorktreeState, text: string): void {
   state.nudge = state.nudge === undefined ? text : `${state.nudge}\n${text}`;
 }
 
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** What runs did that were begun before there was a ladder. */
+/** The behaviour of runs begun before there was a ladder. */
 function noteRepeat(state: WorktreeState, result: ActResult): void {
   const [nudgeAt, stopAt] = [3, 8];
   const key = `${result.digest} ${result.ok} ${result.exitCode ?? ''} ${result.bytes} ${result.head}`;

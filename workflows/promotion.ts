@@ -1,4 +1,4 @@
-/** Bringing the change of a staged run over to the folder it is for: at the run's end by policy, or by hand. */
+/** Applies a staged run's change to its target folder: at the run's end by policy, or manually. */
 import { ActivityFailure, patched, rootCause } from '@temporalio/workflow';
 import type { PromoteResult } from '../activities/contract/promotion.ts';
 import { proxyRunActivities } from './activities.ts';
@@ -16,7 +16,7 @@ export async function promotion(input: PromotionInput): Promise<PromoteResult> {
   ]);
 }
 
-/** What becomes of a staged run's change at its end; undefined for runs that work in the folder itself. */
+/** Handles a staged run's change at its end; undefined for runs that work in the folder itself. */
 export async function endStage(
   run: Run,
   status: RunStatus,

@@ -1,10 +1,10 @@
-/** What a person is asked, and how it is numbered: the same in the run and in its events. Pure. */
+/** Questions to people and their numbering: the same in the run and in its events. Pure. */
 import type { ActResult } from '../activities/contract/act.ts';
 import type { Call } from '../activities/contract/refs.ts';
 import type { EnsureResult } from '../activities/contract/workspace.ts';
 import type { ApprovalRequest } from './contract.ts';
 
-/** An approval request before it has its number. */
+/** An approval request without its number. */
 export type ApprovalQuestion = Omit<ApprovalRequest, 'id'>;
 
 /** Numbers an approval request. */
@@ -19,7 +19,7 @@ export function nextQuestion(counts: { questions: number }): string {
   return `q${counts.questions}`;
 }
 
-/** What a person is shown of an action that cannot go on without them. */
+/** What a person is asked about an action that needs them. */
 export const toQuestion = (
   { step, call }: { readonly step: string; readonly call: Call },
   { rule, reason, digest, unknown, change, details, refused }: ActResult,
@@ -35,7 +35,7 @@ export const toQuestion = (
   refused,
 });
 
-/** The same of files that changed between two steps. */
+/** The same for files changed between two steps. */
 export const toDriftQuestion = (
   step: string,
   { drift = [], tree, refused }: EnsureResult,

@@ -1,7 +1,7 @@
 import type { Limits, Budget } from '../policies/action.ts';
 import type { Run } from './live-run.ts';
 
-/** The option of `agent run` and `agent fork` for a limit; the others are the policy's alone. */
+/** The option of `agent run` and `agent fork` for a limit; others can be set only in the policy. */
 const flags: Readonly<
   Partial<Record<string, readonly [flag: string, limit: Exclude<keyof Limits, 'perTool'>]>>
 > = {
@@ -13,7 +13,7 @@ const flags: Readonly<
   usd: ['--max-usd', 'usd'],
 };
 
-/** What a person does to go on where a budget ended the run: the policy's limit or the run's own first, then the command. */
+/** How to continue a run ended by a budget: raise the policy's or the run's own limit, then run the command. */
 export function renderResumeHint({ input, state }: Run, { name, limit }: Budget): string {
   const begun = state.steps.find((step) => step.state !== 'done' && step.before !== undefined);
   const command =

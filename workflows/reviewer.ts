@@ -10,10 +10,10 @@ import type { StepRecord } from './state.ts';
 import { claimsOf } from './state.ts';
 import { allSaid, toSaid } from './words.ts';
 
-/** Times a step is tried before the planner is asked for another way. */
+/** Attempts at a step before the planner is asked for another way. */
 const maxAttempts = 3;
 
-/** Judges a finished step: accepted, to be executed again, or in need of another plan. */
+/** Reviews a finished step: accepted, retried, or in need of another plan. */
 export async function reviewStep(
   run: Run,
   step: StepRecord,
@@ -22,7 +22,7 @@ export async function reviewStep(
   const { verdict, notes } = await askReviewer(run, step);
   if (isGivenUp(run)) return 'replan';
   if (verdict === 'accept' && !mustListen(run, step)) {
-    // What was done in a copy is not in the workspace yet.
+    // A copy's work is not in the workspace yet.
     step.state = run.worktree.isCopy ? 'merging' : 'done';
     return 'accepted';
   }
@@ -41,7 +41,7 @@ export async function reviewStep(
 }
 
 /**
- * Judges the whole work. Returns the summary when it is accepted; otherwise the next round begins, or the last step goes on
+ * Reviews the whole work. Returns the summary if accepted; otherwise the next round begins, or the last step continues
  * with what a person has said meanwhile.
  */
 export async function reviewWork(run: Run): Promise<string | undefined> {
@@ -67,19 +67,19 @@ export async function reviewWork(run: Run): Promise<string | undefined> {
   return only ?? claimsOf(run.state, 500).join('\n');
 }
 
-/** What code holds against the work, and no person waived: the next plan mends it. */
+/** The gate's objections that no person waived: the next plan must fix them. */
 function refuse(run: Run, problems: readonly string[]): undefined {
   planAgain(run, problems.join('\n'));
   run.state.refusal = problems.join(' ').slice(0, 1_000);
 }
 
-/** The next round begins with another plan, which is told what this one achieved; `notes` say why. */
+/** Starts the next round with another plan, whose planner is told what this one achieved and, in `notes`, why. */
 export function giveUpPlan({ state }: Run, ...notes: readonly Ref[]): void {
   state.planNotes.push(...notes);
   endRound({ state });
 }
 
-/** What code can tell comes first: the model may think less of the work, never more. Undefined for runs without snapshots. */
+/** The gate comes first: the model may rate the work lower, never higher. Undefined for runs without snapshots. */
 async function inspect({ input, state, activities }: Run): Promise<InspectResult | undefined> {
   const { base, evidence, steps } = state;
   if (base === undefined) return undefined;

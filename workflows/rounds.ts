@@ -2,13 +2,13 @@ import type { Run } from './live-run.ts';
 import type { RunState } from './state.ts';
 import { claimsOf } from './state.ts';
 
-/** Plans tried before the run ends as rejected, or as stuck. */
+/** Plans tried before the run ends as rejected or stuck. */
 export const maxRounds = 3;
 
-/** True once the plan is given up, by this step or one beside it. */
+/** True once this step, or one beside it, has given up the plan. */
 export const isGivenUp = ({ state }: Run): boolean => state.plan === undefined;
 
-/** Gives the plan up: the next round begins with another one, which is told what this one achieved. */
+/** Gives up the plan: the next round's planner is told what this one achieved. */
 export function endRound({ state }: { readonly state: RunState }): void {
   state.achieved.push(...claimsOf(state, 150));
   delete state.plan;
@@ -16,7 +16,7 @@ export function endRound({ state }: { readonly state: RunState }): void {
   state.steps = [];
 }
 
-/** The same for a reason of the engine's own; the planner reads it. */
+/** The same for the engine's own reason, which the planner reads. */
 export function planAgain({ state }: Run, why: string): void {
   endRound({ state });
   state.remarks = [...(state.remarks ?? []), why];

@@ -36,7 +36,7 @@ async function runRounds(run: Run): Promise<string> {
   }
 }
 
-/** Every step of the plan, in the order of their dependencies. */
+/** Executes every step of the plan, in dependency order. */
 async function executePlan(run: Run): Promise<'finished' | 'replan'> {
   for (let [step] = readySteps(run.state); step !== undefined; [step] = readySteps(run.state)) {
     const batch = nextBatch(run);
@@ -50,7 +50,7 @@ async function executePlan(run: Run): Promise<'finished' | 'replan'> {
   return 'finished';
 }
 
-/** The same; ordered back to an earlier step, it ends what is under way and goes on from there. */
+/** As `runRounds`; a rewind ends what is in progress and continues from an earlier step. */
 async function runRewindable(run: Run): Promise<string> {
   for (;;) {
     const scope = new CancellationScope();
@@ -64,7 +64,7 @@ async function runRewindable(run: Run): Promise<string> {
   }
 }
 
-/** A run that is cancelled or rewound in its last turn ends without it. */
+/** A run cancelled or rewound during its last turn ends without it. */
 async function toLastWord(run: Run, end: RunEnd, scope: CancellationScope): Promise<RunEnd> {
   try {
     return await scope.run(() => wrapUp(run, end));
@@ -75,8 +75,8 @@ async function toLastWord(run: Run, end: RunEnd, scope: CancellationScope): Prom
 }
 
 /**
- * One run of the agent, from goal to typed end. Every outside thing happens in an activity, so whatever is killed,
- * the run goes on from the last finished one. `carried` is the state carried over from the history before this one.
+ * One run of the agent, from goal to typed end. All outside effects are activities, so the run survives any crash and
+ * continues from the last finished one. `carried` is the state of the previous execution.
  */
 export async function agentRun(input: RunInput, carried?: RunState): Promise<RunResult> {
   checkRunInput(input, carried);
@@ -93,14 +93,14 @@ export async function agentRun(input: RunInput, carried?: RunState): Promise<Run
     const summary = await scope.run(() => runRewindable(run));
     end = new RunEnd('done', summary);
   } catch (error) {
-    // Continue-as-new leaves by an exception that is none of ours.
+    // Continue-as-new works by throwing an exception of Temporal's.
     end = isCancellation(error)
       ? new RunEnd('cancelled', `Cancelled by ${run.state.cancelledBy ?? 'the Temporal server'}.`)
       : toRunEnd(error);
     refused = isNotAnnounced(error);
     if (end.status === 'budget') end = await toLastWord(run, end, scope);
   }
-  // Workers that carry nothing out do not close it either.
+  // Workers that refuse the run do not close it either.
   if (refused) return endRefused(run, end);
   const result = await CancellationScope.nonCancellable(() => closeRun(run, end));
   const late = unheard(run.state).map(({ text }) => text.slice(0, 500));

@@ -1,6 +1,6 @@
 /**
- * SHA-256 (FIPS 180-4). Workflow code has no `node:crypto`, and a text that is signed by its digest must be digested where it
- * is used: on its way to an activity secrets are taken out of it.
+ * SHA-256 (FIPS 180-4). Workflow code has no `node:crypto`, and text signed by its digest must be hashed here: on its
+ * way to an activity it would be redacted.
  */
 const firstPrimes = (count: number): number[] => {
   const primes: number[] = [];
@@ -19,7 +19,7 @@ const rotate = (word: number, by: number): number => (word >>> by) | (word << (3
 
 const at = (list: Int32Array, index: number): number => list[index] ?? 0;
 
-/** The message in blocks of 16 words: padded, with its length in bits at the end. */
+/** The message in blocks of 16 words, padded, ending with its length in bits. */
 function toWords(text: string): Int32Array {
   const bytes = new TextEncoder().encode(text);
   const words = new Int32Array((((bytes.length + 8) >> 6) + 1) * 16);

@@ -1,4 +1,4 @@
-/** What a person sees of a run in the Web UI: current details and search attributes. */
+/** Shows a run in the Web UI: current details and search attributes. */
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import type { RunPhase } from './contract.ts';
 import type { Run } from './live-run.ts';
@@ -18,7 +18,7 @@ function showAttributes(run: Run): void {
   const step = 'step' in now && now.step !== undefined ? now.step : '';
   const shown = `${toStatus(now)} ${step === '' ? state.round : `${state.round}.${step}`}`;
   if (shown === run.shown) return;
-  // Acting and thinking alternate many times within a step: nothing new to show then.
+  // Acting and thinking alternate within a step; do not show each change.
   run.shown = shown;
   upsertSearchAttributes({
     AgentStatus: [toStatus(now)],

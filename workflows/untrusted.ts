@@ -4,13 +4,13 @@ import type { Untrusted } from '../policies/untrusted/untrusted.ts';
 import type { Run } from './live-run.ts';
 import type { StepRecord } from './state.ts';
 
-/** The untrusted text an action of the step is judged by: what its conversation holds, or what every conversation begins with. */
+/** The untrusted text an action is judged by: in the step's conversation, or at the start of every conversation. */
 export const untrustedBefore = ({ state }: Run, step: StepRecord): Untrusted | undefined =>
   step.untrusted ?? state.untrusted;
 
 /**
- * Notes what the step has read. What was seen first stays named until a person has approved an action in sight of it: from then
- * on they know. A standing order is nobody who has seen anything.
+ * Records what the step has read. The first source stays named until a person approves an action in sight of it: from
+ * then on they know. A standing order does not count, because nobody has seen anything.
  */
 export function noteUntrusted(
   { input, state }: Run,
@@ -27,10 +27,10 @@ export function noteUntrusted(
   const { untrusted } = result;
   if (untrusted === undefined) return;
   const before = step.untrusted;
-  // What tries to give orders is told before what is only from outside.
+  // Text that tries to give orders outranks text that is merely from outside.
   if (before === undefined || (before.kinds.length === 0 && untrusted.kinds.length > 0))
     step.untrusted = untrusted;
 }
 
-/** The rule of decisions that are asked about for what was read: see policies/untrusted/untrusted.ts. */
+/** The rule of decisions that ask because of untrusted text: see policies/untrusted/untrusted.ts. */
 const steppedUp = 'untrusted.stepped-up';

@@ -1,4 +1,4 @@
-/** What a run has used: pure counting, the same in the run and in its events. */
+/** A run's usage: pure counting, the same in the run and in its events. */
 import type { ModelOutcome, Usage } from '../activities/contract/model.ts';
 import type { Prices } from '../policies/action.ts';
 
@@ -9,15 +9,15 @@ export interface RunUsage {
   readonly outputTokens: number;
   /** Milliseconds spent in model calls and tools; waiting is free. */
   readonly workMs: number;
-  /** Bytes that tools returned. */
+  /** Bytes returned by tools. */
   readonly outputBytes?: number;
-  /** Answers of models. */
+  /** Replies of models. */
   readonly modelCalls?: number;
-  /** Those of the input tokens that servers had in their cache. */
+  /** Input tokens from the servers' caches. */
   readonly cachedTokens?: number;
-  /** US dollars, of the models that have a price; absent when none has. */
+  /** US dollars, for models that have a price; absent if none has. */
   readonly usd?: number;
-  /** Models without a price: what they cost is not in `usd`. */
+  /** Models without a price: `usd` does not include them. */
   readonly unpriced?: readonly string[];
   readonly tools?: Readonly<Record<string, ToolUsage>>;
 }
@@ -30,7 +30,7 @@ export interface ToolUsage {
 
 export type Counts = { -readonly [K in keyof RunUsage]: RunUsage[K] };
 
-/** Counts an answer, usable or not. Without a price for the model, what it cost is not counted, and that is noted. */
+/** Counts an answer, usable or not. If the model has no price, its cost is not counted, and that is recorded. */
 export function countModel(
   counts: Counts,
   prices: Prices | undefined,
@@ -65,13 +65,13 @@ export function countAction(
   };
 }
 
-/** What one tool has used; a name is a model's word, so only own properties count. */
+/** What one tool has used; the name comes from a model, so only own properties count. */
 export const toolUsage = ({ tools = {} }: RunUsage, tool: string): ToolUsage =>
   (Object.hasOwn(tools, tool) ? tools[tool] : undefined) ?? unused;
 
 const unused: ToolUsage = { calls: 0, workMs: 0, outputBytes: 0 };
 
-/** The name itself, or else the longest that fits; `*` at the end of one stands for any rest. */
+/** The exact name, or the longest matching prefix; a trailing `*` matches any suffix. */
 export function findPrice(prices: Prices = {}, model: string): Prices[string] | undefined {
   const fitting = Object.keys(prices).filter((name) =>
     name.endsWith('*') ? model.startsWith(name.slice(0, -1)) : name === model,

@@ -1,20 +1,20 @@
 /**
- * What people say to a run. Every message is kept with the run and given to each conversation that has not read it, so that
- * none is lost whatever was under way when it came. What nobody has read is never dropped. Pure.
+ * People's messages to a run. Each is stored with the run and given to every conversation that has not read it, so that
+ * none is lost whatever was in progress. Unread messages are never dropped. Pure.
  */
 import type { Said } from '../activities/contract/model.ts';
 import { nextQuestion } from './questions.ts';
 import type { OpenQuestion, RunState, StepRecord, Word } from './state.ts';
 
 const maxMessageLength = 4_000;
-/** Characters of messages that were read and are kept for the conversations to come, the newest first. */
+/** Characters of read messages kept for later conversations, newest first. */
 const maxRememberedLength = 12_000;
-/** Characters that may wait unread: far more than a person types, and less than an activity's input may hold. */
+/** Characters that may wait unread: far more than a person types, and less than an activity's input can hold. */
 const maxUnreadLength = 200_000;
 
 /**
- * Takes a message in. `to` names the question it answers, or is empty when its sender saw none; without it, as from older
- * clients, it answers the only one that is open.
+ * Accepts a message. `to` names the question it answers, or is empty if its sender saw none; if absent (older clients),
+ * it answers the only open one.
  */
 export function hear(state: RunState, message: string, to: string | undefined): void {
   const text = message.slice(0, maxMessageLength);
@@ -34,13 +34,13 @@ export function hear(state: RunState, message: string, to: string | undefined): 
   state.open = open.filter(({ id }) => id !== request);
 }
 
-/** Drops the oldest of those that were read once they get long; of unread ones only what no run could carry. */
+/** Drops the oldest read messages once they get long; unread ones only beyond what a run can carry. */
 function trim(words: readonly Word[]): Word[] {
   const remembered = dropOldest(words, maxRememberedLength, ({ read }) => read === true);
   return dropOldest(remembered, maxUnreadLength, ({ read }) => read !== true);
 }
 
-/** Of the words that `counts` is about, only the newest, up to this length together. */
+/** Among the words `counts` selects, keeps the newest up to this total length. */
 function dropOldest(
   words: readonly Word[],
   maxLength: number,
@@ -53,7 +53,7 @@ function dropOldest(
     .toReversed();
 }
 
-/** Opens a question; what was said before it was asked is no answer to it. */
+/** Opens a question; earlier messages are not answers to it. */
 export function openQuestion(state: RunState, step: string, text: string): OpenQuestion {
   const after = state.words?.at(-1)?.n ?? 0;
   const question: OpenQuestion = { id: nextQuestion(state), step, text, after };
@@ -68,7 +68,7 @@ export function dropQuestion(state: RunState, { id }: OpenQuestion): void {
   state.open = (state.open ?? []).filter((other) => other.id !== id);
 }
 
-/** Answers to questions of other steps make no sense in a step's conversation. */
+/** Answers to other steps' questions make no sense in a step's conversation. */
 const isFor = ({ answers }: Word, { id }: StepRecord): boolean =>
   answers === undefined || answers.step === id;
 
@@ -80,7 +80,7 @@ export const unheardBy = ({ words = [] }: RunState, step: StepRecord): Word[] =>
 export const unheard = ({ words = [] }: RunState): Word[] =>
   words.filter(({ read }) => read !== true);
 
-/** Notes that a conversation has read these. */
+/** Records that a conversation has read these. */
 export function markRead(state: RunState, read: readonly Word[], step?: StepRecord): void {
   const last = read.at(-1)?.n;
   if (last === undefined) return;
@@ -91,14 +91,14 @@ export function markRead(state: RunState, read: readonly Word[], step?: StepReco
   if (step !== undefined) step.heard = Math.max(step.heard ?? 0, last);
 }
 
-/** As a model is told it. */
+/** As shown to a model. */
 export const renderWord = ({ text, answers }: Word): string =>
   answers === undefined ? text : `(asked: ${answers.question.replaceAll('\n', ' ')}) ${text}`;
 
 /** Everything a person said to the run, oldest first. */
 export const allSaid = ({ words = [] }: RunState): string[] => words.map(renderWord);
 
-/** The same for whoever has to tell the person's words from the question. */
+/** The same, with the person's words separate from the question. */
 export const toSaid = ({ words = [] }: RunState): Said[] =>
   words.map(({ text, answers }) =>
     answers === undefined ? { text } : { text, asked: answers.question },

@@ -11,7 +11,7 @@ import type { Run } from './live-run.ts';
 const firstWaitMs = 1_000;
 const maxWaitMs = 30_000;
 
-/** Looks at the workspace once; a run that was carried over has looked already. */
+/** Opens the workspace once; a continued run has already done so. */
 export async function openRun(run: Run): Promise<void> {
   const { state, input } = run;
   const isNew = state.facts === undefined || (input.from !== undefined && !state.arrived);
@@ -33,10 +33,10 @@ export async function openRun(run: Run): Promise<void> {
       if (opened.untrusted !== undefined) state.untrusted = opened.untrusted;
       if (opened.head !== undefined) state.head ??= opened.head;
       if (opened.tree === undefined) return;
-      // What a staged run promotes is all that was done since the copy was made, by the run it came from as well.
+      // A staged run promotes everything since the copy was made, including its predecessor's work.
       if (stagedFrom === undefined || state.base === undefined) state.base = opened.tree;
       state.tree = opened.tree;
-      // Those of the run it came from stay: nothing that was done since may have a say in them.
+      // The original run's hooks stay: later changes must not influence them.
       if (opened.hooks !== undefined) state.hooks ??= opened.hooks;
       if (opened.parallelSteps !== undefined) state.parallel = opened.parallelSteps;
       if (input.from !== undefined) state.arrived = true;
@@ -52,7 +52,7 @@ export async function openRun(run: Run): Promise<void> {
 const toOrigin = ({ from }: RunInput): Pick<OpenRequest, 'from'> =>
   from?.tree === undefined ? {} : { from: { workspace: from.workspace, tree: from.tree } };
 
-/** A forked or restored run that never got its workspace: what it knows of trees is another run's. */
+/** A forked or restored run that never got its workspace: its snapshots are another run's. */
 const isElsewhere = ({ input, state }: Run): boolean => input.from !== undefined && !state.arrived;
 
 /** Stores the report and gives the run its typed result. */
@@ -80,7 +80,7 @@ export async function closeRun(run: Run, { status, message, limit }: RunEnd): Pr
   return result;
 }
 
-/** What is left to say of a run that no worker carries out: nothing is touched, and what it holds stays. */
+/** The result of a run that workers refuse: nothing is touched, and what it holds stays. */
 export function endRefused(run: Run, { status, message, limit }: RunEnd): RunResult {
   const isHolding = run.state.facts !== undefined;
   const remedy = `To free its folder and remove its copies: agent cancel ${run.input.run} --force`;
@@ -101,12 +101,12 @@ interface Closed {
   readonly changes: readonly string[];
   readonly ignored?: number;
   readonly left?: readonly string[];
-  /** Empty when it could not be stored. */
+  /** Empty if it could not be stored. */
   readonly report: string;
   readonly problem?: string;
 }
 
-/** A run ends typed even when nothing can be read or written any more: then without a report, and it says so. */
+/** A run ends typed even if nothing can be read or written any more: then without a report, and it says so. */
 async function storeReport(
   run: Run,
   { status, summary, limit }: Pick<RunEnd, 'status' | 'limit'> & { readonly summary: string },

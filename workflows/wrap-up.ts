@@ -9,8 +9,8 @@ import { claimsOf } from './state.ts';
 import { markRead, renderWord, unheard } from './words.ts';
 
 /**
- * A budget is used up: the model gets one last turn, without tools, to say what is done and what is left. A model that is
- * away is not waited for.
+ * A budget is used up: the model gets one last turn, without tools, to say what is done and what is left. Does not wait
+ * for an unreachable model.
  */
 export async function wrapUp(run: Run, end: RunEnd): Promise<RunEnd> {
   if (!patched('wrap-up')) return end;

@@ -3,7 +3,7 @@ import type { ActDependencies, ActOrder, Acted } from './call.ts';
 import { execute } from './execute.ts';
 import { record } from './record.ts';
 
-/** Every way out is in the audit log. */
+/** Every exit is in the audit log. */
 export async function performAction(
   dependencies: ActDependencies,
   order: ActOrder,
@@ -13,7 +13,7 @@ export async function performAction(
   return await record(call, executed);
 }
 
-/** One tool call by hand, exactly as a run would make it, with nobody to approve. */
+/** Runs one tool call by hand, exactly as a run would, with nobody to approve it. */
 export const invokeTool = (
   dependencies: ActDependencies,
   order: Pick<ActOrder, 'run' | 'tool' | 'args' | 'workspace'>,

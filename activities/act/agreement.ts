@@ -7,8 +7,8 @@ import { toCommandLine } from '../../policies/commands/shell.ts';
 import { rulesThatAsk } from '../../policies/strictest.ts';
 
 /**
- * What a person agreed to with the command itself, once or always: changes of paths that stand in its words, where the rule
- * is the one that asked about them.
+ * Changes approved together with the command, once or always: to paths in its words, if the rule that asks about them
+ * is the same.
  */
 export function createAgreement(
   policy: Policy,
@@ -19,7 +19,7 @@ export function createAgreement(
   return ({ rule }, path) => rules.has(rule) && named.some((each) => isBelow(path, each));
 }
 
-/** Paths that stand in a line of plain words, and the names they would have in a folder that stands there, too. */
+/** Paths in a plain command line, and the names they would have in a folder in it. */
 function listNamed({ args, workspace }: Action): string[] {
   const line = toCommandLine(args, workspace);
   if (line.kind !== 'plain') return [];

@@ -1,4 +1,4 @@
-/** What people said of an action: checked before it counts, and written down either way. */
+/** People's answers to an action: verified before they count, and recorded either way. */
 import type { Approvers } from '../../audit/record/keys/approvers.ts';
 import { findSignatureProblem } from '../../audit/record/keys/answer-signature.ts';
 import type { BlobStore } from '../../audit/record/blobs.ts';
@@ -16,7 +16,7 @@ export interface Answered {
   readonly run: string;
   readonly step: string;
   readonly action?: number;
-  /** From 1; more when Temporal hands the action out again. */
+  /** From 1; greater when Temporal retries the action. */
   readonly attempt?: number;
 }
 
@@ -30,21 +30,21 @@ interface VerifyDependencies extends AnswerDependencies {
   readonly redactor?: Redactor;
 }
 
-/** What was said of an action, as far as it counts, and the action that came of it. */
+/** The valid answers to an action, and the action they result in. */
 export interface VerifiedAnswers {
   readonly action: Action;
   readonly digest: string;
   readonly approval?: Approval;
   readonly settled?: Settlement;
-  /** To what the action has changed and is held back. */
+  /** The answer to a change that is held back. */
   readonly change?: Approval;
-  /** Why an answer does not count, as a sentence. */
+  /** Why an answer is invalid, as a sentence. */
   readonly refused?: string;
-  /** For the model, in front of what the tool returns. */
+  /** For the model, placed before the tool's result. */
   readonly note?: string;
 }
 
-/** An attempt after the first: what the log has already is not written again. */
+/** A later attempt: do not log again what is already logged. */
 const again = 2;
 
 const alreadyRun =
@@ -59,7 +59,7 @@ interface Said extends Answered {
   readonly against?: string;
 }
 
-/** Checks what people said of an action, puts their arguments in place of the model's, and writes it down. */
+/** Verifies answers, substitutes edited arguments, and records both. */
 export async function verifyAnswers(
   dependencies: VerifyDependencies,
   { seq, approval, settled, against, change, ...said }: Said,
@@ -68,11 +68,11 @@ export async function verifyAnswers(
   const answered: Answered = { ...said, action: seq };
   let heard: VerifiedAnswers = { action: asked, digest: hashOf(toCanonical(asked)) };
   if (approval !== undefined) {
-    // With an answer to what it led to, it was heard before.
+    // If its change has been answered, the call itself was answered before.
     const first = change === undefined ? answered : { ...answered, attempt: again };
     const refused = await verifyApproval(dependencies, first, approval);
     if (refused !== undefined) return { ...heard, refused };
-    // Given for the action together with the version that was shown; from here on it is about the action.
+    // It covered the action plus the version shown; from here on it covers the action.
     const isShown = approval.digest === toShown(heard.digest, against);
     const about = isShown ? { ...approval, digest: heard.digest } : approval;
     heard = await takeApproval(dependencies, heard, about);
@@ -80,7 +80,7 @@ export async function verifyAnswers(
   if (change !== undefined) {
     const refused = await verifyApproval(dependencies, answered, change);
     if (refused !== undefined) return { ...heard, refused };
-    // Its arguments are done with: what else a person wants of the files is another action.
+    // Its arguments are final: further wishes are another action.
     if (change.edited !== undefined) return { ...heard, refused: alreadyRun };
     return { ...heard, change };
   }
@@ -91,7 +91,7 @@ export async function verifyAnswers(
 
 const maxNoteLength = 2_000;
 
-/** An approval is about exactly what was shown; what a person wrote instead is approved by being written. */
+/** An approval covers exactly what was shown; writing other arguments approves those. */
 async function takeApproval(
   { blobs, redactor = formRedactor }: VerifyDependencies,
   heard: VerifiedAnswers,
@@ -112,7 +112,7 @@ async function takeApproval(
   };
 }
 
-/** Why an approval does not count, as a sentence; undefined when it does. */
+/** Why an approval is invalid, as a sentence; undefined if it is valid. */
 export function findApprovalProblem(
   approvers: Approvers,
   run: string,
@@ -137,7 +137,7 @@ const toSentence = (
     : `${what} was rejected: ${problem}. Answer with agent approve or agent deny, as a user whose key is listed in AGENT_APPROVERS.`;
 };
 
-/** Notes an approval in the audit log. Returns why it does not count, if it does not. */
+/** Records an approval in the audit log. Returns why it is invalid, if it is. */
 export async function verifyApproval(
   { audit, approvers }: AnswerDependencies,
   answered: Answered,
@@ -163,7 +163,7 @@ export async function verifyApproval(
   return refused;
 }
 
-/** The same for a person's word on an outcome that a crash left unknown; `digest` is of the action it is about. */
+/** As `verifyApproval`, for a person's answer about an unknown outcome; `digest` is the action's. */
 export async function verifySettlement(
   { audit, approvers }: AnswerDependencies,
   answered: Answered,

@@ -1,4 +1,4 @@
-/** Whether an action may be done: its arguments without secrets, people's answers, the policy, and what the store knows. */
+/** Decides whether an action may run: redacted arguments, people's answers, the policy, and the store's notes. */
 import { realpathSync } from 'node:fs';
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Action, Decision } from '../../policies/action.ts';
@@ -25,11 +25,11 @@ export async function authorize(
   const { action, digest } = answers;
   const { workspace } = action;
   const { policy, sha256 } = await dependencies.policy(workspace);
-  // The store first: what is done is done, whatever the policy would say of it today.
+  // The store first: a committed call stands, whatever today's policy says.
   const identity = seq === undefined ? undefined : { workspace, run, seq, digest };
   const recalled =
     identity === undefined ? undefined : await transactions.recall<ActResult>(identity);
-  // What was approved is another change by now.
+  // What was approved is a different change by now.
   const against = isRedirected({ order, action }) ? undefined : order.against;
   const isStale =
     recalled === undefined && against !== undefined && findVersion(action) !== against;
@@ -39,7 +39,7 @@ export async function authorize(
   const decision = judge(judged, { action, digest, sandbox, approval });
   failpoint('decide.after');
   const begun = recalled?.state === 'begun' ? (recalled.decision ?? decision) : undefined;
-  // Not to be repeated, or a person has said what became of it.
+  // It must not be repeated, or a person has said what happened.
   const resumes =
     begun !== undefined && (begun.effect === 'external' || answers.settled !== undefined);
   const base = {
@@ -67,7 +67,7 @@ export async function authorize(
   };
 }
 
-/** What is decided, shown, approved and executed are the same arguments, and none has a secret in it. */
+/** Deciding, showing, approving and executing all use the same redacted arguments. */
 async function toAction(
   checks: Checks,
   order: ActOrder,

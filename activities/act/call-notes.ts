@@ -1,71 +1,71 @@
-/** What the store says of one call: snapshots in commits, under refs of the call's own. */
+/** The store's notes on one call: snapshots in commits, under the call's own refs. */
 import type { Decision } from '../../policies/action.ts';
 import type { Lease, Leases } from '../files/lease.ts';
 import type { Sights } from '../sandbox/sights.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 import type { ProtectedChange, Screened } from './screen.ts';
 
-/** One call, for good: its place in the run's own count, and what it is. */
+/** Identifies a call permanently: its number in the run, and what it does. */
 export interface CallIdentity {
   readonly workspace: string;
   readonly run: string;
-  /** Counts the run's actions. A repeated action is another call, so the action alone does not name it. */
+  /** Counts the run's actions. A repeated action is a different call, so the action alone does not identify it. */
   readonly seq: number;
   /** sha256 of the canonical action. */
   readonly digest: string;
 }
 
-/** The same number with another action: history and store disagree, and nothing may be done. */
+/** Same number, different action: history and store disagree, and nothing may be done. */
 export class IdentityMismatch extends Error {
   override readonly name = 'IdentityMismatch';
 }
 
-/** The snapshots around a call, and what became of what its screen found. */
+/** The snapshots around a call, and the fate of what its screen found. */
 export interface Ended {
   readonly pre: string;
   readonly post: string;
   readonly screened?: Exclude<Screened, { state: 'clean' }>;
-  /** Files that somebody else changed while the call was held back: nothing of it was applied. */
+  /** Files someone else changed while the call was held back: nothing of it was applied. */
   readonly conflict?: readonly string[];
-  /** The answer that let it go on, where it had been held back. */
+  /** The answer it was waiting for while held back. */
   readonly answer?: 'approve' | 'deny';
-  /** Milliseconds the call took, where that was in an earlier attempt. */
+  /** Milliseconds the call took, if in an earlier attempt. */
   readonly ms?: number;
 }
 
-/** A workspace this process has the lease of. */
+/** A workspace leased by this process. */
 export interface Session {
   readonly lease: Lease;
   readonly snapshots: Snapshots;
-  /** Snapshot of what the workspace holds, as long as nobody else changed it. */
+  /** The workspace's snapshot, valid as long as nobody else changes it. */
   tree?: string | undefined;
 }
 
 export interface Message<R> {
   readonly digest: string;
-  /** Of the call's beginning. */
+  /** At the call's start. */
   readonly decision?: Decision;
   readonly sights?: Sights;
-  /** Of a call that is held back: its outcome, as JSON, how long it took, and what was taken away that no snapshot has. */
+  /** Of a call held back: its outcome as JSON, how long it took, and what was removed that no snapshot has. */
   readonly held?: {
     readonly outcome: unknown;
     readonly ms: number;
     readonly removed: readonly ProtectedChange[];
   };
-  /** Of a call that was held back and is being applied. */
+  /** Of a held-back call being applied. */
   readonly applied?: Omit<Ended, 'pre' | 'post'>;
-  /** Of its end. */
+  /** At its end. */
   readonly result?: R;
 }
 
-/** What the store says of one call, in commits under refs of its own. */
+/** The store's notes on one call. */
 export interface Notes<R> {
   nameOf(what: string): string;
   /** @throws IdentityMismatch */
   read(
     what: 'pre' | 'post' | 'held' | 'parked' | 'applied',
   ): Promise<(Message<R> & { readonly tree: string }) | undefined>;
-  /** Stores a commit; a ref makes it count. */
+  /** Stores a commit; it counts once a ref names it. */
   write(tree: string, message?: Omit<Message<R>, 'digest'>): Promise<string>;
 }
 
@@ -91,8 +91,8 @@ export function createNotes<R>(snapshots: Snapshots, { run, seq, digest }: CallI
 }
 
 /**
- * Brings the workspace to a snapshot after a cut attempt. What that left may hold a person's work; it is taken out of the
- * workspace, not thrown away. Returns its snapshot, if there was anything.
+ * Restores a snapshot after an interrupted attempt. What that left may include a person's work, so it is snapshotted
+ * first. Returns that snapshot, if there was anything.
  */
 export async function bringTo(
   { session: { snapshots, lease }, notes, leases }: Working,
@@ -107,7 +107,7 @@ export async function bringTo(
   return tree;
 }
 
-/** A call at work in its workspace. */
+/** A call in progress in its workspace. */
 export interface Working {
   readonly session: Session;
   readonly notes: Notes<object>;

@@ -1,4 +1,4 @@
-/** One tool call: as it is asked for, as it was authorized, and what comes of it. */
+/** One tool call: as ordered, as authorized, and its result. */
 import type { Approvers } from '../../audit/record/keys/approvers.ts';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { AuditLog } from '../../audit/record/log.ts';
@@ -17,7 +17,7 @@ import type { Recalled, Transactions } from './transactions.ts';
 export interface ActDependencies {
   readonly blobs: BlobStore;
   readonly audit: AuditLog;
-  /** The bundle in force in a workspace: asked for at each action. */
+  /** The bundle in force for a workspace, read for each action. */
   readonly policy: (workspace: string) => Promise<{
     readonly policy: Policy;
     readonly sha256: string;
@@ -26,19 +26,19 @@ export interface ActDependencies {
   }>;
   readonly sandbox: Sandbox;
   readonly transactions: Transactions;
-  /** Whose answers count. */
+  /** Whose answers are valid. */
   readonly approvers: Approvers;
-  /** Takes secrets out of arguments and results; by their form if absent. */
+  /** Redacts arguments and results; by form only if absent. */
   readonly redactor?: Redactor;
-  /** For outputs while they grow. */
+  /** For growing outputs. */
   readonly spillDir: string;
 }
 
-/** One action and where it stands in its run. */
+/** One action and its place in the run. */
 export interface ActOrder {
   readonly run: string;
   readonly step: string;
-  /** Absent outside of runs: then nothing remembers the action, and nothing rolls it back. */
+  /** Absent outside runs: nothing then records the action or rolls it back. */
   readonly seq?: number;
   readonly call: string;
   readonly tool: string;
@@ -49,18 +49,18 @@ export interface ActOrder {
   readonly against?: string;
   readonly settled?: Settlement;
   readonly untrusted?: Untrusted;
-  /** Name of the hook, for a call that no model asked for. */
+  /** Name of the hook, for a call no model requested. */
   readonly hook?: string;
   readonly previous?: Ref;
   readonly tree?: SnapshotId;
   /** See ActRequest. */
   readonly head?: string;
-  /** From 1; more when Temporal hands the action out again. */
+  /** From 1; greater when Temporal retries the action. */
   readonly attempt?: number;
   readonly signal: AbortSignal;
 }
 
-/** An action that was decided on, and all that execution and record need to know of it. */
+/** A decided action, with everything execution and recording need. */
 export interface AuthorizedCall {
   readonly dependencies: ActDependencies;
   readonly order: ActOrder;
@@ -69,15 +69,15 @@ export interface AuthorizedCall {
   readonly base: AuditBase;
   readonly answers: VerifiedAnswers;
   readonly decision: Decision;
-  /** Absent outside of runs. */
+  /** Absent outside runs. */
   readonly identity?: CallIdentity;
   /** What the store knows of an earlier attempt. */
   readonly recalled?: Recalled<ActResult>;
-  /** An earlier attempt is not repeated but brought to its end: what allowed it then still stands. */
+  /** An earlier attempt is completed instead of repeated: what allowed it then still applies. */
   readonly resumes: boolean;
 }
 
-/** What every audit line about the action says. */
+/** Common to all audit lines about the action. */
 export interface AuditBase {
   readonly run: string;
   readonly step: string;
@@ -92,7 +92,7 @@ export interface AuditBase {
 
 export type Acted = ActResult & { readonly text: string };
 
-/** True when a person wrote arguments for another file: what the run knows of the first one says nothing of it. */
+/** True if a person's arguments name another file: what the run knows of the first does not apply to it. */
 export const isRedirected = ({
   order,
   action,

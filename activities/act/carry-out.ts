@@ -34,14 +34,14 @@ const maxEntries = 1_000;
 
 const changing: ReadonlySet<string> = new Set(['write_file', 'edit_file', 'delete_file']);
 
-/** By links that protected names are, and by folders that git takes hooks from. */
+/** Knows symlinks to protected names and folders git takes hooks from. */
 const createJudge = async (policy: Policy, workspace: string): Promise<JudgeChange> =>
   createChangeJudge(policy, {
     ...(await lookAtPlaces(workspace, guardOf(policy))),
     fetched: new Set(dependencyFolders),
   });
 
-/** Carries out an action the policy allows. @throws Rejudged, and whatever is not the tool's own failure. */
+/** Executes an action the policy allows. @throws Rejudged, and anything that is not the tool's own failure. */
 export async function carryOut(
   { tool, args, workspace }: Action,
   context: ToolContext,
@@ -63,7 +63,7 @@ export async function carryOut(
   const reading = { maxBytes: policy.paths.readBytes, authorize };
   const writing = {
     maxBytes: policy.paths.writeBytes,
-    // The last thing asked before a file is changed.
+    // The last check before a file is changed.
     authorize: ((operation, at) => {
       authorize(operation, at);
       if (operation === 'write') refuseGitFolderByFile(workspace, at);
@@ -151,7 +151,7 @@ export async function carryOut(
     }
   } catch (error) {
     if (!(error instanceof PathRefused)) throw error;
-    // What cannot be shown is known all the same: it may be replaced or deleted.
+    // The version counts as known even if the content cannot be shown: the file may be replaced or deleted.
     if (tool === 'read_file' && seen === undefined && error.code === 'too-large')
       findLarge(workspace, path, { authorize, see });
     return { ...failed(error.message), ...toSeen() };
@@ -189,7 +189,7 @@ async function runCommand(
     timeoutMs: seconds * 1000,
     maxOutputBytes: policy.budgets.outputBytes,
     limits: policy.sandbox,
-    // A script may do more than can be seen in it.
+    // A script may do more than is visible in it.
     readOnly: line.kind === 'plain' && effect === 'pure',
     redactor,
     signal,
@@ -223,7 +223,7 @@ async function runCommand(
   };
 }
 
-/** The way out for one process: a proxy that knows the policy and notes every request. */
+/** A process's way to the network: a proxy that applies the policy and logs every request. */
 function serveLinks({ policy, audit, base: { run, step, digest } }: ToolContext) {
   const proxy = createProxy({
     policy,

@@ -1,4 +1,4 @@
-/** Thread entry: does the tasks of `checks.ts` one after the other. */
+/** Thread entry: runs the tasks of `checks.ts` one at a time. */
 import { parentPort } from 'node:worker_threads';
 import { decide } from '../../policies/decide.ts';
 import { findInjection } from '../../policies/untrusted/injection.ts';

@@ -1,6 +1,6 @@
 /**
- * Looks through what others have written, and judges what they ask for. What is short is done at once; what is long is done
- * in a thread with a deadline, so that no text keeps the worker from its heartbeats.
+ * Redacts untrusted text and judges actions. Short inputs are handled at once; long ones in a thread with a deadline,
+ * so that no text can block the worker's heartbeats.
  */
 import { Worker } from 'node:worker_threads';
 import type { Action, Decision } from '../../policies/action.ts';
@@ -15,21 +15,21 @@ import { stepUp } from '../../policies/untrusted/untrusted.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
 
 export interface Checks {
-  /** Undefined for a text that could not be looked through in time: it must not be shown. */
+  /** Undefined if the text could not be checked in time: it must not be shown. */
   redact(text: string): Promise<Redacted | undefined>;
   /** The same for any plain value. */
   redactArguments(args: Action['args']): Promise<Action['args'] | undefined>;
   findInjection(text: string): Promise<readonly Suspicion[] | undefined>;
-  /** What cannot be judged in time is denied. */
+  /** Denies what cannot be judged in time. */
   decide(policy: Policy, action: Action, untrusted?: Untrusted): Promise<Decision>;
 }
 
 export interface CheckOptions {
-  /** How long one text may take. */
+  /** Time allowed per text. */
   readonly deadlineMs?: number;
   /** Longer texts go to the thread. */
   readonly inlineLength?: number;
-  /** Threads at most; they start when they are needed. */
+  /** Maximum number of threads, started on demand. */
   readonly threads?: number;
 }
 
@@ -40,7 +40,7 @@ export type Task =
 
 export interface Order {
   readonly task: Task;
-  /** If it is another than the last that was sent; it is large. */
+  /** Sent only if it differs from the last one, because it is large. */
   readonly policy: Policy | undefined;
   /** Values learned since the last order. */
   readonly values: readonly SecretValue[];
@@ -49,7 +49,7 @@ export interface Order {
 export type Answer = { readonly result: unknown } | { readonly problem: string };
 
 const maxMegabytes = 512;
-/** A command of this length is judged within milliseconds, whatever is in it. */
+/** Commands up to this length are judged within milliseconds, whatever they contain. */
 const inlineCommand = 8_192;
 
 export function createChecks(
@@ -100,14 +100,14 @@ interface Thread {
   ask(task: Task, policy: Policy | undefined): Promise<Answer>;
 }
 
-/** One after the other, in a thread that starts with the first task, and anew after one that came to no end. */
+/** Runs tasks one at a time, in a thread started with the first task and replaced after a timeout. */
 function createThread(redactor: Redactor, deadlineMs: number): Thread {
   let worker: Worker | undefined;
   let told = 0;
   let toldPolicy: Policy | undefined;
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
-  /** Takes the answer to the task in hand. */
+  /** Receives the answer to the current task. */
   let take: ((answer: Answer) => void) | undefined;
   const start = (): Worker => {
     told = 0;
@@ -127,7 +127,7 @@ function createThread(redactor: Redactor, deadlineMs: number): Thread {
     const { promise, resolve } = Promise.withResolvers<Answer>();
     take = resolve;
     const used = (worker ??= start());
-    // Nothing of it keeps the process, but while a task is waited for.
+    // The thread keeps the process alive only while a task is pending.
     used.ref();
     const late = (): void => resolve({ problem: `it took longer than ${deadlineMs / 1_000} s` });
     const timer = setTimeout(late, deadlineMs);
@@ -161,13 +161,13 @@ function createThread(redactor: Redactor, deadlineMs: number): Thread {
 
 const made = new WeakMap<Redactor, Checks>();
 
-/** The checks that know what a redactor knows; one pair of threads for all who ask. */
+/** Checks sharing a redactor's knowledge; all callers share its threads. */
 export function checksOf(redactor: Redactor): Checks {
   const checks = made.get(redactor) ?? createChecks(redactor);
   made.set(redactor, checks);
   return checks;
 }
 
-/** What is shown instead of a text that could not be looked through. */
+/** Shown instead of text that could not be checked. */
 export const toWithheld = (text: string): string =>
   `[withheld: ${text.length} characters that could not be checked in time; read a part of it, or filter it first]`;

@@ -1,4 +1,4 @@
-/** The end of a run in its folder: what it changed, its report, and the folder for others. */
+/** Ends a run in its folder: lists changes, writes the report, releases the folder. */
 import { Context } from '@temporalio/activity';
 import { realpathSync } from 'node:fs';
 import type { AuditLog } from '../../audit/record/log.ts';
@@ -13,7 +13,7 @@ const maxTries = 3;
 const maxChanges = 50;
 const maxLeft = 20;
 
-/** The run has ended; what cannot be read any more is left out of its report and never keeps it open. */
+/** The run has ended: anything unreadable is left out of its report and never keeps it open. */
 export async function closeRun(
   dependencies: WorkspaceDependencies,
   request: CloseRequest,
@@ -69,7 +69,7 @@ const findChanges = (
 const listPaths = (found: readonly { readonly path: string }[]): string[] =>
   found.map(({ path }) => path).toSorted();
 
-/** Free of links, whether or not the folder is still there. */
+/** Free of links, whether or not the folder still exists. */
 function toRoot(workspace: string): string {
   try {
     return realpathSync(workspace);
@@ -94,7 +94,7 @@ async function logEnd(
   });
 }
 
-/** Something else in place of what fails the third time; a full disk is waited for. */
+/** Falls back to `instead` on the third failure; waits for a full disk. */
 async function orElse<T>(instead: T, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -111,6 +111,6 @@ const reported = [
   ...(['changed', 'time', 'whole'] as const),
 ];
 
-/** Texts stay in their blobs; the report names what was done. */
+/** Texts stay in their blobs; the report lists what was done. */
 const toReported = (observation: Observation) =>
   Object.fromEntries(reported.map((name) => [name, observation[name]]));

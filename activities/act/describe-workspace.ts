@@ -1,4 +1,4 @@
-/** What a run is told about its folder as it opens it. */
+/** What a run is told about its folder on opening it. */
 import { findInjection } from '../../policies/untrusted/injection.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import type { Policy } from '../../policies/policy.ts';
@@ -16,7 +16,7 @@ import type { WorkspaceDependencies } from './workspace.ts';
 const maxEntries = 300;
 const maxRisky = 20;
 
-/** What every role is told about the folder: the top of its tree, and the instructions its owner wrote for agents. */
+/** Describes the folder to every role: the top of its tree, and its owner's instructions for agents. */
 export function describeFolder(root: string, policy: Policy, sandbox: Sandbox): string {
   const authorize = (operation: 'read' | 'write' | 'delete' | 'list', path: string): void => {
     const { verdict, reason } = decidePath(policy, operation, path);
@@ -30,7 +30,7 @@ export function describeFolder(root: string, policy: Policy, sandbox: Sandbox): 
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
-/** For everybody who follows the run: that commands are not offered, or not confined. */
+/** Tells everyone following the run that commands are unavailable or unconfined. */
 export function describeRestriction(sandbox: Sandbox): string | undefined {
   switch (sandbox.kind) {
     case 'bubblewrap':
@@ -42,14 +42,14 @@ export function describeRestriction(sandbox: Sandbox): string | undefined {
   }
 }
 
-/** File names, and what stands in AGENTS.md, are whoever's the folder is from. */
+/** File names and AGENTS.md come from whoever made the folder. */
 export function findUntrusted(policy: Policy, facts: string): Untrusted | undefined {
   const suspicious = findInjection(facts);
   const source = 'looking at the workspace (file names, AGENTS.md)';
   return suspicious.length > 0 ? toUntrusted(policy, source, suspicious) : undefined;
 }
 
-/** Settings of the workspace's git that start programs or lead elsewhere; they are in the audit log once. */
+/** Settings of the workspace's git that start programs or lead elsewhere; logged once in the audit log. */
 export async function describeGitSettings(
   { audit }: Pick<WorkspaceDependencies, 'audit'>,
   { run, root, policy }: { readonly run: string; readonly root: string; readonly policy: Policy },

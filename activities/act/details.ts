@@ -1,4 +1,4 @@
-/** What a person is shown before they answer: the whole call, and what it would change. */
+/** What a person sees before answering: the whole call, and what it would change. */
 import { OMIT_HEADERS, createTwoFilesPatch } from 'diff';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { Action, Decision } from '../../policies/action.ts';
@@ -11,7 +11,7 @@ import type { Ref } from '../contract/refs.ts';
 import { readText } from '../files/files.ts';
 import { PathRefused } from '../files/walk.ts';
 
-/** Longest file of which a diff is made, in bytes. */
+/** Largest file to diff, in bytes. */
 export const maxDiffedBytes = 262_144;
 
 /** Of the call, with what it would do. */
@@ -28,7 +28,7 @@ export function storeDetails(
   });
 }
 
-/** The call and the decision on it, with whatever else is shown. */
+/** The call, its decision, and whatever else is shown. */
 export const storeShown = (
   blobs: BlobStore,
   { tool, args, workspace }: Action,
@@ -64,7 +64,7 @@ const toParts = (policy: Policy, { args, workspace }: Action): ApprovalPart[] =>
     rule,
   }));
 
-/** What a file tool would change, as far as it can be said beforehand. */
+/** What a file tool would change, as far as can be told in advance. */
 function toDiff(policy: Policy, { tool, args, workspace }: Action): string | undefined {
   const path = String(args['path']);
   if (tool !== 'write_file' && tool !== 'edit_file' && tool !== 'delete_file') return undefined;
@@ -82,7 +82,7 @@ const edit = (tool: string, before: string, args: Action['args']): string => {
     : before.replace(old, () => next);
 };
 
-/** Empty for a file that is not there yet; undefined for one nobody may look into, or that is no text. */
+/** Empty for a new file; undefined for one that may not be read or is not text. */
 function readBefore(policy: Policy, workspace: string, path: string): string | undefined {
   try {
     return readText(workspace, path, {

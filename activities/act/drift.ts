@@ -13,8 +13,8 @@ interface Expectation {
 const maxNamed = 20;
 
 /**
- * Makes sure that the workspace holds what the run believes: after a rewind, on another host, or when a person changed files
- * between two steps. One look where nothing changed.
+ * Makes sure that the workspace holds what the run expects: after a rewind, on another host, or if a person changed
+ * files between two steps. A single check if nothing changed.
  */
 export const ensureTree = (
   transactions: Transactions,
@@ -37,7 +37,7 @@ async function settle(
     return { tree: found, drift: [], done: 'adopt' };
   }
   const changes = await snapshots.compare(tree, found);
-  // Only what no snapshot holds differs, or git's own notes, as after somebody's `git status`: nobody's work.
+  // Only uncovered files or git's own notes differ, as after a `git status`: nobody's work.
   const isSame =
     changes.length === 0 && (drift !== 'restore' || (await snapshots.isSame(tree, found)));
   if (isSame) {
@@ -47,7 +47,7 @@ async function settle(
   const named = changes.slice(0, maxNamed).map(({ path }) => path);
   if (drift === 'ask') return { tree: found, drift: named, done: 'ask' };
   if (drift === 'restore') {
-    // Whatever was there is kept in the store, under a ref of the run.
+    // The previous state is kept in the store, under a ref of the run.
     await snapshots.keep(`${run}/drift/`, found);
     const { incomplete, left } = await snapshots.restore(tree);
     if (left.length > 0)

@@ -1,4 +1,4 @@
-/** An action that changes something, as a transaction on the workspace. */
+/** Runs a changing action as a transaction on the workspace. */
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Action } from '../../policies/action.ts';
 import type { ActResult } from '../contract/act.ts';
@@ -47,7 +47,7 @@ export async function executeInTransaction(
           const line = toAuditLine(call);
           if (again) await audit.append({ kind: 'rollback', ...line, ...attempt });
           left = attempt.left ?? [];
-          // Synced before the effect: whatever happens next, the log says that it was about to.
+          // Synced before the effect: whatever happens next, the log shows the intent.
           if (settled === undefined) await audit.append({ kind: 'intent', ...line });
           failpoint('intent.after');
         },
@@ -74,7 +74,7 @@ export async function executeInTransaction(
   }
 }
 
-/** Undoes an attempt that a crash cut short, and that is not to be made again. */
+/** Rolls back an attempt interrupted by a crash that will not be repeated. */
 export async function rollback(call: AuthorizedCall, identity: CallIdentity): Promise<void> {
   const { audit, transactions } = call.dependencies;
   await transactions.rollback(
@@ -114,7 +114,7 @@ const createCommandScreen = ({
     ? createScreen({ policy, action, digest, sandbox, hasSnapshots: true })
     : undefined;
 
-/** The file a file tool is about to change, as far as it can be said without a look. */
+/** The file a file tool is about to change, as far as can be told without looking. */
 function toTouched({ args, workspace }: Action): string[] {
   try {
     return [toNames(workspace, String(args['path'])).join('/')];

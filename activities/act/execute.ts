@@ -1,4 +1,4 @@
-/** Does what was authorized: not again what is done already, and in a transaction what changes something in a run. */
+/** Executes what was authorized: skips committed calls, and uses a transaction for changes in a run. */
 import type { Decision } from '../../policies/action.ts';
 import type { AuthorizedCall } from './call.ts';
 import { carryOut } from './carry-out.ts';
@@ -15,7 +15,7 @@ import { createCheck, findProblem } from './versions.ts';
 export async function execute(call: AuthorizedCall): Promise<Executed> {
   const executed = await perform(call);
   if (executed.state !== 'ask' || call.identity === undefined) return executed;
-  // Nobody is asked about a change that would be refused afterwards.
+  // Do not ask about a change that would be refused afterwards.
   const { previous } = call.order;
   const check = await createCheck(call.dependencies.blobs, { previous });
   const reason = findProblem(check, call.action);
@@ -45,7 +45,7 @@ const refuse = (decision: Decision): Executed => ({
   ms: 0,
 });
 
-/** What changes nothing needs no transaction; outside of runs nothing has one. */
+/** Reading needs no transaction; outside runs there are none. */
 async function executeAtOnce(call: AuthorizedCall): Promise<Executed> {
   const { decision } = call;
   const elapsed = createStopwatch();
@@ -57,7 +57,7 @@ async function executeAtOnce(call: AuthorizedCall): Promise<Executed> {
   }
 }
 
-/** A command outside of runs may change something, of which nothing can be put back or held for a question. */
+/** A command outside runs may change things that cannot be restored or held back. */
 async function executeScreened(call: AuthorizedCall): Promise<Outcome> {
   const { dependencies, order, action, policy, base, decision } = call;
   const context = createToolContext(call, order.signal);

@@ -7,7 +7,7 @@ import type { Outcome } from './outcome.ts';
 import { isCancelled } from './transact.ts';
 import type { Transacted } from './transact.ts';
 
-/** What came of an authorized call, before it is recorded. */
+/** Outcome of an authorized call, not yet recorded. */
 export type Executed =
   | Transacted<ActResult>
   /** Ended without a transaction that keeps its outcome. */
@@ -16,13 +16,13 @@ export type Executed =
       readonly outcome: Outcome;
       readonly decision: Decision;
       readonly ms: number;
-      /** Thrown once the outcome is recorded: Temporal is to know of it. */
+      /** Thrown once the outcome is recorded, so that Temporal sees it. */
       readonly error?: unknown;
     }
-  /** Nothing happened yet: a person has to approve it. */
+  /** Nothing has happened yet: a person must approve it. */
   | { readonly state: 'ask'; readonly decision: Decision };
 
-/** How a call ends that an error ended. @throws the error when it says nothing about the call. */
+/** The outcome of a call that ended with an error. @throws the error if it says nothing about the call. */
 export function toExecuted(
   error: unknown,
   { order, decision }: AuthorizedCall,

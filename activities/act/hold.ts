@@ -1,7 +1,7 @@
 /**
- * A command's change that a person is asked about. Until they answer, the workspace is as it was before the command and the
- * change is in the store only; then it is applied as the command's commit. Refs of the call say how far that has come, so a
- * kill at any point leaves one of the two.
+ * Holds back a command's change until a person answers. Until then the workspace is as it was before the command and
+ * the change exists only in the store; afterwards it is applied as the command's commit. Refs of the call record the
+ * progress, so a kill at any point leaves one of the two states.
  */
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Sights } from '../sandbox/sights.ts';
@@ -12,7 +12,7 @@ import type { ProtectedChange, Screen, Screened } from './screen.ts';
 
 type Asks = Extract<Screened, { state: 'asks' }>;
 
-/** Done, and held back: the workspace is as it was before until a person has answered. */
+/** Done but held back: the workspace is unchanged until a person answers. */
 export interface HeldBack {
   readonly state: 'held';
   readonly screened: Asks;
@@ -42,9 +42,9 @@ export const noSights: Sights = {
 };
 
 interface Hold {
-  /** Keeps the change and takes it out of the workspace. */
+  /** Stores the change and removes it from the workspace. */
   keep(change: Kept, screened: Asks): Promise<HeldBack>;
-  /** Asks again, or applies what was answered. The change is judged afresh: the policy may be another by now. */
+  /** Asks again, or applies the answer. The change is judged anew, because the policy may have changed. */
   resume(
     change: Message<object> & { readonly tree: string; readonly sights: Sights },
   ): Promise<HeldBack | Resumed>;
@@ -81,7 +81,7 @@ export function createHold({ session, order, notes, leases, pre }: Holding): Hol
     async resume({ tree, held = nothing, sights }) {
       session.tree = undefined;
       if ((await notes.read('parked')) === undefined) {
-        // Cut short on its way out: what is there now is part of the change.
+        // Interrupted while being removed: what is there now is part of the change.
         await bringTo(working, pre);
         await mark('parked', pre);
       }
@@ -119,7 +119,7 @@ export function createHold({ session, order, notes, leases, pre }: Holding): Hol
     },
   };
 
-  /** A person may have worked in the folder while the call was held back; nothing of theirs is written over. */
+  /** A person may have worked in the folder meanwhile; none of their work is overwritten. */
   async function merge(
     target: string,
   ): Promise<{ readonly tree: string; readonly conflict?: readonly string[] }> {

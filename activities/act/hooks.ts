@@ -1,4 +1,4 @@
-/** Guardrail hooks on their way into a run and, when they fail, back to its model. */
+/** Brings guardrail hooks into a run and their failures back to its model. */
 import { hashOf } from '../../audit/record/blobs.ts';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import { toCanonical } from '../../audit/record/canonical.ts';
@@ -10,7 +10,7 @@ import { toPreview } from '../../tools/catalogue.ts';
 
 const tool = 'run_command';
 
-/** Stores the hooks as calls of `run_command`; undefined when there are none. */
+/** Stores the hooks as `run_command` calls; undefined if there are none. */
 export async function storeHooks(
   blobs: BlobStore,
   hooks: readonly Hook[],
@@ -37,7 +37,7 @@ export async function storeHooks(
 
 const maxOutputLength = 6_000;
 
-/** What the model reads of a hook that came out red. */
+/** What the model reads about a failed hook. */
 export async function storeRedNote(
   blobs: BlobStore,
   hook: string,

@@ -1,4 +1,4 @@
-/** The gate: what code can tell of work that is said to be done, before any model is asked. */
+/** The gate: checks finished work in code before any model is asked. */
 import { realpathSync } from 'node:fs';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { InspectRequest, InspectResult } from '../contract/inspection.ts';
@@ -22,7 +22,7 @@ export interface InspectDependencies {
 }
 
 interface Judged {
-  /** Against the work. */
+  /** Reasons to refuse the work. */
   readonly problems: readonly string[];
   /** For the reviewer to weigh. */
   readonly remarks: readonly string[];
@@ -58,7 +58,7 @@ export async function inspectWork(
 
 const maxIgnored = 10;
 
-/** What is left out of the diff is not left unsaid. */
+/** Mentions what the diff leaves out. */
 function tellIgnored(ignored: readonly FileChange[]): string[] {
   if (ignored.length === 0) return [];
   const names = ignored.slice(0, maxIgnored).map(({ path }) => path);
@@ -68,7 +68,7 @@ function tellIgnored(ignored: readonly FileChange[]): string[] {
   ];
 }
 
-/** A test may be weakened for a reason: whoever does it says so, and the reviewer judges the reason. */
+/** A test may be weakened for a reason: the executor states it and the reviewer judges it. */
 function judgeTests(diff: string, claims: readonly string[]): Judged {
   const weakened = findWeakened(diff);
   const said = claims.join('\n');
@@ -100,7 +100,7 @@ const isProse = (path: string): boolean => /\.(?:md|txt|rst|adoc)$|(?:^|\/)LICEN
 const remark = (text: string): Judged => ({ problems: [], remarks: [text] });
 const problem = (text: string): Judged => ({ problems: [text], remarks: [] });
 
-/** Tests must have run, and passed, on what the workspace holds now: an edit after them makes them worth nothing. */
+/** Tests must have passed on the current content of the workspace: an edit afterwards invalidates them. */
 async function judgeChecks(work: Work): Promise<Judged> {
   const { evidence, changed, root, sandbox } = work;
   if (changed.every(isProse)) return { problems: [], remarks: [] };
@@ -126,7 +126,7 @@ async function judgeChecks(work: Work): Promise<Judged> {
   );
 }
 
-/** Whether it ran on what is there now; what only other test runs and hooks left behind is no edit. */
+/** Whether it ran on the current content; what other test runs and hooks left behind does not count as an edit. */
 async function isCurrent({ snapshots, evidence, tree }: Work, of: Observation): Promise<boolean> {
   if (of.tree === undefined) return false;
   if ((await snapshots.compare(of.tree, tree)).length === 0) return true;
@@ -149,7 +149,7 @@ const manifests: readonly [file: string, fits: RegExp, command: string][] = [
   ['go.mod', /^/, 'go test ./...'],
 ];
 
-/** How the workspace itself says that it is tested. */
+/** How the workspace itself says it is tested. */
 function findTestCommand(root: string): string | undefined {
   const read = (file: string): string | undefined => {
     try {

@@ -11,7 +11,7 @@ export interface Judged {
   readonly approval?: Approval;
 }
 
-/** What the policy says, on this machine and with a person's answer. */
+/** The policy's decision on this machine, given a person's answer. */
 export const judge = (
   decision: Decision,
   { action, digest, sandbox, approval }: Judged,
@@ -21,8 +21,8 @@ export const judge = (
 };
 
 /**
- * Without a sandbox there are no commands, whatever the policy says; where the operator switched it off, nothing keeps a
- * script in the workspace, so it counts as reaching beyond.
+ * Without a sandbox there are no commands, whatever the policy says; if the operator disabled it, nothing confines a
+ * script, so it counts as reaching beyond the workspace.
  */
 function judgeCommand(decision: Decision, action: Action, sandbox: Sandbox): Decision {
   if (action.tool !== 'run_command' || decision.verdict === 'deny') return decision;
@@ -43,7 +43,7 @@ function judgeCommand(decision: Decision, action: Action, sandbox: Sandbox): Dec
   }
 }
 
-/** What stands for a secret is no argument for a program: it would be taken for the secret itself. */
+/** A placeholder must not be passed to a program, which would take it for the secret. */
 function judgePlaceholders(decision: Decision, { tool, args }: Action): Decision {
   if (tool !== 'run_command' || decision.verdict === 'deny') return decision;
   const [placeholder] = countPlaceholders(JSON.stringify(args)).keys();
@@ -56,7 +56,7 @@ function judgePlaceholders(decision: Decision, { tool, args }: Action): Decision
   };
 }
 
-/** An approval counts for exactly the action it was given for; it can lift an `ask`, never a `deny`. */
+/** An approval covers exactly one action; it lifts an `ask`, never a `deny`. */
 function applyApproval(
   decision: Decision,
   { digest: approved, answer, by, reason }: Approval,

@@ -1,4 +1,4 @@
-/** Steps that run beside each other: a copy of the workspace for each, and the way back. */
+/** Parallel steps: a copy of the workspace for each, and the merge. */
 import { ApplicationFailure } from '@temporalio/common';
 import { existsSync, realpathSync } from 'node:fs';
 import { join, sep } from 'node:path';
@@ -21,7 +21,7 @@ export interface LaneDependencies {
   readonly blobs: BlobStore;
   readonly transactions: Transactions;
   readonly policy: ActDependencies['policy'];
-  /** Where copies are kept while their steps run. */
+  /** Where copies are while their steps run. */
   readonly copiesDir: string;
 }
 
@@ -41,14 +41,14 @@ export async function openLane(
 
 const isPlainName = (name: string): boolean => /^[\w-][\w.-]*$/.test(name);
 
-/** Merges a lane into the workspace, or tells of the conflict and changes nothing. Safe to repeat. */
+/** Merges a worktree into the workspace; on conflict, reports it and changes nothing. Safe to repeat. */
 export async function mergeLane(
   { transactions, blobs, policy: rules }: LaneDependencies,
   request: MergeRequest,
 ): Promise<MergeResult> {
   const { run: id, workspace, laneWorkspace, base, tree, theirs } = request;
   return await transactions.exclusive(workspace, id, async ({ snapshots, know }) => {
-    // Somebody may have changed files meanwhile, or an earlier try was cut short: what is there now is our side.
+    // Someone may have changed files, or an earlier attempt was interrupted: the current content is our side.
     const { tree: found } = await snapshots.capture();
     const ours = (await snapshots.compare(tree, found)).length === 0 ? tree : found;
     const merged = await snapshots.merge({ base, ours, theirs });
@@ -77,11 +77,11 @@ export async function mergeLane(
 interface Sides {
   readonly ours: string;
   readonly theirs: string;
-  /** What somebody else changed in the workspace while the steps were under way. */
+  /** What others changed in the workspace while the steps ran. */
   readonly changed: readonly FileChange[];
 }
 
-/** Tells the planner what was merged, what was not, and what stood in the way. */
+/** Tells the planner what was merged, what was not, and what conflicted. */
 function renderConflict(
   { lane, step = lane, batch = { merged: [], left: [] } }: MergeRequest,
   paths: readonly string[],
@@ -103,7 +103,7 @@ function renderConflict(
 
 const toNames = (ids: readonly string[]): string => (ids.length === 0 ? 'none' : ids.join(', '));
 
-/** Removes the copies of a run, with nothing left at work in them. */
+/** Removes a run's copies, after killing what still runs in them. */
 export async function removeLanes(
   { transactions, copiesDir }: Omit<LaneDependencies, 'policy'>,
   id: string,
@@ -117,7 +117,7 @@ export async function removeLanes(
   removeTree(folder);
 }
 
-/** Puts the observations of a lane behind those of the run: one chain, as if it had run after them. */
+/** Appends a worktree's observations to the run's: one chain, as if it had run after them. */
 async function appendEvidence(
   blobs: BlobStore,
   { from, ours, theirs }: MergeRequest['evidence'],

@@ -3,7 +3,7 @@ import { createDotenvReader } from '../files/dotenv.ts';
 import { createHistoryReader } from '../files/history-secrets.ts';
 import type { ActDependencies } from './call.ts';
 
-/** No tool may read these files, but a command may print what a program, or git, has read from them. */
+/** No tool may read these files, but a command can print what a program, or git, reads from them. */
 export interface SecretLearner {
   fromFiles(root: string): void;
   fromHistory(root: string): Promise<void>;

@@ -10,13 +10,13 @@ import { toWithheld } from './checks.ts';
 import type { Checks } from './checks.ts';
 import type { Outcome } from './outcome.ts';
 
-/** What is known of an observation beside the outcome. */
+/** Facts about an observation beside the outcome. */
 type About = Omit<
   Observation,
   'v' | 'ok' | 'exitCode' | 'seen' | 'text' | 'whole' | 'changed' | 'suspicious'
 >;
 
-/** Stores what the model will read of an outcome. Returns it with its ref, and where it tries to give orders. */
+/** Stores what the model will read of an outcome. Returns it with its ref and any attempts to give orders. */
 export async function storeObservation(
   { blobs, checks }: { readonly blobs: BlobStore; readonly checks: Checks },
   outcome: Outcome,
@@ -51,7 +51,7 @@ export async function storeObservation(
   return { ref: await blobs.putJson(stored), text, output, suspicious };
 }
 
-/** What the model sees of an outcome, and where all of it is. */
+/** What the model sees of an outcome, and where the complete output is. */
 async function toShown(
   { text, whole }: Outcome,
   blobs: BlobStore,

@@ -1,4 +1,4 @@
-/** The beginning of a run in its folder: makes it where it is a copy, takes it, and says what is there. */
+/** Starts a run in its folder: creates the copy if it needs one, takes the lease, and describes the folder. */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { limitsOf } from '../../policies/decide.ts';
@@ -39,7 +39,7 @@ export async function openWorkspace(
   if (problem !== undefined) return { ok: false, reason: problem };
   const root = realpathSync(workspace);
   learn.fromFiles(root);
-  // The first command waits for it, the opening does not.
+  // The first command waits for this; opening does not.
   void learn.fromHistory(root);
   const bundle = await dependencies.policy(root);
   if (bundle.problem !== undefined) return { ok: false, reason: bundle.problem };
@@ -68,7 +68,7 @@ export async function openWorkspace(
   };
 }
 
-/** Makes the copy a run works in, where it works in one. Says why it may not, whatever the operator was told. */
+/** Creates the run's working copy, if it has one. Says why if that is not allowed, whatever the operator was told. */
 async function prepareFolder(
   dependencies: WorkspaceDependencies,
   { run, workspace, lease, from, stagedFrom }: OpenRequest,
@@ -80,14 +80,14 @@ async function prepareFolder(
   if (stagedFrom !== undefined && from === undefined)
     return await openStage(dependencies, { run, workspace, stagedFrom });
   if (from === undefined || from.workspace === workspace) return undefined;
-  // Nothing is put into a folder that another run has.
+  // Never write into another run's folder.
   const busy = lease ? await claim(dependencies, toFuture(workspace), run) : undefined;
   if (busy !== undefined) return busy;
   await dependencies.transactions.copy(from.workspace, workspace);
   return undefined;
 }
 
-/** The path, free of links, of a folder that is about to be made. */
+/** The path, free of links, of a folder about to be created. */
 function toFuture(workspace: string): string {
   if (existsSync(workspace)) return realpathSync(workspace);
   mkdirSync(dirname(workspace), { recursive: true });
@@ -133,7 +133,7 @@ async function takeWorkspace(
   return { tree, uncovered: left.length === 0 ? undefined : left };
 }
 
-/** The hooks the run must pass, kept as they are now. */
+/** The hooks the run must pass, fixed from now on. */
 async function readRunHooks(
   { hooks: readHooks, blobs, audit }: WorkspaceDependencies,
   {

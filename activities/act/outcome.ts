@@ -1,27 +1,27 @@
-/** What a tool came to, and what is told in place of a tool's own words. */
+/** Outcomes of tools, and texts that replace a tool's own. */
 import type { Decision } from '../../policies/action.ts';
 import type { Settlement } from '../contract/approval.ts';
 import type { GitCheckFailed } from '../sandbox/git/find.ts';
 import type { Seen } from './versions.ts';
 
-/** Failures are outcomes too: the model reads them and goes on. */
+/** Failures are outcomes too: the model reads them and continues. */
 export interface Outcome {
   readonly ok: boolean;
-  /** All the model may see, not yet capped. */
+  /** Everything the model may see, not yet shortened. */
   readonly text: string;
   readonly exitCode?: number;
-  /** The whole output where it outgrew memory. */
+  /** The whole output if it outgrew memory. */
   readonly whole?: string;
-  /** Secrets taken out of `text` already. */
+  /** Secrets already redacted from `text`. */
   readonly redacted?: number;
   /** Bytes the tool produced, kept or not. */
   readonly bytes: number;
   readonly changed: readonly string[];
-  /** The file whose content the model knows by now. */
+  /** The file whose content the model now knows. */
   readonly seen?: Seen;
 }
 
-/** A link led to a path that is judged otherwise than the one written. Nothing was done. */
+/** A link led to a path with a different verdict than the written one. Nothing was done. */
 export class Rejudged extends Error {
   override readonly name = 'Rejudged';
   readonly decision: Decision;
@@ -48,7 +48,7 @@ export const stopped: Outcome = failed(
   'Stopped: the run was cancelled, and the changes of this call were reverted.',
 );
 
-/** The observation in place of one that a crash swallowed. */
+/** Replaces an observation lost in a crash. */
 export function toSettled({ what, by, reason }: Settlement): Outcome {
   const why = reason === undefined || reason === '' ? '' : ` (${reason})`;
   return what === 'happened'
@@ -60,7 +60,7 @@ export function toSettled({ what, by, reason }: Settlement): Outcome {
       );
 }
 
-/** Nothing is known of what git would do in the workspace now. */
+/** What git would do in the workspace is now unknown. */
 export function toUnchecked({ message }: GitCheckFailed, isReverted: boolean): Outcome {
   const rest = isReverted
     ? ' Its changes were reverted, except in folders that snapshots leave out.'
@@ -70,10 +70,10 @@ export function toUnchecked({ message }: GitCheckFailed, isReverted: boolean): O
   );
 }
 
-/** So many files that no snapshot holds are named. */
+/** Maximum number of uncovered files listed. */
 export const maxLeft = 20;
 
-/** For the model: what is not as it was before the call although the call begins anew. */
+/** For the model: what differs from before although the call starts over. */
 export function renderLeft(left: readonly string[]): string {
   if (left.length === 0) return '';
   const named = left.slice(0, maxLeft).join(', ');

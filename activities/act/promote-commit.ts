@@ -1,4 +1,4 @@
-/** The commit of `agent promote --commit`: made by the folder's own git, in the sandbox, as a command of a run would be. */
+/** The commit of `agent promote --commit`: made by the folder's own git, in the sandbox like a run's command. */
 import { execFile } from 'node:child_process';
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,15 +11,15 @@ import type { ActDependencies } from './call.ts';
 import { guardOf } from '../sandbox/guard.ts';
 import type { HeldLease } from '../files/lease.ts';
 
-/** There can be no commit of just this change. The message says why, and what to do. */
+/** A commit of just this change is impossible. The message says why, and what to do. */
 export class CommitRefused extends Error {
   override readonly name = 'CommitRefused';
 }
 
 export interface Committer {
-  /** Before anything changes. @throws CommitRefused where a commit would take in somebody else's work. */
+  /** Call before changing anything. @throws CommitRefused if the commit would include someone else's work. */
   check(changed: readonly string[]): Promise<void>;
-  /** Commits what of these paths git has not; returns the commit's id, none when there is nothing to commit. */
+  /** Commits those of the paths that differ; returns the commit's id, or undefined if none does. */
   commit(changed: readonly string[]): Promise<string | undefined>;
 }
 
@@ -27,7 +27,7 @@ const timeoutMs = 120_000;
 const maxOutputBytes = 16 * 1024 * 1024;
 const maxNamed = 20;
 
-/** Nothing of the folder's settings starts a program. */
+/** Stops the folder's settings from starting programs. */
 const quiet = [
   '-c',
   'core.hooksPath=/dev/null',
@@ -85,7 +85,7 @@ export function createCommitter(
       `git ${args[0] ?? ''} failed (${exitCode}): ${output.trim().slice(0, 400)}`,
     );
   };
-  /** Paths that differ from the last commit, by git's own account: what it ignores is none of them. */
+  /** Paths that differ from the last commit according to git, without ignored ones. */
   const findUncommitted = async (): Promise<Set<string>> => {
     const status = await git(['status', '--porcelain', '-z', '--no-renames', '-uall']);
     return new Set(status.split('\0').map((entry) => entry.slice(3)));
@@ -128,7 +128,7 @@ function requireRepository(target: string): void {
 
 const maxSubjectLength = 72;
 
-/** The goal as message, its first line as subject, and the run as trailer. */
+/** The goal as message, its first line as subject, the run as trailer. */
 function toMessage(goal: string, run: string): string {
   const [first = '', ...rest] = goal.trim().split('\n');
   const short = first.length <= maxSubjectLength;
@@ -139,7 +139,7 @@ function toMessage(goal: string, run: string): string {
 
 const execute = promisify(execFile);
 
-/** Who commits: whom git would name in that folder for the operator. Reading settings starts nothing. */
+/** The operator's git identity in that folder. Reading settings starts nothing. */
 async function readIdentity(target: string): Promise<Variable[]> {
   const read = async (key: string, otherwise: string): Promise<string> => {
     try {

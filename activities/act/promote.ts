@@ -1,4 +1,4 @@
-/** Brings the change of a staged run over to the folder it is for: one transaction on that folder. */
+/** Applies a staged run's change to its target folder, in one transaction. */
 import { existsSync, realpathSync } from 'node:fs';
 import { hashOf } from '../../audit/record/blobs.ts';
 import { toCanonical } from '../../audit/record/canonical.ts';
@@ -21,13 +21,13 @@ export interface PromoteDependencies extends ActDependencies {
   readonly isRunOpen: (run: string) => Promise<boolean>;
   /** Where the copies of staged runs are. */
   readonly stagedDir: string;
-  /** Why a folder may not be touched, as the end of a sentence. */
+  /** Why a folder is off limits, as the end of a sentence. */
   readonly offLimits: (folder: string) => string | undefined;
 }
 
 const maxNamed = 50;
 
-/** A promotion is an operator's order, not a tool call: no rule of the tools is asked. */
+/** A promotion is the operator's order, not a tool call: tool rules do not apply. */
 const decision: Decision = {
   verdict: 'allow',
   rule: 'promotion',
@@ -46,20 +46,20 @@ class Conflict extends Error {
   }
 }
 
-/** Errors after which the folder is as it was before, and the promotion counts as never begun. */
+/** Errors that leave the folder unchanged, as if the promotion had never begun. */
 const isRefusal = (error: unknown): error is Error =>
   error instanceof Conflict ||
   error instanceof CommitRefused ||
   error instanceof RestoreError ||
   error instanceof GitError;
 
-/** Name a promotion has in leases and refs; runs are named without dots. */
+/** A promotion's name in leases and refs; run names contain no dots. */
 const toName = (run: string): string => `${run}.promotion`;
 
 const toDigest = ({ run, base, tree }: Pick<PromoteRequest, 'run' | 'base' | 'tree'>): string =>
   hashOf(toCanonical({ run, base, tree }));
 
-/** What a run's promotion came to; undefined when its change was not applied. */
+/** The result of a run's promotion; undefined if its change was not applied. */
 export async function recallPromotion(
   transactions: Transactions,
   request: Pick<PromoteRequest, 'run' | 'base' | 'tree' | 'target'>,
@@ -69,17 +69,17 @@ export async function recallPromotion(
   return recalled?.state === 'committed' ? recalled.result : undefined;
 }
 
-/** After its change was taken out of the target: it can be applied again. */
+/** For a change that was reverted in the target: it can be applied again. */
 export const forgetPromotion = ({ refs }: Snapshots, run: string): void => refs.remove(toName(run));
 
-/** Safe to repeat: what was applied once is not applied again. */
+/** Safe to repeat: applies a change only once. */
 export async function promote(
   dependencies: PromoteDependencies,
   request: PromoteRequest,
   signal: AbortSignal,
 ): Promise<PromoteResult> {
   const { run, target, stage, by } = request;
-  // It is removed in the end.
+  // It gets removed in the end.
   if (!isStage(dependencies.stagedDir, stage))
     return { state: 'refused', reason: renderNoStage(stage) };
   if (!existsSync(target))
@@ -100,7 +100,7 @@ export async function promote(
   }
   try {
     const result = await bringOver(dependencies, { ...request, target: root }, signal);
-    // All of it is in the snapshots as well.
+    // Everything in it is also in the snapshots.
     removeTree(request.stage);
     return result;
   } catch (error) {
@@ -145,7 +145,7 @@ async function bringOver(
   const { audit, transactions } = dependencies;
   const { run, target, mode } = request;
   const name = toName(run);
-  // People change the folder as they like: what it holds is looked at, whatever was known of it.
+  // People change the folder at will, so look at its actual content.
   const found = await transactions.exclusive(target, name, async ({ snapshots, know }) => {
     const captured = await snapshots.capture();
     know(captured.tree);
@@ -180,7 +180,7 @@ async function bringOver(
   return result;
 }
 
-/** Three-way, since the folder may have moved: all of the change or, where both sides changed the same, nothing. */
+/** Three-way, because the folder may have changed: applies the whole change or, on conflict, nothing. */
 async function apply(
   { base, tree, stage }: PromoteRequest,
   { tree: ours, snapshots }: { readonly tree: string; readonly snapshots: Snapshots },

@@ -1,4 +1,4 @@
-/** How a protected change is told: to the person who is asked about it, and to the model whose command made it. */
+/** Describes a protected change to the person asked about it and to the model whose command made it. */
 import { isUtf8 } from 'node:buffer';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { Action, Decision } from '../../policies/action.ts';
@@ -15,7 +15,7 @@ import type { ProtectedChange } from './screen.ts';
 
 const maxNamed = 20;
 
-/** The decision on a command whose change is held back: the first rule that asks, and every path. */
+/** The decision on a command whose change is held back: the first asking rule, and every path. */
 export function toDecision(
   asked: readonly ProtectedChange[],
   effect: Decision['effect'],
@@ -37,7 +37,7 @@ const nameAll = (changes: readonly { readonly path: string }[]): string => {
   return `${named.join(', ')}${left > 0 ? ` and ${left} others` : ''}`;
 };
 
-/** What the person sees: the call, every file with what it was and is, and the difference of those they may read. */
+/** What the person sees: the call, each file before and after, and a diff of those they may read. */
 export async function storeChange(
   { blobs, policy, snapshots }: { blobs: BlobStore; policy: Policy; snapshots: Snapshots },
   action: Action,
@@ -76,7 +76,7 @@ const isShown = (bytes: Buffer | undefined): boolean =>
 
 const toText = (bytes: Buffer | undefined): string => bytes?.toString('utf8') ?? '';
 
-/** What the model reads behind the command's output; empty where nothing protected was put back or asked about. */
+/** Appended to the command's output for the model; empty if nothing protected was reverted or asked about. */
 export function renderEnded({ screened, conflict, answer }: Ended, approval?: Approval): string {
   if (conflict !== undefined)
     return `\n[dev-agent: nothing this command did was applied. While it waited for an answer, the same files were changed by others: ${conflict.slice(0, maxNamed).join(', ')}. Run it again.]\n`;
@@ -96,7 +96,7 @@ export function renderEnded({ screened, conflict, answer }: Ended, approval?: Ap
   return `\n[dev-agent: ${lines.join('\n')}${kept}]\n`;
 }
 
-/** The same outside of runs. */
+/** The same outside runs. */
 export const renderWithheld = (denied: readonly ProtectedChange[]): string =>
   `\n[dev-agent: ${renderRefusals(denied).join('\n')}]\n`;
 
@@ -112,6 +112,6 @@ const toRefusal = ({ path, rule, reason, covered }: ProtectedChange): string => 
   return `${path} was reverted (${rule}): ${reason}.${covered ? '' : ` ${asking}`}`;
 };
 
-/** False where something of the command was put back or not applied: its outcome is not what it seems. */
+/** False if part of the command's change was reverted or not applied: its outcome is not what it seems. */
 export const isWhole = ({ screened, conflict, answer }: Ended): boolean =>
   conflict === undefined && (screened?.denied.length ?? 0) === 0 && answer !== 'deny';

@@ -1,4 +1,4 @@
-/** Where the text of a result comes from: from the project as it was committed when the run began, or from outside of it. */
+/** Where a result's text comes from: the project as committed when the run began, or outside. */
 import { existsSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import type { Action } from '../../policies/action.ts';
@@ -11,23 +11,23 @@ import type { Outcome } from './outcome.ts';
 
 export interface Read {
   readonly run: string;
-  /** Commit the workspace was at when the run began, empty for none; undefined where nobody looked. */
+  /** Commit checked out when the run began, empty if none; undefined if nobody looked. */
   readonly head: string | undefined;
   readonly action: Action;
   readonly policy: Policy;
   readonly outcome: Pick<Outcome, 'text' | 'changed'>;
 }
 
-/** Files that runs wrote themselves, as far as this process knows: reading them again brings nothing new. */
+/** Files written by runs, as far as this process knows: rereading them brings nothing new. */
 const written = new Map<string, Set<string>>();
 const maxRuns = 64;
 
-/** Words of a command that may name a file; more are not looked at. */
+/** Limit on words of a command that are checked for file names. */
 const maxWords = 200;
 
 /**
- * Whether a result brought text from outside: the network, or files that were not in the commit the run began from. Of a command's
- * output nobody can say what it shows; it counts as the files it names.
+ * Whether a result brought outside text: from the network, or from files not in the commit the run began with. What a
+ * command's output shows is unknown; it counts as the files it names.
  */
 export async function findOutside(read: Read): Promise<Outside | undefined> {
   const { run, action, policy, outcome } = read;
@@ -58,7 +58,7 @@ function usesNetwork(policy: Policy, { tool, args, workspace }: Action): boolean
   );
 }
 
-/** Paths below the workspace of files whose text a result shows. */
+/** Workspace-relative paths of files whose text a result shows. */
 function toPaths({ tool, args, workspace }: Action, text: string): string[] {
   switch (tool) {
     case 'read_file':
@@ -74,7 +74,9 @@ function toPaths({ tool, args, workspace }: Action, text: string): string[] {
   }
 }
 
-/** Words that name something in the workspace. A script has no parse here: what stands between spaces and quotes is a word. */
+/**
+ * Words naming something in the workspace. Scripts are not parsed here: everything between spaces and quotes is a word.
+ */
 function toNamed(line: ReturnType<typeof toCommandLine>, workspace: string): string[] {
   const words =
     line.kind === 'shell'

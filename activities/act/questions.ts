@@ -1,4 +1,4 @@
-/** What a person is asked about a call: to allow it, to allow what it changed, or to say what became of it. */
+/** Questions about a call: to allow it, to allow what it changed, or to say what happened. */
 import type { Decision } from '../../policies/action.ts';
 import { limitsOf } from '../../policies/decide.ts';
 import type { Ref } from '../contract/refs.ts';
@@ -19,7 +19,7 @@ export async function askForApproval(call: AuthorizedCall, decision: Decision): 
     : question;
 }
 
-/** The command has run, and what it changed is in the store: a person is asked about exactly that. */
+/** The command has run and its change is in the store; asks about exactly that. */
 export async function askAboutChange(
   call: AuthorizedCall,
   { asked, digest }: Extract<Screened, { state: 'asks' }>,
@@ -34,7 +34,7 @@ export async function askAboutChange(
   return { ...question, reason: question.reason.slice(0, 500), digest, change: true };
 }
 
-/** Begun before a crash, and not to be repeated: only a person can say what became of it. */
+/** Begun before a crash and not repeatable: only a person can say what happened. */
 export async function askWhatHappened(
   call: AuthorizedCall,
   { pre: tree, left }: { readonly pre: string; readonly left?: readonly string[] },

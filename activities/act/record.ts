@@ -1,4 +1,4 @@
-/** Writes down what came of a call, for the run, its audit log and the people who follow it. */
+/** Records a call's outcome for the run, the audit log and those who follow it. */
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Decision } from '../../policies/action.ts';
 import type { ActResult } from '../contract/act.ts';
@@ -31,7 +31,7 @@ export async function record(call: AuthorizedCall, executed: Executed): Promise<
   }
 }
 
-/** The result of a committed call. Only a crash between commit and log leaves it without its line. */
+/** A committed call's result. Its audit line can be missing only after a crash between commit and log. */
 async function returnStored(call: AuthorizedCall, result: ActResult): Promise<Acted> {
   const { dependencies, order, base } = call;
   if (!(await dependencies.audit.has({ kind: 'outcome', run: order.run, action: order.seq })))

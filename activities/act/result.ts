@@ -11,7 +11,7 @@ import { storeObservation } from './observe.ts';
 import type { Outcome } from './outcome.ts';
 import { findOutside } from './provenance.ts';
 
-/** Stores the observation, and says what the run needs to know of it. */
+/** Stores the observation and returns what the run needs of it. */
 export async function storeResult(
   { dependencies, order, action, base, policy, answers: { note } }: AuthorizedCall,
   raw: Outcome,
@@ -73,7 +73,7 @@ export async function storeResult(
   };
 }
 
-/** What is refused may have no sense as a command at all. */
+/** A refused call may not parse as a command. */
 function isTest({ tool, args, workspace }: Action): boolean {
   if (tool !== 'run_command') return false;
   try {

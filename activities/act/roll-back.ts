@@ -1,17 +1,17 @@
-/** What an attempt did that is not to stand is reverted, and kept in the store. */
+/** Reverts what an attempt did, keeping it in the store. */
 import type { Touched } from '../snapshots/snapshots.ts';
 import type { Working } from './call-notes.ts';
 
 export interface Attempt {
-  /** True when an earlier attempt was cut short. */
+  /** True if an earlier attempt was interrupted. */
   readonly again: boolean;
-  /** Snapshot of what the cut attempt had left, kept before it was reverted. */
+  /** Snapshot of what the interrupted attempt left, taken before reverting. */
   readonly cut?: string;
-  /** What it changed and no snapshot holds: it is as the attempt left it. */
+  /** Uncovered files it changed, which stay as the attempt left them. */
   readonly left?: readonly string[];
 }
 
-/** Ends what a command may have left half done in a workspace; what it cannot do, the next command says. */
+/** Finishes what a command left half done in a workspace; the next command reports what this cannot do. */
 export type Recover = (workspace: string) => Promise<unknown>;
 
 export interface RolledBack {
@@ -20,9 +20,9 @@ export interface RolledBack {
 }
 
 /**
- * What an attempt left may hold a person's work; it is taken out of the workspace, not thrown away. With `mustBeWhole`, nothing
- * more is done once it shows that data which no snapshot holds cannot be reverted: `data` names it. A folder that its tools
- * make again does not count as data.
+ * Reverts an attempt. What it left may include a person's work, so it is stored, not discarded. With `mustBeWhole`,
+ * stops once it finds uncovered data that cannot be reverted, named in `data`. Folders that tools can recreate do not
+ * count as data.
  */
 export async function rollBackTo(
   pre: string,
@@ -42,7 +42,7 @@ export async function rollBackTo(
   await snapshots.keep(notes.nameOf('cut-'), tree);
   leases.check(lease);
   const restored = await snapshots.restore(pre);
-  // If it could not be looked at as the command left it, perhaps now.
+  // If the state after the command could not be checked then, try now.
   await recover(lease.workspace).catch(() => undefined);
   const stays = restored.left.filter((path) => !touched.some((each) => each.path === path));
   const all = [...left, ...stays];

@@ -1,6 +1,6 @@
 /**
- * The check of what a command changed, before any of it counts: what a rule denies is put back, what a rule asks about is
- * held back until a person has seen exactly that difference.
+ * Screens what a command changed before any of it counts: denied changes are reverted, and changes a rule asks about
+ * are held back until a person has seen exactly that difference.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,19 +27,19 @@ export interface ProtectedChange {
   readonly rule: string;
   /** A sentence. */
   readonly reason: string;
-  /** False for what no snapshot holds, such as a file in a folder marked as a cache. */
+  /** False for what no snapshot holds, such as a file in a cache folder. */
   readonly covered: boolean;
   readonly before?: FileEntry;
   readonly after?: FileEntry;
 }
 
-/** What a call changed, with the snapshots around it. */
+/** A call's change, with the snapshots around it. */
 export interface Change {
   readonly pre: string;
   readonly post: string;
   readonly snapshots: Snapshots;
   readonly sights: Sights;
-  /** What had been taken away when the call was held back; then nothing new on disk is the call's. */
+  /** Removed when the call was held back; nothing new on disk is the call's then. */
   readonly removed?: readonly ProtectedChange[];
 }
 
@@ -49,9 +49,9 @@ export type Screened =
   | (Withheld & { readonly state: 'denied' })
   | (Withheld & {
       readonly state: 'asks';
-      /** Of exactly what is asked about: paths, modes, content before and after, and the action that made it. */
+      /** Covers exactly what is asked about: paths, modes, content before and after, and the action. */
       readonly digest: string;
-      /** The change with what is asked about. */
+      /** The change including what is asked about. */
       readonly whole: string;
       readonly asked: readonly ProtectedChange[];
     });
@@ -59,16 +59,16 @@ export type Screened =
 interface Withheld {
   readonly rest: string;
   readonly denied: readonly ProtectedChange[];
-  /** To be taken away by name: new, and in no snapshot. */
+  /** Delete by name: new, and in no snapshot. */
   readonly remove: readonly string[];
 }
 
 export interface Screen {
   look(): Promise<Sights>;
-  /** To be called when the command has ended: what it made unreadable for its owner is looked at, too. */
+  /** Call after the command ended; also checks what it made unreadable for its owner. */
   open(sights: Sights): Promise<void>;
   judge(change: Change): Promise<Screened>;
-  /** Where there are no snapshots: takes away what is new and protected, and says what that was. */
+  /** Without snapshots: removes new protected files and returns them. */
   clear(sights: Sights): Promise<readonly ProtectedChange[]>;
 }
 
@@ -78,13 +78,13 @@ interface ScreenOptions {
   /** sha256 of the action. */
   readonly digest: string;
   readonly sandbox: Sandbox;
-  /** False outside of runs: nothing that is there could be put back. */
+  /** False outside runs: existing files could not be restored. */
   readonly hasSnapshots: boolean;
 }
 
 const fetched: ReadonlySet<string> = new Set(dependencyFolders);
 
-/** For commands: a file tool names its path, so it is judged beforehand. */
+/** For commands; file tools name their path and are judged beforehand. */
 export function createScreen(options: ScreenOptions): Screen {
   const { policy, action, digest, sandbox, hasSnapshots } = options;
   const guard = guardOf(policy);
@@ -203,8 +203,8 @@ const without = async (
       );
 
 /**
- * Whose work a change is that a rule denies. What was there when the command began was covered by a read-only mount: where the
- * very file or folder still stands, the command cannot have changed it; where it was replaced from outside, nobody can tell.
+ * Whose change it is that a rule denies. Existing files were under a read-only mount: if the same file or folder is
+ * still there, the command cannot have changed it; if it was replaced from outside, nobody can tell.
  */
 const createForeign =
   (sandbox: Sandbox, root: string, { guarded }: Sights) =>
@@ -231,9 +231,7 @@ async function toDigest(
   return hashOf(toCanonical({ v: 1, kind: 'change', action, changes }));
 }
 
-/**
- * Protected files that a merge would make of two sides, as neither has them: each side was approved, the mixture was not.
- */
+/** Protected files whose merged content neither side has: each side was approved, the mixture was not. */
 export async function findMixed(
   snapshots: Snapshots,
   policy: Policy,
@@ -253,7 +251,7 @@ export async function findMixed(
     .map(({ path }) => toText(path));
 }
 
-/** Takes away what is new and in no snapshot. To be called when the command's processes are gone. */
+/** Deletes what is new and in no snapshot. Call after the command's processes are gone. */
 export function removeUncovered(root: string, paths: readonly string[]): void {
   for (const path of paths) rmSync(join(root, path), { recursive: true, force: true });
 }

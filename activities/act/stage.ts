@@ -20,8 +20,8 @@ export interface StageDependencies {
 }
 
 /**
- * Makes the copy unless it is there; says why where it cannot be made. While the folder is copied no run may change it, and
- * afterwards it is free again.
+ * Creates the copy unless it exists; says why if it cannot. No run may change the folder while it is copied; afterwards
+ * it is free again.
  */
 export async function openStage(
   { transactions, isRunOpen, stagedDir }: StageDependencies,
@@ -48,14 +48,14 @@ export async function openStage(
   }
 }
 
-/** Whether a path is that of such a copy: in a folder of some run's, and written without detours. */
+/** True for a path of such a copy: in a run's folder, and written without detours. */
 export const isStage = (stagedDir: string, path: string): boolean =>
   path === resolve(path) && toReal(dirname(dirname(path))) === toReal(stagedDir);
 
 export const renderNoStage = (path: string): string =>
   `${path} cannot hold the copy of a staged run.`;
 
-/** Free of links, as far as it exists. */
+/** With links resolved as far as the path exists. */
 function toReal(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   const parent = dirname(path);

@@ -1,4 +1,4 @@
-/** What a tool has to work with. */
+/** What a tool gets to work with. */
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { AuditLog } from '../../audit/record/log.ts';
 import type { Effect } from '../../policies/action.ts';
@@ -13,7 +13,7 @@ import type { AuthorizedCall } from './call.ts';
 export interface ToolContext {
   readonly blobs: BlobStore;
   readonly policy: Policy;
-  /** Of the action, as it was decided. */
+  /** The action's effect, as decided. */
   readonly effect: Effect;
   readonly sandbox: Sandbox;
   readonly spillDir: string;
@@ -22,13 +22,13 @@ export interface ToolContext {
   /** A person approved exactly this action. */
   readonly approved: boolean;
   readonly audit: AuditLog;
-  /** What the record says of the action. */
+  /** Identifies the action in the record. */
   readonly base: { readonly run: string; readonly step: string; readonly digest: string };
-  /** Absent outside of runs. */
+  /** Absent outside runs. */
   readonly lease?: HeldLease;
-  /** Of what may not be changed without a question, what a command finds read-only. Outside of runs, all of it. */
+  /** Which watched paths a command finds read-only. Outside runs, all of them. */
   readonly locked?: (path: string) => boolean;
-  /** Asked before a file is changed; absent outside of runs. */
+  /** Called before a file is changed; absent outside runs. */
   readonly check?: CheckVersion;
 }
 

@@ -1,7 +1,7 @@
 /**
- * One call as a transaction on its workspace: pre ref → intent → the call itself → snapshot and result → post ref, which is its
- * commit. Killed anywhere, the next attempt finds in the refs what is to be done (docs/architecture.md, "A tool call is a
- * transaction on the workspace").
+ * One call as a transaction on its workspace: pre ref → intent → the call itself → snapshot and result → post ref,
+ * which commits it. If it is killed anywhere, the refs tell the next attempt what to do (docs/architecture.md, "A tool
+ * call is a transaction on the workspace").
  */
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Decision } from '../../policies/action.ts';
@@ -18,30 +18,32 @@ import { removeUncovered } from './screen.ts';
 import type { Screen, Screened } from './screen.ts';
 
 export interface CallOrder extends CallIdentity {
-  /** What the run believes the workspace holds; spares the look when it is what was committed last. */
+  /** What the run expects the workspace to hold; saves a scan if it is what was committed last. */
   readonly tree?: string;
   /** Files it is about to change: each is covered first, whatever its size. */
   readonly touches?: readonly string[];
   readonly signal: AbortSignal;
-  /** Called before anything happens, also when an earlier attempt was reverted first. */
+  /** Called before anything happens, and after an earlier attempt was reverted. */
   readonly begin: (attempt: Attempt) => Promise<void>;
-  /** What allowed the call. What is `external` may not be done twice: cut short, its outcome is unknown. */
+  /**
+   * The decision that allowed the call. An `external` one must not run twice: if interrupted, its outcome is unknown.
+   */
   readonly decision: Decision;
-  /** Called when the call was stopped and reverted, with what stayed as it had left it. */
+  /** Called when the call was stopped and reverted, with the files that could not be. */
   readonly rolledBack?: (left: readonly string[]) => void;
-  /** True for an error after which the call counts as never begun. */
+  /** True for errors after which the call counts as never begun. */
   readonly isRolledBack: (error: unknown) => boolean;
-  /** Judges what the call changed before any of it counts; absent where every path was judged beforehand. */
+  /** Judges the call's changes before they count; absent if every path was judged beforehand. */
   readonly screen?: Screen;
-  /** A person's answer to what `screen` asked about; it counts for exactly that. */
+  /** A person's answer to what `screen` asked; valid for exactly that. */
   readonly answer?: { readonly digest: string; readonly answer: 'approve' | 'deny' };
-  /** A person's word on an unknown outcome: nothing is run, the workspace is taken as it is or reverted. */
+  /** A person's answer about an unknown outcome: runs nothing, and accepts or reverts the workspace. */
   readonly settled?: 'happened' | 'not';
 }
 
 export interface Performed<T> {
   readonly outcome: T;
-  /** Paths that changed, where they are known; otherwise the whole workspace is looked at. */
+  /** Changed paths, if known; otherwise the whole workspace is scanned. */
   readonly changed?: readonly string[];
 }
 
@@ -50,36 +52,36 @@ export type Transacted<R> =
   /** Committed by an earlier attempt; nothing was run. */
   | { readonly state: 'stored'; readonly result: R }
   /**
-   * Begun by an earlier attempt, and not repeatable; nothing was run. `left`: files that no snapshot holds and that the attempt
-   * changed, where they are the reason.
+   * Begun by an earlier attempt and not repeatable; nothing was run. `left`: uncovered files the attempt changed, if
+   * they are the reason.
    */
   | { readonly state: 'unknown'; readonly pre: string; readonly left?: readonly string[] }
-  /** Done, and held back: the workspace is as it was before until a person has answered. */
+  /** Done but held back: the workspace is unchanged until a person answers. */
   | HeldBack;
 
-/** What a call does between two snapshots; `before` is what the workspace holds as it begins. */
+/** What a call does between two snapshots; `before` is the workspace at its start. */
 export type Perform<T> = (
   signal: AbortSignal,
   lease: HeldLease,
   before: {
     readonly tree: string;
     readonly snapshots: Snapshots;
-    /** Of calls with a screen. */
+    /** For calls with a screen. */
     readonly sights?: Sights;
   },
 ) => Promise<Performed<T>>;
 
-/** Why a call under way is stopped that nobody waits for any more: the run was cancelled, or goes back. It is reverted. */
+/** Stops a call nobody waits for any more, because the run was cancelled or rewound. It is reverted. */
 export const givenUp = new Error('given up by the run');
 
-/** The workspace of a call, and what may stop it there. */
+/** A call's workspace, and what may stop it. */
 interface Place extends Pick<Working, 'session' | 'leases'> {
   readonly recover: Recover;
-  /** Aborted for another call; `givenUp` where this one is not to stand. */
+  /** Aborted in favour of another call; `givenUp` if this one must not stand. */
   readonly interrupted: AbortSignal;
 }
 
-/** A call that is to be made: its snapshot from before, and what must stay as it is. */
+/** A call about to run: its snapshot before, and what must stay unchanged. */
 interface Call extends Place, Working {
   readonly order: CallOrder;
   readonly pre: string;
@@ -142,7 +144,7 @@ async function begin(call: Call): Promise<undefined> {
 
 type Unknown = Extract<Transacted<object>, { state: 'unknown' }>;
 
-/** An earlier attempt was cut short: what it did is reverted, unless a person says that it stands or nobody can tell. */
+/** Reverts an interrupted attempt, unless a person says that it stands or nobody can tell. */
 async function beginAgain(
   call: Call,
   before: Pick<Message<object>, 'decision'>,
@@ -154,7 +156,7 @@ async function beginAgain(
   const back = await rollBackTo(pre, call, order.settled === undefined);
   if (back.data !== undefined) return { state: 'unknown', pre, left: back.data };
   if (effect !== order.decision.effect) {
-    // Judged otherwise by now: the next crash is to find what holds for this attempt.
+    // Judged differently by now: the next crash must find what holds for this attempt.
     session.snapshots.refs.remove(notes.nameOf('pre'));
     await writePre(call);
   }
@@ -177,11 +179,11 @@ async function performOrRollBack<T>(call: Call, perform: Perform<T>): Promise<Pe
       { tree: pre, snapshots, sights },
     );
     signal.throwIfAborted();
-    // Whoever took over has ended what was running here: that is no outcome.
+    // Whoever took over killed what was running here: that is not an outcome.
     check();
     return performed;
   } catch (error) {
-    // Stopped by a person, or refused on the way: what it had done is reverted, nothing half done is left.
+    // Stopped by a person, or refused midway: revert, leaving nothing half done.
     const stopped = isCancelled(order.signal) || interrupted.reason === givenUp;
     if (!stopped && !order.isRolledBack(error)) throw error;
     if (sights !== undefined) await order.screen?.open(sights);
@@ -189,14 +191,14 @@ async function performOrRollBack<T>(call: Call, perform: Perform<T>): Promise<Pe
     if (sights !== undefined) await order.screen?.clear(sights);
     session.tree = pre;
     order.rolledBack?.(attempt.left ?? []);
-    // What may not be repeated has perhaps reached beyond already: it stays begun, and a person is asked.
+    // What must not be repeated may already have had an outside effect: it stays begun, and a person is asked.
     if (order.isRolledBack(error) && order.decision.effect !== 'external')
       snapshots.refs.remove(notes.nameOf('pre'));
     throw error;
   }
 }
 
-/** The snapshot after the call, and what its screen says of the change. */
+/** The snapshot after the call, and its screen's verdict. */
 async function capture(
   { session: { snapshots }, order, pre, sights }: Call,
   { changed }: Performed<unknown>,
@@ -210,14 +212,14 @@ async function capture(
   return { post, screened };
 }
 
-/** Takes what the screen denies out of the workspace. */
+/** Removes what the screen denies from the workspace. */
 async function withhold(
   { session: { lease, snapshots }, order, notes, leases }: Call,
   post: string,
   { rest, remove }: Extract<Screened, { state: 'denied' }>,
 ): Promise<void> {
   leases.check(lease);
-  // Kept for whoever looks for what was put back: it may have been a person's work.
+  // Kept for reference: what was reverted may have been a person's work.
   await snapshots.keep(notes.nameOf('withheld-'), post);
   await snapshots.restore(rest);
   removeUncovered(order.workspace, remove);
@@ -239,7 +241,7 @@ async function commitCall<R extends object>(
   return { state: 'committed', result };
 }
 
-/** What was committed last, if nobody else has been at the workspace since; a look at it otherwise. */
+/** The last commit, if nobody else has touched the workspace since; otherwise scans it. */
 async function toPre(
   { tree, snapshots }: Session,
   { tree: expected, touches = [] }: Pick<CallOrder, 'tree' | 'touches'>,
@@ -248,6 +250,6 @@ async function toPre(
   return await snapshots.cover(isKnown ? tree : (await snapshots.capture()).tree, touches);
 }
 
-/** True when a person cancelled the run; a worker that shuts down only hands its call back. */
+/** True if a person cancelled the run; a worker shutting down merely hands its call back. */
 export const isCancelled = ({ aborted, reason }: AbortSignal): boolean =>
   aborted && (reason as Error | undefined)?.message === 'CANCELLED';

@@ -12,42 +12,42 @@ import type { Attempt, Recover } from './roll-back.ts';
 import { givenUp, transact } from './transact.ts';
 import type { CallOrder, Perform, Transacted } from './transact.ts';
 
-/** What the store knows of a call, before anything is decided of it again. */
+/** What the store knows of a call before it is decided again. */
 export type Recalled<R> =
   | { readonly state: 'committed'; readonly result: R }
-  /** Cut short; `decision` is what allowed it then, absent for calls begun by older versions. */
+  /** Interrupted; `decision` is what allowed it, absent for calls begun by older versions. */
   | { readonly state: 'begun'; readonly decision: Decision | undefined };
 
 export interface Transactions {
   readonly leases: Leases;
-  /** What became of a call so far; undefined when it never began. Reads only. @throws IdentityMismatch */
+  /** A call's state so far; undefined if it never began. Reads only. @throws IdentityMismatch */
   recall<R extends object>(call: CallIdentity): Promise<Recalled<R> | undefined>;
-  /** Brings the workspace to where it was before a call that was cut short, and forgets the call. */
+  /** Restores the workspace to before an interrupted call, and forgets the call. */
   rollback(
     call: CallIdentity & Pick<CallOrder, 'screen'>,
     taken: (attempt: Attempt) => Promise<void>,
   ): Promise<void>;
   /**
-   * Runs `perform` so that the workspace is what it was before or what it was after, never between, and that a call once
-   * committed is not run again. `settle` turns the outcome into the result to keep; the snapshots are those before and after.
+   * Runs `perform` so that the workspace ends up either before or after it, never in between, and a committed call
+   * never runs again. `settle` turns the outcome into the stored result, given the snapshots before and after.
    */
   transact<T, R extends object>(
     order: CallOrder,
     perform: Perform<T>,
     settle: (outcome: T, ended: Ended) => Promise<R>,
   ): Promise<Transacted<R>>;
-  /** Snapshots of a workspace, to read in them only. */
+  /** A workspace's snapshots, read-only. */
   peek(workspace: string): { readonly snapshots: Snapshots };
-  /** Makes a copy of a workspace that shares its snapshots. Returns its path, free of links. */
+  /** Copies a workspace; the copy shares its snapshots. Returns its path, free of links. */
   copy(original: string, copy: string): Promise<string>;
-  /** Works on a workspace with nothing else at work there: a call under way is stopped first. */
+  /** Works on a workspace exclusively, stopping any call in progress first. */
   exclusive<T>(workspace: string, run: string, work: (opened: Opened) => Promise<T>): Promise<T>;
 }
 
 export interface Opened {
   readonly lease: Lease;
   readonly snapshots: Snapshots;
-  /** Notes what the workspace is known to hold. */
+  /** Records what the workspace is known to hold. */
   readonly know: (tree: string) => void;
 }
 
@@ -56,12 +56,12 @@ interface Running {
   readonly ended: Promise<unknown>;
 }
 
-/** Why a call under way is stopped: another attempt of it has begun, and decides what becomes of it. */
+/** Stops a call because another attempt has begun and decides its fate. */
 const superseded = new Error('superseded by another attempt');
 
 /**
- * `snapshotsDir` holds a repository for each workspace. `recover` is called where a command may have been cut short, before
- * anything else is done in the workspace; what it could not do, the next command says.
+ * `snapshotsDir` holds one repository per workspace. `recover` runs before anything else where a command may have been
+ * interrupted; the next command reports what it could not do.
  */
 export function createTransactions(
   leases: Leases,
@@ -82,7 +82,7 @@ export function createTransactions(
     return session;
   };
 
-  /** An attempt that Temporal has given up on may still be at work in this process: it is stopped, and waited for. */
+  /** An attempt Temporal has given up on may still be running in this process: stop it and wait. */
   const alone = async <T>(
     workspace: string,
     work: (signal: AbortSignal) => Promise<T>,

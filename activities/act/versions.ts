@@ -1,6 +1,6 @@
 /**
- * Which version of each file a run has in mind: what it read or wrote last. Kept in the chain of observations, so it is the
- * same for every attempt and in every process. A person's edit, or a command's, makes it old: then the file is read again.
+ * Which version of each file a run knows: what it last read or wrote. Stored in the chain of observations, hence the
+ * same for every attempt and process. An edit by a person or command outdates it, and the file must be read again.
  */
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import { hashOf } from '../../audit/record/blobs.ts';
@@ -12,21 +12,21 @@ import type { CheckVersion } from '../files/files.ts';
 import { hashRegular } from '../files/regular.ts';
 import { PathRefused, walk } from '../files/walk.ts';
 
-/** By final path; `null` where there was no file. */
+/** By final path; `null` if there was no file. */
 export type Versions = ReadonlyMap<string, string | null>;
 
-/** A file and its content's sha256 as a tool left or found it. */
+/** A file and the sha256 of its content, as a tool left or found it. */
 export interface Seen {
   readonly path: string;
   readonly sha256: string | null;
 }
 
 const maxHeads = 32;
-/** A larger file is not looked at for its version: it takes too long. */
+/** Larger files are not hashed: it takes too long. */
 export const maxHashedBytes = 64 * 1024 * 1024;
 const known = new WeakMap<BlobStore, Map<Ref, Versions>>();
 
-/** What a run knows with `head` as its last observation. Reads only what came since a head it was asked for before. */
+/** What a run knows at observation `head`. Reads only what is new since an earlier call. */
 export async function readVersions(blobs: BlobStore, head: Ref | undefined): Promise<Versions> {
   const heads = known.get(blobs) ?? new Map<Ref, Versions>();
   known.set(blobs, heads);
@@ -48,7 +48,7 @@ export async function readVersions(blobs: BlobStore, head: Ref | undefined): Pro
   return versions;
 }
 
-/** Refuses to change a file of which the run has another version in mind, or none, or that is not what a person approved. */
+/** Refuses to change a file if the run knows another version, or none, or if it is not what a person approved. */
 export async function createCheck(
   blobs: BlobStore,
   { previous, against }: { readonly previous?: Ref; readonly against?: string },
@@ -75,7 +75,7 @@ const requireKnown = (
       'mismatch',
       `${path} was changed by the user or a command since you last read or wrote it. Nothing was written. Read it again with read_file, and continue from its current content.`,
     );
-  // What an edit replaces it has to know; an empty file has nothing to lose.
+  // An edit contains what it replaces; an empty file has nothing to lose.
   if (operation === 'edit' || bytes === 0) return;
   if (bytes > maxHashedBytes)
     throw new PathRefused(
@@ -94,7 +94,7 @@ const operations: ReadonlyMap<string, Parameters<CheckVersion>[2]> = new Map([
   ['delete_file', 'delete'],
 ]);
 
-/** Why a file's change would be refused, before anything is done; undefined when it would not. */
+/** Why changing a file would be refused, before anything is done; undefined if allowed. */
 export function findProblem(
   check: CheckVersion,
   { tool, args, workspace }: Action,
@@ -113,7 +113,7 @@ export function findProblem(
   }
 }
 
-/** sha256 of the file an action is about to change, `null` for none; undefined for an action that names no file. */
+/** sha256 of the file an action is about to change, `null` if none; undefined if the action names no file. */
 export function findVersion({ tool, args, workspace }: Action): string | null | undefined {
   if (!operations.has(tool)) return undefined;
   try {
@@ -125,8 +125,8 @@ export function findVersion({ tool, args, workspace }: Action): string | null | 
 }
 
 /**
- * What an approval is bound to: the action and, where a file's change was shown, the version it was shown against. The action
- * alone where there is no file yet: then nothing can be lost.
+ * What an approval covers: the action and, if a file's change was shown, the version it was shown against. Only the
+ * action if there is no file yet, and so nothing to lose.
  */
 export const toShown = (digest: string, version: string | null | undefined): string =>
   version === undefined || version === null ? digest : hashOf(`${digest} against ${version}`);

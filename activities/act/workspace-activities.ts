@@ -37,7 +37,7 @@ export function createWorkspaceActivities(
 
 const heartbeatMs = 1_000;
 
-/** So that a long call is alive and a cancellation is heard; most are over before the first beat. */
+/** Heartbeats for long calls, which also deliver cancellation; most calls end before the first. */
 async function withPulse<T>(work: () => Promise<T>): Promise<T> {
   const context = Context.current();
   const pulse = setInterval(() => context.heartbeat(), heartbeatMs);

@@ -1,25 +1,25 @@
-/** The folder of a run: what the activities in it need, and whether it may be used. */
+/** A run's folder: what its activities need, and whether it may be used. */
 import { ApplicationFailure } from '@temporalio/activity';
 import { realpathSync, statSync } from 'node:fs';
 import type { Hook } from '../../policies/policy.ts';
 import type { ActDependencies } from './call.ts';
 
 export interface WorkspaceDependencies extends ActDependencies {
-  /** Whether a run still goes on, so that what a terminated one held is free. */
+  /** Whether a run is still open; a terminated run's leases are free. */
   readonly isRunOpen: (run: string) => Promise<boolean>;
-  /** The hooks a workspace asks for itself, or what is wrong with them. */
+  /** The workspace's own hooks, or what is wrong with them. */
   readonly hooks: (
     workspace: string,
   ) => { readonly hooks: readonly Hook[] } | { readonly problem: string };
-  /** Copies of workspaces, for steps that run beside each other. */
+  /** Copies of workspaces for parallel steps. */
   readonly copiesDir: string;
   /** Copies that staged runs work in. */
   readonly stagedDir: string;
-  /** Why no run may have a folder, as the end of a sentence; undefined when it may. */
+  /** Why a folder is off limits, as the end of a sentence; undefined if it is not. */
   readonly offLimits: (folder: string) => string | undefined;
 }
 
-/** Whatever the run was announced with: the operator may have been misled, too. */
+/** Checked whatever was announced, because the operator may have been misled too. */
 export function findForbidden(
   { offLimits }: WorkspaceDependencies,
   folder: string | undefined,
@@ -39,8 +39,8 @@ export function findProblem(workspace: string): string | undefined {
 }
 
 /**
- * The folder's path, free of links. @throws ApplicationFailure `WorkspaceGone` or `OffLimits`, not retried: nobody but a person
- * can bring it back.
+ * The folder's path, free of links. @throws ApplicationFailure `WorkspaceGone` or `OffLimits`, not retried: only a
+ * person can fix that.
  */
 export function requireWorkspace(dependencies: WorkspaceDependencies, workspace: string): string {
   const problem = findProblem(workspace);

@@ -1,4 +1,4 @@
-/** One tool call, its result, and the observation that is kept of it. Types only. */
+/** One tool call, its result and its observation. Types only. */
 import type { Decision, Limits, Verdict } from '../../policies/action.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
@@ -8,74 +8,74 @@ import type { Call, Ref, SnapshotId } from './refs.ts';
 export interface ActRequest {
   readonly run: string;
   readonly step: string;
-  /** Counts the run's actions from 1; with run and call it names the action for ever. */
+  /** Counts the run's actions from 1; with run and call it identifies the action permanently. */
   readonly seq: number;
   readonly workspace: string;
   readonly call: Call;
   readonly approval?: Approval;
-  /** A person's answer to what the call has changed and is held back. */
+  /** A person's answer about a change that is held back. */
   readonly change?: Approval;
-  /** Of the result that was approved. */
+  /** File version of the approved result. */
   readonly against?: string;
-  /** Observation before this one, so that observations form a chain. */
+  /** The previous observation; observations form a chain. */
   readonly previous?: Ref;
-  /** Snapshot the workspace should hold; absent in runs from before there were any. */
+  /** Snapshot the workspace should hold; absent in runs older than snapshots. */
   readonly tree?: SnapshotId;
-  /** A person's word on an outcome that was `unknown`. */
+  /** A person's answer about an `unknown` outcome. */
   readonly settled?: Settlement;
-  /** What the conversation holds that others have written and that counts under the policy. */
+  /** Untrusted text in the conversation that counts under the policy. */
   readonly untrusted?: Untrusted;
-  /** Name of the hook, for a call that no model asked for. */
+  /** Name of the hook, for a call no model requested. */
   readonly hook?: string;
-  /** Commit the workspace was at when the run began, empty for none; absent in runs from before anybody looked. */
+  /** Commit checked out when the run began, empty if none; absent in older runs. */
   readonly head?: string;
 }
 
 export interface ActResult extends Pick<Decision, 'verdict' | 'rule' | 'reason' | 'effect'> {
-  /** sha256 of the policy bundle that decided, 64 hex digits. */
+  /** sha256 of the deciding policy bundle, 64 hex digits. */
   readonly policy: string;
-  /** sha256 of the canonical action: what an approval is bound to. */
+  /** sha256 of the canonical action, which an approval covers. */
   readonly digest: string;
-  /** False when the tool failed or was refused; the run goes on either way. */
+  /** False if the tool failed or was refused; the run continues either way. */
   readonly ok: boolean;
-  /** Absent when the verdict is `ask`: nothing happened. Absent with `unknown`. */
+  /** Absent with verdict `ask` (nothing happened) and with `unknown`. */
   readonly observation?: Ref;
-  /** A crash cut it short and it may not be done twice: a person must say whether it happened. */
+  /** A crash interrupted it and it must not run twice: a person must say whether it happened. */
   readonly unknown?: true;
-  /** The call has run; what it changed is held back, and `digest` is of exactly that. */
+  /** The call has run and its change is held back; `digest` covers exactly that. */
   readonly change?: true;
-  /** With the verdict `ask`: ApprovalDetails. */
+  /** With verdict `ask`: ApprovalDetails. */
   readonly details?: Ref;
-  /** With the verdict `ask`: sha256 of the file as it was when its change was shown. An approval counts while it is that. */
+  /** With verdict `ask`: sha256 of the file when its change was shown. An approval is valid while it matches. */
   readonly against?: string;
-  /** Why the answer that was given does not count, as a sentence. */
+  /** Why the answer given is invalid, as a sentence. */
   readonly refused?: string;
-  /** What was carried out, where a person put other arguments in place of the model's. */
+  /** What was executed, if a person replaced the model's arguments. */
   readonly preview?: string;
-  /** Snapshot after it; absent when it only looked. */
+  /** Snapshot afterwards; absent if it only read. */
   readonly tree?: SnapshotId;
-  /** In no snapshot and changed by an attempt that was cut short or stopped, at most 20: as that attempt left them. */
+  /** Uncovered files changed by an interrupted or stopped attempt and left that way, at most 20. */
   readonly left?: readonly string[];
-  /** First 200 characters of what the tool returned. */
+  /** First 200 characters of the tool's result. */
   readonly head: string;
-  /** 16 hex digits of the sha256 of what the model reads of it: whether the same call gave the same result. */
+  /** First 16 hex digits of the sha256 of what the model reads: tells whether the same call gave the same result. */
   readonly output?: string;
   readonly bytes: number;
   readonly exitCode?: number;
-  /** What the model is told of a red hook. */
+  /** What the model is told about a failed hook. */
   readonly notes?: Ref;
-  /** Secrets taken out of what the tool returned; absent when there were none. */
+  /** Secrets redacted from the result; absent if none. */
   readonly redacted?: number;
   readonly ms: number;
-  /** Places of the observation's text that try to give orders; absent when none were seen. */
+  /** Where the observation's text seems to give orders; absent if nowhere. */
   readonly suspicious?: readonly Suspicion[];
-  /** Set when the observation counts as untrusted under the policy. */
+  /** Set if the observation counts as untrusted under the policy. */
   readonly untrusted?: Untrusted;
   /** Limits of the bundle in force. */
   readonly limits: Limits;
 }
 
-/** What `act` stores for each call; the model reads it as the tool's answer, the reviewer as evidence. */
+/** Stored by `act` for each call; the model reads it as the tool's result, the reviewer as evidence. */
 export interface Observation {
   readonly v: 1;
   readonly seq: number;
@@ -89,22 +89,22 @@ export interface Observation {
   readonly ok: boolean;
   readonly exitCode?: number;
   readonly ms: number;
-  /** What the model sees, capped head and tail. */
+  /** What the model sees, cut to head and tail. */
   readonly text: string;
-  /** Where `text` tries to give orders to whoever reads it; absent when nothing of the kind was seen. */
+  /** Where `text` seems to give orders; absent if nowhere. */
   readonly suspicious?: readonly Suspicion[];
-  /** The whole output where `text` is a cut of it. */
+  /** The whole output if `text` is an excerpt. */
   readonly whole?: Ref;
-  /** Name of the hook that ran it. */
+  /** Name of the hook that caused it. */
   readonly hook?: string;
-  /** True for a command that runs tests, and whose exit code says how they came out. */
+  /** True for a command that runs tests and reports the result in its exit code. */
   readonly test?: true;
-  /** Snapshot of the workspace after it; of what it looked at, where it only looked. */
+  /** Workspace snapshot afterwards; for a read, the snapshot it saw. */
   readonly tree?: SnapshotId;
   /** Workspace-relative paths a file tool wrote or deleted. */
   readonly changed: readonly string[];
-  /** The file whose content the model knows since then: sha256, `null` for none. */
+  /** The file whose content the model now knows: sha256, `null` if none. */
   readonly seen?: { readonly path: string; readonly sha256: string | null };
-  /** RFC 3339, when the action ended. */
+  /** RFC 3339 time when the action ended. */
   readonly time: string;
 }

@@ -4,7 +4,7 @@ import type { Effect, Verdict } from '../../policies/action.ts';
 import type { Risk } from '../../policies/risk.ts';
 import type { Ref } from './refs.ts';
 
-/** The operator's signature of what they want carried out, and the number that makes it one of a kind. */
+/** The operator's signature on what to carry out, with a one-time number. */
 export interface Order {
   /** A UUID. */
   readonly nonce: string;
@@ -18,17 +18,17 @@ export interface Approval {
   readonly answer: 'approve' | 'deny';
   readonly by: string;
   readonly reason?: string;
-  /** Arguments a person wrote in place of the model's. */
+  /** Arguments replacing the model's. */
   readonly edited?: Ref;
-  /** Without one of an approver the answer does not count. */
+  /** The answer is valid only if an approver signed it. */
   readonly signature?: Signature;
-  /** Given when the run was started, to whatever it would ask: the signature is about that. */
+  /** Given in advance, when the run started, to everything it may ask; the signature covers that. */
   readonly standing?: true;
-  /** Of a standing order: the number of the order the run was announced with. */
+  /** For a standing answer: number of the order the run was announced with. */
   readonly order?: string;
 }
 
-/** What a person is shown before they answer: a blob, since it may be long. */
+/** What a person sees before answering: a blob, because it may be long. */
 export interface ApprovalDetails {
   readonly v: 1;
   readonly tool: string;
@@ -40,21 +40,21 @@ export interface ApprovalDetails {
   readonly reason: string;
   readonly effect: Effect;
   readonly risk: Risk;
-  /** Each part of a command line with what the policy says of it alone. */
+  /** Each part of a command line with the verdict on it alone. */
   readonly parts?: readonly ApprovalPart[];
-  /** Of a file that would be changed, or of `changes`: the hunks of a unified diff. */
+  /** Hunks of a unified diff, of the file that would change or of `changes`. */
   readonly diff?: string;
-  /** Files that a command has changed and whose change is held back. */
+  /** Files a command changed, whose change is held back. */
   readonly changes?: readonly ChangedFile[];
 }
 
-/** One file of a change that is held back. */
+/** One file of a held-back change. */
 export interface ChangedFile {
   /** Relative to the workspace. */
   readonly path: string;
   readonly kind: 'added' | 'changed' | 'deleted';
   readonly rule: string;
-  /** As git writes it, 120000 for a link; absent for a deleted file, as are those after it. */
+  /** As git writes it, 120000 for a link; absent for a deleted file, like the following. */
   readonly mode?: string;
   readonly bytes?: number;
   readonly sha256?: string;
@@ -68,7 +68,7 @@ export interface ApprovalPart {
   readonly rule: string;
 }
 
-/** What a person says of an effect whose outcome a crash left unknown. */
+/** A person's answer about an effect whose outcome is unknown after a crash. */
 export interface Settlement {
   readonly request: string;
   readonly what: 'happened' | 'not';

@@ -1,19 +1,19 @@
-/** What workflow code and activities say about guardrail hooks. Types only. */
+/** What workflows and activities exchange about guardrail hooks. Types only. */
 import type { Call } from './refs.ts';
 
-/** A hook as the run got it at its start. */
+/** A hook as fixed at the run's start. */
 export interface HookInForce {
   readonly name: string;
   readonly when: 'after-step' | 'at-end';
-  /** Red at the end, it keeps the run from being done. */
+  /** If it fails at the end, the run cannot finish. */
   readonly required: boolean;
-  /** Its arguments were stored when the run began: whatever the workspace says later, this is what runs. */
+  /** Its arguments were stored when the run began: later changes in the workspace do not affect it. */
   readonly call: Call;
 }
 
-/** The hooks of a run: the operator's, then the workspace's. */
+/** A run's hooks: the operator's, then the workspace's. */
 export interface HooksInForce {
-  /** Of all of them, 64 hex digits. */
+  /** Over all of them, 64 hex digits. */
   readonly sha256: string;
   readonly hooks: readonly HookInForce[];
 }

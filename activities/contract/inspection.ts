@@ -1,4 +1,4 @@
-/** What workflow code and activities say about the gate before the reviewer. Types only. */
+/** What workflows and activities exchange about the gate before the reviewer. Types only. */
 import type { Ref, SnapshotId } from './refs.ts';
 
 export interface InspectRequest {
@@ -7,22 +7,22 @@ export interface InspectRequest {
   /** Snapshot from before the run. */
   readonly base: SnapshotId;
   readonly evidence?: Ref;
-  /** What the executor says it did, one line per step; a weakened test that is named here is the reviewer's to judge. */
+  /** The executor's account, one line per step; the reviewer judges weakened tests named here. */
   readonly claims: readonly string[];
   /** Absent in requests of older runs. */
   readonly goal?: string;
 }
 
 export interface InspectResult {
-  /** Why the work cannot count as done, whatever anybody says; empty when nothing speaks against it. */
+  /** Why the work cannot count as done, whatever anyone says; empty if there is no objection. */
   readonly problems: readonly string[];
-  /** Text for the reviewer: what was found, and the diff. */
+  /** For the reviewer: the findings and the diff. */
   readonly findings: Ref;
-  /** True when the goal can mean that something usual is not wanted. */
+  /** True if the goal may waive a usual requirement. */
   readonly mayBeWaived?: true;
 }
 
-/** Run on the workspace queue: sees the folder, and asks no model. */
+/** On the workspace queue: sees the folder, asks no model. */
 export interface InspectionActivities {
   inspectWork(request: InspectRequest): Promise<InspectResult>;
 }

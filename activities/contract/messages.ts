@@ -1,25 +1,25 @@
-/** What workflow code and activities say about messages of people to a run. Types only. */
+/** What workflows and activities exchange about people's messages to a run. Types only. */
 import type { Signature } from '../../audit/record/keys/answer-signature.ts';
 
 export type MessageKind = 'pause' | 'resume' | 'cancel' | 'say' | 'rewind' | 'policyChanged';
 
-/** That a message is the operator's, for one run and for once. */
+/** Proves that a message is the operator's, for one run and one use. */
 export interface Proof {
   /** A UUID. */
   readonly nonce: string;
-  /** Milliseconds since 1970, by the clock of whoever sent it. */
+  /** Milliseconds since 1970, by the sender's clock. */
   readonly sent: number;
   readonly signature: Signature;
 }
 
-/** A message as it is checked: what it says is in `about`, of a text its sha256. */
+/** A message as checked: its content is in `about`, texts as their sha256. */
 export interface SentMessage extends Omit<Proof, 'signature'> {
   readonly what: MessageKind;
   readonly by: string;
   readonly about?: string;
-  /** As it was sent: it may be anything. */
+  /** As sent; may be malformed. */
   readonly signature?: unknown;
-  /** It counted before. */
+  /** It has been accepted before. */
   readonly again?: true;
 }
 
@@ -31,11 +31,11 @@ export interface MessagesRequest {
 }
 
 export interface MessagesResult {
-  /** For each message why it does not count, as a sentence; null where it does. */
+  /** For each message why it is invalid, as a sentence; null if it is valid. */
   readonly problems: readonly (string | null)[];
 }
 
-/** Run where workflow code runs: whatever else is under way, a person can cancel. */
+/** Runs where workflow code runs, so that a person can cancel whatever else is in progress. */
 export interface MessageActivities {
   checkMessages(request: MessagesRequest): Promise<MessagesResult>;
 }

@@ -1,8 +1,8 @@
-/** What workflow code says to the model queue, and what comes back. Types only. */
+/** What workflows and the model queue exchange. Types only. */
 import type { Budget } from '../../policies/action.ts';
 import type { Call, Ref } from './refs.ts';
 
-/** Which model answers for a role, and where. Without `baseUrl` the worker's own endpoint is used. */
+/** Which model plays a role, and where. Without `baseUrl`, the worker's own endpoint. */
 export interface ModelChoice {
   readonly model: string;
   readonly baseUrl?: string;
@@ -10,18 +10,18 @@ export interface ModelChoice {
   readonly forceChat?: boolean;
 }
 
-/** Tokens as the server counted them; `estimated` marks counts derived from text length. */
+/** Tokens counted by the server, or `estimated` from text length. */
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Those of the input that the server had in its cache; absent when it does not say. */
+  /** Input tokens from the server's cache; absent if not reported. */
   readonly cachedTokens?: number;
   readonly estimated?: boolean;
 }
 
 /**
- * What came of asking a model. Only `answer` carries the run forward:
- * `unavailable` makes the run wait and ask again, `invalid` and `refused` end it as failed.
+ * The result of asking a model. Only `answer` advances the run: `unavailable` makes it wait and ask again, `invalid`
+ * and `refused` end it as failed.
  */
 export type ModelOutcome<T> =
   | {
@@ -50,13 +50,13 @@ export interface PlanRequest {
   readonly model: ModelChoice;
   /** Result of `openWorkspace`. */
   readonly facts: Ref;
-  /** Why the last plan was given up, oldest first. */
+  /** Why earlier plans were given up, oldest first. */
   readonly notes: readonly Ref[];
-  /** What steps of the plans given up achieved, one line each. */
+  /** What steps of earlier plans achieved, one line each. */
   readonly claims?: readonly string[];
   /** What a person said since the last model call. */
   readonly said: readonly string[];
-  /** Why the engine gave up the plan before. */
+  /** Why the engine gave up the previous plan. */
   readonly remarks?: readonly string[];
 }
 
@@ -75,22 +75,22 @@ export interface ThinkRequest {
   readonly facts: Ref;
   readonly plan: Ref;
   readonly step: string;
-  /** The step's conversation so far; absent at its first turn. */
+  /** The step's conversation so far; absent on its first turn. */
   readonly transcript?: Ref;
-  /** Results of the calls of the last turn, in their order. */
+  /** Results of the last turn's calls, in order. */
   readonly observations: readonly Ref[];
   /** Reviewer's notes for a retry, summaries of finished steps. */
   readonly notes: readonly Ref[];
   readonly said: readonly string[];
-  /** What finished steps achieved, one line each; sent at the step's first turn only. */
+  /** What finished steps achieved, one line each; only on the step's first turn. */
   readonly claims?: readonly string[];
-  /** A sentence of the engine to the model, such as a budget warning. */
+  /** A message from the engine to the model, such as a budget warning. */
   readonly nudge?: string;
-  /** Limits that come to their end; the nudge says so. */
+  /** Limits almost reached, as the nudge says. */
   readonly near?: readonly Budget[];
-  /** Tools that cannot work in this run; they are not offered. */
+  /** Tools not offered, because they cannot work in this run. */
   readonly without?: readonly string[];
-  /** A budget is used up: only `finish_step` is offered, and an answer without it will do. */
+  /** A budget is used up: only `finish_step` is offered, and a plain answer will do. */
   readonly lastWord?: true;
 }
 
@@ -99,9 +99,9 @@ export interface ThinkAnswer {
   /** What the model said beside its calls, at most 300 characters. */
   readonly thought: string;
   readonly calls: readonly Call[];
-  /** Set when the model called `finish_step`: at most 500 characters of its summary. */
+  /** Set if the model called `finish_step`: at most 500 characters of its summary. */
   readonly finish?: { readonly summary: string; readonly evidence: string };
-  /** Set when the model called `ask_human`. */
+  /** Set if the model called `ask_human`. */
   readonly question?: { readonly id: string; readonly text: string };
 }
 
@@ -111,24 +111,24 @@ export interface ReviewRequest {
   readonly model: ModelChoice;
   readonly plan: Ref;
   readonly scope: 'step' | 'run';
-  /** With scope `step`. */
+  /** Set with scope `step`. */
   readonly step?: string;
-  /** Head of the chain of observations: what really happened, written by the workspace worker only. */
+  /** Head of the chain of observations: what really happened, written only by the workspace worker. */
   readonly evidence?: Ref;
-  /** What code found in the whole work, and its diff. */
+  /** The gate's findings on the whole work, and its diff. */
   readonly findings?: Ref;
-  /** What the executor says it did, one line per step. */
+  /** The executor's account, one line per step. */
   readonly claims: readonly string[];
   /** What the person said to the run, oldest first; absent in requests of older runs. */
   readonly said?: readonly Said[];
-  /** What code holds against the work; the person may have waived it. */
+  /** The gate's objections; the person may have waived them. */
   readonly problems?: readonly string[];
 }
 
-/** A message of a person to the run. */
+/** A person's message to the run. */
 export interface Said {
   readonly text: string;
-  /** The question of a model that it answers. */
+  /** The model's question it answers. */
   readonly asked?: string;
 }
 
@@ -136,13 +136,13 @@ export interface ReviewAnswer {
   readonly verdict: 'accept' | 'retry' | 'replan';
   /** What is missing, for the executor or the planner. */
   readonly notes: Ref;
-  /** At most 300 characters of it. */
+  /** The first 300 characters at most. */
   readonly head: string;
-  /** Those of the problems given that the person did not waive; absent when none was given. */
+  /** Those of the given problems the person did not waive; absent if none were given. */
   readonly problems?: readonly string[];
 }
 
-/** Run on the model queue: needs the key, sees no workspace. */
+/** On the model queue: has the key, sees no workspace. */
 export interface ModelActivities {
   plan(request: PlanRequest): Promise<ModelOutcome<PlanAnswer>>;
   think(request: ThinkRequest): Promise<ModelOutcome<ThinkAnswer>>;

@@ -1,19 +1,19 @@
-/** What workflow code and activities say about bringing a staged run's change over. Types only. */
+/** What workflows and activities exchange about applying a staged run's change. Types only. */
 import type { SnapshotId } from './refs.ts';
 
-/** `patch` changes files only; `commit` makes one commit of them besides, on what is checked out. */
+/** `patch` only changes files; `commit` also commits them to the checked-out branch. */
 export type PromotionMode = 'patch' | 'commit';
 
 export interface PromoteRequest {
   readonly run: string;
-  /** Who wants it: a person, or `policy`, which has to say so. */
+  /** Who wants it: a person, or `policy`, which must then allow it. */
   readonly by: string;
   readonly goal: string;
-  /** Absolute path of the folder the change is brought to: the one the stage was copied from. */
+  /** Absolute path of the target folder, from which the stage was copied. */
   readonly target: string;
   /** Absolute path of the copy the run worked in. */
   readonly stage: string;
-  /** Snapshots of the stage from before the run and from its end. */
+  /** Snapshots of the stage before the run and at its end. */
   readonly base: SnapshotId;
   readonly tree: SnapshotId;
   readonly mode: PromotionMode;
@@ -22,31 +22,31 @@ export interface PromoteRequest {
 export interface Promoted {
   readonly state: 'promoted';
   readonly mode: PromotionMode;
-  /** Files of the target that changed, sorted, at most 50. */
+  /** Changed files of the target, sorted, at most 50. */
   readonly changes: readonly string[];
-  /** How many changed files were left out since git ignores them; absent for none. */
+  /** How many changed files were left out because git ignores them; absent if none. */
   readonly ignored?: number;
-  /** Id of the commit that was made. */
+  /** Id of the commit made. */
   readonly commit?: string;
-  /** Snapshots of the target from before and after: what an undo needs. */
+  /** Snapshots of the target before and after, for undo. */
   readonly before: SnapshotId;
   readonly after: SnapshotId;
-  /** It had been applied before; nothing was done now. */
+  /** It had already been applied; nothing was done now. */
   readonly again?: true;
 }
 
 export type PromoteResult =
   | Promoted
-  /** The target moved and these paths changed on both sides, at most 50. Nothing was changed. */
+  /** The target changed and these paths conflict, at most 50. Nothing was changed. */
   | { readonly state: 'conflict'; readonly paths: readonly string[] }
   /** Nothing was changed. */
   | { readonly state: 'refused'; readonly reason: string }
-  /** The run that has the target; it may be free later. */
+  /** The run holding the target; it may be free later. */
   | { readonly state: 'busy'; readonly run: string }
   /** The policy leaves it to a person. */
   | { readonly state: 'manual' };
 
-/** Run on the workspace queue of the host that has both folders. */
+/** On the workspace queue of the host that has both folders. */
 export interface PromotionActivities {
   promote(request: PromoteRequest): Promise<PromoteResult>;
 }

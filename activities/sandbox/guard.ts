@@ -1,11 +1,11 @@
 import { createDenial } from '../../policies/paths/denied.ts';
 import type { Policy } from '../../policies/policy.ts';
 
-/** What the policy says of a name in a folder that may itself be used; names below the workspace root. */
+/** The policy's view of a name in a folder that is itself accessible; names are below the workspace root. */
 export interface Guard {
   readonly isHidden: (folder: readonly string[], name: string) => boolean;
   readonly isProtected: (folder: readonly string[], name: string) => boolean;
-  /** May be changed, but not without a question: nothing is covered for it, its change is judged. */
+  /** May be changed only with approval: it is not covered, but its changes are judged. */
   readonly isWatched?: (folder: readonly string[], name: string) => boolean;
 }
 

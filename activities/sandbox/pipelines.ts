@@ -21,32 +21,32 @@ export interface CommandOptions {
   readonly root: string;
   readonly sandbox: Sandbox;
   readonly timeoutMs: number;
-  /** Of the output, how much is kept as a whole. */
+  /** How much of the output is kept whole. */
   readonly maxOutputBytes: number;
   readonly signal: AbortSignal;
   readonly guard: Guard;
-  /** Of what the guard watches, what is read-only for commands: what could not be put back. Nothing if absent. */
+  /** Which watched paths are read-only, because they could not be restored. None if absent. */
   readonly isLocked?: (path: string) => boolean;
-  /** The usual ones if absent. */
+  /** `usualLimits` if absent. */
   readonly limits?: SandboxLimits;
-  /** True for what only reads: nothing in the workspace can be changed, but by redirections. */
+  /** For readers: nothing in the workspace can change, except through redirections. */
   readonly readOnly?: boolean;
-  /** Takes secrets out of the output; by their form if absent. */
+  /** Redacts the output; by form only if absent. */
   readonly redactor?: Redactor;
-  /** For outputs too large for memory; created when needed. */
+  /** For outputs too large for memory; created on demand. */
   readonly spillDir: string;
   readonly authorize: Authorize;
-  /** Puts in what the policy wants every call of a program to have. */
+  /** Inserts the arguments the policy adds to every call of a program. */
   readonly prepareArgv?: (argv: readonly string[]) => readonly string[];
-  /** Absolute folders of more programs, shown read-only. */
+  /** Absolute folders of additional programs, shown read-only. */
   readonly toolchain?: readonly string[];
-  /** For commands that get the network: who serves the way out, undefined for those without. Only in a sandbox. */
+  /** Who serves a command's way out to the network; undefined: no network. Only in a sandbox. */
   readonly serveNetwork?: (argv: readonly string[]) => ((link: Duplex) => void) | undefined;
-  /** Set in the environment of every process, for whoever must find them later; commands in a sandbox do not see it. */
+  /** Set in the environment of every process, so that it can be found later; sandboxed commands do not see it. */
   readonly marks?: Readonly<Record<string, string>>;
-  /** Called right before each process; what it throws ends the whole line. */
+  /** Called right before each process; throwing ends the whole line. */
   readonly beforeStart?: () => void;
-  /** Output as it comes; the chunk is only good until this returns. */
+  /** Output as it arrives; a chunk is valid only during the call. */
   readonly onOutput?: (chunk: Buffer) => void;
 }
 
@@ -55,13 +55,13 @@ export interface Running {
   readonly options: CommandOptions;
   readonly sandbox: Exclude<Sandbox, { kind: 'unavailable' }>;
   readonly capture: OutputCapture;
-  /** Where every process puts what is to be captured, so that it arrives in order. */
+  /** Shared by all processes, so that captured output arrives in order. */
   readonly output: number;
   readonly children: Set<ChildProcess>;
   readonly stop: AbortSignal;
   readonly mark: string;
   readonly limits: SandboxLimits;
-  /** For the processes started next; `together` when there are several. */
+  /** For the next processes; `together` if there are several. */
   readonly cover: (together: boolean) => Promise<Cover>;
 }
 
@@ -83,14 +83,14 @@ export async function runPipelines(
   return exitCode;
 }
 
-/** Where a command starts: the folder `cwd` really is, after links. @throws PathRefused */
+/** The folder where a command starts, links resolved. @throws PathRefused */
 const toFolder = (root: string, cwd: string): string =>
   walk(root, cwd, false, ({ parent, leaf, path }) => {
     if (lstatSync(inside(parent, leaf)).isDirectory()) return path;
     throw new PathRefused('not-regular', `${cwd} is not a folder, so no command can run in it.`);
   });
 
-/** Starts every process of a pipeline, connected by the kernel; the exit code is the last one's. */
+/** Starts all processes of a pipeline, connected by the kernel; the exit code is the last one's. */
 async function runPipeline({ cwd, commands }: Pipeline, running: Running): Promise<number> {
   const { root, authorize, spillDir } = running.options;
   const folder = toFolder(root, cwd);
@@ -110,7 +110,8 @@ async function runPipeline({ cwd, commands }: Pipeline, running: Running): Promi
       exits.push(
         startOne({ argv, variables }, { cwd: folder, cover, wiring, before, after }, running),
       );
-      // The child has its own; ours must go, or a reader never sees the end and a writer never that nobody reads.
+      // The child has its own. Unless ours are closed, a reader never sees the end, and a writer never notices that
+      // nobody reads.
       for (const fd of [before, after, ...wiring.opened]) close(fd);
     }
   } catch (error) {
@@ -155,7 +156,7 @@ function startOne(
       marks: { [markName]: mark, ...options.marks },
     });
     if (wiring.text !== undefined) {
-      // A command that does not read its input is no failure.
+      // A command need not read its input.
       child.stdin?.on('error', () => undefined);
       child.stdin?.end(wiring.text);
     }

@@ -19,7 +19,7 @@ export interface Scan {
 }
 
 interface Scanner {
-  /** The workspace as it is, or as it was at most `maxAgeMs` ago. */
+  /** The workspace as of at most `maxAgeMs` ago. */
   look(maxAgeMs?: number): Promise<Scan>;
 }
 
@@ -60,10 +60,10 @@ export function scannerOf(root: string, guard: Guard): Scanner {
   return scanner;
 }
 
-/** Remembers folders and reads again only those in which something was added or taken away. */
+/** Remembers folders and rereads only those with additions or removals. */
 function createScanner(root: string, guard: Guard): Scanner {
   let known = new Map<string, Known>();
-  /** `isWhole`: every folder could be read and is known. */
+  /** `isWhole`: every folder was read. */
   let last: { readonly scan: Scan; readonly at: number; readonly isWhole: boolean } | undefined;
   return {
     async look(maxAgeMs = 0) {

@@ -34,7 +34,7 @@ export class SandboxUnavailable extends Error {
   override readonly name = 'SandboxUnavailable';
 }
 
-/** A person may add a file with secrets at any time; what commands themselves make is seen at once. */
+/** A person may add a file with secrets at any time; what commands create is seen at once. */
 const scanAgeMs = 5_000;
 
 /** Time for a process's last output after its exit; applies only if someone else holds the pipe open. */
@@ -161,7 +161,7 @@ export async function runCommandLine(
     if (guard === undefined) return;
     if (isKilled) await killMarked(markName, mark);
     const lines = await guard.settle();
-    // What the command itself has made is to be known to the next one.
+    // The next command must know what this one created.
     await scanner.look();
     if (lines.length > 0) capture.add(Buffer.from(renderNotKept(lines)));
   }

@@ -1,4 +1,4 @@
-/** What was decided in a run, read back from its log: each action as it was judged, and the verdict on it. */
+/** The decisions of a run, read from its log: each action as judged, and the verdict. */
 import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
 import type { BlobStore } from '../record/blobs.ts';
@@ -15,17 +15,17 @@ export interface PastDecision extends Pick<ActResult, 'verdict' | 'rule'> {
   /** One line for people. */
   readonly preview: string;
   readonly workspace: string;
-  /** sha256 of the bundle that decided. */
+  /** sha256 of the deciding bundle. */
   readonly policy: string;
-  /** What the conversation held that others had written. */
+  /** Untrusted text in the conversation. */
   readonly untrusted?: Untrusted;
-  /** As the model wrote them; absent when their blob is lost. */
+  /** As the model wrote them; absent if their blob is lost. */
   readonly args?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Every decision of the log, in its order. What was asked about is there once, as `ask`: the call that follows an approval is
- * the person's word, not the policy's. Undefined when the file holds no start of a run.
+ * All decisions in the log, in order. What was asked about appears once, as `ask`: the call following an approval is
+ * the person's decision, not the policy's. Undefined if the file has no start of a run.
  */
 export async function readDecisions(
   file: string,

@@ -1,6 +1,6 @@
 /**
- * Temporal history → run events. A pure fold over the durable events of a run, across the histories it went on in: every
- * reader, live or from a mirror file, computes the same events with the same numbers.
+ * Temporal history → run events. A pure fold over a run's durable events across all its executions: every reader, live
+ * or from a mirror file, computes the same events with the same numbers.
  */
 import { basename } from 'node:path';
 
@@ -26,9 +26,9 @@ import type { RunEvent, RunEventBody } from './run-event.ts';
 export type { RunEvent } from './run-event.ts';
 
 export interface Projection {
-  /** Events that follow from the next history event; call in order, once for each. */
+  /** Returns the run events following from the next history event; call once for each, in order. */
   apply(event: HistoryEventJson): RunEvent[];
-  /** True once `run.finished` was given out. */
+  /** True once `run.finished` was returned. */
   readonly finished: boolean;
 }
 
@@ -77,17 +77,17 @@ function foldScheduled(state: ProjectionState, { name, request }: Scheduled): Ru
   if (name !== 'act') return [];
   const { call, seq, approval, settled } = request;
   if (settled !== undefined) return [];
-  // Asked for once; with the answer it is only tried again. A standing order leaves no update to tell of.
+  // Asked once; with the answer it is only retried. A standing order leaves no update to report.
   if (approval !== undefined) return foldApproval(state, approval);
-  // Judged again after a change of policy.
+  // Judged again after a policy change.
   if (state.requested.has(seq)) return [];
   state.requested.add(seq);
   return [{ type: 'tool.requested', ...toCall(request), preview: call.preview }];
 }
 
-/** The first turn of a try begins the step. */
+/** The first turn of an attempt begins the step. */
 function foldTurn(state: ProjectionState, step: string): RunEventBody[] {
-  // A step that goes on waits for nobody.
+  // A step that continues waits for nobody.
   for (const [id, asker] of state.asking) if (asker === step) state.asking.delete(id);
   if (state.open.has(step)) return [];
   state.open.add(step);
@@ -99,7 +99,7 @@ function foldTurn(state: ProjectionState, step: string): RunEventBody[] {
   return [{ type: 'step.started', step, title, attempt, lane }];
 }
 
-/** A step begins: what was in copies before is merged, or given up. */
+/** A step begins: earlier copies have been merged or given up. */
 function noteBatch(state: ProjectionState, { checkpoint }: EnsureRequest): void {
   if (checkpoint === undefined) return;
   const { step, batch } = checkpoint;
@@ -141,7 +141,7 @@ function foldCompleted(state: ProjectionState, done: Completed): RunEventBody[] 
     case 'promote':
       return [];
     default:
-      // Of another version.
+      // From another version.
       return [];
   }
 }
@@ -163,8 +163,8 @@ function foldModel(
 }
 
 /**
- * The events of a run from its mirror file; after a reset, those of the history it has now. Verifies nothing:
- * `agent audit verify` does.
+ * A run's events from its mirror file; after a reset, those of its current history. Verifies nothing: `agent audit
+ * verify` does.
  */
 export async function* readRunEvents(file: string): AsyncGenerator<RunEvent> {
   const projection = createProjection(basename(file, '.jsonl').replace(/^run-/, ''));

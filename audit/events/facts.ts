@@ -1,4 +1,4 @@
-/** A run's history read back: each event as the fact it is, with what was decoded from it. The folds of a run build on these. */
+/** Reads a run's history as facts, with decoded payloads. All folds of a run build on these. */
 import type { ModelActivities } from '../../activities/contract/model.ts';
 import type { WorkspaceActivities } from '../../activities/contract/workspace.ts';
 import type { MessageActivities } from '../../activities/contract/messages.ts';
@@ -14,10 +14,10 @@ type ResultOf<N extends Name> = Awaited<ReturnType<Activities[N]>>;
 
 type Asked = { [N in Name]: { readonly name: N; readonly request: RequestOf<N> } }[Name];
 
-/** An activity that was scheduled. */
+/** A scheduled activity. */
 export type Scheduled = Asked & { readonly kind: 'scheduled' };
 
-/** An activity that returned, with what it was asked for. */
+/** A completed activity, with its request. */
 export type Completed = {
   [N in Name]: {
     readonly kind: 'completed';
@@ -31,19 +31,19 @@ export type Fact =
   | { readonly kind: 'started'; readonly input?: RunInput; readonly carried?: RunState }
   | Scheduled
   | Completed
-  /** An activity that came to no end. `failure` is its innermost message, or empty. */
+  /** An activity that did not complete. `failure` is its innermost message, or empty. */
   | (Asked & { readonly kind: 'failed'; readonly failure: string })
   | { readonly kind: 'signal'; readonly name: string; readonly args: readonly unknown[] }
   | { readonly kind: 'update'; readonly name: string; readonly args: readonly unknown[] }
   | {
       readonly kind: 'ended';
-      /** As the workflow returned it; absent when it was ended otherwise. */
+      /** The workflow's result; absent if it ended otherwise. */
       readonly result?: RunResult;
       readonly status: Extract<RunStatus, 'done' | 'failed' | 'cancelled'>;
       readonly why: string;
     };
 
-/** Reads one event after another, in order. What is no fact of the run, or cannot be decoded, is undefined. */
+/** Reads events in order. Undefined for what is not a fact of the run or cannot be decoded. */
 export function createFactReader(): (event: HistoryEventJson) => Fact | undefined {
   const scheduled = new Map<string, Asked>();
   return (event) => {

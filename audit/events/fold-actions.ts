@@ -1,4 +1,4 @@
-/** Events that tell of actions: asked for, decided, carried out, or found undone by a person. */
+/** Events about actions: requested, decided, executed, or answered by a person. */
 import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
 import type { EnsureRequest, EnsureResult } from '../../activities/contract/workspace.ts';
 import type { ApprovalAnswer } from '../../workflows/contract.ts';
@@ -27,10 +27,10 @@ export function foldAct(
   if (verdict === 'ask')
     return [decision, toRequested(state, { ...of, ...toQuestion(asked, result) })];
   state.requested.delete(seq);
-  // The budget of calls and output is the model's.
+  // The budgets for calls and output are the model's.
   if (hook === undefined) countAction(state.usage, call.tool, result);
   else state.usage.workMs += ms;
-  // What ran, and not what was asked for: a person may have changed it.
+  // What actually ran: a person may have changed it.
   const { preview = call.preview, suspicious, left } = result;
   const ran: RunEventBody[] = verdict === 'allow' ? [{ type: 'tool.started', ...of }] : [];
   return [

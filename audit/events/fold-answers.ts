@@ -1,4 +1,4 @@
-/** Events that tell of how a run began, and of what models answered. */
+/** Events about a run's start and its models' answers. */
 import type { PlanAnswer, ReviewAnswer, ThinkAnswer } from '../../activities/contract/model.ts';
 import type { OpenResult } from '../../activities/contract/workspace.ts';
 import type { Limits } from '../../policies/action.ts';
@@ -14,7 +14,7 @@ export function foldStart(
   state: ProjectionState,
   { input, carried }: Extract<Fact, { kind: 'started' }>,
 ): RunEventBody[] {
-  // Nobody but a worker checks what a run is started with.
+  // Only workers validate a run's input.
   if (state.input !== undefined || !isReadable(input)) return [];
   state.input = input;
   const { goal, workspace, stagedFrom, by, approve, limits, models } = input;
@@ -28,7 +28,7 @@ export function foldStart(
 const isReadable = (input: RunInput | undefined): input is RunInput =>
   typeof input?.goal === 'string' && typeof input.models?.executor?.model === 'string';
 
-/** A forked or restored run begins with the plan and the counts of another. */
+/** A forked or restored run starts with another run's plan and counts. */
 function takeOver(state: ProjectionState, { from }: RunInput, carried: RunState): RunEventBody[] {
   state.asks = carried.asks;
   state.questions = carried.questions;
@@ -66,7 +66,7 @@ export function foldOpening(state: ProjectionState, opened: OpenResult): RunEven
   ];
 }
 
-/** Said at the start, while there is still time to write a price. */
+/** Reported at the start, while there is still time to add a price. */
 function findUnpriced({ input, prices }: ProjectionState, { usd }: Limits): RunEventBody[] {
   const limit = Math.min(usd ?? Infinity, input?.limits.usd ?? Infinity);
   if (input === undefined || limit === Infinity) return [];

@@ -1,4 +1,4 @@
-/** Events that tell of a run's end. */
+/** Events about a run's end. */
 import type { RunInput, RunResult } from '../../workflows/contract.ts';
 import type { Fact } from './facts.ts';
 import type { ProjectionState } from './projection-state.ts';
@@ -7,7 +7,7 @@ import type { RunEventBody } from './run-event.ts';
 
 type End = Extract<Fact, { kind: 'ended' }>;
 
-/** For a run that was ended from outside, and could not say how. */
+/** For a run terminated from outside, which could not report its result. */
 const toResult = ({ usage }: ProjectionState, { status, why }: End): RunResult => ({
   status,
   exitCode: status === 'cancelled' ? 130 : 1,
@@ -16,7 +16,7 @@ const toResult = ({ usage }: ProjectionState, { status, why }: End): RunResult =
   changes: [],
 });
 
-/** A run that was ended from outside says nothing of its stage. */
+/** A run terminated from outside does not report its stage. */
 function toStaged(
   input: RunInput | undefined,
   { staged, status }: RunResult,

@@ -1,4 +1,4 @@
-/** Events that tell of what people sent to the run. */
+/** Events about people's messages to the run. */
 import type { MessagesRequest, MessagesResult } from '../../activities/contract/messages.ts';
 import type { ApprovalAnswer, RewindOrder } from '../../workflows/contract.ts';
 import { foldApproval } from './fold-actions.ts';
@@ -9,7 +9,7 @@ const maxUnchecked = 1_000;
 
 const toText = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-/** Messages have their effect at once only in runs from before they were signed. */
+/** Messages take effect at once only in runs older than signed messages. */
 const isChecked = ({ input }: ProjectionState): boolean => input?.order !== undefined;
 
 export function foldSignal(
@@ -76,7 +76,7 @@ function foldMessage(
   }
 }
 
-/** The question a message answers: the one it names, or from older clients the only one there is. */
+/** The question a message answers: the one it names or, from older clients, the only open one. */
 function takeAnswered({ asking }: ProjectionState, named: unknown): string | undefined {
   const [only] = asking.size === 1 ? asking.keys() : [];
   const to = named === undefined || named === null ? only : toText(named);

@@ -1,8 +1,8 @@
-/** What a forked run takes over of another run's state. */
+/** What a fork takes over from another run's state. */
 import type { RunState } from '../../workflows/state.ts';
 import { toFreshStep } from '../../workflows/state.ts';
 
-/** The state with the step, and what began after it, still to be done. */
+/** The state with the step and its successors still to be done. */
 export const toStart = (state: RunState, id: string): RunState => ({
   ...withoutOrigin(state),
   steps: state.steps.map((step) =>
@@ -10,7 +10,7 @@ export const toStart = (state: RunState, id: string): RunState => ({
   ),
 });
 
-/** Another goal needs another plan; what is done is told to the planner. */
+/** Another goal needs another plan; the planner is told what has been done. */
 export const toNewPlan = (state: RunState): RunState => {
   const rest = withoutOrigin(state);
   delete rest.plan;

@@ -1,6 +1,6 @@
 import type { LaneRequest } from '../../activities/contract/workspace.ts';
 
-/** The step a lane is for. Before requests had it, lanes were named `<round>-<step>`. */
+/** A worktree's step. Older requests lack it and name the worktree `<round>-<step>`. */
 export const toLaneStep = ({
   lane,
   step = lane.slice(lane.indexOf('-') + 1),

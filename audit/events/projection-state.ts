@@ -1,4 +1,4 @@
-/** What the fold over a run's history remembers from event to event. */
+/** The state of the fold over a run's history. */
 import type { Prices } from '../../policies/action.ts';
 import type { RunInput } from '../../workflows/contract.ts';
 import type { Counts } from '../../workflows/usage.ts';
@@ -11,20 +11,20 @@ export interface ProjectionState {
   paused: boolean;
   round: number;
   asks: number;
-  /** Actions told of whose end is not. */
+  /** Actions requested but not finished. */
   requested: Set<number>;
-  /** Requests that have their answer. */
+  /** Answered requests. */
   answered: Set<string>;
   questions: number;
-  /** Questions that wait for an answer, with the steps that ask. */
+  /** Open questions, with the steps that ask. */
   asking: Map<string, string>;
-  /** What was said and has not been checked yet, by the numbers of the messages. */
+  /** Messages not yet checked, by their numbers. */
   unchecked: Map<string, { readonly text: string; readonly to: unknown }>;
   titles: Map<string, string>;
   attempts: Map<string, number>;
   /** Steps begun and not reviewed; a thought about any other begins one. */
   open: Set<string>;
-  /** Steps with a copy that is not merged, and those that began at once with each. */
+  /** Steps with an unmerged copy, and those that started at once with each. */
   worktrees: Set<string>;
   batches: Map<string, readonly string[]>;
   usage: Counts;

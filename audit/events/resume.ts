@@ -6,9 +6,8 @@ const maxGoalLength = 1_000;
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /**
- * The command that starts another run on what this one left in the workspace (for a staged run: on the folder, anew), for a
- * POSIX shell. Undefined where there
- * is nothing to go on with, or the goal is too long to type.
+ * The command for another run on what this one left in the workspace (for a staged run: in the folder, from scratch),
+ * for a POSIX shell. Undefined if there is nothing to continue, or the goal is too long to type.
  */
 export const toResume = (
   input: Pick<RunInput, 'goal' | 'workspace' | 'stagedFrom'> | undefined,

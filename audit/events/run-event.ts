@@ -6,7 +6,7 @@ import type { PlannedStep } from '../../activities/contract/model.ts';
 
 interface Common<T extends string> {
   readonly v: 1;
-  /** From 1, gapless per run: a reader goes on from any number. */
+  /** From 1, gapless per run: a reader can continue from any number. */
   readonly seq: number;
   readonly run: string;
   readonly type: T;
@@ -14,26 +14,26 @@ interface Common<T extends string> {
   readonly time: string;
 }
 
-/** `call` numbers the actions of a run from 1. */
+/** `call` numbers the run's actions from 1. */
 interface OfCall {
   readonly step: string;
   readonly call: number;
   readonly tool: string;
-  /** Name of the hook, for a call that no model asked for. */
+  /** Name of the hook, for a call no model requested. */
   readonly hook?: string;
 }
 
-/** What happened in a run, for people and programs. New types may be added; those here stay. */
+/** What happened in a run, for people and programs. New types may be added; these stay. */
 export type RunEvent =
   | (Common<'run.started'> &
       Pick<RunInput, 'goal' | 'workspace' | 'stagedFrom' | 'by' | 'approve' | 'limits'> & {
         readonly model: string;
       })
-  /** Commands are not offered, or run unconfined: the machine has no sandbox, or the operator wants none. */
+  /** Commands are unavailable or unconfined, because the machine has no sandbox or the operator wants none. */
   | (Common<'run.restricted'> & { readonly reason: string })
-  /** Settings of the workspace's git that start programs or lead elsewhere; the agent's commands do without them. */
+  /** Settings of the workspace's git that start programs or lead elsewhere; the agent's commands run without them. */
   | (Common<'git.settings'> & { readonly settings: readonly string[] })
-  /** Paths that snapshots leave out, at most 20: what becomes of them cannot be reverted. */
+  /** Paths that snapshots leave out, at most 20: changes to them cannot be reverted. */
   | (Common<'workspace.uncovered'> & { readonly paths: readonly string[] })
   | (Common<'plan.updated'> & {
       readonly round: number;
@@ -45,7 +45,7 @@ export type RunEvent =
       readonly step: string;
       readonly title: string;
       readonly attempt: number;
-      /** Runs beside others, in a copy: it is done when it is merged, not when it is accepted. */
+      /** Runs in parallel, in a copy: done when merged, not when accepted. */
       readonly lane?: true;
     })
   | (Common<'thought'> & {
@@ -70,11 +70,11 @@ export type RunEvent =
         readonly rule: string;
         readonly reason: string;
         readonly digest: string;
-        /** ApprovalDetails, as a blob. */
+        /** Blob of ApprovalDetails. */
         readonly details?: string;
-        /** What is in that blob, filled in where it can be read. */
+        /** That blob's content, filled in if readable. */
         readonly action?: ApprovalDetails;
-        /** Why the answer given before does not count. */
+        /** Why the previous answer was invalid. */
         readonly refused?: string;
       })
   | (Common<'approval.answered'> & {
@@ -82,9 +82,9 @@ export type RunEvent =
       readonly answer: 'approve' | 'deny';
       readonly by: string;
       readonly reason?: string;
-      /** Arguments a person wrote in place of the model's, as a blob. */
+      /** Blob of the arguments a person wrote in place of the model's. */
       readonly edited?: string;
-      /** What is in that blob, filled in where it can be read. */
+      /** That blob's content, filled in if readable. */
       readonly args?: Readonly<Record<string, unknown>>;
     })
   | (Common<'input.requested'> & {
@@ -107,9 +107,9 @@ export type RunEvent =
         readonly ok: boolean;
         readonly exitCode?: number;
         readonly ms: number;
-        /** In no snapshot and changed by an attempt that was cut short or stopped, at most 20: as that attempt left them. */
+        /** Uncovered files changed by an interrupted or stopped attempt and left that way, at most 20. */
         readonly left?: readonly string[];
-        /** Where what it returned tries to give orders to its reader. */
+        /** Where its result seems to give orders to the reader. */
         readonly suspicious?: readonly Suspicion[];
       })
   | (Common<'review'> & {
@@ -117,27 +117,27 @@ export type RunEvent =
       readonly verdict: 'accept' | 'retry' | 'replan';
       readonly notes: string;
     })
-  /** `near`: limits that come to their end, of which the model is told once. */
+  /** `near`: limits almost reached, of which the model is told once. */
   | (Common<'budget'> & { readonly usage: RunUsage; readonly near?: readonly Budget[] })
-  /** Models that cost what nobody can count: the limit in US dollars does not hold for them. */
+  /** Models without a price: the limit in US dollars does not cover them. */
   | (Common<'budget.unpriced'> & { readonly models: readonly string[]; readonly limit: number })
-  /** What the engine tells the model: a budget that comes to its end, a call that is made again and again. */
+  /** The engine's message to the model: a budget almost used up, a repeated call. */
   | (Common<'nudge'> & { readonly step: string; readonly text: string })
   | (Common<'model.waiting'> & { readonly address: string; readonly reason: string })
-  /** What a step did in its copy came into the workspace, or did not because of `conflicts`: paths, at most 20. */
+  /** A parallel step's change was merged into the workspace, or not because of `conflicts`: paths, at most 20. */
   | (Common<'step.merged'> & { readonly step: string; readonly conflicts?: readonly string[] })
-  /** Somebody changed files between two steps; `ask`: nothing is done about it yet. */
+  /** Someone changed files between two steps; `ask`: nothing has been done about it yet. */
   | (Common<'workspace.drift'> & {
       readonly paths: readonly string[];
       readonly done: 'adopt' | 'restore' | 'ask';
     })
-  /** Reverted to the start of a step, or of those that began at once with it; they and what began after is done again. */
+  /** Reverted to the start of a step, or of a batch; it and everything begun later is done again. */
   | (Common<'run.rewound'> & {
       readonly step: string;
       readonly by: string;
       readonly together?: readonly string[];
     })
-  /** Every later decision goes by it; what waits for approval is judged again. */
+  /** Applies to every later decision; pending approvals are judged again. */
   | (Common<'policy.changed'> & { readonly policy: string; readonly by: string })
   | (Common<'run.paused'> & { readonly by: string })
   | (Common<'run.resumed'> & { readonly by: string })
@@ -147,24 +147,24 @@ export type RunEvent =
       readonly summary: string;
       readonly usage: RunUsage;
       readonly changes: readonly string[];
-      /** How many files changed that git ignores; absent for none. */
+      /** Number of changed files that git ignores; absent if none. */
       readonly ignored?: number;
-      /** Changed since the run began and in no snapshot, at most 20: `undo` cannot take that back. */
+      /** Uncovered files changed since the run began, at most 20: `undo` cannot revert them. */
       readonly left?: readonly string[];
       readonly report?: string;
       /** The limit that ended it. */
       readonly limit?: Budget;
-      /** What people said when the run could no longer act on it. */
+      /** Messages that came too late for the run to act on. */
       readonly unheard?: readonly string[];
-      /** A command that goes on from here, where one makes sense. */
+      /** A command that continues from here, if that makes sense. */
       readonly resume?: string;
-      /** How the hooks came out last; absent where there are none. */
+      /** Final results of the hooks; absent if there are none. */
       readonly hooks?: readonly HookEnd[];
-      /** Of a staged run: what became of its change, and the command that brings it over. */
+      /** For a staged run: the state of its change, and the command that applies it. */
       readonly staged?: Staged & { readonly promote?: string };
     });
 
 type Body<E> = E extends unknown ? Omit<E, 'v' | 'seq' | 'run' | 'time'> : never;
 
-/** An event before it is numbered. */
+/** An event without its number. */
 export type RunEventBody = Body<RunEvent>;

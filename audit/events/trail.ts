@@ -1,4 +1,4 @@
-/** What a run's log says of its snapshots: where each step began, and where the run could go on. */
+/** A run's snapshots according to its log: where each step began, and where the run could continue. */
 import type { ActRequest, ActResult } from '../../activities/contract/act.ts';
 import type {
   EnsureRequest,
@@ -23,31 +23,31 @@ import type { Completed, Fact } from './facts.ts';
 import { createFactReader } from './facts.ts';
 import { toLaneStep } from './lane-step.ts';
 
-/** A step as it was begun last. */
+/** A step as last begun. */
 export interface TrailStep extends Pick<PlannedStep, 'id' | 'title'> {
   readonly round: number;
-  /** Snapshot from its start. */
+  /** Snapshot at its start. */
   readonly before: string;
   /** Snapshot after its last call so far. */
   readonly after: string;
-  /** All the steps that began at once here, this one among them; absent when it began alone. */
+  /** All steps started at once here, including this one; absent if it started alone. */
   readonly together?: readonly string[];
   /** The run's state at its start. */
   readonly state: RunState;
 }
 
 export interface Trail {
-  /** As the run was started. */
+  /** The run's original input. */
   readonly input: RunInput;
-  /** Snapshot from before the run; absent when it kept none. */
+  /** Snapshot from before the run; absent if it kept none. */
   readonly base?: string;
   /** Snapshot after the last call. */
   readonly tree?: string;
   /** In the order begun. */
   readonly steps: readonly TrailStep[];
   /**
-   * The state at the start of the last turn or after the last merge, for a run whose server is lost; absent before the
-   * first step. While steps run at once it is that from before all that is not merged.
+   * The state at the start of the last turn or after the last merge, for when the server is lost; absent before the
+   * first step. During parallel steps, it precedes everything unmerged.
    */
   readonly point?: RunState;
   readonly ended: boolean;
@@ -59,14 +59,14 @@ interface Folded {
   tree?: string;
   steps: TrailStep[];
   point?: RunState;
-  /** As of now; `point` is a copy of it from the start of a turn. */
+  /** The current state; `point` is a copy from the start of a turn. */
   now?: RunState;
   ended: boolean;
-  /** Steps that run beside others in copies, with what they claim; it is the run's only when it is merged. */
+  /** Parallel steps and their claims, which become the run's when merged. */
   worktrees: Map<string, { claim?: string }>;
 }
 
-/** Reads the log of a run. Undefined when it holds no start of one. */
+/** Reads a run's log. Undefined if it has no start of one. */
 export async function readTrail(file: string): Promise<Trail | undefined> {
   const folded: Folded = { steps: [], ended: false, worktrees: new Map() };
   const readFact = createFactReader();
@@ -96,12 +96,12 @@ function start(folded: Folded, { input, carried }: Extract<Fact, { kind: 'starte
   folded.now = carried;
   if (carried.base !== undefined) folded.base ??= carried.base;
   if (carried.tree !== undefined) folded.tree = carried.tree;
-  // A run goes on in another history only with nothing under way.
+  // A run continues as new only with nothing in progress.
   if (goesOn || carried.steps.some((step) => step.state === 'running'))
     folded.point = structuredClone(carried);
 }
 
-/** Said since the last checkpoint: whoever goes on from here has not read it. */
+/** Said since the last checkpoint: whoever continues from there has not read it. */
 function noteSaid({ now, point }: Folded, message: unknown): void {
   if (typeof message !== 'string') return;
   for (const state of [now, point]) if (state !== undefined) hear(state, message, '');
@@ -140,7 +140,7 @@ function complete(folded: Folded, done: Completed): void {
     case 'promote':
       return;
     default:
-    // Of another version.
+    // From another version.
   }
 }
 
@@ -154,7 +154,7 @@ function noteClaim(
   worktrees.set(step, { claim: outcome.answer.finish.summary });
 }
 
-/** What is merged is done, and nothing can be taken over from before it any more. */
+/** What is merged is done, and nothing before it can be continued any more. */
 function merge(folded: Folded, id: string, merged: MergeResult): void {
   const claims = folded.worktrees.get(id);
   folded.worktrees.delete(id);
@@ -176,13 +176,13 @@ function ensure(
   const inCopy = isCopy(folded, workspace);
   if (!inCopy) {
     folded.tree = tree;
-    // Copies of a batch that was given up, or from before a rewind.
+    // Copies of an abandoned batch, or from before a rewind.
     folded.worktrees.clear();
   }
   if (checkpoint === undefined) return;
   const state: RunState = { ...(checkpoint.state as RunState), tree };
   if (inCopy) {
-    // Older runs had checkpoints in worktrees. The copies are lost with the server: what is not merged begins anew.
+    // Older runs had checkpoints in worktrees. The copies are lost with the server: what is not merged starts over.
     state.steps = state.steps.map((step) =>
       step.state === 'done' && !folded.worktrees.has(step.id) ? step : toFreshStep(step),
     );
@@ -200,7 +200,7 @@ function beginStep(
   together?: readonly string[],
 ): void {
   const step = state.steps.find(({ id }) => id === begun);
-  // A step tried again after a review goes on from where it began first.
+  // A step retried after a review continues from where it first began.
   if (step === undefined || (step.attempts > 1 && step.before !== undefined)) return;
   const { round, tree = '' } = state;
   folded.steps = folded.steps.filter(({ id, round: of }) => id !== step.id || of !== round);
@@ -211,7 +211,7 @@ function beginStep(
 const isCopy = ({ input }: Folded, workspace: string): boolean =>
   input !== undefined && workspace !== input.workspace;
 
-/** The turn's request holds the step's conversation so far: together with the counts, all that is needed to ask again. */
+/** The turn's request holds the step's conversation so far: with the counts, all that is needed to ask again. */
 function beginTurn(folded: Folded, request: ThinkRequest): void {
   const { now } = folded;
   const step = now?.steps.find(({ id }) => id === request.step);

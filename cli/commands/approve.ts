@@ -2,7 +2,7 @@ import { answerRequest } from '../answer.ts';
 import { defineCommand } from '../command.ts';
 import { usageError } from '../errors.ts';
 
-/** `agent approve`: allows exactly the action that was shown. */
+/** `agent approve`: allows exactly the action shown. */
 export const command = defineCommand({
   options: {
     reason: { value: 'text', help: 'why, for the record' },

@@ -5,7 +5,7 @@ import { defineCommand } from '../command.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { steer } from '../steer.ts';
 
-/** `agent cancel`: the run ends; the changes it made stay. */
+/** `agent cancel`: ends the run; its changes stay. */
 export const command = defineCommand({
   options: { force: { help: 'end a run that cannot end by itself, and release its folder' } },
   example: 'agent cancel brave-otter-4f2a',

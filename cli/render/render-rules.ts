@@ -2,13 +2,13 @@ import type { Granted, ProposedGrant } from '../../policies/grants/grant.ts';
 import { showControls } from '../clean.ts';
 import type { Style } from './style.ts';
 
-/** Nothing that is shown may hide or reorder text: what a person reads is what they allow. */
+/** Nothing shown may hide or reorder text: what a person reads is what they allow. */
 export const isShownWhole = ({ granted, workspace }: ProposedGrant): boolean => {
   const text = JSON.stringify([granted, workspace]);
   return showControls(text) === text;
 };
 
-/** Each rule with all it says, and its examples. Pure. */
+/** Each rule in full, with its examples. Pure. */
 export const renderRules = (rules: readonly ProposedGrant[], style: Style): string[] =>
   rules.flatMap((rule) => {
     const { tool, granted, workspace, lifts, match, notMatch } = rule;

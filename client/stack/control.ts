@@ -44,16 +44,16 @@ export const askControl = <T extends object>(
 export const stackStatus = (stack: StackFile): Promise<StackStatus> =>
   askControl<StackStatus>(stack, '/status', {});
 
-/** Hands the worker the key for one model server; it is kept in memory only. */
+/** Gives the worker the key for one model server; kept in memory only. */
 export async function handKey(stack: StackFile, baseUrl: string, apiKey: string): Promise<void> {
   await askControl(stack, '/key', { baseUrl, apiKey });
 }
 
-/** Tells the worker what it must not write; it is kept in memory only. */
+/** Tells the worker what to redact; kept in memory only. */
 export async function handSecrets(stack: StackFile, values: readonly SecretValue[]): Promise<void> {
   await askControl(stack, '/secrets', { values });
 }
 
-/** Starts the demo model server if need be. */
+/** Starts the demo model server if needed. */
 export const startDemo = (stack: StackFile): Promise<{ readonly baseUrl: string }> =>
   askControl(stack, '/demo', {});

@@ -44,11 +44,11 @@ export function readStackFile({ stackFile, tokenFile }: StateFolders): {
   return { damaged: `${stackFile} was damaged; it is now ${aside}, and a new stack is started.` };
 }
 
-/** The running stack, or undefined. Does not start one, and does not ask whether Temporal answers. */
+/** The running stack, or undefined. Neither starts one nor checks that Temporal answers. */
 export function readStack(settings: Settings): StackFile | undefined {
   const { stack } = readStackFile(settings.folders);
   return stack !== undefined && isRunning(stack) ? stack : undefined;
 }
 
-/** The supervisor looks after its file once a second. */
+/** The supervisor checks its file once a second. */
 export const rewriteMs = 1_500;

@@ -12,7 +12,7 @@ import type { StackFile } from '../../config/stack.ts';
 import { ClientError } from '../errors.ts';
 import { readStack, rewriteMs } from './file.ts';
 
-/** How long to try again while somebody else has the folder and does not show a stack. */
+/** How long to retry while another process has the folder but shows no stack. */
 const appearMs = 4_000;
 
 /** Starts a supervisor, and resolves when it, or one that was quicker, has shown itself. @throws ClientError */
@@ -29,7 +29,7 @@ export async function startStack(settings: Settings): Promise<StackFile> {
       }
       await setTimeout(5);
     }
-    // Exit 0: another supervisor has the folder. It showed itself above, or it is just leaving and we try again.
+    // Exit 0: another supervisor has the folder. It showed up above, or it is leaving and we retry.
     if (end.code !== 0) {
       const log = join(settings.folders.logs, 'supervisor.log');
       throw new ClientError(
@@ -45,13 +45,13 @@ export async function startStack(settings: Settings): Promise<StackFile> {
   );
 }
 
-/** What the terminal knows that the stack has no use for, and tools must never see. */
+/** Variables the stack does not need and tools must never see. */
 const isSecret = (name: string): boolean =>
   /KEY|TOKEN|SECRET|PASSW|CREDENTIAL|^TEMPORAL_|^SSH_|^AGENT_WORKSPACE$/i.test(name);
 
 interface Spawned {
   readonly child: ChildProcess;
-  /** Filled in when it has ended. */
+  /** Filled in once it has ended. */
   readonly end: { at?: number; code?: number | null };
   readonly lastWords: () => string;
 }
@@ -65,7 +65,7 @@ function spawnSupervisor(settings: Settings): Spawned {
     process.execPath,
     [fileURLToPath(new URL('../../workers/stack/supervisor.ts', import.meta.url))],
     {
-      // Its own session: closing the terminal or pressing Ctrl-C does not reach it.
+      // Its own session: closing the terminal or pressing Ctrl-C does not affect it.
       detached: true,
       cwd: folders.root,
       env: {

@@ -13,7 +13,7 @@ import { toRow } from './rows.ts';
 import type { RunRow } from './rows.ts';
 import type { Server } from './server.ts';
 
-/** A raw event; `taskId` is 0 while it is not durable. */
+/** A raw event; `taskId` is 0 until it is durable. */
 export type HistoryEvent = NonNullable<
   NonNullable<
     Awaited<ReturnType<Connection['workflowService']['getWorkflowExecutionHistory']>>['history']
@@ -29,7 +29,7 @@ export function createLookups({ client, connection, namespace, bounded, handle }
   return {
     /** Newest first. */
     async list(max: number): Promise<RunRow[]> {
-      // A run that went on in a fresh history has several executions; only the last one counts.
+      // A run that continued as new has several executions; only the last counts.
       const query = `WorkflowType = '${workflowType}' AND ExecutionStatus != 'ContinuedAsNew'`;
       const rows: RunRow[] = [];
       await bounded(async () => {
@@ -41,7 +41,7 @@ export function createLookups({ client, connection, namespace, bounded, handle }
       return rows.toSorted((a, b) => b.started.localeCompare(a.started));
     },
 
-    /** Runs that wait for a person. */
+    /** Runs waiting for a person. */
     async listWaiting(): Promise<string[]> {
       const query = `WorkflowType = '${workflowType}' AND ExecutionStatus = 'Running' AND AgentStatus = 'needs-approval'`;
       const runs: string[] = [];
@@ -52,7 +52,7 @@ export function createLookups({ client, connection, namespace, bounded, handle }
       return runs.toSorted();
     },
 
-    /** Everything that is open, by workflow id. Needs no keys: nothing is decoded. */
+    /** All open workflows, by id. Needs no keys: nothing is decoded. */
     async listOpen(): Promise<string[]> {
       const query = `ExecutionStatus = 'Running'`;
       const { executions } = await bounded(() =>
@@ -61,7 +61,7 @@ export function createLookups({ client, connection, namespace, bounded, handle }
       return executions.map(({ execution }) => execution?.workflowId ?? '').toSorted();
     },
 
-    /** Undefined when there is no such run. */
+    /** Undefined if there is no such run. */
     async describe(run: string): Promise<(RunRow & { readonly firstRunId: string }) | undefined> {
       try {
         const info = await bounded(() => handle(run).describe());
@@ -73,7 +73,7 @@ export function createLookups({ client, connection, namespace, bounded, handle }
       }
     },
 
-    /** What keeps the run from getting on; undefined when nothing does. */
+    /** Why the run makes no progress; undefined if it does. */
     async findTrouble(run: string): Promise<Trouble | undefined> {
       const execution = { workflowId: toWorkflowId(run) };
       try {
@@ -92,7 +92,10 @@ export function createLookups({ client, connection, namespace, bounded, handle }
       }
     },
 
-    /** One answer; with `wait` a long poll of about 20 s when all is read. @throws what `isAway` knows. */
+    /**
+     * One response; with `wait`, a long poll of about 20 s once everything is read. @throws errors that `isAway`
+     * recognizes.
+     */
     async readHistory(
       run: string,
       runId: string,
@@ -114,7 +117,7 @@ export function createLookups({ client, connection, namespace, bounded, handle }
       return { events: answer.history?.events ?? [], next };
     },
 
-    /** An execution as it is now (the latest, without `runId`); undefined when the server does not have it. */
+    /** An execution's current history (the latest without `runId`); undefined if the server does not have it. */
     async fetchHistory(
       run: string,
       runId?: string,
@@ -124,7 +127,7 @@ export function createLookups({ client, connection, namespace, bounded, handle }
         const first = await pages.next();
         return first.done === true ? undefined : prepend(first.value, pages);
       } catch (error) {
-        // Not found, or an id that is none.
+        // Not found, or an invalid id.
         if (isGrpcServiceError(error) && [3, 5].includes(error.code)) return undefined;
         throw error;
       }

@@ -32,7 +32,7 @@ import { toReason } from './server.ts';
 import type { Server } from './server.ts';
 
 export const createRequests = ({ address, client, connection, bounded, handle }: Server) => ({
-  /** @throws ClientError when the id is taken. */
+  /** @throws ClientError if the id is taken. */
   async start(input: RunInput, taskQueue: string, carried?: RunState): Promise<void> {
     const head = input.goal.replace(/\s+/g, ' ').trim().slice(0, 200);
     try {
@@ -57,7 +57,7 @@ export const createRequests = ({ address, client, connection, bounded, handle }:
         }),
       );
     } catch (error) {
-      // A cluster nobody registered our search attributes on.
+      // A cluster without our search attributes.
       if (/search attribute/i.test(toReason(error)))
         throw new ClientError(
           `Temporal at ${address} refuses the run: ${toReason(error)}. Register the search attributes named in docs/operations.md, "Using a Temporal cluster".`,
@@ -67,33 +67,33 @@ export const createRequests = ({ address, client, connection, bounded, handle }:
     }
   },
 
-  /** Needs the server only, no worker. False when the run is not open. */
+  /** Needs only the server, no worker. False if the run is not open. */
   signal: <Args extends unknown[]>(
     run: string,
     definition: SignalDefinition<Args>,
     ...args: Args
   ): Promise<boolean> => isReached(bounded(() => handle(run).signal(definition, ...args))),
 
-  /** Ends the run's workflow from outside, whatever state it is in. False when it is not open. */
+  /** Terminates the run's workflow, whatever its state. False if it is not open. */
   terminate: (run: string, reason: string): Promise<boolean> =>
     isReached(bounded(() => handle(run).terminate(reason))),
 
-  /** Undefined when no worker answers in time. */
+  /** Undefined if no worker answers in time. */
   async view(run: string, withinMs: number): Promise<RunView | undefined> {
-    // No worker, a worker busy replaying, or a server just starting: the caller has the record to fall back on.
+    // No worker, one busy replaying, or a server just starting: the caller can fall back on the record.
     return await connection
       .withDeadline(Date.now() + withinMs, () => handle(run).query(runView))
       .catch(() => undefined);
   },
 
-  /** How the run ended; undefined when it does not end in time, or without a word of its own. */
+  /** The run's result; undefined if it does not end in time, or without one. */
   async result(run: string, withinMs: number): Promise<RunResult | undefined> {
     return await connection
       .withDeadline(Date.now() + withinMs, () => handle(run).result() as Promise<RunResult>)
       .catch(() => undefined);
   },
 
-  /** @throws ClientError with the workflow's reason when the answer is refused. */
+  /** @throws ClientError with the workflow's reason if the answer is refused. */
   async answer(run: string, answer: ApprovalAnswer): Promise<void> {
     const update = () => handle(run).executeUpdate(answerApproval, { args: [answer] });
     await bounded(update, 30_000).catch((error: unknown) => {
@@ -101,7 +101,7 @@ export const createRequests = ({ address, client, connection, bounded, handle }:
     });
   },
 
-  /** Takes the run back to the start of a step. @throws ClientError with the workflow's reason when it is refused. */
+  /** Returns the run to the start of a step. @throws ClientError with the workflow's reason if refused. */
   async rewind(run: string, order: RewindOrder): Promise<Rewound> {
     const update = () => handle(run).executeUpdate(rewindRun, { args: [order] });
     return await bounded(update, 120_000).catch((error: unknown) => {
@@ -112,7 +112,7 @@ export const createRequests = ({ address, client, connection, bounded, handle }:
     });
   },
 
-  /** Brings the change of a staged run over; one that is under way is waited for. @throws ClientError when it fails for good. */
+  /** Applies a staged run's change, or waits for one in progress. @throws ClientError if it fails for good. */
   async promote(input: PromotionInput, taskQueue: string): Promise<PromoteResult> {
     const { run } = input.request;
     const started = await bounded(() =>

@@ -19,9 +19,9 @@ export interface RunRow {
   readonly ended?: string;
   readonly goal: string;
   readonly workspace: string;
-  /** What keeps an open run from getting on. */
+  /** Why an open run makes no progress. */
   readonly trouble?: Trouble;
-  /** Number of the order it was announced with; absent for runs from before there were any. */
+  /** Number of its order; absent for runs older than signed orders. */
   readonly order?: string;
 }
 
@@ -61,7 +61,7 @@ export function toRow(info: Listed): RunRow {
   };
 }
 
-/** A run ended from outside (Web UI, server) has no word of its own for it. */
+/** A run terminated from outside (Web UI, server) leaves no result. */
 function toStatus(
   server: WorkflowExecutionInfo['status']['name'],
   own: string | undefined,

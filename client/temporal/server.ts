@@ -9,13 +9,13 @@ import { connectTemporal } from '../connection.ts';
 import { ClientError } from '../errors.ts';
 import { readRedactor } from '../secrets.ts';
 
-/** Where Temporal is; without `address` what `@temporalio/envconfig` reads counts. */
+/** Where Temporal is; without `address`, whatever `@temporalio/envconfig` reads. */
 export interface Target {
   readonly address?: string;
   readonly namespace?: string;
 }
 
-/** What of the settings decides on what Temporal gets to see. */
+/** Settings that decide what Temporal gets to see. */
 export type Discretion = Pick<Settings, 'apiKey' | 'secrets' | 'payloadKeys'>;
 
 export interface Server {
@@ -32,8 +32,8 @@ const connectWithinMs = 5_000;
 const callWithinMs = 10_000;
 
 /**
- * Connects within 5 s. Nothing it sends has a secret of these settings in it.
- * @throws ClientError naming the address; KeyFileError when payloads are to be encrypted and cannot be.
+ * Connects within 5 s. Everything it sends is redacted. @throws ClientError naming the address; KeyFileError if
+ * payloads must be encrypted and cannot be.
  */
 export async function connectServer(target: Target, settings: Discretion): Promise<Server> {
   const { connectionOptions, namespace } = await readConnectOptions(target);
@@ -89,7 +89,7 @@ async function readConnectOptions({
   };
 }
 
-/** True when the server, not the request, is the trouble: worth asking again. */
+/** True if the server is at fault, not the request: retry. */
 export const isAway = (error: unknown): boolean =>
   isGrpcDeadlineError(error) ||
   (isGrpcServiceError(error) && [1, 4, 8, 14].includes(error.code)) ||

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 /** Runs a program in the terminal of this process, which ends as the program does. */
 export function runProgram(file: string, args: readonly string[], env = process.env): void {
   const child = spawn(file, args, { stdio: 'inherit', env });
-  // Ctrl-C reaches the program by itself; it decides when to end.
+  // Ctrl-C reaches the program directly; it decides when to end.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   child.on('error', (error) => {

@@ -1,10 +1,10 @@
 import type { StackStart } from '../../config/stack.ts';
 
-/** Says how far the start has come to everyone who waits for it. */
+/** Reports the progress of the start to everyone waiting for it. */
 export interface StartupStatus {
   say(line: string): void;
   set(state: StackStart['state'], problem?: StackStart['problem']): void;
-  /** Answers at once when there is news after `seen` lines or nothing to wait for, else with the next news. */
+  /** Answers at once if there is news after `seen` lines or nothing to wait for, else with the next news. */
   waitForNews(seen: number): Promise<StackStart>;
 }
 

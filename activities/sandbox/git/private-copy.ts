@@ -32,7 +32,7 @@ export interface PrivateCopy {
   readonly hidden: ReadonlyMap<string, Buffer>;
 }
 
-/** Undefined also below what is a file. */
+/** Undefined also for a path below a file. */
 export function lookAt(path: string): BigIntStats | undefined {
   try {
     return lstatSync(path, { bigint: true, throwIfNoEntry: false });
@@ -48,7 +48,7 @@ export const stampOf = (path: string): string => {
   return `${stat.ino} ${stat.size} ${stat.mode} ${stat.mtimeNs} ${stat.ctimeNs}`;
 };
 
-/** A name that is no UTF-8 is left alone: commands do not see it. */
+/** Names that are not UTF-8 are skipped: commands do not see them. */
 export const isNoText = (name: string): boolean => name.includes('\ufffd');
 
 /** Append-only, and too large to copy. */
@@ -57,7 +57,7 @@ const bulk = new Set(['objects', 'lfs', 'annex']);
 export const isThere = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
-/** By what git knows one, whatever its name. */
+/** How git recognizes one, whatever its name. */
 export const isGitFolder = (path: string): boolean =>
   isThere(join(path, 'HEAD')) && isThere(join(path, 'objects'));
 
@@ -125,7 +125,7 @@ const isOurs = (path: string): boolean =>
   path.startsWith('info/') ||
   shapeOf(path) !== undefined;
 
-/** git tells by the time of its index which files may have changed since: it must not look newer than it is. */
+/** git uses its index's time to find possibly changed files, so it must not look newer than it is. */
 export function copyWithTime(from: string, to: string): void {
   copyFileSync(from, to, constants.COPYFILE_FICLONE);
   const { mtimeMs } = lstatSync(from);

@@ -1,7 +1,7 @@
 /** What may have gone, or may be in use, and is then left as it is. */
 import { lstatSync, mkdirSync, readFileSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 
-/** False where something else, such as a link, is in the way. */
+/** False if something else, such as a link, is in the way. */
 export function makeFolder(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) mkdirSync(path);
@@ -12,7 +12,7 @@ export function unlinkQuietly(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Gone already, or a folder by now.
+    // Already gone, or a folder by now.
   }
 }
 
@@ -20,7 +20,7 @@ export function removeEmpty(path: string): void {
   try {
     rmdirSync(path);
   } catch {
-    // Something has come into it, or it is gone.
+    // No longer empty, or gone.
   }
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { isGitFolder } from './private-copy.ts';
 
-/** Where the name of a ref begins in the path of a file that a packed-refs can stand in for. */
+/** Where the ref name begins in a path that packed-refs could replace. */
 export function startOfRef(original: string, path: string): number | undefined {
   for (let at = path.indexOf('refs/'); at !== -1; at = path.indexOf('refs/', at + 1))
     if ((at === 0 || path[at - 1] === '/') && isGitFolder(join(original, path.slice(0, at))))
@@ -10,15 +10,15 @@ export function startOfRef(original: string, path: string): number | undefined {
   return undefined;
 }
 
-/** Of a line of packed-refs and, for a tag, the one below it. */
+/** From a line of packed-refs, including a tag's peeled line. */
 export const toRefName = (entry: string): string => /^\S+ ([^\n]*)/.exec(entry)?.[1] ?? '';
 
 export const isRef = (path: string): boolean =>
   /(?:^|\/)refs\/|(?:^|\/)(?:HEAD|packed-refs)$/.test(path);
 
 /**
- * Where a file stands when changes are applied, and before that all it may refer to. Repositories inside are whole before
- * an index tells of them, and linked work trees before they are said to be some.
+ * Order of applying files: each after everything it may refer to. Nested repositories before an index mentions them,
+ * linked worktrees before they are registered.
  */
 const order: readonly (readonly [RegExp, number])[] = [
   [/(?:^|\/)logs\//, 2],

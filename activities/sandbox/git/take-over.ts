@@ -17,9 +17,9 @@ import { applySettings, parseSettings } from './settings.ts';
 
 const disarmed = /\.disarmed(?:-\d+)?$/;
 
-/** A branch that has to go before another comes can be found there until all is done. */
+/** A branch removed to make room for another can be read here until all is done. */
 interface Held {
-  /** The packed-refs of the original as it was. */
+  /** The original's packed-refs before. */
   readonly old: Buffer | undefined;
   readonly isChanged: boolean;
   /** Ids by name. */
@@ -27,9 +27,9 @@ interface Held {
 }
 
 /**
- * Brings what git has changed in the copy into the original. The caller has disarmed the copy. What was changed in the
- * original meanwhile stays, where it is a ref. Whenever it is cut short, the original is a sound repository: nothing comes
- * before what it refers to, and nothing goes before what refers to it. Returns the paths of those that were not taken over.
+ * Applies git's changes from the copy, already disarmed by the caller, to the original. Refs changed in the original
+ * meanwhile win. Interruptible at any point: nothing is written before what it refers to, nor removed before what
+ * refers to it. Returns the paths that were not applied.
  */
 export async function takeOver(copy: PrivateCopy, original: string): Promise<string[]> {
   const { folder, stamps, folders, shown } = copy;
@@ -60,7 +60,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     if (!seen.has(path) && path !== 'hooks') removeEmpty(join(original, path));
   return kept;
 
-  /** In the order in which they may come. */
+  /** In an order safe for writing. */
   async function listFiles(): Promise<string[]> {
     const found: string[] = [];
     const todo = [''];
@@ -82,14 +82,14 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     return found.toSorted(inOrder);
   }
 
-  /** True when somebody else has committed or switched in the original meanwhile: what is staged there is theirs. */
+  /** True if someone else committed or switched branches in the original: its staged changes are theirs. */
   function wasMoved(): boolean {
     return [...stamps].some(
       ([path, { original: before }]) => isRef(path) && stampOf(join(original, path)) !== before,
     );
   }
 
-  /** False where something else, such as a link, is in the way. */
+  /** False if something else, such as a link, is in the way. */
   function makeFolders(path: string): boolean {
     if (path === '.') return true;
     if (kept.includes(path) || !makeFolders(dirname(path))) return false;
@@ -112,7 +112,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     else unlinkQuietly(join(original, path));
   }
 
-  /** A branch may have become a folder of branches, or the other way round: the old ones go before the new ones come. */
+  /** A branch may have become a folder of branches, or vice versa: remove the old ones first. */
   function makeRoom(): void {
     const inTheWay = [...stamps.keys()].filter((path) => {
       const now = lookAt(join(folder, path));
@@ -144,7 +144,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     held.set(packed, known);
   }
 
-  /** Without git's first line, which says that they are sorted. */
+  /** Drops git's first line, which says that they are sorted. */
   function writeHeld(path: string, text: Buffer | undefined, refs: Map<string, string>): void {
     const others = (text?.toString('latin1') ?? '')
       .split(/\n(?!\^)/)
@@ -156,20 +156,20 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     failpoint('take-over');
   }
 
-  /** Whether the copy's packed-refs are to take the place of those of the original. */
+  /** Whether the copy's packed-refs should replace the original's. */
   function isTaken(path: string): boolean {
     const isSame = stamps.get(path)?.copy === stampOf(join(folder, path));
     return seen.has(path) && !isSame && held.get(path)?.isChanged === false;
   }
 
-  /** Whether what was a folder above a path is a file in the copy. */
+  /** Whether a parent folder of a path is a file in the copy. */
   function isBelowFile(above: string): boolean {
     for (let at = above; at !== '.'; at = dirname(at))
       if (lookAt(join(folder, at))?.isFile() === true) return true;
     return false;
   }
 
-  /** Gone from its place in the copy, but only because it was given another name. */
+  /** Missing from its place in the copy only because it was renamed when disarmed. */
   function wasDisarmed(path: string): boolean {
     return readNames(dirname(join(folder, path))).some((name) =>
       name.startsWith(`${basename(path)}.disarmed`),
@@ -180,7 +180,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     const before = stamps.get(path);
     const [from, to] = [join(folder, path), join(original, path)];
     if (before?.copy === stampOf(from)) return;
-    // What is left of branches that are gone, as git itself leaves it.
+    // Removes empty folders of deleted branches, as git does.
     if (before === undefined && isRef(path)) removeEmpty(to);
     const holding = held.get(path);
     const isChanged = holding?.isChanged ?? stampOf(to) !== (before?.original ?? '');
@@ -195,7 +195,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     else replaceFile(path, (temporary) => copyWithTime(from, temporary));
   }
 
-  /** The person's own text, with what the command changed of what it saw. */
+  /** The person's own text, plus the command's changes to the version it saw. */
   async function takeSettings(path: string, given: Buffer): Promise<void> {
     const after = await parseSettings(readFileSync(join(folder, path)));
     const before = await parseSettings(given);
@@ -204,7 +204,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
     if (text !== undefined) replaceFile(path, (temporary) => writeFileSync(temporary, text));
   }
 
-  /** Whole or not at all, for a git that reads meanwhile. What a kill leaves is no ref, and git never reads it. */
+  /** Atomic, for a git reading meanwhile. A kill leaves no ref, just a file git never reads. */
   function replaceFile(path: string, write: (temporary: string) => void): void {
     const to = join(original, path);
     const temporary = join(original, `.dev-agent-${process.pid}.disarmed`);
@@ -221,7 +221,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
   }
 }
 
-/** Removes what a killed process has left in a git folder while it brought changes over. */
+/** Removes what a killed process left in a git folder while applying changes. */
 export function removeTemporaries(folder: string): void {
   for (const name of readNames(folder))
     if (/^\.dev-agent-\d+\.disarmed$/.test(name)) unlinkQuietly(join(folder, name));
