@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { DataConverter } from '@temporalio/common';
+import { execute } from '../activities/sandbox/execute.ts';
 
 /** The compiled workflow code. */
 export interface Bundle {
@@ -49,7 +48,7 @@ export async function readBundle(
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const compiler = fileURLToPath(new URL('compile.ts', import.meta.url));
     const args = [compiler, join(workflows, 'index.ts'), codePath, failureConverterPath];
-    await promisify(execFile)(process.execPath, args);
+    await execute(process.execPath, args);
   }
   const sha256 = createHash('sha256')
     .update(await readFile(codePath))

@@ -1,11 +1,10 @@
 /** The commit of `agent promote --commit`: made by the folder's own git, in the sandbox like a run's command. */
-import { execFile } from 'node:child_process';
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Variable } from '../../policies/commands/command.ts';
 import type { PromoteRequest } from '../contract/promotion.ts';
 import { SandboxUnavailable, runCommandLine } from '../sandbox/shell.ts';
+import { execute } from '../sandbox/execute.ts';
 import { markName } from '../snapshots/git.ts';
 import type { ActDependencies } from './call.ts';
 import { guardOf } from '../sandbox/guard.ts';
@@ -136,8 +135,6 @@ function toMessage(goal: string, run: string): string {
   const body = (short ? rest.join('\n') : goal).trim();
   return [subject, body, `Dev-Agent-Run: ${run}`].filter((part) => part !== '').join('\n\n');
 }
-
-const execute = promisify(execFile);
 
 /** The operator's git identity in that folder. Reading settings starts nothing. */
 async function readIdentity(target: string): Promise<Variable[]> {

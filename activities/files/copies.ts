@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { removeTree } from './remove.ts';
 import { joinFamily } from '../snapshots/snapshots.ts';
-
-const run = promisify(execFile);
+import { execute } from '../sandbox/execute.ts';
 
 const unfinished = '.copying-';
 
@@ -25,7 +22,7 @@ export async function copyWorkspace(
     const temp = mkdtempSync(`${copy}${unfinished}`);
     // Uses reflinks where the file system supports them, which cost almost nothing.
     if (existsSync(original))
-      await run('cp', ['-a', '--reflink=auto', `${original}/.`, temp], {
+      await execute('cp', ['-a', '--reflink=auto', `${original}/.`, temp], {
         env: { ...process.env, LC_ALL: 'C' },
         maxBuffer: maxSaid,
       }).catch(passOver);

@@ -1,4 +1,6 @@
+import type { ExecFileException } from 'node:child_process';
 import { rgPath } from '@vscode/ripgrep';
+import { execute } from '../sandbox/execute.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { toBubblewrapArguments } from '../sandbox/sandbox.ts';
 import { PathRefused } from './walk.ts';
@@ -72,36 +74,37 @@ export async function searchFiles(options: SearchOptions): Promise<string> {
     ? [sandbox.program, ...toBubblewrapArguments(sandbox.files, view), '--', rgPath, ...args]
     : [rgPath, ...args];
   const [file = '', ...rest] = command;
-  // Loaded lazily: it takes longer to load than this whole folder.
-  const { execa } = await import('execa');
-  const result = await execa(file, rest, {
-    cwd: root,
-    env: {},
-    extendEnv: false,
-    reject: false,
-    stdin: 'ignore',
-    timeout: timeoutMs,
-    maxBuffer: maxBytes,
-    cancelSignal: signal,
-    forceKillAfterDelay: 500,
-  });
-  signal.throwIfAborted();
-  if (result.timedOut)
+  try {
+    const { stdout } = await execute(file, rest, {
+      cwd: root,
+      env: {},
+      timeout: timeoutMs,
+      maxBuffer: maxBytes,
+      signal,
+      killSignal: 'SIGKILL',
+    });
+    return stdout.replace(/\n$/, '');
+  } catch (error) {
+    signal.throwIfAborted();
+    return explain(error as ExecFileException);
+  }
+}
+
+/** What was found although ripgrep did not end well. @throws PathRefused when nothing was. */
+function explain({ code, killed, stdout = '', stderr = '', message }: ExecFileException): string {
+  if (code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
+    return `${stdout}\n[more matches omitted; give a path, a glob or a narrower pattern]`;
+  if (killed === true)
     throw new PathRefused(
       'too-large',
       `The search took longer than ${timeoutMs / 1000} s. Give a path or a glob.`,
     );
-  if (result.isMaxBuffer)
-    return `${result.stdout}\n[more matches omitted; give a path, a glob or a narrower pattern]`;
   // 1: no match. 2 with matches: some files could not be read.
-  if (result.exitCode === 1) return 'No match.';
-  if (result.exitCode === 0 || result.stdout !== '') return result.stdout;
-  const unread = findUnread(result.stderr);
+  if (code === 1) return 'No match.';
+  if (stdout !== '') return stdout.replace(/\n$/, '');
+  const unread = findUnread(stderr);
   if (unread !== undefined) return `No match in the readable files; skipped: ${unread}`;
-  throw new PathRefused(
-    'invalid',
-    `ripgrep: ${result.stderr.trim().slice(0, 500) || `exit ${String(result.exitCode)}`}`,
-  );
+  throw new PathRefused('invalid', `ripgrep: ${stderr.trim().slice(0, 500) || message}`);
 }
 
 /** What ripgrep could not read, if that is its only complaint. */

@@ -2,20 +2,17 @@
  * Which files are in a commit of the workspace's repository: their text belongs to the operator's project, anything
  * else does not.
  */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { inertEnvironment } from '../sandbox/git/environment.ts';
+import { execute } from '../sandbox/execute.ts';
 
-const run = promisify(execFile);
 const maxBytes = 268_435_456;
 
 /** No setting of the repository or user may start a program, and nothing may be fetched. */
 const settings = ['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'safe.directory=*'];
 
-async function askGit(root: string, args: readonly string[]): Promise<Buffer> {
+async function askGit(root: string, args: readonly string[]): Promise<string> {
   const options = settings.flatMap((setting) => ['-c', setting]);
-  const { stdout } = await run('git', ['-C', root, ...options, ...args], {
-    encoding: 'buffer',
+  const { stdout } = await execute('git', ['-C', root, ...options, ...args], {
     maxBuffer: maxBytes,
     env: {
       ...inertEnvironment(),
@@ -31,7 +28,7 @@ async function askGit(root: string, args: readonly string[]): Promise<Buffer> {
 /** Id of the checked-out commit; undefined without git or commits. */
 export async function readHead(root: string): Promise<string | undefined> {
   try {
-    const id = (await askGit(root, ['rev-parse', '--verify', '--quiet', 'HEAD'])).toString().trim();
+    const id = (await askGit(root, ['rev-parse', '--verify', '--quiet', 'HEAD'])).trim();
     return /^[0-9a-f]{40,64}$/.test(id) ? id : undefined;
   } catch {
     return undefined; // git's exit code says no, or there is no git at all.
@@ -57,8 +54,8 @@ export function listTracked(root: string, head: string): Promise<ReadonlySet<str
 async function readTracked(root: string, head: string): Promise<ReadonlySet<string>> {
   const paths = new Set<string>(['.']);
   try {
-    // Submodules are listed as entries; their content is not in this commit.
-    const listed = (await askGit(root, ['ls-tree', '-r', '-z', head])).toString('utf8');
+    // Submodules are listed as themselves: what is in them is not in this commit.
+    const listed = await askGit(root, ['ls-tree', '-r', '-z', head]);
     for (const entry of listed.split('\0')) {
       const [mode, path] = [entry.slice(0, 6), entry.slice(entry.indexOf('\t') + 1)];
       if (entry === '' || mode === '160000') continue;

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { execute } from './execute.ts';
 
-const execute = promisify(execFile);
 const timeoutMs = 5_000;
 const maxRepositories = 20;
 /** How long git's answer stays valid while the repository's settings are unchanged: the user's may change. */

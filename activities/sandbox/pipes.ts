@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
 import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { execute } from './execute.ts';
 
 /** Both ends of a kernel pipe, for child processes. */
 export interface PipeEnds {
@@ -12,7 +11,6 @@ export interface PipeEnds {
   readonly write: number;
 }
 
-const run = promisify(execFile);
 const bufferBytes = 65_536;
 /** Created together, because starting mkfifo costs more than the pipes. */
 const batch = 8;
@@ -34,7 +32,7 @@ async function create(count: number, folder: string): Promise<PipeEnds[]> {
   const made: PipeEnds[] = [];
   try {
     const files = Array.from({ length: count }, (_, index) => join(names, String(index)));
-    await run('mkfifo', ['-m', '600', '--', ...files]);
+    await execute('mkfifo', ['-m', '600', '--', ...files]);
     for (const file of files) {
       // The first reader must not wait for a writer; child processes get blocking ends.
       const first = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);

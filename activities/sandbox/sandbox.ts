@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { home } from './bubblewrap.ts';
 import type { Sandbox, SandboxFiles } from './bubblewrap.ts';
 import { checkConfinement } from './canaries.ts';
 import { openControlGroups } from './control-groups.ts';
 import { toSeccompFilter } from './seccomp.ts';
+import { execute } from './execute.ts';
 
 export { toBubblewrapArguments } from './bubblewrap.ts';
 export type { Sandbox } from './bubblewrap.ts';
@@ -61,7 +60,6 @@ async function copyFresh(from: string, to: string): Promise<void> {
   }
 }
 
-const run = promisify(execFile);
 const program = '/usr/bin/bwrap';
 const fix =
   'Install bubblewrap (apt-get install bubblewrap) and allow user namespaces, or set AGENT_SANDBOX=none to run commands unconfined.';
@@ -87,7 +85,7 @@ async function probe(folder: string): Promise<Sandbox> {
   if (!existsSync(program)) return unavailable(`bubblewrap is not installed (${program}).`);
   try {
     const files = await writeSandboxFiles(folder);
-    const { stdout } = await run(program, ['--version'], { env: {} });
+    const { stdout } = await execute(program, ['--version'], { env: {} });
     const version = stdout.trim().replace('bubblewrap ', '');
     const groups = openControlGroups();
     const toSandbox = (options: readonly string[]) =>

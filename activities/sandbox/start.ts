@@ -58,7 +58,7 @@ const orNotFound =
 
 /**
  * Starts one process in its own process group. The wrapper script is constant; the command is never shell text.
- * `spawn`, not execa: the filter, arguments and pipe ends are raw descriptors, and a killed group is not an error here.
+ * `spawn`, not execute.ts: the filter, arguments and pipe ends are raw descriptors, and a killed group is not an error here.
  * @throws the system's error if it cannot be started (E2BIG).
  */
 export function startProcess(start: Start): ChildProcess {

@@ -5,21 +5,18 @@
  * folder has to go.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { execFile } from 'node:child_process';
 import { copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import type { BytePath } from './byte-path.ts';
 import { toText } from './byte-path.ts';
 import { readParts } from './parts.ts';
 import { toView } from './shadow.ts';
 import type { Shadow } from './shadow.ts';
+import { execute } from '../sandbox/execute.ts';
 import { findMissingObjects, hasAny } from './missing-objects.ts';
 import type { MissingObjects } from './missing-objects.ts';
-
-const run = promisify(execFile);
 
 /** Append-only parts of a git folder beside its objects. */
 const objectFolders = ['objects', 'lfs', 'annex'];
@@ -38,7 +35,7 @@ export async function keepForGood(shadow: Shadow, path: BytePath): Promise<void>
   const folder = toView(shadow, path, 'git').folder;
   if (!isFolder(folder)) return;
   await carryAll(folder, toKeptFolder(shadow, path), true);
-  await run('sync', ['-f', shadow.repository]);
+  await execute('sync', ['-f', shadow.repository]);
 }
 
 /** Fetches the objects of every repository in a snapshot from another copy of the workspace, for the next restore. */

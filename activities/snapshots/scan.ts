@@ -1,7 +1,5 @@
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Git, View } from './git.ts';
 import { splitNul } from './git.ts';
 import { toFile } from './byte-path.ts';
@@ -12,8 +10,7 @@ import { leaveOutCovered, leaveOutHuge, leaveOutLarge, leaveOutUnreadable } from
 import type { Found } from './leave-out.ts';
 import { emptyTree } from './objects.ts';
 import type { Objects } from './objects.ts';
-
-const run = promisify(execFile);
+import { execute } from '../sandbox/execute.ts';
 
 export interface Scan {
   /** Tree of everything covered. */
@@ -121,7 +118,7 @@ async function addToIndex(git: Git, view: View, paths: readonly BytePath[]): Pro
     '--stdin',
   ];
   await git(view, args, { input: paths.map((path) => `${path}\0`).join('') });
-  if (many) await run('sync', ['-f', view.repository]);
+  if (many) await execute('sync', ['-f', view.repository]);
 }
 
 /** What git does not report because of its index: a folder where it has a file, and one whose files are all gone. */

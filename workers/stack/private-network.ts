@@ -2,9 +2,10 @@
  * A network namespace for Temporal: it does not authenticate callers, and this way its ports are on no interface of
  * this machine.
  */
-import { execFile } from 'node:child_process';
+import type { ExecFileException } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { execute } from '../../activities/sandbox/execute.ts';
 
 const bubblewrap = '/usr/bin/bwrap';
 
@@ -81,14 +82,13 @@ export async function findObstacle(): Promise<string | undefined> {
 
 const timedOut = 'bubblewrap does not answer here';
 
-const tryOnce = (timeout: number): Promise<string | undefined> =>
-  new Promise((resolve) => {
+async function tryOnce(timeout: number): Promise<string | undefined> {
+  try {
     const options = { env: {}, timeout, killSignal: 'SIGKILL' } as const;
-    execFile(bubblewrap, [...separation, '/bin/true'], options, (error, _output, said) => {
-      if (error?.killed === true) return resolve(timedOut);
-      const [line = ''] = said.trim().split('\n').slice(-1);
-      resolve(
-        error === null ? undefined : `bubblewrap does not work here: ${line || error.message}`,
-      );
-    });
-  });
+    await execute(bubblewrap, [...separation, '/bin/true'], options);
+  } catch (error) {
+    const { killed, message, stderr = '' } = error as ExecFileException;
+    if (killed === true) return timedOut;
+    return `bubblewrap does not work here: ${stderr.trim().split('\n').at(-1) || message}`;
+  }
+}

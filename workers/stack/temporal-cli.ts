@@ -1,8 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { execute } from '../../activities/sandbox/execute.ts';
 
 export interface CliSearch {
   /** The operator's setting; already checked to be executable. */
@@ -41,12 +42,12 @@ export function findTemporalCli({ temporalCli, cacheDir, path }: CliSearch): str
 }
 
 /** The program's own version, such as `0.0.0-DEV (Server 1.29.1, UI 2.42.1)`; `unknown` if it reports none. */
-export const readProgramVersion = (cli: string): Promise<string> =>
-  new Promise((resolve) => {
-    execFile(cli, ['--version'], { timeout: 5_000 }, (_error, output) => {
-      resolve(/version (\S+.*)/.exec(output)?.[1] ?? 'unknown');
-    });
-  });
+export async function readProgramVersion(cli: string): Promise<string> {
+  const { stdout } = await execute(cli, ['--version'], { timeout: 5_000 }).catch(() => ({
+    stdout: '',
+  }));
+  return /version (\S+.*)/.exec(stdout)?.[1] ?? 'unknown';
+}
 
 /** The Temporal CLI is not installed and could not be fetched. */
 export class CliMissingError extends Error {

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -16,6 +15,7 @@ import { join } from 'node:path';
 import { lonelyEnvironment } from './environment.ts';
 import type { Setting } from './keys.ts';
 import { maxSettingsBytes, renderSetting, toSetting } from './settings.ts';
+import { execute } from '../execute.ts';
 
 /** Settings of a git folder with which git would start a program or read from elsewhere. */
 export interface RiskySettings {
@@ -151,20 +151,17 @@ function readRegular(path: string): string | undefined {
   }
 }
 
-/** git's own reading of the text, without includes. Undefined if git cannot read it. */
-function parseSettings(text: string): Promise<Setting[] | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Setting[] | undefined>();
-  const child = execFile(
-    'git',
-    ['config', '--file', '-', '--list', '--null', '--no-includes'],
-    // No surrounding repository: only the text counts.
-    { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes },
-    (error, stdout) =>
-      resolve(error === null ? stdout.split('\0').slice(0, -1).map(toSetting) : undefined),
-  );
-  child.stdin?.on('error', () => undefined);
-  child.stdin?.end(text);
-  return promise;
+/** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
+async function parseSettings(text: string): Promise<Setting[] | undefined> {
+  const args = ['config', '--file', '-', '--list', '--null', '--no-includes'];
+  // No repository around it: only the text has a say.
+  const options = { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes };
+  try {
+    const { stdout } = await execute('git', args, { ...options, input: text });
+    return stdout.split('\0').slice(0, -1).map(toSetting);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Writes the settings files without risky entries into `folder`. Returns them by the workspace path they replace. */

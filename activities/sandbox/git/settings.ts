@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { lonelyEnvironment } from './environment.ts';
 import { isHarmless, splitKey } from './keys.ts';
 import type { KeyContext, Setting } from './keys.ts';
+import { execute } from '../execute.ts';
 
 export const maxSettingsBytes = 1_048_576;
 /** Cache size for parsed settings: a command can make any number of any size. */
@@ -47,21 +46,17 @@ function remember(hash: string, settings: readonly Setting[] | undefined, length
   }
 }
 
-function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<readonly Setting[] | undefined>();
-  const child = execFile(
-    'git',
-    ['config', '--file', '-', '--list', '--null', '--no-includes'],
-    { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes, encoding: 'latin1' },
-    (error, stdout) => {
-      // Without git nothing is known of the text; that is not a verdict on it.
-      if (error !== null && typeof error.code !== 'number') reject(error);
-      else resolve(error === null ? toSettings(stdout) : undefined);
-    },
-  );
-  child.stdin?.on('error', () => undefined);
-  child.stdin?.end(text);
-  return promise;
+async function listSettings(text: Buffer): Promise<readonly Setting[] | undefined> {
+  const args = ['config', '--file', '-', '--list', '--null', '--no-includes'];
+  const options = { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes };
+  try {
+    const { stdout } = await execute('git', args, { ...options, encoding: 'latin1', input: text });
+    return toSettings(stdout);
+  } catch (error) {
+    // Without a git nothing is known of the text; that is no answer about it.
+    if (typeof (error as { code?: unknown }).code !== 'number') throw error;
+    return undefined;
+  }
 }
 
 /** Undefined for names outside any section, which git lists but never writes. */
@@ -160,8 +155,6 @@ export function renderSetting({ key, value }: Setting): string {
   return `[${key.slice(0, first)}${middle}]\n\t${name}${quoted === undefined ? '' : ` = "${quoted}"`}\n`;
 }
 
-const run = promisify(execFile);
-
 /**
  * Applies the differences between two lists to the text through git, preserving comments and order. Undefined if git
  * cannot; the text then stays unchanged.
@@ -176,7 +169,10 @@ export async function applySettings(
   const file = join(folder, 'config');
   const git = async (args: readonly string[], accept = [0]): Promise<void> => {
     try {
-      await run('git', ['config', '--file', file, ...args], { cwd: '/', env: lonelyEnvironment() });
+      await execute('git', ['config', '--file', file, ...args], {
+        cwd: '/',
+        env: lonelyEnvironment(),
+      });
     } catch (error) {
       if (!accept.includes((error as { code?: number }).code ?? -1)) throw error;
     }
