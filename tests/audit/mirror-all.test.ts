@@ -13,6 +13,7 @@ import { abortWith, limitPolls } from '../../audit/mirror/polls.ts';
 import { createFolder, readAll } from './folder.ts';
 import { playService, toEvent, toServerError, toStart } from './played-service.ts';
 import type { Answer, PlayedService } from './played-service.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const complete: Answer = {
   events: [toStart('e1'), toEvent(2, 'WORKFLOW_EXECUTION_COMPLETED')],
@@ -58,10 +59,6 @@ const start = async (
   return { service, inbox, warnings, end };
 };
 
-const waitFor = async (what: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await what())) await setTimeout(5);
-};
-
 const readKinds = async (file: string): Promise<string> =>
   existsSync(file) ? (await readAll(file)).map((record) => String(record['kind'])).join(' ') : '';
 
@@ -70,17 +67,23 @@ test('a run announced before it exists is mirrored once it does, and its notice 
   const file = join(root, 'run-a.jsonl');
   const { inbox, service } = await start(t, root, [gone, gone, complete], []);
   await writeFile(join(inbox, 'run-a'), '');
-  await waitFor(() => service.requests.length >= 2);
+  await waitFor('two requests', () => service.requests.length >= 2);
   assert.equal(existsSync(file), false);
-  await waitFor(async () => (await readKinds(file)) === 'header event event close');
-  await waitFor(() => !existsSync(join(inbox, 'run-a')));
+  await waitFor(
+    'header event event close',
+    async () => (await readKinds(file)) === 'header event event close',
+  );
+  await waitFor('the notice to go', () => !existsSync(join(inbox, 'run-a')));
 });
 
 test('a run found by visibility is mirrored through errors of the server', async (t) => {
   const root = await createFolder(t);
   const file = join(root, 'run-a.jsonl');
   await start(t, root, [unfinished, away, away, complete], ['run-a']);
-  await waitFor(async () => (await readKinds(file)) === 'header event event close');
+  await waitFor(
+    'header event event close',
+    async () => (await readKinds(file)) === 'header event event close',
+  );
 });
 
 test('an unfinished mirror of a run the server forgot gets its gap at the next start', async (t) => {
@@ -90,7 +93,10 @@ test('an unfinished mirror of a run the server forgot gets its gap at the next s
   await first.service.drained;
   await first.end();
   const second = await start(t, root, [gone], []);
-  await waitFor(async () => (await readKinds(file)) === 'header event gap close');
+  await waitFor(
+    'header event gap close',
+    async () => (await readKinds(file)) === 'header event gap close',
+  );
   await second.end();
 });
 
@@ -98,13 +104,16 @@ test('a complete mirror is not asked about again', async (t) => {
   const root = await createFolder(t);
   const file = join(root, 'run-a.jsonl');
   const first = await start(t, root, [complete], ['run-a']);
-  await waitFor(async () => (await readKinds(file)) === 'header event event close');
+  await waitFor(
+    'header event event close',
+    async () => (await readKinds(file)) === 'header event event close',
+  );
   await first.end();
   // A mirror that was killed right after its last line held the lock.
   symlinkSync('2147483647 gone 1', `${file}.lock`);
   const { service, inbox, end } = await start(t, root, [], ['run-a']);
   await writeFile(join(inbox, 'run-a'), '');
-  await waitFor(() => !existsSync(join(inbox, 'run-a')));
+  await waitFor('the notice to go', () => !existsSync(join(inbox, 'run-a')));
   await end();
   assert.deepEqual(service.requests, []);
   assert.deepEqual(
@@ -117,7 +126,10 @@ test('a run that was reset after its mirror was complete is mirrored again', asy
   const root = await createFolder(t);
   const file = join(root, 'run-a.jsonl');
   const first = await start(t, root, [complete], [['run-a', 'e1']]);
-  await waitFor(async () => (await readKinds(file)) === 'header event event close');
+  await waitFor(
+    'header event event close',
+    async () => (await readKinds(file)) === 'header event event close',
+  );
   await first.end();
   const mark = toEvent(2, 'WORKFLOW_TASK_FAILED', {
     cause: 'WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW',
@@ -136,6 +148,7 @@ test('a run that was reset after its mirror was complete is mirrored again', asy
     ],
   );
   await waitFor(
+    'both executions',
     async () => (await readKinds(file)) === 'header event event close link event event close',
   );
 });
@@ -150,7 +163,10 @@ test('a workflow id cannot name a file outside the state folder', async (t) => {
     [complete],
     ['run-/../../out', 'run-..', 'other', 'run-a'],
   );
-  await waitFor(async () => (await readKinds(file)) === 'header event event close');
+  await waitFor(
+    'header event event close',
+    async () => (await readKinds(file)) === 'header event event close',
+  );
   assert.deepEqual(await readdir(outer), ['state']);
   assert.equal(
     warnings.filter(({ message }) => message === 'run has no name for a file').length,
@@ -163,7 +179,9 @@ test('a changed mirror is reported and left as it is', async (t) => {
   const file = join(root, 'run-a.jsonl');
   await writeFile(file, '{"kind":"header"}\n{"kind":"close"}\nnot a record\n');
   const { warnings, service } = await start(t, root, [], ['run-a']);
-  await waitFor(() => warnings.some(({ message }) => message === 'run is not mirrored'));
+  await waitFor('the warning', () =>
+    warnings.some(({ message }) => message === 'run is not mirrored'),
+  );
   assert.deepEqual(service.requests, []);
 });
 

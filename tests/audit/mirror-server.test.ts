@@ -6,7 +6,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { Client, Connection } from '@temporalio/client';
@@ -31,6 +30,7 @@ import { startTemporal } from '../setup/temporal.ts';
 import type { TestTemporal } from '../setup/temporal.ts';
 import { findFreePort } from '../setup/time-skipping.ts';
 import { createFolder, readAll } from './folder.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const mirrorProgram = fileURLToPath(new URL('../../workers/mirror.ts', import.meta.url));
 
@@ -64,10 +64,6 @@ const countLines = (file: string): number =>
 const isComplete = (file: string): boolean =>
   existsSync(file) && readFileSync(file, 'utf8').includes('"kind":"close"');
 
-const waitFor = async (what: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await what())) await setTimeout(5);
-};
-
 /** What the server itself tells of an execution. */
 const fetchHistory = async (client: Client, workflowId: string, runId: string) => {
   const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
@@ -87,13 +83,13 @@ test('a mirror killed again and again keeps each event of a run once, over all i
   for (let kill = 0; kill < 3; kill++) {
     const lines = countLines(file);
     const { end } = startMirror(t, address, root);
-    await waitFor(() => countLines(file) > lines || isComplete(file));
+    await waitFor('another line', () => countLines(file) > lines || isComplete(file));
     await end('SIGKILL');
   }
   const { end } = startMirror(t, address, root);
   await handle.result();
-  await waitFor(() => isComplete(file));
-  await waitFor(() => !existsSync(join(mirror, handle.workflowId)));
+  await waitFor('the whole log', () => isComplete(file));
+  await waitFor('the notice to go', () => !existsSync(join(mirror, handle.workflowId)));
   await end('SIGTERM');
 
   const run = fromWorkflowId(handle.workflowId);
@@ -158,7 +154,7 @@ test('a mirror goes on when the server was killed during its long poll', async (
       await exited;
     };
     t.after(kill);
-    await waitFor(() => isServing(address, 'default'));
+    await waitFor('the server', () => isServing(address, 'default'));
     return kill;
   };
 
@@ -174,14 +170,14 @@ test('a mirror goes on when the server was killed during its long poll', async (
   const file = toRunLog(root, 'kept');
   const { end } = startMirror(t, address, root);
   await handle.signal(sayToRun, 'before', 'tester');
-  await waitFor(() => countLines(file) === 4);
+  await waitFor('4 lines', () => countLines(file) === 4);
 
   await killServer();
   await startServer();
   await handle.signal(resumeRun, 'tester');
-  await waitFor(() => countLines(file) === 5);
+  await waitFor('5 lines', () => countLines(file) === 5);
   await handle.terminate('enough');
-  await waitFor(() => isComplete(file));
+  await waitFor('the whole log', () => isComplete(file));
   await end('SIGTERM');
 
   assert.deepEqual(
@@ -226,7 +222,7 @@ test('a reset is mirrored with a link, and the copied events are those of its ba
   await mkdir(join(root, 'mirror'));
   await writeFile(join(root, 'mirror', workflowId), '');
   const { end } = startMirror(t, address, root);
-  await waitFor(() => countLines(file) >= 6);
+  await waitFor('6 lines', () => countLines(file) >= 6);
   const answer = (await service.resetWorkflowExecution({
     namespace,
     workflowExecution: { workflowId, runId: base },
@@ -236,9 +232,9 @@ test('a reset is mirrored with a link, and the copied events are those of its ba
     requestId: workflowId,
   })) as unknown as { readonly runId: string };
   const reset = answer.runId;
-  await waitFor(async () => (await readAll(file)).some(({ kind }) => kind === 'link'));
+  await waitFor('a link', async () => (await readAll(file)).some(({ kind }) => kind === 'link'));
   await handle.terminate('enough');
-  await waitFor(() => isComplete(file));
+  await waitFor('the whole log', () => isComplete(file));
   await end('SIGTERM');
 
   const records = await readAll(file);

@@ -6,7 +6,6 @@ import { appendFile, mkdir, readFile, readdir, utimes, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { pruneAnswers } from '../../activities/model/answers.ts';
 import { pruneSpool } from '../../activities/model/spool.ts';
 import { createAnchors } from '../../audit/record/anchors/anchors.ts';
@@ -17,6 +16,7 @@ import { SweepError, sweepBlobs } from '../../audit/record/sweep.ts';
 import { verifyState } from '../../audit/verify/verify.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
 import { createFolder } from './folder.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const dayMs = 86_400_000;
 const longAgo = new Date(Date.now() - 30 * dayMs);
@@ -140,7 +140,7 @@ test('killed in its middle, it leaves everything verifiable, and the next one en
   const code = `import { sweepBlobs } from '${module}'; await sweepBlobs({ root: ${JSON.stringify(root)}, restMs: 2000 });`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' });
   const ended = once(child, 'exit');
-  while (left() === orphans.length) await setTimeout(10);
+  await waitFor('the first blobs to go', () => left() < orphans.length);
   child.kill('SIGKILL');
   await ended;
   assert.ok(left() > 0, 'killed in the middle');

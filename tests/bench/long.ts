@@ -2,12 +2,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runView } from '../../workflows/contract.ts';
 import { happy } from '../model-server/scripts.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { Row } from './measure.ts';
 import { startModel } from './steps.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const marks = [1_000, 5_000, 10_000];
 
@@ -34,8 +34,14 @@ export async function measureLong(address: string): Promise<Row[]> {
   let [before, at] = [0, performance.now()];
   let first: { readonly ms: number; readonly rss: number } | undefined;
   for (const mark of marks) {
-    let calls = 0;
-    while ((calls = (await handle.query(runView)).usage.toolCalls) < mark) await sleep(500);
+    const calls = await waitFor(
+      `${mark} calls`,
+      async () => {
+        const { toolCalls } = (await handle.query(runView)).usage;
+        return toolCalls >= mark && toolCalls;
+      },
+      3_600_000,
+    );
     const ms = (performance.now() - at) / (calls - before);
     const rss = process.memoryUsage().rss / 1e6;
     [before, at] = [calls, performance.now()];

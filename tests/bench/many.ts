@@ -18,6 +18,7 @@ import type { Handles } from './crowd.ts';
 import { median, timeOf } from './measure.ts';
 import type { Row } from './measure.ts';
 import { startModel } from './steps.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const atOnce = 50;
 const turns = 10;
@@ -97,7 +98,8 @@ const isWaiting = async (handle: Handles[number]): Promise<boolean> =>
   (await handle.query(runView)).now.phase === 'awaiting-approval';
 
 async function waitForAll(handles: Handles): Promise<void> {
-  for (const handle of handles) while (!(await isWaiting(handle))) await sleep(50);
+  for (const handle of handles)
+    await waitFor(`a question of ${handle.workflowId}`, () => isWaiting(handle), longestMs);
 }
 
 /** Memory of the worker for each run that waits for an approval. */

@@ -13,6 +13,7 @@ import { startCrowd, startThrough, waitForCrowd } from './crowd.ts';
 import { median, p95, timeOf } from './measure.ts';
 import type { Row } from './measure.ts';
 import { startModel } from './steps.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const runs = 50;
 const turns = 5;
@@ -65,12 +66,8 @@ async function collectLags(folder: string, work: () => Promise<void>): Promise<n
 
 /** The mirror comes last, after the command that starts the stack has ended. */
 async function waitForPart(machine: Machine, name: 'mirror'): Promise<number> {
-  for (let tries = 0; tries < 40; tries++) {
-    const pid = await machine.pidOf(name).catch(() => 0);
-    if (pid > 0) return pid;
-    await sleep(250);
-  }
-  throw new Error(`The ${name} does not come.`);
+  const find = () => machine.pidOf(name).catch(() => 0);
+  return await waitFor(`the ${name}`, async () => (await find()) || undefined, 10_000);
 }
 
 export async function measureMirror(): Promise<Row[]> {
@@ -99,7 +96,7 @@ export async function measureMirror(): Promise<Row[]> {
     const waitForMirror = async (name: string): Promise<void> => {
       for (let index = 0; index < runs; index++) {
         const file = join(machine.state, `run-${name}-${index}.jsonl`);
-        while (!existsSync(file) || existsSync(`${file}.lock`)) await sleep(50);
+        await waitFor(file, () => existsSync(file) && !existsSync(`${file}.lock`), 300_000);
       }
     };
     await runAll('warm');

@@ -7,6 +7,7 @@ import { startModelServer } from '../model-server/server.ts';
 import { createMachine } from '../setup/cli.ts';
 import { median, p95 } from './measure.ts';
 import type { Row } from './measure.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const times = 30;
 const longestMs = 180_000;
@@ -17,13 +18,11 @@ const story = callsInTurn([
 
 /** Waits until the command begins: its first act is a file, which is taken back when it is cut short. Returns its time of birth. */
 async function waitForBegin(file: string, before: bigint | undefined): Promise<bigint> {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
+  const find = (): bigint | undefined => {
     const now = statSync(file, { bigint: true, throwIfNoEntry: false })?.birthtimeNs;
-    if (now !== undefined && now !== before) return now;
-    if (Date.now() > deadline) throw new Error(`${file} does not come: the command is not run.`);
-    await sleep(5);
-  }
+    return now === before ? undefined : now;
+  };
+  return await waitFor(`${file}: the command to run`, find, 60_000);
 }
 
 export async function measureRecovery(): Promise<Row[]> {

@@ -11,6 +11,7 @@ import { createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { median, pair, timeProcess } from './measure.ts';
 import type { Environment, Row } from './measure.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const agent = fileURLToPath(new URL('../../cli/agent.js', import.meta.url));
 const importing = (name: string): string[] => [
@@ -109,8 +110,7 @@ async function timeServer(): Promise<number> {
     ],
     { stdio: 'ignore' },
   );
-  while (!(await isServing(`127.0.0.1:${port}`, 'default')))
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  await waitFor('the server', () => isServing(`127.0.0.1:${port}`, 'default'));
   const ms = performance.now() - started;
   const ended = new Promise((resolve) => server.on('exit', resolve));
   server.kill('SIGKILL');

@@ -2,18 +2,15 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { readChain } from '../../audit/record/chain.ts';
 import type { ChainRecord } from '../../audit/record/chain.ts';
 import type { Machine } from '../setup/cli.ts';
-
-const patienceMs = 30_000;
+import { waitFor } from '../setup/wait-for.ts';
 
 /** The mirror has seen the run to its end, and holds each event once and in order. Returns its events. */
 export async function waitForMirror({ state }: Machine, id: string): Promise<ChainRecord[]> {
-  const deadline = Date.now() + patienceMs;
   const path = join(state, `run-${id}.jsonl`);
-  for (;;) {
+  const readWhole = async (): Promise<ChainRecord[] | undefined> => {
     const seen = new Map<string, number>();
     const events: ChainRecord[] = [];
     let closed = false;
@@ -28,10 +25,9 @@ export async function waitForMirror({ state }: Machine, id: string): Promise<Cha
       seen.set(execution, next);
       events.push(record);
     }
-    if (closed) return events;
-    if (Date.now() > deadline) throw new Error(`The mirror of ${id} is not closed.`);
-    await setTimeout(50);
-  }
+    return closed ? events : undefined;
+  };
+  return await waitFor(`the mirror of ${id} to close`, readWhole);
 }
 
 /** Each mutating call has one outcome in the audit log, and an intent before it. */

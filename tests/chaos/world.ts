@@ -13,6 +13,7 @@ import type { Machine, Started } from '../setup/cli.ts';
 import { checkLeft, checkOutcomes, checkRest, waitForMirror } from './checks.ts';
 import { describeWorkspace, mutations, prepareWorkspace, script, toWords } from './workload.ts';
 import type { Workload } from './workload.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 export type Victim = StackPart['name'] | 'terminal';
 
@@ -299,7 +300,7 @@ export const secondsAfter = async (
 export async function waitForHit(world: World, { started }: Running, point: string): Promise<void> {
   const over = new AbortController();
   void started.ended.then(() => over.abort());
-  while (!over.signal.aborted && world.hitAt(point) === undefined) await setTimeout(20);
+  await waitFor(point, () => over.signal.aborted || world.hitAt(point) !== undefined, 600_000);
 }
 
 /** A world of its own; kept when it breaks, as the others are. */

@@ -5,6 +5,7 @@ import OpenAI, { APIConnectionError, RateLimitError } from 'openai';
 import type { ModelServer, ModelServerOptions } from '../model-server/server.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { Script } from '../model-server/script.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const open: ModelServer[] = [];
 afterEach(async () => {
@@ -278,7 +279,7 @@ test('closing does not wait for a delayed answer', async () => {
   const [, , ask] = asks[0] ?? assert.fail();
   const server = await start([{ delayMs: 3_600_000, text: 'never' }]);
   const asked = assert.rejects(ask(server), APIConnectionError);
-  while (server.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await waitFor('the request', () => server.requests.length > 0);
   await server.close();
   await asked;
 });

@@ -11,6 +11,7 @@ import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Ended, Machine } from '../setup/cli.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const formOf = (kind: string): string => samples.find(([of]) => of === kind)?.[1] ?? '';
 
@@ -68,14 +69,15 @@ const story = oneStep([
 ]);
 
 /** Until the run has such an event. */
-async function waitFor(machine: Machine, type: string): Promise<void> {
-  for (let tries = 0; tries < 150; tries++) {
-    const { stdout } = await machine.run('logs', 'birds', '--json');
-    if (stdout.includes(`"type":"${type}"`)) return;
-    assert.ok(!stdout.includes('"type":"run.finished"'), stdout.slice(-2_000));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  assert.fail(`no ${type}: ${(await machine.run('logs', 'birds')).stdout.slice(-3_000)}`);
+async function waitForEvent(machine: Machine, type: string): Promise<void> {
+  let printed = '';
+  const look = async (): Promise<boolean> => {
+    printed = (await machine.run('logs', 'birds', '--json')).stdout;
+    if (printed.includes(`"type":"${type}"`)) return true;
+    assert.ok(!printed.includes('"type":"run.finished"'), printed.slice(-2_000));
+    return false;
+  };
+  await waitFor(() => `${type}: ${printed.slice(-3_000)}`, look, 60_000);
 }
 
 suite('secrets of every kind', () => {
@@ -127,10 +129,10 @@ suite('secrets of every kind', () => {
     const started = await agent('run', '--detach', '--id', 'birds', '-C', workspace, goal);
     assert.equal(started.code, 0, started.stderr);
     assert.match(started.stderr, /the goal has a secret in it/);
-    await waitFor(machine, 'approval.requested');
+    await waitForEvent(machine, 'approval.requested');
     const denied = await agent('deny', 'birds', '--reason', `no, ${canaries.denial}`);
     assert.equal(denied.code, 0, denied.stderr);
-    await waitFor(machine, 'input.requested');
+    await waitForEvent(machine, 'input.requested');
     const said = await agent('say', 'birds', `green, ${canaries.said}`);
     assert.equal(said.code, 0, said.stderr);
     const ended = await agent('attach', 'birds');

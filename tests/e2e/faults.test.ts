@@ -156,7 +156,7 @@ test('a model server that is away makes the run wait, visibly, and go on when it
   await agent.model.close();
   const handle = await agent.start('wait for it');
   const view = await agent.waitFor(handle, 'waiting-for-model');
-  assert.ok(view.now.phase === 'waiting-for-model' && view.now.address.includes(String(port)));
+  assert.ok(view.now.address.includes(String(port)));
   const back = await startModelServer(happy, { port });
   context.after(() => back.close());
   const result = await handle.result();

@@ -4,13 +4,13 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, suite, test } from 'node:test';
 import { callsInTurn } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const vacuum = callsInTurn([{ name: 'run_command', args: { command: 'node vac.js' } }]);
 
@@ -23,13 +23,8 @@ fs.writeFileSync('data.db', part.subarray(0, bytes));
 setTimeout(() => console.log('kept', bytes), ${ms});
 `;
 
-const waitForSize = async (file: string, size: number): Promise<void> => {
-  const end = Date.now() + 60_000;
-  while (statSync(file).size !== size) {
-    assert.ok(Date.now() < end, `${file} did not come to have ${size} bytes`);
-    await sleep(50);
-  }
-};
+const waitForSize = (file: string, size: number): Promise<true> =>
+  waitFor(`${file} to have ${size} bytes`, () => statSync(file).size === size, 60_000);
 
 suite('data that git ignores', () => {
   let model: ModelServer;

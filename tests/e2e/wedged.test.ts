@@ -13,6 +13,7 @@ import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 let machine: Machine;
 let model: ModelServer;
@@ -76,14 +77,13 @@ const resetToStart = (run: string): Promise<unknown> =>
   });
 
 async function waitForStatus(run: string, status: string): Promise<Record<string, unknown>> {
-  for (const deadline = Date.now() + 30_000; ; await setTimeout(200)) {
-    const { stdout } = await machine.run('list', '--json');
-    const row = (JSON.parse(stdout) as Record<string, unknown>[]).find(
-      (each) => each['run'] === run,
-    );
-    if (row?.['status'] === status) return row;
-    if (Date.now() > deadline) throw new Error(`Run ${run} is not ${status}: ${stdout}`);
-  }
+  let printed = '';
+  const look = async () => {
+    printed = (await machine.run('list', '--json')).stdout;
+    const rows = JSON.parse(printed) as Record<string, unknown>[];
+    return rows.find((row) => row['run'] === run && row['status'] === status);
+  };
+  return await waitFor(() => `run ${run} to be ${status}: ${printed}`, look);
 }
 
 const readLog = (run: string): string[] =>

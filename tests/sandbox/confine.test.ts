@@ -19,6 +19,7 @@ import type { TestContext } from 'node:test';
 import { SandboxUnavailable } from '../../activities/sandbox/shell.ts';
 import { argv, guardPaths, makePlace, makeShell, script } from './fixture.ts';
 import type { Place, Shell } from './fixture.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 /** Where there is no sandbox the test checks that commands are refused. */
 function testConfined(
@@ -270,12 +271,8 @@ testConfined('a killed caller leaves no process', async (_, { root, state }) => 
   await once(child.stdout, 'data');
   child.kill('SIGKILL');
   await once(child, 'exit');
-  for (let tries = 0; tries < 200; tries++) {
-    const left = readdirSync('/proc').filter((pid) => isSleep(pid, seconds));
-    if (left.length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail('a process is still there');
+  const isGone = (): boolean => !readdirSync('/proc').some((pid) => isSleep(pid, seconds));
+  await waitFor('the last process to end', isGone, 5_000);
 });
 
 const url = (name: string): string =>

@@ -17,6 +17,7 @@ import type { Sandbox } from '../../activities/sandbox/sandbox.ts';
 import { SandboxUnavailable } from '../../activities/sandbox/shell.ts';
 import { PathRefused } from '../../activities/files/walk.ts';
 import { argv, findSandbox, makePlace, makeShell, script } from './fixture.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const none: Sandbox = { kind: 'none' };
 
@@ -206,10 +207,5 @@ function findProcesses(commandLine: string): string[] {
   });
 }
 
-async function untilGone(commandLine: string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (findProcesses(commandLine).length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail(`${commandLine} is still there`);
-}
+const untilGone = (commandLine: string): Promise<true> =>
+  waitFor(`the end of ${commandLine}`, () => findProcesses(commandLine).length === 0, 5_000);

@@ -41,6 +41,7 @@ import type {
   ApprovalAnswer,
   RunInput,
   RunResult,
+  RunPhase,
   RunView,
 } from '../../workflows/contract.ts';
 import { answerApproval, runView } from '../../workflows/contract.ts';
@@ -49,8 +50,11 @@ import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
 import type { Script } from '../model-server/script.ts';
 import { signingMessages, toOrdered } from './orders.ts';
+import { waitFor } from './wait-for.ts';
 
 export type RunHandle = WorkflowHandleWithFirstExecutionRunId<AgentRun>;
+
+type PhaseOf<P extends RunPhase['phase']> = Extract<RunPhase, { readonly phase: P }>;
 
 export interface TestAgent {
   readonly client: Client;
@@ -66,8 +70,12 @@ export interface TestAgent {
   answer(handle: RunHandle, answer: ApprovalAnswer): Promise<void>;
   /** The run's events so far, over all the histories it went on in. */
   events(handle: RunHandle): Promise<RunEvent[]>;
-  /** Waits until the run is in a phase. */
-  waitFor(handle: RunHandle, phase: RunView['now']['phase']): Promise<RunView>;
+  /** Waits until the run is in a phase, and in one that `fits`. */
+  waitFor<P extends RunPhase['phase']>(
+    handle: RunHandle,
+    phase: P,
+    fits?: (now: PhaseOf<P>) => boolean,
+  ): Promise<RunView & { readonly now: PhaseOf<P> }>;
   /** A file of the workspace. */
   read(path: string): Promise<string>;
   stop(): Promise<void>;
@@ -237,15 +245,19 @@ export async function startAgent(
       await handle.executeUpdate(answerApproval, { args: [{ signature, ...answer }] });
     },
     events: (handle) => readEvents(client, handle),
-    async waitFor(handle, phase) {
-      const deadline = Date.now() + 30_000;
-      for (;;) {
+    async waitFor<P extends RunPhase['phase']>(
+      handle: RunHandle,
+      phase: P,
+      fits: (now: PhaseOf<P>) => boolean = () => true,
+    ) {
+      let now: RunPhase | undefined;
+      const isIt = (each: RunPhase): each is PhaseOf<P> => each.phase === phase;
+      const look = async () => {
         const view = await handle.query(runView);
-        if (view.now.phase === phase) return view;
-        if (Date.now() > deadline)
-          throw new Error(`The run stays in ${JSON.stringify(view.now)}; expected ${phase}.`);
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
+        ({ now } = view);
+        return isIt(now) && fits(now) && { ...view, now };
+      };
+      return await waitFor(() => `${phase}; the run stays in ${JSON.stringify(now)}`, look);
     },
     read: (path) => readFile(join(workspace, path), 'utf8'),
     async stop() {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { waitFor } from './wait-for.ts';
 
 export const chromium = [
   '/usr/bin/chromium',
@@ -86,12 +87,13 @@ export async function startBrowser(names: readonly string[] = []): Promise<Brows
     return answer?.result?.value;
   };
   const waitUntil = async (what: string, expression: string): Promise<void> => {
-    const deadline = Date.now() + 30_000;
-    while ((await evaluate(expression)) !== true) {
-      if (Date.now() > deadline)
-        throw new Error(`no ${what}: ${String(await evaluate('document.body.innerText'))}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    let shown = '';
+    const look = async (): Promise<boolean> => {
+      if ((await evaluate(expression)) === true) return true;
+      shown = String(await evaluate('document.body.innerText'));
+      return false;
+    };
+    await waitFor(() => `${what}: ${shown}`, look);
   };
   return {
     evaluate,

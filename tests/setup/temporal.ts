@@ -4,6 +4,7 @@ import { isServing } from '../../workers/stack/serving.ts';
 import { fetchTemporalCli, findTemporalCli } from '../../workers/stack/temporal-cli.ts';
 import { searchAttributes } from '../../workflows/names.ts';
 import { findFreePort } from './time-skipping.ts';
+import { waitFor } from './wait-for.ts';
 
 export interface TestTemporal {
   readonly address: string;
@@ -46,13 +47,10 @@ export async function startTemporal(): Promise<TestTemporal> {
     { stdio: 'ignore' },
   );
   const ended = new Promise<void>((resolve) => server.on('exit', () => resolve()));
-  const deadline = Date.now() + 30_000;
-  while (!(await isServing(`127.0.0.1:${port}`, 'default'))) {
-    if (server.exitCode !== null || Date.now() > deadline) {
-      throw new Error(`Temporal (${cli}) did not start on port ${port}.`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await waitFor(`Temporal (${cli}) on port ${port}`, () => {
+    if (server.exitCode !== null) throw new Error(`Temporal (${cli}) ended.`);
+    return isServing(`127.0.0.1:${port}`, 'default');
+  });
   return {
     address: `127.0.0.1:${port}`,
     cli,

@@ -16,7 +16,6 @@ import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { StackFile } from '../../config/stack.ts';
 import { findObstacle } from '../../workers/stack/private-network.ts';
@@ -24,6 +23,7 @@ import { watchSockets } from '../../workers/stack/sockets.ts';
 import { agent, createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { listPorts } from '../setup/sockets.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const obstacle = await findObstacle();
 const isRoot = process.getuid?.() === 0;
@@ -213,13 +213,8 @@ test(
         'unix:',
         '',
       );
-    const waitForSocket = async (fits: (socket: string) => boolean): Promise<void> => {
-      const deadline = Date.now() + 60_000;
-      while (!(fits(findSocket()) && existsSync(findSocket()))) {
-        assert.ok(Date.now() < deadline, 'the sockets are not made again');
-        await setTimeout(100);
-      }
-    };
+    const waitForSocket = (fits: (socket: string) => boolean): Promise<true> =>
+      waitFor('the sockets', () => fits(findSocket()) && existsSync(findSocket()), 60_000);
     const work = async (): Promise<void> => {
       const { code, stderr } = await machine.run('run', '--demo', '-C', shop, 'List the files');
       assert.equal(code, 0, stderr);

@@ -13,7 +13,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { isRunning } from '../../config/process.ts';
 import { ConfigError } from '../../config/environment.ts';
@@ -25,6 +24,7 @@ import { parseRoles } from '../../workers/roles.ts';
 import { createStartupStatus } from '../../workers/stack/startup-status.ts';
 import { findTemporalCli, pinnedVersion } from '../../workers/stack/temporal-cli.ts';
 import type { Part } from '../../workers/stack/part.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'agent-parts-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
@@ -57,7 +57,7 @@ const createProgram = (file: string): string => {
 test('a process that fails is started again, and says why it is not up', async () => {
   const { part } = createScriptPart('console.error("no luck today"); process.exit(3)');
   part.start();
-  while (part.view().restarts < 2) await setTimeout(20);
+  await waitFor('two restarts', () => part.view().restarts >= 2);
   const { state, reason } = part.view();
   assert.ok(state === 'restarting' || state === 'starting');
   assert.match(reason ?? '', /exit 3: .*no luck today/);
@@ -67,7 +67,7 @@ test('a process that fails is started again, and says why it is not up', async (
 test('a process that cannot use its configuration is shown as failed', async () => {
   const { part } = createScriptPart('console.error("ALLOW_NET must be …"); process.exit(78)');
   part.start();
-  while (part.view().state !== 'failed') await setTimeout(20);
+  await waitFor('failed', () => part.view().state === 'failed');
   assert.match(part.view().reason ?? '', /ALLOW_NET must be/);
   await part.stop();
 });
@@ -82,7 +82,7 @@ test('a program that does not exist does not end the supervisor', async () => {
     graceMs: 100,
   });
   part.start();
-  while (part.view().restarts < 1) await setTimeout(20);
+  await waitFor('a restart', () => part.view().restarts >= 1);
   assert.match(readFileSync(join(scratch, 'absent.log'), 'utf8'), /ENOENT/);
   await part.stop();
 });

@@ -3,7 +3,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
 import { Client } from '@temporalio/client';
@@ -20,6 +19,7 @@ import type { Settings } from '../../config/environment.ts';
 import type { StackFile, StackPart } from '../../config/stack.ts';
 import { claimFolder } from '../../workers/stack/claim.ts';
 import { isServing } from '../../workers/stack/serving.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'agent-stack-'));
 const opened: Settings[] = [];
@@ -56,18 +56,18 @@ const ensureElsewhere = (stateDir: string): Promise<StackFile> =>
     );
   });
 
-const waitForPart = async (
+const waitForPart = (
   stack: StackFile,
   name: StackPart['name'],
   wanted: (part: StackPart) => boolean,
-): Promise<StackPart> => {
-  for (;;) {
+): Promise<StackPart> =>
+  waitFor(`the ${name}`, async () => {
     const { parts } = await stackStatus(stack);
-    const part = parts.find((found) => found.name === name);
-    if (part !== undefined && wanted(part)) return part;
-    await setTimeout(50);
-  }
-};
+    return parts.find((part) => part.name === name && wanted(part));
+  });
+
+const waitForEnd = (...processes: readonly ProcessId[]): Promise<true> =>
+  waitFor('the processes to end', () => !processes.some(isRunning));
 
 const childOf = (pid: number): number =>
   Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]);
@@ -142,13 +142,13 @@ test('a stack survives the death of each of its processes', { timeout: 120_000 }
     const old = readStack(settings);
     assert.ok(old?.parts !== undefined && old.parts.length >= 2);
     process.kill(old.pid, 'SIGKILL');
-    while (isRunning(old)) await setTimeout(10);
+    await waitForEnd(old);
     assert.equal(readStack(settings), undefined);
     const next = await ensureStack(settings);
     assert.notEqual(next.pid, old.pid);
     assert.deepEqual([next.temporal, next.webUi], [old.temporal, old.webUi]);
     await waitForPart(next, 'worker', isUp);
-    while (old.parts.some(isRunning)) await setTimeout(50);
+    await waitForEnd(...old.parts);
   });
 
   await t.test('a damaged stack.json is set aside, and the stack found again', async () => {
@@ -193,7 +193,7 @@ test('down after a killed supervisor ends what it left behind', { timeout: 60_00
   const parts = readStack(settings)?.parts ?? [];
   assert.ok(parts.length > 0);
   process.kill(stack.pid, 'SIGKILL');
-  while (isRunning(stack)) await setTimeout(10);
+  await waitForEnd(stack);
   assert.deepEqual(await stopStack(settings), { wasRunning: true });
   assert.deepEqual(parts.filter(isRunning), []);
 });
@@ -227,7 +227,7 @@ test('a stack of another version is replaced when it is idle', { timeout: 120_00
     });
     const client = new Client({ connection });
     // The visibility store follows a moment later.
-    while ((await client.workflow.count()).count === 0) await setTimeout(20);
+    await waitFor('the run', async () => (await client.workflow.count()).count > 0);
     await connection.close();
     await assert.rejects(
       ensureStack(settings, { strict: true }),
@@ -247,7 +247,7 @@ test('a stack whose state folder is deleted ends by itself', { timeout: 60_000 }
   const stack = await ensureStack(settings);
   const parts = readStack(settings)?.parts ?? [];
   rmSync(settings.folders.root, { recursive: true, force: true });
-  while ([stack, ...parts].some(isRunning)) await setTimeout(50);
+  await waitForEnd(stack, ...parts);
   assert.equal(readStack(settings), undefined);
 });
 

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
@@ -17,6 +16,7 @@ import { startAgent } from '../setup/agent.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';
 import { createRogue } from '../setup/rogue.ts';
 import type { Rogue } from '../setup/rogue.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 /** What anybody can read of a run: its input, signatures included. */
 async function readInput(agent: TestAgent, { workflowId }: RunHandle): Promise<RunInput> {
@@ -45,15 +45,14 @@ async function resetTo(
 }
 
 async function waitForRefusal(handle: WorkflowHandle): Promise<void> {
-  for (const deadline = Date.now() + 20_000; ; await setTimeout(50)) {
+  await waitFor('a refused activity', async () => {
     const { events } = await handle.fetchHistory();
     const types = (events ?? []).map(
       ({ activityTaskFailedEventAttributes: failed }) =>
         failed?.failure?.applicationFailureInfo?.type,
     );
-    if (types.includes('NotAnnounced')) return;
-    assert.ok(Date.now() < deadline, 'no activity is refused');
-  }
+    return types.includes('NotAnnounced');
+  });
 }
 
 const isRefused = (result: RunResult, why: RegExp): void => {

@@ -11,6 +11,7 @@ import type { ScriptedCall } from '../model-server/turns.ts';
 import { startAgent } from '../setup/agent.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';
 import { lanesStory, runOf, threeLanes, writeFileOf } from './scenarios.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const tools = readFileSync(
   fileURLToPath(new URL('../../policies/tools.yaml', import.meta.url)),
@@ -43,12 +44,10 @@ const waitUntil = async (
   handle: RunHandle,
   holds: (view: RunView) => boolean,
 ): Promise<RunView> => {
-  for (let tries = 0; tries < 1_500; tries++) {
-    const view = await handle.query(runView);
-    if (holds(view)) return view;
-    await setTimeout(20);
-  }
-  throw new Error(`The run stays in ${JSON.stringify(await handle.query(runView))}.`);
+  let view: RunView | undefined;
+  const look = async (): Promise<RunView | false> =>
+    holds((view = await handle.query(runView))) && view;
+  return await waitFor(() => `the run; it stays in ${JSON.stringify(view)}`, look);
 };
 
 suite('independent steps at once', () => {
@@ -134,15 +133,12 @@ suite('independent steps at once', () => {
     });
     const handle = await agent.start('Work in lanes');
     await waitUntil(handle, ({ usage }) => usage.toolCalls === 2);
-    while (!isRunning(sleeping)) await setTimeout(20);
+    await waitFor('the commands', () => isRunning(sleeping));
     await handle.signal(cancelRun, 'tester');
     const result = await handle.result();
     assert.equal(result.status, 'cancelled');
     // The kernel ends what is in a sandbox a moment after the sandbox.
-    for (let tries = 0; isRunning(sleeping); tries++) {
-      assert.ok(tries < 100, 'the command of a copy goes on');
-      await setTimeout(20);
-    }
+    await waitFor('the end of the command of a copy', () => !isRunning(sleeping), 2_000);
     assert.deepEqual(result.changes, []);
     assert.deepEqual(readdirSync(agent.workspace), []);
     assert.deepEqual(copies(), []);
@@ -156,10 +152,7 @@ suite('independent steps at once', () => {
     const handle = await agent.start('Work in lanes');
     // Long enough for both to be under way at once, however slow the machine.
     const commands = ['5.1', '5.2'].map((time) => ['sleep', time, ''].join('\0'));
-    for (let tries = 0; !commands.every(isRunning); tries++) {
-      assert.ok(tries < 1_500, 'the lanes do not run at once');
-      await setTimeout(20);
-    }
+    await waitFor('both lanes at once', () => commands.every(isRunning));
     await handle.signal(pauseRun, 'tester');
     await waitUntil(handle, ({ now, usage }) => now.phase === 'paused' && usage.toolCalls === 2);
     const asked = agent.model.requests.length;

@@ -3,7 +3,6 @@ import { strict as assert } from 'node:assert';
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import {
   answerApproval,
   cancelRun,
@@ -31,6 +30,7 @@ import { limitScenarios } from './limit-scenarios.ts';
 import { done } from './scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { wordScenarios } from './word-scenarios.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 /** Asks by the default policy: other tools trust the file. */
 const askedWrite = callsInTurn([
@@ -85,7 +85,6 @@ export async function answer(
   given: Partial<ApprovalAnswer>,
 ): Promise<ApprovalRequest> {
   const { now } = await agent.waitFor(handle, 'awaiting-approval');
-  assert.equal(now.phase, 'awaiting-approval');
   const { id, digest } = now.request;
   await agent.answer(handle, { request: id, digest, answer: 'approve', by: 'tester', ...given });
   return now.request;
@@ -96,11 +95,12 @@ async function waitForRequest(
   handle: RunHandle,
   id: string,
 ): Promise<ApprovalRequest> {
-  for (;;) {
-    const { now } = await agent.waitFor(handle, 'awaiting-approval');
-    if (now.phase === 'awaiting-approval' && now.request.id === id) return now.request;
-    await setTimeout(10);
-  }
+  const { now } = await agent.waitFor(
+    handle,
+    'awaiting-approval',
+    ({ request }) => request.id === id,
+  );
+  return now.request;
 }
 
 /** How the agent of a scenario is started. */
@@ -123,18 +123,17 @@ export const toInput = (
 
 /** Takes the lease of the workspace as another worker would: the call under way cannot commit any more. */
 async function takeOverLease({ folders }: TestAgent): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
+  await waitFor('a lease that is held', async () => {
     for (const name of await readdir(folders.leases)) {
       const file = join(folders.leases, name);
       if (!name.endsWith('.json')) continue;
       const lease = JSON.parse(await readFile(file, 'utf8')) as { epoch: number; owner?: string };
       if (lease.owner === undefined) continue;
       await writeFile(file, JSON.stringify({ ...lease, epoch: lease.epoch + 1 }));
-      return;
+      return true;
     }
-    await setTimeout(10);
-  }
-  throw new Error('Nobody holds the lease.');
+    return false;
+  });
 }
 
 export const threeLanes = ['  parallel_steps: 1', '  parallel_steps: 3'] as const;
@@ -259,7 +258,7 @@ export const scenarios: readonly Scenario[] = [
     }),
     async drive(agent, handle) {
       const { now } = await agent.waitFor(handle, 'awaiting-input');
-      assert.ok(now.phase === 'awaiting-input' && now.question === 'Which colour?');
+      assert.equal(now.question, 'Which colour?');
       await handle.signal(sayToRun, 'blue', 'tester');
     },
     check(result) {
@@ -575,10 +574,10 @@ export const scenarios: readonly Scenario[] = [
     // As if it reached beyond the workspace, so that it may not be repeated.
     tools: ['  mkdir:\n    effect: workspace', '  mkdir:\n    effect: external'],
     async drive(agent, handle) {
-      while (!existsSync(join(agent.workspace, 'made'))) await setTimeout(10);
+      await waitFor('the folder', () => existsSync(join(agent.workspace, 'made')));
       await takeOverLease(agent);
       const { now } = await agent.waitFor(handle, 'awaiting-approval');
-      assert.equal(now.phase === 'awaiting-approval' && now.request.kind, 'unknown');
+      assert.equal(now.request.kind, 'unknown');
       await answer(agent, handle, { reason: 'the folder is there' });
     },
     async check(result, agent) {

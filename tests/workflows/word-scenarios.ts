@@ -12,6 +12,7 @@ import type { Role, SeenRequest } from '../model-server/script.ts';
 import type { RunHandle, TestAgent } from '../setup/agent.ts';
 import type { Scenario } from './scenario.ts';
 import { done } from './scenario.ts';
+import { waitFor } from '../setup/wait-for.ts';
 
 const word = 'Say hello to Ada as well.';
 
@@ -66,11 +67,7 @@ function saidIn(
     name,
     script: held,
     async drive(agent, handle) {
-      for (;;) {
-        const { now } = await agent.waitFor(handle, phase);
-        if (fits(now)) break;
-        await setTimeout(10);
-      }
+      await agent.waitFor(handle, phase, fits);
       await speak(handle);
     },
     async check(result, agent) {
@@ -114,8 +111,7 @@ function heldAtItsEnd(): Pick<Scenario, 'name' | 'script' | 'drive'> {
         ? listening(request, seen)
         : { status: 503, retryAfterMs: 100, message: 'busy' },
     async drive(agent, handle) {
-      while (!isReviewOf(undefined)((await agent.waitFor(handle, 'reviewing')).now))
-        await setTimeout(10);
+      await agent.waitFor(handle, 'reviewing', isReviewOf(undefined));
       const lock = join(agent.folders.leases, 'leases.lock');
       await waitForLock(lock, 10_000);
       isLocked = true;
@@ -238,11 +234,7 @@ export const wordScenarios: readonly Scenario[] = [
         "import { existsSync } from 'node:fs';\nwhile (!existsSync('go')) await new Promise((next) => setTimeout(next, 20));\n",
     },
     async drive(agent, handle) {
-      for (;;) {
-        const { now } = await agent.waitFor(handle, 'acting');
-        if (now.phase === 'acting' && now.step === 'end') break;
-        await setTimeout(10);
-      }
+      await agent.waitFor(handle, 'acting', ({ step }) => step === 'end');
       await handle.signal(sayToRun, word, 'tester', '');
       await writeFile(join(agent.workspace, 'go'), '');
     },
@@ -292,11 +284,7 @@ export const wordScenarios: readonly Scenario[] = [
           : { call: [{ name: 'read_file', args: { path: '.env' } }] },
     }),
     async drive(agent, handle) {
-      for (;;) {
-        const { usage } = await handle.query(runView);
-        if (usage.toolCalls >= 4) break;
-        await setTimeout(1);
-      }
+      await waitFor('four calls', async () => (await handle.query(runView)).usage.toolCalls >= 4);
       await handle.signal(pauseRun, 'tester');
       await agent.waitFor(handle, 'paused');
       await handle.signal(sayToRun, word, 'tester', '');
@@ -389,15 +377,12 @@ export const wordScenarios: readonly Scenario[] = [
     }),
     tools: ['  parallel_steps: 1', '  parallel_steps: 2'],
     async drive(_agent, handle) {
-      for (;;) {
-        const { questions = [] } = await handle.query(runView);
-        if (questions.length === 2) {
-          for (const { id, step } of questions.toReversed())
-            await handle.signal(sayToRun, step === 's1' ? 'red' : 'blue', 'tester', id);
-          return;
-        }
-        await setTimeout(10);
-      }
+      const questions = await waitFor('two questions', async () => {
+        const { questions: asked = [] } = await handle.query(runView);
+        return asked.length === 2 && asked;
+      });
+      for (const { id, step } of questions.toReversed())
+        await handle.signal(sayToRun, step === 's1' ? 'red' : 'blue', 'tester', id);
     },
     check(result) {
       done(result);

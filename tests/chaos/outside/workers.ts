@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Fault } from '../fault.ts';
 import { kill, signal } from '../kill.ts';
 import type { World } from '../world.ts';
+import { waitFor } from '../../setup/wait-for.ts';
 
 const program = fileURLToPath(new URL('../../../workers/main.ts', import.meta.url));
 
@@ -83,7 +84,7 @@ export const zombieChild: Fault = {
   async strike(world, id) {
     await world.learn('slow');
     const run = world.begin(id, 'slow');
-    while (readTicks(run.workspace) < 2) await setTimeout(50);
+    await waitFor('two ticks', () => readTicks(run.workspace) >= 2, 120_000);
     const first = world.pidOf('worker');
     const at = Date.now();
     signal(first, 'SIGSTOP');

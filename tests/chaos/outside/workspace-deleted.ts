@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { waitForMirror } from '../checks.ts';
 import type { Fault } from '../fault.ts';
+import { waitFor } from '../../setup/wait-for.ts';
 
 /** The folder vanishes between two calls, or under a running command: the run ends, says why, and touches nothing else. */
 export const workspaceDeleted: Fault = {
@@ -17,7 +17,7 @@ export const workspaceDeleted: Fault = {
     writeFileSync(neighbour, 'untouched\n');
     const run = world.begin(id, occasion === 0 ? 'quick' : 'slow', join(home, 'workspace'));
     if (occasion === 0) await run.progress(1);
-    else while (!existsSync(join(run.workspace, 'log'))) await setTimeout(50);
+    else await waitFor('the log', () => existsSync(join(run.workspace, 'log')), 120_000);
     const at = Date.now();
     // As `rm -rf` again, by whoever sees that something was just written there.
     rmSync(run.workspace, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 });
