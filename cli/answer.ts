@@ -19,23 +19,23 @@ import { createStyle } from './render/style.ts';
 
 const viewWithinMs = 15_000;
 
-/** What was typed; `run` and `request` as they were typed. */
+/** What was typed, `run` and `request` verbatim. */
 interface Answered {
   readonly answer: ApprovalAnswer['answer'];
   readonly run: string | undefined;
   readonly request: string | undefined;
   readonly json: boolean;
   readonly reason?: string;
-  /** Change the arguments in an editor first. */
+  /** Edit the arguments first. */
   readonly edit?: true;
-  /** Other arguments, as JSON. */
+  /** Replacement arguments, as JSON. */
   readonly args?: string;
-  /** Add a rule that answers the same from now on; with `yes` without asking. */
+  /** Add a rule that gives the same answer from now on; with `yes`, without asking. */
   readonly always?: true;
   readonly yes?: true;
 }
 
-/** Answers a request for approval. Returns the exit code. */
+/** Answers an approval request. Returns the exit code. */
 export async function answerRequest(answered: Answered): Promise<number> {
   const { answer, reason, always, json } = answered;
   const run = parseRun(answered.run);

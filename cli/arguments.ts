@@ -10,7 +10,7 @@ export const commonOptions: Options = {
   help: { short: 'h', help: 'show this help' },
 };
 
-/** Undefined when help is asked for. @throws CliError (exit 2) naming the first wrong option or argument. */
+/** Undefined if help is asked for. @throws CliError (exit 2) for the first invalid option or argument. */
 export function parseInvocation(
   command: NamedCommand,
   argv: readonly string[],

@@ -15,7 +15,7 @@ const invisible =
 export const stripControls = (text: string): string =>
   text.replaceAll('\r\n', '\n').replace(sequences, '').replace(invisible, '');
 
-/** The same on one line, at most `max` characters (an ellipsis shows the cut). */
+/** The same on one line, at most `max` characters (an ellipsis marks a cut). */
 export function toLine(text: string, max: number): string {
   const line = stripControls(text).replace(/\s+/g, ' ').trim();
   if (line.length <= max) return line;

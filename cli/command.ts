@@ -1,17 +1,17 @@
-/** How a command says what it takes and what it does; its name and summary are in commands.ts. */
+/** How a command declares its options and what it does; its name and summary are in commands.ts. */
 
 export interface Option<T = unknown> {
   /** Placeholder for the value in help; absent for a switch. */
   readonly value?: string;
   readonly short?: string;
   readonly help: string;
-  /** Reads the value; without it, the text counts. `name` is as typed in full, such as `--lines`. @throws CliError */
+  /** Parses the value; without it, the value is text. `name` is the full option, such as `--lines`. @throws CliError */
   readonly parse?: (text: string, name: string) => T;
 }
 
 export type Options = Readonly<Record<string, Option>>;
 
-/** What was given of the options: `true` for a switch. */
+/** The options given; `true` for a switch. */
 export type Given<O extends Options> = {
   readonly [K in keyof O]?: O[K] extends { parse: (text: string, name: string) => infer T }
     ? T
@@ -34,9 +34,9 @@ export interface Command<O extends Options = Options> {
   readonly quote?: true;
   /** `--json` prints one event per line instead of one value. */
   readonly streams?: true;
-  /** Carries the command out and returns the exit code. @throws CliError */
+  /** Runs the command and returns the exit code. @throws CliError */
   run(invocation: Invocation<O>): Promise<number>;
 }
 
-/** A command whose `run` knows its options by type. */
+/** A command whose `run` has typed options. */
 export const defineCommand = <O extends Options>(command: Command<O>): Command<O> => command;

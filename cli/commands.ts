@@ -1,7 +1,7 @@
-/** Every command by name. What it takes and does is in `commands/`, of which nothing is loaded here. */
+/** All commands by name. Their code is in `commands/` and is not loaded here. */
 import type { Command } from './command.ts';
 
-/** What help and a mistyped name need of a command. */
+/** What help and spelling suggestions need of a command. */
 export interface CommandEntry {
   /** One or two words: `list`, `policies check`. */
   readonly name: string;
@@ -10,7 +10,7 @@ export interface CommandEntry {
   readonly summary: string;
 }
 
-/** In the order of the help. */
+/** In help order. */
 const rows: readonly (readonly [name: string, args: string, summary: string])[] = [
   ['run', '"goal"', 'carry out a goal in the workspace; "-" reads it from standard input'],
   ['list', '', 'runs, newest first'],
@@ -62,7 +62,7 @@ export const commands: readonly CommandEntry[] = rows.map(([name, args, summary]
   summary,
 }));
 
-/** A command with all that is known of it. */
+/** A command with its name and summary. */
 export type NamedCommand = CommandEntry & Command;
 
 /** `policies check` is in `commands/policies-check.ts`. */

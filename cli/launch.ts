@@ -1,4 +1,4 @@
-/** Starting a run from the command line, and watching it. */
+/** Starts a run from the command line and watches it. */
 import { startRun } from '../client/start.ts';
 import type { Launch } from '../client/start.ts';
 import { readRedactor } from '../client/secrets.ts';

@@ -1,4 +1,4 @@
-/** What may be said of a run that is started: by `run`, `fork` and `restore`. */
+/** Options for starting a run, shared by `run`, `fork` and `restore`. */
 import type { Limits } from '../policies/action.ts';
 import type { ApprovalMode } from '../workflows/contract.ts';
 import { runIdPattern } from '../client/run-id.ts';
@@ -34,7 +34,7 @@ export const runOptions = {
 
 export type RunOptions = Omit<Given<typeof runOptions>, 'directory'>;
 
-/** The limits that were given. */
+/** The limits given. */
 export function toLimits(options: RunOptions): Partial<Limits> {
   const limits = {
     steps: options['max-steps'],

@@ -5,7 +5,7 @@ import { readSettings } from '../config/environment.ts';
 import type { Invocation } from './command.ts';
 import { printJson, printProgress, printText } from './render/output.ts';
 
-/** Sends the message and says with `outcome` what it means for the run. */
+/** Sends the message; `outcome` says what it means for the run. */
 export async function steer(
   { args, json }: Pick<Invocation, 'args' | 'json'>,
   what: Steering,

@@ -1,4 +1,4 @@
-/** Values that several commands take. */
+/** Parsers for values that several commands take. */
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createOffLimits } from '../config/off-limits.ts';

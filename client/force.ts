@@ -1,4 +1,4 @@
-/** The last resort for a run that cannot end by itself, whatever is broken. */
+/** The last resort for a run that cannot end by itself. */
 import { setTimeout } from 'node:timers/promises';
 import { createOrderLedger } from '../audit/record/keys/order-ledger.ts';
 import type { Settings } from '../config/environment.ts';
@@ -9,9 +9,9 @@ import { ClientError } from './errors.ts';
 import { readLoggedEvents } from './events/run-log.ts';
 
 export interface ForcedEnd extends EndAnswer {
-  /** `open`: it was ended now. `lost`: Temporal does not know it. Else how it had ended already. */
+  /** `open`: ended just now. `lost`: unknown to Temporal. Otherwise, how it had already ended. */
   readonly before: string;
-  /** False while its record is not closed yet. */
+  /** False while its record is not closed. */
   readonly recorded: boolean;
 }
 

@@ -57,7 +57,7 @@ function checkApprover({ id }: SigningKey, onProgress: (line: string) => void): 
   );
 }
 
-/** The run that is spoken to, and what leads to it. */
+/** The run a message is for, and how to reach it. */
 export interface Recipient {
   readonly client: RunClient;
   readonly settings: Settings;

@@ -70,7 +70,7 @@ function toReason({ name, code, message }: NodeJS.ErrnoException): string {
   return message === '' ? (code ?? 'it cannot be reached') : message;
 }
 
-/** @throws ClientError when no server answers, or it refuses the key. */
+/** @throws ClientError if no server answers, or it refuses the key. */
 export async function requireModelServer(
   baseUrl: string,
   apiKey: string | undefined,

@@ -23,7 +23,7 @@ const countEdits = (from: string, to: string): number => {
   return last[to.length] ?? 0;
 };
 
-/** The known words closest to what was typed, best first, at most `max`; none when nothing is close. */
+/** The known words closest to what was typed, best first, at most `max`; empty if none is close. */
 export function findNearest(typed: string, known: readonly string[], max = 1): string[] {
   const allowed = Math.max(1, Math.floor(typed.length / 3));
   return known

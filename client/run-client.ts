@@ -1,4 +1,4 @@
-/** Runs, as whatever shows or steers them reaches them: over Temporal. */
+/** Access to runs through Temporal, for everything that shows or steers them. */
 import { createLookups } from './temporal/lookups.ts';
 import { createRequests } from './temporal/requests.ts';
 import { connectServer } from './temporal/server.ts';
@@ -7,7 +7,7 @@ import type { Discretion, Target } from './temporal/server.ts';
 export type RunClient = ReturnType<typeof createRequests> &
   ReturnType<typeof createLookups> & { readonly address: string; close(): Promise<void> };
 
-/** @throws ClientError naming the address; KeyFileError when payloads are to be encrypted and cannot be. */
+/** @throws ClientError naming the address; KeyFileError if payloads must be encrypted and cannot be. */
 export async function connectClient(target: Target, settings: Discretion): Promise<RunClient> {
   const server = await connectServer(target, settings);
   return {

@@ -1,4 +1,4 @@
-/** Starting a run: the stack, the model server, and the announcement to the mirror. */
+/** Starts a run: the stack, the model server, and the announcement to the mirror. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from '../audit/record/failpoint.ts';
@@ -19,21 +19,21 @@ import { ensureStack } from './stack/stack.ts';
 import { handKey, handSecrets, startDemo } from './stack/control.ts';
 import { readStack } from './stack/file.ts';
 
-/** What is said of a run that is started; the rest is the same for all. */
+/** What differs between commands that start runs. */
 export type Launch = Pick<RunInput, 'run' | 'goal' | 'workspace' | 'limits' | 'approve'> &
   Partial<Pick<RunInput, 'from' | 'wait' | 'models' | 'stagedFrom'>> & {
     /** State the run goes on from. */
     readonly carried?: RunState;
   };
 
-/** A run that has been started; whoever has it closes the client. */
+/** A started run; its holder closes the client. */
 export interface Started {
   readonly client: RunClient;
-  /** Of the local stack, where it has one. */
+  /** The local stack's, if it has one. */
   readonly webUi?: string;
 }
 
-/** Starts a run. @throws ClientError when it cannot begin, with nothing left behind. */
+/** Starts a run. @throws ClientError if it cannot begin, leaving nothing behind. */
 export async function startRun(
   settings: Settings,
   { carried, ...launch }: Launch,

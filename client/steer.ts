@@ -1,4 +1,4 @@
-/** Holding a run, letting it go on, and ending it. */
+/** Pauses, resumes and ends runs. */
 import { setTimeout } from 'node:timers/promises';
 import type { RunView } from '../workflows/contract.ts';
 import { readUser, toCluster, toUnknownRun } from './connect.ts';
@@ -17,7 +17,7 @@ const isAccepted: Readonly<Record<Steering, (view: RunView) => boolean>> = {
   cancel: ({ now }) => now.phase === 'closing' || now.phase === 'closed',
 };
 
-/** @throws ClientError when the run is not open, or a cluster's run did not accept it. */
+/** @throws ClientError if the run is not open, or a cluster's run did not accept the message. */
 export async function steerRun(recipient: Recipient, what: Steering): Promise<void> {
   const { client, settings, run, onProgress } = recipient;
   const { cancelRun, pauseRun, resumeRun } = await import('../workflows/contract.ts');
@@ -44,8 +44,8 @@ export async function toEnded({ client, settings, run }: Recipient): Promise<Err
 const acceptedWithinMs = 10_000;
 
 /**
- * The keys of a cluster's workers are not here to be looked at, so the run is.
- * @throws ClientError when it did not take the message; not when nobody can be asked.
+ * A cluster's worker keys cannot be inspected from here, so check the run instead. @throws ClientError if it did not
+ * accept the message; not if there is nobody to ask.
  */
 async function checkAccepted(
   client: RunClient,

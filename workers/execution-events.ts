@@ -1,4 +1,4 @@
-/** The events that say how an execution began and ended. */
+/** The first and last events of an execution. */
 import type { Payload } from '@temporalio/common';
 import { isNotFound } from './open-runs.ts';
 

@@ -11,7 +11,7 @@ export interface Guard {
 
 const guards = new WeakMap<Policy, Guard>();
 
-/** One for each policy, so that what was found with it can be found again. */
+/** One per policy, so that cached results can be reused. */
 export function guardOf(policy: Policy): Guard {
   const guard = guards.get(policy) ?? {
     isHidden: createDenial(policy, 'read'),

@@ -50,7 +50,7 @@ export interface CommandOptions {
   readonly onOutput?: (chunk: Buffer) => void;
 }
 
-/** One command line at work. */
+/** A running command line. */
 export interface Running {
   readonly options: CommandOptions;
   readonly sandbox: Exclude<Sandbox, { kind: 'unavailable' }>;
@@ -65,7 +65,7 @@ export interface Running {
   readonly cover: (together: boolean) => Promise<Cover>;
 }
 
-/** In the environment of every process, so that none is missed when the command has to end. */
+/** Set in the environment of every process, so that none is missed when the command must end. */
 export const markName = 'DEV_AGENT_COMMAND';
 
 export async function runPipelines(

@@ -48,7 +48,7 @@ const skipped = new Set(['node_modules', '.venv']);
 const maxScanners = 8;
 const scanners = new WeakMap<Guard, Map<string, Scanner>>();
 
-/** The one scanner of a workspace. Those used last are kept: a worker has few, and lanes come and go. */
+/** The workspace's only scanner. Keeps the most recently used: a worker has few, and worktrees come and go. */
 export function scannerOf(root: string, guard: Guard): Scanner {
   const known = scanners.get(guard) ?? new Map<string, Scanner>();
   scanners.set(guard, known);

@@ -8,7 +8,7 @@ import { sizeAt, statPath } from './entries.ts';
 import { maxAllowedBytes, maxBytes } from './coverage.ts';
 import type { Allowance, Coverage } from './coverage.ts';
 
-/** What a scan has come upon. */
+/** What a scan found. */
 export interface Found {
   files: BytePath[];
   empty: BytePath[];

@@ -7,7 +7,7 @@ import { statPath } from './entries.ts';
 import { splitNul } from './git.ts';
 
 export interface MissingObjects {
-  /** MissingObjects objects named by refs, reflogs and indexes. */
+  /** Missing objects named by refs, reflogs and indexes. */
   readonly ids: ReadonlySet<string>;
   /** True if some of them are needed: reflogs may name objects pruned long ago. */
   readonly isBroken: boolean;

@@ -57,7 +57,7 @@ function toWords({ kind, to = '' }: Left): string {
 
 type Range = Pick<Parameters<typeof askSnapshots>[0], 'workspace' | 'before' | 'after'>;
 
-/** Of a staged run only what was brought over can be taken back. @throws CliError when nothing was. */
+/** Only what was applied of a staged run can be reverted. @throws CliError if nothing was. */
 async function toRange(trail: Trail): Promise<Range> {
   const { input, base = '', tree = base } = trail;
   const { run, workspace, stagedFrom } = input;

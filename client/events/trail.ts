@@ -17,7 +17,7 @@ export async function readRunTrail(settings: Settings, run: string): Promise<Tra
   );
 }
 
-/** A step as people name it: `2` is `s2`. */
+/** Step ids as people type them: `2` is `s2`. */
 export const toStepId = (typed: string): string => (/^\d+$/.test(typed) ? `s${typed}` : typed);
 
 /** Finds a step as typed, `2` or `s2`, in the plan that last began it. @throws ClientError listing the steps. */

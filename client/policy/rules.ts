@@ -1,4 +1,4 @@
-/** What a person allowed always: written and put in force as one, and removed. */
+/** Always-allow rules: written and put in force atomically, and removed. */
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { releaseLock, waitForLock } from '../../audit/record/lock.ts';
@@ -15,7 +15,7 @@ import { readBundle } from './bundle.ts';
 
 const patienceMs = 10_000;
 
-/** Writes rules beside those there are and puts the policy in force. @throws ClientError; nothing has changed then. */
+/** Adds rules and puts the policy in force. @throws ClientError; nothing changes then. */
 export const addRules = (
   settings: Settings,
   proposed: readonly ProposedGrant[],
@@ -26,7 +26,7 @@ export const addRules = (
     return { rules, all: [...known, ...rules], change: { added: rules.map(({ id }) => id) } };
   });
 
-/** Removes one rule, and puts the policy in force without it. @throws ClientError when there is no such rule. */
+/** Removes a rule and puts the policy in force without it. @throws ClientError if there is no such rule. */
 export const forgetRule = (settings: Settings, id: string, by: string): Promise<RulesActivation> =>
   rewrite(settings, by, (known) => {
     const all = known.filter((rule) => rule.id !== id);

@@ -1,4 +1,4 @@
-/** The supervisor of the local stack as a process of its own. */
+/** Starts the local stack's supervisor as a separate process. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { readStack, rewriteMs } from './file.ts';
 /** How long to retry while another process has the folder but shows no stack. */
 const appearMs = 4_000;
 
-/** Starts a supervisor, and resolves when it, or one that was quicker, has shown itself. @throws ClientError */
+/** Starts a supervisor; resolves once it, or a faster one, shows its stack. @throws ClientError */
 export async function startStack(settings: Settings): Promise<StackFile> {
   ensurePayloadKeys(settings);
   const deadline = Date.now() + appearMs;

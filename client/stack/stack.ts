@@ -1,4 +1,4 @@
-/** The local stack: started and stopped. The work itself is the supervisor's. */
+/** Starts and stops the local stack; the supervisor does the work. */
 import { rmSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { endProcess, isRunning } from '../../config/process.ts';

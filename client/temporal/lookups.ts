@@ -1,4 +1,4 @@
-/** What the server knows of runs. */
+/** Queries about runs that the server answers. */
 import { isGrpcServiceError, WorkflowNotFoundError } from '@temporalio/client';
 import type { Connection } from '@temporalio/client';
 import { toHistoryJson } from '../../audit/mirror/history-json.ts';

@@ -1,4 +1,4 @@
-/** What is asked of a run, and of its workers. */
+/** Requests to a run and its workers. */
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
@@ -135,7 +135,7 @@ export const createRequests = ({ address, client, connection, bounded, handle }:
   },
 });
 
-/** False when the run is not open. */
+/** False if the run is not open. */
 async function isReached(call: Promise<unknown>): Promise<boolean> {
   try {
     await call;
@@ -146,7 +146,7 @@ async function isReached(call: Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** `notOpen` is said where there is no open run. */
+/** `notOpen`: the message if there is no open run. */
 function toRefusal(error: unknown, notOpen: string): unknown {
   if (error instanceof WorkflowUpdateFailedError) return invalid((error.cause ?? error).message);
   return error instanceof WorkflowNotFoundError ? invalid(notOpen) : error;

@@ -1,4 +1,4 @@
-/** The Temporal server, as everything that talks to it about runs needs it. */
+/** A connection to Temporal for everything about runs. */
 import { Client, isGrpcDeadlineError, isGrpcServiceError } from '@temporalio/client';
 import type { Connection, WorkflowHandle } from '@temporalio/client';
 import { createPayloadCodec } from '../../audit/record/keys/payload-codec.ts';
@@ -23,7 +23,7 @@ export interface Server {
   readonly namespace: string;
   readonly client: Client;
   readonly connection: Connection;
-  /** Waits 10 s at most. @throws ClientError when the server does not answer. */
+  /** Waits at most 10 s. @throws ClientError if the server does not answer. */
   readonly bounded: <T>(call: () => Promise<T>, withinMs?: number) => Promise<T>;
   readonly handle: (run: string) => WorkflowHandle;
 }

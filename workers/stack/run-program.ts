@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** Runs a program in the terminal of this process, which ends as the program does. */
+/** Runs a program in this process's terminal and exits as it does. */
 export function runProgram(file: string, args: readonly string[], env = process.env): void {
   const child = spawn(file, args, { stdio: 'inherit', env });
   // Ctrl-C reaches the program directly; it decides when to end.

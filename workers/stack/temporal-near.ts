@@ -1,7 +1,7 @@
 /**
- * Process entry in a network of its own, for a program that knows Temporal by host and port only: takes connections on the
- * loopback interface in there, carries each to its socket, and runs the program. Ends as the program does.
- * Arguments: how many ports, then `port=socket` each, then the program. It loads next to nothing of ours.
+ * Process entry in its own network namespace, for a program that reaches Temporal only by host and port: forwards
+ * loopback connections to sockets and runs the program, exiting as it does. Arguments: the number of ports, then
+ * `port=socket` for each, then the program. Imports almost none of our modules.
  */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';

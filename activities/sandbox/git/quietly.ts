@@ -1,4 +1,4 @@
-/** What may have gone, or may be in use, and is then left as it is. */
+/** File operations on paths that may have vanished or be in use; failures leave them alone. */
 import { lstatSync, mkdirSync, readFileSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 
 /** False if something else, such as a link, is in the way. */

@@ -7,12 +7,12 @@ import { isNameable, openWorkspace } from './scan.ts';
 import { settleWorkspace } from './settle-workspace.ts';
 import { removeTemporaries } from './take-over.ts';
 
-/** This process, as a record names it. */
+/** This process, as named in a record. */
 export const self = identifyProcess(process.pid) ?? String(process.pid);
 /** Number of this process's active guards per workspace. */
 const atWork = new Map<string, number>();
 
-/** Notes that a guard is at work; returns the end of it. */
+/** Registers an active guard; the returned function ends it. */
 export function beginWork(root: string): () => void {
   atWork.set(root, (atWork.get(root) ?? 0) + 1);
   return () => void atWork.set(root, (atWork.get(root) ?? 1) - 1);

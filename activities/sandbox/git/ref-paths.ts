@@ -1,4 +1,4 @@
-/** Paths in a git folder that are refs, and the order in which they may come. */
+/** Which paths in a git folder are refs, and the order of writing files. */
 import { join } from 'node:path';
 import { isGitFolder } from './private-copy.ts';
 

@@ -11,15 +11,15 @@ import { isBulk, readPointerState, toScene } from './scan.ts';
 import type { Workspace } from './scan.ts';
 
 interface Settled {
-  /** Where it is remembered what is whose. */
+  /** Folder of the records of whose each git folder is. */
   readonly folder: string;
   readonly places: GitPlaces;
   readonly before: Before;
-  /** What was there before any command of ours made one. */
+  /** Identities of what existed before any of our commands. */
   readonly own: ReadonlySet<string>;
 }
 
-/** Disarms what a command has left in the workspace itself, and remembers what it has made. Returns what was not kept. */
+/** Disarms what a command left in the workspace and records what it created. Returns what was not kept. */
 export async function settleWorkspace(
   workspace: Workspace,
   { folder, places, before, own }: Settled,
