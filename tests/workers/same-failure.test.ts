@@ -47,7 +47,7 @@ for (const [name, errors] of [
   test(`${name} ends the activity at its third time`, async () => {
     const ends = await tryAll(errors);
     assert.deepEqual(ends.map(isEnd), [...errors.slice(1).map(() => false), true]);
-    assert.match((ends.at(-1) as Error).message, /act failed 3 times and is not tried again/);
+    assert.match((ends.at(-1) as Error).message, /act failed 3 times and is not retried/);
   });
 
 for (const [name, error] of [
