@@ -66,27 +66,27 @@ export async function verifyAnswers(
   asked: Action,
 ): Promise<VerifiedAnswers> {
   const answered: Answered = { ...said, action: seq };
-  let heard: VerifiedAnswers = { action: asked, digest: hashOf(toCanonical(asked)) };
+  let verified: VerifiedAnswers = { action: asked, digest: hashOf(toCanonical(asked)) };
   if (approval !== undefined) {
     // If its change has been answered, the call itself was answered before.
     const first = change === undefined ? answered : { ...answered, attempt: again };
     const refused = await verifyApproval(dependencies, first, approval);
-    if (refused !== undefined) return { ...heard, refused };
+    if (refused !== undefined) return { ...verified, refused };
     // It covered the action plus the version shown; from here on it covers the action.
-    const isShown = approval.digest === toShown(heard.digest, against);
-    const about = isShown ? { ...approval, digest: heard.digest } : approval;
-    heard = await takeApproval(dependencies, heard, about);
+    const isShown = approval.digest === toShown(verified.digest, against);
+    const about = isShown ? { ...approval, digest: verified.digest } : approval;
+    verified = await takeApproval(dependencies, verified, about);
   }
   if (change !== undefined) {
     const refused = await verifyApproval(dependencies, answered, change);
-    if (refused !== undefined) return { ...heard, refused };
+    if (refused !== undefined) return { ...verified, refused };
     // Its arguments are final: further wishes are another action.
-    if (change.edited !== undefined) return { ...heard, refused: alreadyRun };
-    return { ...heard, change };
+    if (change.edited !== undefined) return { ...verified, refused: alreadyRun };
+    return { ...verified, change };
   }
-  if (settled === undefined) return heard;
-  const refused = await verifySettlement(dependencies, answered, settled, heard.digest);
-  return refused === undefined ? { ...heard, settled } : { ...heard, refused };
+  if (settled === undefined) return verified;
+  const refused = await verifySettlement(dependencies, answered, settled, verified.digest);
+  return refused === undefined ? { ...verified, settled } : { ...verified, refused };
 }
 
 const maxNoteLength = 2_000;
@@ -94,14 +94,14 @@ const maxNoteLength = 2_000;
 /** An approval covers exactly what was shown; writing other arguments approves those. */
 async function takeApproval(
   { blobs, redactor = formRedactor }: VerifyDependencies,
-  heard: VerifiedAnswers,
+  verified: VerifiedAnswers,
   approval: Approval,
 ): Promise<VerifiedAnswers> {
   const { edited, answer, digest } = approval;
-  if (edited === undefined || answer !== 'approve' || digest !== heard.digest)
-    return { ...heard, approval };
+  if (edited === undefined || answer !== 'approve' || digest !== verified.digest)
+    return { ...verified, approval };
   const args = redactValue(redactor, await blobs.getJson<Action['args']>(edited));
-  const action = { ...heard.action, args };
+  const action = { ...verified.action, args };
   const changed = hashOf(toCanonical(action));
   const shown = JSON.stringify(args).slice(0, maxNoteLength);
   return {

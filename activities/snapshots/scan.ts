@@ -23,11 +23,11 @@ export interface Scan {
   readonly uncovered: readonly BytePath[];
   /** Files added, removed or changed since the index was written. */
   readonly changed: readonly BytePath[];
-  readonly held: Held;
+  readonly held: IndexContent;
 }
 
 /** The known content of an index, so that a small change need not go through it. */
-export interface Held {
+export interface IndexContent {
   readonly tree: string;
   /** Identifies the index file; a different fingerprint means different content. */
   readonly fingerprint: string;
@@ -52,7 +52,7 @@ export async function scanFolder(
   { git, objects, allowance }: Scanner,
   view: View,
   coverage: Coverage,
-  last?: Held,
+  last?: IndexContent,
 ): Promise<Scan> {
   // The first index is built once the difference no longer fits over nothing.
   const bare = fingerprintIndex(view) === '';

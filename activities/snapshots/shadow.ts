@@ -6,12 +6,12 @@ import { toText } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import type { Look } from './modes.ts';
 import type { Allowance } from './coverage.ts';
-import type { Held, Scan } from './scan.ts';
+import type { IndexContent, Scan } from './scan.ts';
 
 /** Results of a repository's last scans, to speed up the next. */
 export interface Memory {
   files?: { fingerprint?: string; scan: Scan; look: Look };
-  git?: { fingerprint?: string; tree: string; held: Held };
+  git?: { fingerprint?: string; tree: string; held: IndexContent };
 }
 
 /** A workspace and the location of its snapshots. */

@@ -18,7 +18,7 @@ import { applySettings, parseSettings } from './settings.ts';
 const disarmed = /\.disarmed(?:-\d+)?$/;
 
 /** A branch removed to make room for another can be read here until all is done. */
-interface Held {
+interface HeldRefs {
   /** The original's packed-refs before. */
   readonly old: Buffer | undefined;
   readonly isChanged: boolean;
@@ -36,7 +36,7 @@ export async function takeOver(copy: PrivateCopy, original: string): Promise<str
   const kept: string[] = [];
   const isShown = new Set(shown.map(({ path }) => path));
   const seen = new Set<string>();
-  const held = new Map<string, Held>();
+  const held = new Map<string, HeldRefs>();
   const isTheirs = wasMoved();
   const files = await listFiles();
   failpoint('take-over');

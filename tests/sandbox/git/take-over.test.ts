@@ -16,7 +16,7 @@ const command = `git branch -m foo foo/bar; echo c > c; git add c; git commit -q
 git branch -D -q gone; git branch -m old older; git config user.name agent; git switch -qc next
 echo d > d; git add d; git commit -qm fourth; git tag -am tag v2; git pack-refs --all; git branch last`;
 
-const guard = new URL('../../../activities/sandbox/git/recover.ts', import.meta.url).href;
+const guard = new URL('../../../activities/sandbox/git/guard.ts', import.meta.url).href;
 
 /** Does the command's work in the copy of the git folder, as in a sandbox, and settles. */
 const toWorker = (root: string, folder: string): string => `
