@@ -7,7 +7,7 @@ import { replaceText, toTempName } from './temporary.ts';
 
 const header = `# What you allowed with "agent approve --always": each rule answers one question of your policy, for exactly
 # one action in one folder. It is part of your policy and takes effect once it is in force: agent policies reload.
-# Remove a rule: agent policies forget <id>. See docs/operations.md, "Allowing something always".
+# Remove a rule: agent policies forget <id>. See docs/operations.md, "Always allowing an action".
 `;
 
 /** The file's text with these rules. */

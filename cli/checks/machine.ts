@@ -23,7 +23,7 @@ export function checkOperator(uid: number | undefined): Check {
     ? warn(
         'operator',
         'root: anything that escapes the sandbox owns the machine',
-        'Run dev-agent as a user of its own: docs/operations.md, "A user of its own".',
+        'Run dev-agent as a separate user: docs/operations.md, "A separate user".',
       )
     : ok('operator', uid === undefined ? 'not root' : `uid ${uid}, not root`);
 }
