@@ -128,7 +128,7 @@ suite('somebody who reaches Temporal’s port', () => {
       () => ({
         order: { nonce: randomUUID(), signature: { key: '0123456789abcdef', value: 'AAAA' } },
       }),
-      /not one of an approver.*operator\.pub.*AGENT_APPROVERS/,
+      /does not belong to an approver.*operator\.pub.*AGENT_APPROVERS/,
     ],
     [
       'a signature that is none',
