@@ -85,7 +85,7 @@ async function proposeRules(order: AlwaysOrder): Promise<readonly ProposedGrant[
     usageError(
       `${request.id} cannot be made a rule because ${why}. Approve it once: ${toOnce(order)}`,
     );
-  if (request.kind !== undefined) throw refuse('it is no action that the policy asks about');
+  if (request.kind !== undefined) throw refuse('it is not an action the policy asks about');
   const details = await readDetails(settings, request.details);
   if (details === undefined)
     throw refuse(`what it is about is not in ${settings.folders.root} of this machine`);

@@ -86,7 +86,7 @@ async function answerAlways(
       if (await isAgreed(lines, 'Add this rule? [y/N] ')) return true;
       if (canAsk()) return false;
       throw usageError(
-        `There is no terminal to ask on. Add it with: agent approve ${run} ${request.id} --always --yes`,
+        `There is no terminal to ask on. To add it: agent approve ${run} ${request.id} --always --yes`,
       );
     },
   });

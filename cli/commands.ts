@@ -49,7 +49,7 @@ const rows: readonly (readonly [name: string, args: string, summary: string])[] 
   ['audit tail', '[run]', 'the newest entries of the audit log, or of one run in it'],
   ['replay', 'run|file…', 'check recorded histories against the current workflow code'],
   ['up', '', 'start the local stack (commands that need it do so themselves)'],
-  ['down', '', 'stop the local stack; open runs go on at the next start'],
+  ['down', '', 'stop the local stack; open runs continue at the next start'],
   ['ps', '', 'parts of the local stack'],
   ['temporal', '[words…]', 'the Temporal CLI on the local stack; its words come after --'],
   ['doctor', '', 'check this machine; changes nothing'],

@@ -15,7 +15,7 @@ export interface ForcedEnd extends EndAnswer {
   readonly recorded: boolean;
 }
 
-/** The mirror has a long poll open on every run that goes on; one that just starts needs a moment. */
+/** The mirror has a long poll open on every open run; one that is just starting needs a moment. */
 const closeWithinMs = 15_000;
 
 /** Terminates the workflow, waits for its record to be closed, and frees the folder. Needs no worker that can carry the run on. */

@@ -52,7 +52,7 @@ function checkApprover({ id }: SigningKey, onProgress: (line: string) => void): 
   if (followApprovers(file, onProgress)().some((key) => key.id === id)) return;
   const own = toPublicFile(toKeyFile(process.env, 'operator'));
   throw new ClientError(
-    `Not sent: your key ${id} is not in ${file}, so no run would accept it. To add it, as whoever started the stack: cat ${own} >> ${file}`,
+    `Not sent: your key ${id} is not in ${file}, so no run would accept it. To add it, as the user who started the stack: cat ${own} >> ${file}`,
     'configuration',
   );
 }

@@ -22,7 +22,7 @@ import { readStack } from './stack/file.ts';
 /** What differs between commands that start runs. */
 export type Launch = Pick<RunInput, 'run' | 'goal' | 'workspace' | 'limits' | 'approve'> &
   Partial<Pick<RunInput, 'from' | 'wait' | 'models' | 'stagedFrom'>> & {
-    /** State the run goes on from. */
+    /** State the run continues from. */
     readonly carried?: RunState;
   };
 

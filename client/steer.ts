@@ -27,7 +27,7 @@ export async function steerRun(recipient: Recipient, what: Steering): Promise<vo
   if (!(await client.signal(run, signal, by, proof))) throw await toEnded(recipient);
   if (what === 'cancel' && (await client.findTrouble(run))?.what === 'workflow')
     onProgress(
-      `Its workflow fails, so it cannot end by itself now. At once: agent cancel ${run} --force`,
+      `Its workflow fails, so it cannot end in an orderly way. To end it at once: agent cancel ${run} --force`,
     );
   if (toCluster(settings) !== undefined) await checkAccepted(client, run, isAccepted[what]);
 }

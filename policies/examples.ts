@@ -10,7 +10,7 @@ import type { CommandRule, Policy, Rule } from './policy.ts';
 interface ExampleFailure {
   readonly rule: string;
   readonly example: string;
-  /** The list it stands in. */
+  /** The list it is in. */
   readonly list: 'match' | 'not_match';
   readonly message: string;
 }

@@ -118,7 +118,7 @@ function tightenCommands(
     if (base !== undefined) commands.set(name, tightenCommand(base, wish, names, report));
     else if (wish.verdict === 'deny' && wish.sub === undefined)
       commands.set(name, toDenied(names, wish));
-    else report(at, "it is no command of the operator's policy", 'verdict: deny');
+    else report(at, "it is not a command in the operator's policy", 'verdict: deny');
   }
 }
 

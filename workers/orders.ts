@@ -202,16 +202,17 @@ function judgeStart(dependencies: OrderDependencies, started: Started): Verdict 
   if (start.cronSchedule) return { why: 'it would be run again and again' };
   const continued = Boolean(start.continuedExecutionRunId);
   if (continued && continuedByServer.has(start.initiator ?? 0))
-    return { why: 'it was started again, and not by itself' };
+    return { why: 'someone else started it again' };
   const [input, carried] = args as [Partial<RunInput & PromotionInput> | undefined, unknown];
   const nonce: unknown = input?.order?.nonce;
   if (input === undefined || typeof nonce !== 'string' || !noncePattern.test(nonce))
     return { why: renderUnsigned(workflowId) };
   const given = toSigned(type, input, nonce, continued ? undefined : carried);
   const used = dependencies.ledger.read(nonce);
-  if (continued && used === undefined) return { why: 'it goes on with what never began here' };
+  if (continued && used === undefined)
+    return { why: 'it continues something that never began here' };
   if (continued && used !== undefined && !isGoingOn(used.signed, given))
-    return { why: 'it goes on with something else than it began with' };
+    return { why: 'it continues with something other than it began with' };
   const { signed, signature } =
     continued && used !== undefined ? used : { signed: given, signature: input.order?.signature };
   const problem =
@@ -302,5 +303,5 @@ function renderProblem(
 ): string {
   const isKnown = approvers().some(({ id }) => id === key);
   if (isKnown || typeof key !== 'string') return problem;
-  return `${problem}. Put the public key of whoever started it (operator.pub beside their operator.pem) into ${approversFile} where the worker runs; AGENT_APPROVERS names another file`;
+  return `${problem}. Add the public key of the person who started it (operator.pub beside their operator.pem) to ${approversFile} where the worker runs; AGENT_APPROVERS names another file`;
 }

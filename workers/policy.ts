@@ -14,7 +14,7 @@ export type OpenPolicy = (
 const follow = async (root: string, log: Log): Promise<() => Promise<PolicyBundle>> => {
   const { followPolicy } = await import('../config/policy-in-force.ts');
   const inForce = await followPolicy(root, (error) =>
-    log.error({ error }, 'the policy put in force cannot be read; the one before goes on'),
+    log.error({ error }, 'the new policy cannot be read; the previous one stays in force'),
   );
   return () => inForce.current();
 };

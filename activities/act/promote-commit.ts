@@ -75,7 +75,7 @@ export function createCommitter(
     ).catch((error: unknown) => {
       if (!(error instanceof SandboxUnavailable)) throw error;
       throw new CommitRefused(
-        `Commits are made in the sandbox, and there is none: ${error.message}`,
+        `Commits are made in the sandbox, which is unavailable: ${error.message}`,
       );
     });
     const output = `${head}${tail}`;
@@ -121,7 +121,7 @@ export function createCommitter(
 function requireRepository(target: string): void {
   if (lstatSync(join(target, '.git'), { throwIfNoEntry: false })?.isDirectory() === true) return;
   throw new CommitRefused(
-    `${target} has no git folder of its own, so nothing can be committed there. Leave out --commit.`,
+    `${target} is not a git repository, so nothing can be committed there. Leave out --commit.`,
   );
 }
 

@@ -81,7 +81,7 @@ export function probeSandbox(choice: 'auto' | 'none', folder: string): Promise<S
 
 async function probe(folder: string): Promise<Sandbox> {
   if (process.platform !== 'linux')
-    return unavailable(`There is no sandbox for ${process.platform} yet.`);
+    return unavailable(`Sandboxing is not supported on ${process.platform} yet.`);
   if (!existsSync(program)) return unavailable(`bubblewrap is not installed (${program}).`);
   try {
     const files = await writeSandboxFiles(folder);

@@ -218,18 +218,21 @@ async function read(file: string, folder: string): Promise<ExportReading> {
   try {
     found = await unpack(file, folder);
   } catch (error) {
-    return { findings: [{ file: name, what: `is no export: ${(error as Error).message}` }] };
+    return { findings: [{ file: name, what: `is not an export: ${(error as Error).message}` }] };
   }
   const readText = async (path: string): Promise<string> =>
     found.has(path) ? await readFile(join(folder, path), 'utf8') : '';
   const text = await readText(manifestFile);
   const manifest = parseManifest(text);
   if (manifest === undefined) {
-    return { findings: [{ file: manifestFile, what: 'is no manifest of version 1' }] };
+    return { findings: [{ file: manifestFile, what: 'is not a version 1 manifest' }] };
   }
   const key = readKey(await readText(keyFileInBundle));
   if (key === undefined) {
-    return { manifest, findings: [{ file: keyFileInBundle, what: 'is no Ed25519 public key' }] };
+    return {
+      manifest,
+      findings: [{ file: keyFileInBundle, what: 'is not an Ed25519 public key' }],
+    };
   }
   const findings: Finding[] = [];
   if (!key.isSigned(text, (await readText(signatureFile)).trimEnd())) {

@@ -46,7 +46,7 @@ export function checkEncryption({ payloadKeys, origins }: Settings): Check[] {
     return [
       warn(
         name,
-        'off: whoever can read the cluster reads goals and messages',
+        'off: anyone who can read the cluster can read goals and messages',
         'Set AGENT_PAYLOAD_KEYS: docs/operations.md, "Encryption".',
       ),
     ];

@@ -25,7 +25,7 @@ function checkLimits({ processes, memory }: Extract<Probed, { kind: 'bubblewrap'
     case 'control-group':
       return ok('limits', `processes by a control group, ${watched}`);
     case 'kernel':
-      return ok('limits', `processes by the kernel, as there is no control group; ${watched}`);
+      return ok('limits', `processes by the kernel, because there is no control group; ${watched}`);
     case 'watched':
       return warn(
         'limits',

@@ -7,7 +7,7 @@ import { steer } from '../steer.ts';
 
 /** `agent cancel`: ends the run; its changes stay. */
 export const command = defineCommand({
-  options: { force: { help: 'end a run that cannot end by itself, and release its folder' } },
+  options: { force: { help: 'end a run that is stuck, and release its folder' } },
   example: 'agent cancel brave-otter-4f2a',
   async run(invocation) {
     const { args, options, json } = invocation;

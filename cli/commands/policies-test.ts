@@ -15,7 +15,7 @@ export const command = defineCommand({
       printJson({ ok: failures.length === 0, sha256, examples, failures });
     } else {
       for (const { list, message } of failures) printText(`✗ ${list}: ${toLine(message, 500)}`);
-      printText(`${examples - failures.length} of ${examples} examples come out as written.`);
+      printText(`${examples - failures.length} of ${examples} examples pass.`);
     }
     return failures.length === 0 ? 0 : 1;
   },

@@ -32,7 +32,7 @@ export const command = defineCommand({
     const { input, point, ended } = trail;
     if (ended) {
       throw usageError(
-        `Run ${input.run} has ended; there is nothing to go on with. From one of its steps: agent fork ${input.run} --step 1`,
+        `Run ${input.run} has ended. To continue from one of its steps: agent fork ${input.run} --step 1`,
       );
     }
     const client = await connectRunning(settings);
@@ -47,7 +47,7 @@ export const command = defineCommand({
     prepareStateFolder(root);
     if (options.directory !== undefined) requireAllowed(settings.workspace, settings);
     const run = toNewName(root, input.run);
-    printProgress(`Run ${input.run} goes on as ${run}`);
+    printProgress(`Run ${input.run} continues as ${run}`);
     const otherModel = options.model !== undefined || options.demo === true;
     return await launchRun(settings, options, json, {
       run,

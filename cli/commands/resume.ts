@@ -4,5 +4,5 @@ import { steer } from '../steer.ts';
 /** `agent resume`: continues a paused run. */
 export const command = defineCommand({
   example: 'agent resume brave-otter-4f2a',
-  run: (invocation) => steer(invocation, 'resume', 'goes on'),
+  run: (invocation) => steer(invocation, 'resume', 'continues'),
 });

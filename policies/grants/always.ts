@@ -55,7 +55,7 @@ export function parseGrants(file: string, text: string, problems: PolicyProblem[
   const { rules } = read.value;
   for (const [index, { id }] of rules.entries())
     if (rules.findIndex((rule) => rule.id === id) < index)
-      read.report(['rules', index, 'id'], `${id} is the name of two rules`, 'a name of its own');
+      read.report(['rules', index, 'id'], `${id} is the name of two rules`, 'a unique name');
   return rules.map((rule) => ({
     id: rule.id,
     workspace: rule.workspace,

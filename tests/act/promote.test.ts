@@ -267,7 +267,7 @@ suite('promote as a commit', () => {
   test('without a repository there is none', async () => {
     const room = await createRoom(three);
     const result = await room.promote(await room.stage({ 'a.txt': 'x\n' }), { mode: 'commit' });
-    assert.ok(result.state === 'refused' && /no git folder of its own/.test(result.reason));
+    assert.ok(result.state === 'refused' && /is not a git repository/.test(result.reason));
     assert.equal(room.read('a.txt'), three['a.txt']);
   });
 });

@@ -77,8 +77,8 @@ suite('payloads', () => {
     const input = await codec.encode([toPayload(value)], { ...activity, workflowId: 'run-a' });
     assert.deepEqual(await open(input, of('run-a')), value);
     assert.deepEqual(await open(sealed), value, 'a record is read without');
-    await assert.rejects(open(sealed, of('run-b')), /run-b has a payload .* encrypted for run-a/);
-    await assert.rejects(open(sealed, of('run-a', 'other')), /somebody put it there/);
+    await assert.rejects(open(sealed, of('run-b')), /run-b contains a payload encrypted for run-a/);
+    await assert.rejects(open(sealed, of('run-a', 'other')), /someone put it there/);
     // Nor by writing another name on it.
     for (const name of [Buffer.from('default\nrun-b'), undefined]) {
       const { 'encryption-context': _is, ...rest } = sealed[0]?.metadata ?? {};

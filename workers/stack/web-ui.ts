@@ -56,7 +56,7 @@ export function isForeignPage({ method, headers }: IncomingMessage, origin: stri
 }
 
 const closed =
-  'This Web UI is open to whoever started the stack. Its address, with the key, is printed by: agent ps\n';
+  'Only the user who started the stack can open this Web UI. Its address, with the key: agent ps\n';
 
 /**
  * The server in front of the Web UI, not yet listening. The Host header must be its own, other origins are refused, and

@@ -154,7 +154,7 @@ function readRegular(path: string): string | undefined {
 /** What git itself reads in the text, without following includes. Undefined when it cannot read it. */
 async function parseSettings(text: string): Promise<Setting[] | undefined> {
   const args = ['config', '--file', '-', '--list', '--null', '--no-includes'];
-  // No repository around it: only the text has a say.
+  // No surrounding repository: only the text counts.
   const options = { cwd: '/', env: lonelyEnvironment(), maxBuffer: 8 * maxSettingsBytes };
   try {
     const { stdout } = await execute('git', args, { ...options, input: text });
@@ -186,6 +186,4 @@ export function writeSafeSettings(
 
 /** One line for people: what was found, and where. */
 export const renderRisky = ({ file, keys }: RiskySettings): string =>
-  keys.length === 0
-    ? `${file} is no settings file that can be read`
-    : `${keys.join(', ')} (${file})`;
+  keys.length === 0 ? `${file} is not a readable settings file` : `${keys.join(', ')} (${file})`;

@@ -202,7 +202,7 @@ async function settle(
   return [
     ...found.map((item) => renderDisarmed(workspace.bytes, item)),
     ...lines,
-    ...left.map((path) => `${path} (somebody else changed it meanwhile)`),
+    ...left.map((path) => `${path} (someone else changed it meanwhile)`),
   ];
 }
 

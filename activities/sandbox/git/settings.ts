@@ -53,7 +53,7 @@ async function listSettings(text: Buffer): Promise<readonly Setting[] | undefine
     const { stdout } = await execute('git', args, { ...options, encoding: 'latin1', input: text });
     return toSettings(stdout);
   } catch (error) {
-    // Without a git nothing is known of the text; that is no answer about it.
+    // Without git nothing is known of the text; that is not a verdict on it.
     if (typeof (error as { code?: unknown }).code !== 'number') throw error;
     return undefined;
   }

@@ -110,7 +110,7 @@ export const readAnchors = async (root: string, keyFile: string): Promise<Anchor
   findings.push(...judgeRegister(register, heads, listed).filter(({ file }) => !damaged.has(file)));
   const notes: Remark[] = [];
   if (key === undefined && heads.size > 0) {
-    const what = `are compared, their signatures not: there is no key ${keyFile}`;
+    const what = `are compared, but not their signatures: the key ${keyFile} is missing`;
     notes.push({ file: 'anchors', what });
   }
   if (witness !== undefined) findings.push(...judgeWitness(witness, heads, findings, register));

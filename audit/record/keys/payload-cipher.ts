@@ -104,7 +104,7 @@ export function openPayload(
   if (where !== undefined && wanted !== undefined && where !== wanted) {
     const [of, not] = [where, wanted].map((text) => text.split('\n')[1]);
     throw new PayloadKeyError(
-      `The history of ${not} has a payload in it that was encrypted for ${of}: somebody put it there.`,
+      `The history of ${not} contains a payload encrypted for ${of}: someone put it there.`,
     );
   }
   const data = Buffer.from(payload.data ?? []);
