@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'no
 import { join } from 'node:path';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { isAlive, thisProcess } from '../audit/record/lock.ts';
+import { ifThere } from '../audit/record/missing.ts';
 
 /**
  * Tasks this machine's workers are running, so that the next worker can fail a dead one's at once instead of waiting
@@ -48,11 +49,5 @@ export function takeLeftTasks(folder: string): string[] {
   return left;
 }
 
-function readNames(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => name.startsWith(prefix));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
+const readNames = (folder: string): string[] =>
+  ifThere(() => readdirSync(folder))?.filter((name) => name.startsWith(prefix)) ?? [];

@@ -15,6 +15,7 @@ import { isAlive, releaseLock, thisProcess, waitForLock } from '../../audit/reco
 import { toWorkspaceName } from '../snapshots/snapshots.ts';
 import { markName } from '../snapshots/git.ts';
 import { killMarked } from '../sandbox/orphans.ts';
+import { ifThere } from '../../audit/record/missing.ts';
 
 /** The right to change a workspace: one run, through one process at a time. */
 export interface Lease {
@@ -190,14 +191,8 @@ export function createLeases(root: string): Leases {
   };
 }
 
-function read(file: string): Lease | undefined {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Lease;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const read = (file: string): Lease | undefined =>
+  ifThere(() => JSON.parse(readFileSync(file, 'utf8')) as Lease);
 
 /** Work done by hand, such as an undo, is unknown to Temporal and lasts as long as its process. */
 export const byHand = 'by-hand-';

@@ -16,6 +16,7 @@ import {
 import { syncFolder } from '../../audit/record/sync-folder.ts';
 import { PathRefused, inside } from './walk.ts';
 import type { Place } from './walk.ts';
+import { ifThere } from '../../audit/record/missing.ts';
 
 /** A file's content before and after: sha256 in hex, `null` if there is no file. */
 export interface Change {
@@ -80,9 +81,9 @@ export const readRegular = (place: Place, maxBytes: number): Content =>
   });
 
 /** Hash of a file of any size, in constant memory; undefined if there is none. */
-export function hashRegular(place: Place): OldFile | undefined {
-  try {
-    return openRegular(place, (fd, stat) => {
+export const hashRegular = (place: Place): OldFile | undefined =>
+  ifThere(() =>
+    openRegular(place, (fd, stat) => {
       const hash = createHash('sha256');
       const buffer = Buffer.allocUnsafe(chunkBytes);
       let bytes = 0;
@@ -91,12 +92,8 @@ export function hashRegular(place: Place): OldFile | undefined {
         bytes += count;
       }
       return { sha256: hash.digest('hex'), bytes, stat };
-    });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+    }),
+  );
 
 /**
  * Replaces a file atomically: temp file beside it, synced, renamed over it, folder synced. Keeps permissions and owner.

@@ -23,23 +23,12 @@ export const createAllowance = (): Allowance => ({ bytes: 256 * 1024 * 1024 });
 export const maxAllowedBytes = 64 * 1024 * 1024;
 
 /** Package folders that can be fetched again and tool caches: too large to copy, and not the run's work. */
-export const dependencyFolders: readonly string[] = [
-  'node_modules',
-  'bower_components',
-  '.venv',
-  'venv',
-  '__pycache__',
-  '.tox',
-  '.nox',
-  '.mypy_cache',
-  '.pytest_cache',
-  '.ruff_cache',
-  '.gradle',
-  '.terraform',
-  '.turbo',
-  '.parcel-cache',
-  '.pnpm-store',
-];
+export const dependencyFolders: readonly string[] = `
+  node_modules bower_components .venv venv __pycache__ .tox .nox .mypy_cache .pytest_cache
+  .ruff_cache .gradle .terraform .turbo .parcel-cache .pnpm-store
+`
+  .trim()
+  .split(/\s+/);
 
 const lastName = (path: BytePath): string => path.slice(path.lastIndexOf('/') + 1);
 

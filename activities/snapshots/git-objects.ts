@@ -122,16 +122,7 @@ async function findUnits(folder: string, also?: string): Promise<string[]> {
 }
 
 /** Folders of a submodule's git folder that contain no further git folders. */
-const notModules = new Set([
-  'objects',
-  'refs',
-  'logs',
-  'hooks',
-  'info',
-  'lfs',
-  'annex',
-  'branches',
-]);
+const notModules = new Set('objects refs logs hooks info lfs annex branches'.split(' '));
 
 async function carryAll(from: string, to: string, mayCopy: boolean): Promise<void> {
   if (!isFolder(from)) return;

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { removeLeftTemps, toTempName } from '../../audit/record/temporary.ts';
 import type { Git } from './git.ts';
+import { ifThere } from '../../audit/record/missing.ts';
 
 export type ObjectKind = 'blob' | 'tree' | 'commit';
 
@@ -131,14 +132,8 @@ export function createObjects(
   };
 }
 
-function readLoose(file: string): Buffer | undefined {
-  try {
-    return inflateSync(readFileSync(file));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const readLoose = (file: string): Buffer | undefined =>
+  ifThere(() => inflateSync(readFileSync(file)));
 
 /** Reads objects through git, packed or loose. */
 export const createPackReader =

@@ -1,15 +1,7 @@
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ifThere } from '../../audit/record/missing.ts';
+import { readTextIfAny, writeOnce } from '../../audit/record/once.ts';
 import { toTempName } from '../../audit/record/temporary.ts';
 import { syncFolder } from '../../audit/record/sync-folder.ts';
 
@@ -25,60 +17,30 @@ export interface Refs {
   remove(prefix: string): void;
 }
 
-const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
-
 /**
  * Refs as loose files in git's own format, never packed. Hard-linking a finished file is the compare-and-swap: it fails
  * if the name exists, and a killed process leaves either the whole ref or none.
  */
 export function createRefs(repository: string): Refs {
   const root = join(repository, 'refs', 'agent');
-  const read = (name: string): string | undefined => {
-    try {
-      return readFileSync(join(root, name), 'utf8').trim();
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-  };
+  const read = (name: string): string | undefined => readTextIfAny(join(root, name))?.trim();
   return {
     read,
     create(name, commit) {
       const file = join(root, name);
-      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       // The next to open the store removes what a killed process left here.
       const unfinished = join(repository, 'unfinished');
       mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-      const temp = join(unfinished, toTempName());
-      try {
-        const fd = openSync(temp, 'wx', 0o600);
-        try {
-          writeSync(fd, `${commit}\n`);
-          fsyncSync(fd);
-        } finally {
-          closeSync(fd);
-        }
-        linkSync(temp, file);
-        syncFolder(dirname(file));
-        return commit;
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
+      if (!writeOnce(file, `${commit}\n`, join(unfinished, toTempName())))
         return read(name) ?? commit;
-      } finally {
-        rmSync(temp, { force: true });
-      }
+      syncFolder(dirname(file));
+      return commit;
     },
-    list(prefix) {
-      try {
-        return readdirSync(join(root, prefix), { recursive: true, withFileTypes: true })
-          .filter((entry) => entry.isFile())
-          .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
-          .toSorted();
-      } catch (error) {
-        if (codeOf(error) === 'ENOENT') return [];
-        throw error;
-      }
-    },
+    list: (prefix) =>
+      ifThere(() => readdirSync(join(root, prefix), { recursive: true, withFileTypes: true }))
+        ?.filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+        .toSorted() ?? [],
     remove: (prefix) => rmSync(join(root, prefix), { recursive: true, force: true }),
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addParts, noParts, readParts, readUncovered } from './parts.ts';
 import { captureWorkspace } from './capture.ts';
@@ -27,6 +27,7 @@ import { sortChanges, withoutIgnored } from './ignored.ts';
 import { undoChange } from './undo.ts';
 import type { Undone, UndoneChange } from './undo.ts';
 import { coverPaths, updateSnapshot } from './update.ts';
+import { readTextIfAny } from '../../audit/record/once.ts';
 
 export type { Captured } from './capture.ts';
 export type { Touched } from './uncovered.ts';
@@ -120,14 +121,11 @@ interface Family {
 }
 
 function readFamily(root: string, own: string): Family | undefined {
-  try {
-    const [name = '', ...path] = readFileSync(toFamilyFile(root, own), 'utf8').split('\n');
-    const origin = path.join('\n');
-    return origin === '' ? { name } : { name, origin };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = readTextIfAny(toFamilyFile(root, own));
+  if (text === undefined) return undefined;
+  const [name = '', ...path] = text.split('\n');
+  const origin = path.join('\n');
+  return origin === '' ? { name } : { name, origin };
 }
 
 /** Lets a copy share its origin's snapshot repository, so that either can be restored to the other's snapshots. */

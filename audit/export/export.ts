@@ -18,6 +18,7 @@ import { seal } from '../record/keys/seal.ts';
 import { ensureSigningKey, toKeyFile } from '../record/keys/signing-key.ts';
 import { verifyState } from '../verify/verify.ts';
 import type { Finding } from '../verify/verify.ts';
+import { ifMissing } from '../record/missing.ts';
 
 export { readExport } from './import.ts';
 
@@ -63,10 +64,7 @@ export class ExportError extends Error {
 async function writeAudit(root: string, run: string, folder: string): Promise<string[]> {
   const { audit } = toStateFolders(root);
   const refs: string[] = [];
-  const days = await readDays(audit).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  const days = await readDays(audit).catch(ifMissing([]));
   for (const name of days) {
     const lines: string[] = [];
     await scanChain(join(audit, name), toDayIdentity(name), (record, text) => {

@@ -16,6 +16,7 @@ import { removeLeftTemps, toTempName } from '../../config/temporary.ts';
 
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Mask } from '../../policies/secrets/redaction.ts';
+import { ifThere } from './missing.ts';
 
 /**
  * Content-addressed store: each blob is written once, under its sha256, and checked on every read. Secrets are redacted
@@ -56,17 +57,14 @@ const smallBytes = 262_144;
 /** True if the blob exists. Renews its age, so that a running sweep does not take it for an orphan. */
 function touch(file: string): boolean {
   const now = new Date();
-  try {
+  const touched = ifThere(() => {
     utimesSync(file, now, now);
     return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
+  });
+  return touched === true;
 }
 
 const sync = promisify(fdatasync);
-const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 
 /** Where blobs are written first, so that a killed process's leftovers are found without scanning the store. */
 const toTempFolder = (root: string): string => join(root, 'tmp');
@@ -85,13 +83,16 @@ async function writeSmall(temp: string, content: string | Uint8Array): Promise<v
   }
 }
 
-function openNew(temp: string): number {
+const openNew = (temp: string): number => inFolderOf(temp, () => openSync(temp, 'wx', 0o600));
+
+/** Does `work`, making the file's folder if it fails for lack of it. */
+function inFolderOf<T>(file: string, work: () => T): T {
   try {
-    return openSync(temp, 'wx', 0o600);
+    return work();
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    mkdirSync(dirname(temp), { recursive: true, mode: 0o700 });
-    return openSync(temp, 'wx', 0o600);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    return work();
   }
 }
 
@@ -106,15 +107,7 @@ async function writeLarge(temp: string, content: string | Uint8Array): Promise<v
   }
 }
 
-function moveIn(temp: string, file: string): void {
-  try {
-    renameSync(temp, file);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    renameSync(temp, file);
-  }
-}
+const moveIn = (temp: string, file: string): void => inFolderOf(file, () => renameSync(temp, file));
 
 async function write(root: string, file: string, content: string | Uint8Array): Promise<void> {
   if (touch(file)) return;

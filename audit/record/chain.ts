@@ -8,6 +8,7 @@ import { releaseLock, takeLock } from './lock.ts';
 import { readLines, scan } from './scan.ts';
 import type { Scan } from './scan.ts';
 import { createFolder, openWriter } from './writer.ts';
+import { ifMissing } from './missing.ts';
 
 export { ChainError } from './chain-error.ts';
 export { ChainLockedError } from './lock.ts';
@@ -82,10 +83,7 @@ export const scanChain = async (
   identity: string,
   see?: (record: ChainRecord, text: string, line: number) => void,
 ): Promise<Scan> => {
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+  const handle = await open(file, 'r').catch(ifMissing(undefined));
   if (handle === undefined) {
     return { kind: 'bad', line: 0, why: 'is missing: there is no such file' };
   }

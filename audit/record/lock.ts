@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 
 import { isRunning, readStartTime } from '../../config/process.ts';
 import type { ProcessId } from '../../config/process.ts';
+import { ifThere } from './missing.ts';
 
 /** Another process, or another part of this one, is writing the file. */
 export class ChainLockedError extends Error {
@@ -21,14 +22,7 @@ export class ChainLockedError extends Error {
 
 const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 
-const readOwner = (lock: string): string | undefined => {
-  try {
-    return readlinkSync(lock);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-};
+const readOwner = (lock: string): string | undefined => ifThere(() => readlinkSync(lock));
 
 const parseOwner = (text: string): ProcessId => {
   const [pid = '', , ...startTime] = text.split(' ');

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { ifThere } from './missing.ts';
 
 /**
  * Creates a file (0600, its folder 0700) atomically, never overwriting: of several concurrent processes, one wins.
@@ -41,11 +42,5 @@ export function writeOnce(
 }
 
 /** A file's text; undefined if there is no file. */
-export function readTextIfAny(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+export const readTextIfAny = (file: string): string | undefined =>
+  ifThere(() => readFileSync(file, 'utf8'));

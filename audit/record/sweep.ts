@@ -8,6 +8,7 @@ import { scanChain } from './chain.ts';
 import { readDays, toDayIdentity } from './log.ts';
 import type { MirrorLog } from '../mirror/mirror.ts';
 import { findMentions, findRefs } from './refs.ts';
+import { ifMissing } from './missing.ts';
 
 const dayMs = 86_400_000;
 /** A blob is stored before the record that names it, so a young one may be about to be named. */
@@ -95,11 +96,7 @@ async function* readStore(
   }
 }
 
-const namesIn = (folder: string): Promise<string[]> =>
-  readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(ifMissing([]));
 
 /** Every ref that a record names, and transitively every ref those blobs mention. */
 async function markRefs(root: string, rest: Rest): Promise<Marked> {
@@ -120,10 +117,7 @@ async function markRefs(root: string, rest: Rest): Promise<Marked> {
 /** Refs in a blob, which may be larger than memory; empty if there is no such blob. */
 async function readMentions(file: string): Promise<Set<string>> {
   const found = new Set<string>();
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+  const handle = await open(file, 'r').catch(ifMissing(undefined));
   if (handle === undefined) return found;
   try {
     let left = Buffer.alloc(0);

@@ -13,6 +13,7 @@ import { readDays, toDayIdentity } from '../record/log.ts';
 import { findOpenRefs } from '../record/refs.ts';
 import type { Scan } from '../record/scan.ts';
 import { toKeyFile } from '../record/keys/signing-key.ts';
+import { ifMissing } from '../record/missing.ts';
 
 /** Something that is not as it was written. `file` is relative to the state folder. */
 export interface Finding {
@@ -36,10 +37,7 @@ interface Mention {
 }
 
 const readNames = async (folder: string, read: (folder: string) => Promise<string[]>) =>
-  read(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  read(folder).catch(ifMissing([]));
 
 const judgeBlob = async (file: string, ref: string): Promise<string | undefined> => {
   const hash = createHash('sha256');

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { ifMissing } from '../../audit/record/missing.ts';
 
 /** Reads a growing file line by line. */
 export interface Tail {
@@ -16,12 +17,8 @@ export function createTail(file: string): Tail {
 
   return {
     async read() {
-      try {
-        handle ??= await open(file, 'r');
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-        throw error;
-      }
+      handle ??= await open(file, 'r').catch(ifMissing(undefined));
+      if (handle === undefined) return [];
       if ((await handle.stat()).size < position) {
         position = 0;
         rest = Buffer.alloc(0);

@@ -22,88 +22,27 @@ export type Shape =
 /** Suffix for what git must not find; git reads nothing with it. */
 export const disarmedSuffix = '.disarmed';
 
-const rebaseFiles = [
-  'allow_rerere_autoupdate',
-  'amend',
-  'applying',
-  'autostash',
-  'abort-safety',
-  'cdate_is_adate',
-  'committer_date_is_author_date',
-  'current-fixups',
-  'dirtyindex',
-  'done',
-  'drop_redundant_commits',
-  'empty',
-  'end',
-  'final-commit',
-  'force_rebase',
-  'format',
-  'git-rebase-todo.backup',
-  'gpg_sign_opt',
-  'head-name',
-  'ignore_date',
-  'info',
-  'interactive',
-  'keep',
-  'keep_redundant_commits',
-  'last',
-  'message',
-  'message-fixup',
-  'message-squash',
-  'messageid',
-  'msg',
-  'msg-clean',
-  'msgnum',
-  'next',
-  'no-reschedule-failed-exec',
-  'no-verify',
-  'onto',
-  'orig-head',
-  'original-commit',
-  'patch',
-  'patch-merge-index',
-  'quiet',
-  'quoted-cr',
-  'rebasing',
-  'refs-to-delete',
-  'reschedule-failed-exec',
-  'rewritten',
-  'rewritten-list',
-  'rewritten-pending',
-  'scissors',
-  'sign',
-  'signoff',
-  'squash-onto',
-  'stopped-sha',
-  'threeway',
-  'update-refs',
-  'utf8',
-  'verbose',
-].map((name) => name.replaceAll('.', '\\.'));
+const rebaseFiles = `
+  allow_rerere_autoupdate amend applying autostash abort-safety cdate_is_adate
+  committer_date_is_author_date current-fixups dirtyindex done drop_redundant_commits empty end
+  final-commit force_rebase format git-rebase-todo.backup gpg_sign_opt head-name ignore_date
+  info interactive keep keep_redundant_commits last message message-fixup message-squash
+  messageid msg msg-clean msgnum next no-reschedule-failed-exec no-verify onto orig-head
+  original-commit patch patch-merge-index quiet quoted-cr rebasing refs-to-delete
+  reschedule-failed-exec rewritten rewritten-list rewritten-pending scissors sign signoff
+  squash-onto stopped-sha threeway update-refs utf8 verbose
+`
+  .trim()
+  .split(/\s+/)
+  .map((name) => name.replaceAll('.', '\\.'));
 
-const topLevel = [
-  'description',
-  'shallow',
-  'packed-refs',
-  'FETCH_HEAD',
-  'COMMIT_EDITMSG',
-  'MERGE_MSG',
-  'MERGE_MODE',
-  'SQUASH_MSG',
-  'TAG_EDITMSG',
-  'NOTES_EDITMSG',
-  'EDIT_DESCRIPTION',
-  'ADD_EDIT\\.patch',
-  'addp-hunk-edit\\.diff',
-  'gc\\.log',
-  'gc\\.pid',
-  'GITGUI_[A-Z]+',
-  'BISECT_[A-Z_]+',
-  'RENAMED-REF',
-  'NOTES_MERGE_[A-Z]+',
-  'locked',
-];
+const topLevel = String.raw`
+  description shallow packed-refs FETCH_HEAD COMMIT_EDITMSG MERGE_MSG MERGE_MODE SQUASH_MSG
+  TAG_EDITMSG NOTES_EDITMSG EDIT_DESCRIPTION ADD_EDIT\.patch addp-hunk-edit\.diff gc\.log
+  gc\.pid GITGUI_[A-Z]+ BISECT_[A-Z_]+ RENAMED-REF NOTES_MERGE_[A-Z]+ locked
+`
+  .trim()
+  .split(/\s+/);
 
 const shapes: readonly (readonly [RegExp, Shape])[] = [
   [/^config(?:\.worktree)?$/, 'settings'],

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 
 import type { Head } from '../line.ts';
 import type { PublicKey, SigningKey } from '../keys/signing-key.ts';
+import { ifThere } from '../missing.ts';
 
 /** How far a log had come, stored outside the log. */
 export interface Anchor {
@@ -84,13 +85,8 @@ export const parseAnchor = (text: string): Anchor | undefined => {
  * because an anchor may lag behind its log. False if there is no file to overwrite.
  */
 export const overwriteAnchor = (file: string, text: string): boolean => {
-  let fd: number;
-  try {
-    fd = openSync(file, 'r+');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
+  const fd = ifThere(() => openSync(file, 'r+'));
+  if (fd === undefined) return false;
   try {
     writeSync(fd, text, 0);
   } finally {

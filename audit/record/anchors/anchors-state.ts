@@ -13,6 +13,7 @@ import { readSigningKey } from '../keys/signing-key.ts';
 import type { PublicKey } from '../keys/signing-key.ts';
 import { readWitness, toWitnessFolder } from './witness.ts';
 import type { WitnessReading } from './witness.ts';
+import { ifMissing } from '../missing.ts';
 
 /** A finding about a file, relative to the state folder. */
 interface Remark {
@@ -86,10 +87,7 @@ export const readAnchors = async (root: string, keyFile: string): Promise<Anchor
   const key = readSigningKey(keyFile);
   // Before the anchors, because a listed log already has one.
   let register = await readRegister(folder, key);
-  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  const names = await readdir(folder).catch(ifMissing([]));
   const heads = new Map<string, Head>();
   const findings: Remark[] = [];
   let listed = 0;

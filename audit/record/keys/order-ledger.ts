@@ -10,6 +10,7 @@ import { readTextIfAny, writeOnce } from '../once.ts';
 import { noncePattern } from './order-signature.ts';
 import type { SignedOrder } from './order-signature.ts';
 import { syncFolder } from '../sync-folder.ts';
+import { ifThere } from '../missing.ts';
 
 export interface UsedOrder {
   readonly signed: SignedOrder;
@@ -95,11 +96,5 @@ function addLine(folder: string, file: string, line: string): void {
   syncFolder(folder);
 }
 
-function listNonces(folder: string): string[] {
-  try {
-    return readdirSync(folder).flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? []);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
-}
+const listNonces = (folder: string): string[] =>
+  ifThere(() => readdirSync(folder))?.flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? []) ?? [];
