@@ -11,26 +11,10 @@ import { openChain } from '../../audit/record/chain.ts';
 import { ExportError, exportRun, readExport } from '../../audit/export/export.ts';
 import { verifyExport } from '../../audit/export/import.ts';
 import { createAuditLog } from '../../audit/record/log.ts';
-import type { AuditEntry } from '../../audit/record/log.ts';
 import { seal } from '../../audit/record/keys/seal.ts';
 import { ensureSigningKey, toKeyFile } from '../../audit/record/keys/signing-key.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
-import { createFolder } from './folder.ts';
-
-const toOutcome = (run: string, observation: string): AuditEntry => ({
-  kind: 'outcome',
-  time: '2026-03-01T00:00:00Z',
-  run,
-  step: 's1',
-  tool: 'read_file',
-  digest: '3'.repeat(64),
-  verdict: 'allow',
-  rule: 'x',
-  policy: '4'.repeat(64),
-  effect: 'pure',
-  preview: 'x',
-  observation,
-});
+import { createFolder, toOutcome } from './folder.ts';
 
 const toPayload = (value: unknown) => ({
   metadata: { encoding: Buffer.from('json/plain').toString('base64') },
@@ -60,10 +44,10 @@ const createState = async (t: TestContext) => {
   await chain.close();
   for (const day of ['2026-03-01', '2026-03-02']) {
     const log = createAuditLog(audit, () => new Date(`${day}T12:00:00Z`));
-    await log.append(toOutcome('a', observation));
-    await log.append(toOutcome('b', other));
-    await log.append(toOutcome('a', observation));
-    await log.append(toOutcome('a', observation));
+    await log.append(toOutcome('a', observation, '2026-03-01T00:00:00Z'));
+    await log.append(toOutcome('b', other, '2026-03-01T00:00:00Z'));
+    await log.append(toOutcome('a', observation, '2026-03-01T00:00:00Z'));
+    await log.append(toOutcome('a', observation, '2026-03-01T00:00:00Z'));
     await log.close();
   }
   const out = join(outer, 'a.agent-export.tgz');

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 
 import { readChain } from '../../audit/record/chain.ts';
 import type { ChainRecord } from '../../audit/record/chain.ts';
+import type { AuditEntry } from '../../audit/record/log.ts';
 
 // Logs are anchored with a key beside the configuration: not that of whoever runs the tests.
 const config = mkdtempSync(join(tmpdir(), 'dev-agent-config-'));
@@ -27,3 +28,19 @@ export const readAll = async (file: string): Promise<ChainRecord[]> => {
   for await (const record of readChain(file)) records.push(record);
   return records;
 };
+
+/** What the audit log has of one call of `run` that returned `observation`. */
+export const toOutcome = (run: string, observation: string, time: string): AuditEntry => ({
+  kind: 'outcome',
+  time,
+  run,
+  step: 's1',
+  tool: 'read_file',
+  digest: '3'.repeat(64),
+  verdict: 'allow',
+  rule: 'x',
+  policy: '4'.repeat(64),
+  effect: 'pure',
+  preview: 'x',
+  observation,
+});

@@ -20,7 +20,7 @@ import { readExecutions } from '../../audit/verify/executions.ts';
 import type { HistoryEventJson } from '../../audit/mirror/history-json.ts';
 import { toHistoryJson } from '../../audit/mirror/history-json.ts';
 import { toRunLog } from '../../config/folders.ts';
-import { isServing } from '../../workers/stack/serving.ts';
+import { startServer } from '../setup/temporal.ts';
 import { resumeRun, sayToRun } from '../../workflows/contract.ts';
 import { fromWorkflowId } from '../../workflows/names.ts';
 import { runAgent } from '../cli/program.ts';
@@ -130,35 +130,14 @@ test('a mirror goes on when the server was killed during its long poll', async (
   const cli = process.env['AGENT_TEMPORAL_CLI'] ?? '';
   const port = await findFreePort();
   const address = `127.0.0.1:${port}`;
-  const startServer = async () => {
-    const server = spawn(
-      cli,
-      [
-        'server',
-        'start-dev',
-        '--headless',
-        '--ip',
-        '127.0.0.1',
-        '--port',
-        String(port),
-        '--db-filename',
-        join(root, 'temporal.db'),
-        '--log-level',
-        'never',
-      ],
-      { stdio: 'ignore' },
-    );
-    const exited = once(server, 'exit');
-    const kill = async (): Promise<void> => {
-      server.kill('SIGKILL');
-      await exited;
-    };
+  const start = async () => {
+    const file = join(root, 'temporal.db');
+    const kill = await startServer(cli, port, ['--db-filename', file, '--log-level', 'never']);
     t.after(kill);
-    await waitFor('the server', () => isServing(address, 'default'));
     return kill;
   };
 
-  const killServer = await startServer();
+  const killServer = await start();
   const connection = await Connection.connect({ address });
   t.after(() => connection.close());
   const client = new Client({ connection });
@@ -173,7 +152,7 @@ test('a mirror goes on when the server was killed during its long poll', async (
   await waitFor('4 lines', () => countLines(file) === 4);
 
   await killServer();
-  await startServer();
+  await start();
   await handle.signal(resumeRun, 'tester');
   await waitFor('5 lines', () => countLines(file) === 5);
   await handle.terminate('enough');

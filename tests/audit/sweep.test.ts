@@ -15,7 +15,7 @@ import { createAuditLog } from '../../audit/record/log.ts';
 import { SweepError, sweepBlobs } from '../../audit/record/sweep.ts';
 import { verifyState } from '../../audit/verify/verify.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
-import { createFolder } from './folder.ts';
+import { createFolder, toOutcome } from './folder.ts';
 import { waitFor } from '../setup/wait-for.ts';
 
 const dayMs = 86_400_000;
@@ -41,20 +41,7 @@ async function createState(t: TestContext) {
   };
   const act = async (run: string, time: string, observation: string): Promise<void> => {
     const log = createAuditLog(folders.audit, () => new Date(time), anchors);
-    await log.append({
-      kind: 'outcome',
-      time,
-      run,
-      step: 's1',
-      tool: 'read_file',
-      digest: '3'.repeat(64),
-      verdict: 'allow',
-      rule: 'x',
-      policy: '4'.repeat(64),
-      effect: 'pure',
-      preview: 'x',
-      observation,
-    });
+    await log.append(toOutcome(run, observation, time));
     await log.close();
   };
   const deepest = await put('named by a blob that a blob names');

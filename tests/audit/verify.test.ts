@@ -9,7 +9,7 @@ import { openChain } from '../../audit/record/chain.ts';
 import { createAuditLog } from '../../audit/record/log.ts';
 import { verifyState } from '../../audit/verify/verify.ts';
 import { toRunLog, toStateFolders } from '../../config/folders.ts';
-import { createFolder } from './folder.ts';
+import { createFolder, toOutcome } from './folder.ts';
 
 /** Two runs with a blob each, and an audit log of three days that names a third blob. */
 const createState = async (root: string) => {
@@ -31,20 +31,7 @@ const createState = async (root: string) => {
   }
   for (const day of ['2026-03-01', '2026-03-02', '2026-03-03']) {
     const log = createAuditLog(folders.audit, () => new Date(`${day}T00:00:00Z`));
-    await log.append({
-      kind: 'outcome',
-      time: `${day}T00:00:00Z`,
-      run: 'a',
-      step: 's1',
-      tool: 'read_file',
-      digest: '3'.repeat(64),
-      verdict: 'allow',
-      rule: 'x',
-      policy: '4'.repeat(64),
-      effect: 'pure',
-      preview: 'x',
-      observation: refs.act,
-    });
+    await log.append(toOutcome('a', refs.act, `${day}T00:00:00Z`));
     await log.append({
       kind: 'policy',
       time: `${day}T00:00:00Z`,

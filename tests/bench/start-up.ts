@@ -1,17 +1,15 @@
 /** How long a person waits. */
-import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isServing } from '../../workers/stack/serving.ts';
+import { startServer } from '../setup/temporal.ts';
 import { readChain } from '../../audit/record/chain.ts';
 import { findFreePort } from '../setup/time-skipping.ts';
 import { createMachine } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 import { median, pair, timeProcess } from './measure.ts';
 import type { Environment, Row } from './measure.ts';
-import { waitFor } from '../setup/wait-for.ts';
 
 const agent = fileURLToPath(new URL('../../cli/agent.js', import.meta.url));
 const importing = (name: string): string[] => [
@@ -95,26 +93,9 @@ async function timeServer(): Promise<number> {
   const port = await findFreePort();
   const cli = process.env['AGENT_TEMPORAL_CLI'] ?? 'temporal';
   const started = performance.now();
-  const server = spawn(
-    cli,
-    [
-      'server',
-      'start-dev',
-      '--headless',
-      '--ip',
-      '127.0.0.1',
-      '--port',
-      String(port),
-      '--db-filename',
-      join(folder, 'db'),
-    ],
-    { stdio: 'ignore' },
-  );
-  await waitFor('the server', () => isServing(`127.0.0.1:${port}`, 'default'));
+  const stop = await startServer(cli, port, ['--db-filename', join(folder, 'db')]);
   const ms = performance.now() - started;
-  const ended = new Promise((resolve) => server.on('exit', resolve));
-  server.kill('SIGKILL');
-  await ended;
+  await stop();
   await rm(folder, { recursive: true, force: true });
   return ms;
 }

@@ -96,23 +96,24 @@ export async function openRoom(baseUrl: string, options: RoomOptions = {}): Prom
         ...more,
       };
     },
-    observe: (call, more = {}) =>
-      blobs.putJson({
-        v: 1,
-        seq: 1,
-        step: 's1',
-        call,
-        tool: 'read_file',
-        preview: 'a.txt',
-        verdict: 'allow',
-        rule: 'paths.read',
-        ok: true,
-        ms: 1,
-        text: 'hello',
-        changed: [],
-        time: '2026-11-23T00:00:00.000Z',
-        ...more,
-      } satisfies Observation),
+    observe: (call, more) => blobs.putJson(toObservation(call, more)),
     close: () => rm(root, { recursive: true, force: true }),
   };
 }
+
+export const toObservation = (call: string, more: Partial<Observation> = {}): Observation => ({
+  v: 1,
+  seq: 1,
+  step: 's1',
+  call,
+  tool: 'read_file',
+  preview: 'a.txt',
+  verdict: 'allow',
+  rule: 'paths.read',
+  ok: true,
+  ms: 1,
+  text: 'hello',
+  changed: [],
+  time: '2026-11-23T00:00:00.000Z',
+  ...more,
+});

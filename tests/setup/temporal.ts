@@ -10,7 +10,7 @@ export interface TestTemporal {
   readonly address: string;
   /** Path of the program, for tests that start servers of their own. */
   readonly cli: string;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** The one server of a test run: in memory, with the poll rates of the local stack. */
@@ -26,37 +26,33 @@ export async function startTemporal(): Promise<TestTemporal> {
     'matching.numTaskqueueReadPartitions=1',
     'matching.numTaskqueueWritePartitions=1',
   ];
-  const server = spawn(
-    cli,
-    [
-      'server',
-      'start-dev',
-      '--headless',
-      '--ip',
-      '127.0.0.1',
-      '--port',
-      String(port),
-      '--log-level',
-      'error',
-      ...settings.flatMap((setting) => ['--dynamic-config-value', setting]),
-      ...Object.entries(searchAttributes).flatMap(([name, type]) => [
-        '--search-attribute',
-        `${name}=${type}`,
-      ]),
-    ],
-    { stdio: 'ignore' },
-  );
+  const stop = await startServer(cli, port, [
+    '--log-level',
+    'error',
+    ...settings.flatMap((setting) => ['--dynamic-config-value', setting]),
+    ...Object.entries(searchAttributes).flatMap(([name, type]) => [
+      '--search-attribute',
+      `${name}=${type}`,
+    ]),
+  ]);
+  return { address: `127.0.0.1:${port}`, cli, stop };
+}
+
+/** Starts a dev server; ready when it answers. Returns how to kill it. */
+export async function startServer(
+  cli: string,
+  port: number,
+  options: readonly string[],
+): Promise<() => Promise<void>> {
+  const basic = ['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)];
+  const server = spawn(cli, [...basic, ...options], { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => server.on('exit', () => resolve()));
   await waitFor(`Temporal (${cli}) on port ${port}`, () => {
     if (server.exitCode !== null) throw new Error(`Temporal (${cli}) ended.`);
     return isServing(`127.0.0.1:${port}`, 'default');
   });
-  return {
-    address: `127.0.0.1:${port}`,
-    cli,
-    async stop() {
-      server.kill('SIGKILL');
-      await ended;
-    },
+  return async () => {
+    server.kill('SIGKILL');
+    await ended;
   };
 }
