@@ -30,37 +30,7 @@ function toStaged(
 export function foldEnd(state: ProjectionState, end: End): RunEventBody[] {
   state.finished = true;
   const { result = toResult(state, end) } = end;
-  const {
-    status,
-    exitCode,
-    summary,
-    usage,
-    changes,
-    ignored,
-    left,
-    report,
-    limit,
-    hooks,
-    unheard,
-  } = result;
   const staged = toStaged(state.input, result);
-  const resume = toResume(state.input, status);
-  return [
-    {
-      type: 'run.finished',
-      status,
-      exitCode,
-      summary,
-      usage,
-      changes,
-      ignored,
-      left,
-      report,
-      limit,
-      unheard,
-      resume,
-      hooks,
-      staged,
-    },
-  ];
+  const resume = toResume(state.input, result.status);
+  return [{ type: 'run.finished', ...result, resume, staged }];
 }

@@ -1,6 +1,6 @@
 import type { Budget, Verdict } from '../../policies/action.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
-import type { HookEnd, RunInput, RunStatus, RunUsage, Staged } from '../../workflows/contract.ts';
+import type { RunInput, RunResult, RunUsage, Staged } from '../../workflows/contract.ts';
 import type { ApprovalDetails } from '../../activities/contract/approval.ts';
 import type { PlannedStep } from '../../activities/contract/model.ts';
 
@@ -141,28 +141,13 @@ export type RunEvent =
   | (Common<'policy.changed'> & { readonly policy: string; readonly by: string })
   | (Common<'run.paused'> & { readonly by: string })
   | (Common<'run.resumed'> & { readonly by: string })
-  | (Common<'run.finished'> & {
-      readonly status: RunStatus;
-      readonly exitCode: number;
-      readonly summary: string;
-      readonly usage: RunUsage;
-      readonly changes: readonly string[];
-      /** Number of changed files that git ignores; absent if none. */
-      readonly ignored?: number;
-      /** Uncovered files changed since the run began, at most 20: `undo` cannot revert them. */
-      readonly left?: readonly string[];
-      readonly report?: string;
-      /** The limit that ended it. */
-      readonly limit?: Budget;
-      /** Messages that came too late for the run to act on. */
-      readonly unheard?: readonly string[];
-      /** A command that continues from here, if that makes sense. */
-      readonly resume?: string;
-      /** Final results of the hooks; absent if there are none. */
-      readonly hooks?: readonly HookEnd[];
-      /** For a staged run: the state of its change, and the command that applies it. */
-      readonly staged?: Staged & { readonly promote?: string };
-    });
+  | (Common<'run.finished'> &
+      Omit<RunResult, 'staged'> & {
+        /** A command that continues from here, if that makes sense. */
+        readonly resume?: string;
+        /** For a staged run: the state of its change, and the command that applies it. */
+        readonly staged?: Staged & { readonly promote?: string };
+      });
 
 type Body<E> = E extends unknown ? Omit<E, 'v' | 'seq' | 'run' | 'time'> : never;
 
