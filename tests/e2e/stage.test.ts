@@ -60,7 +60,7 @@ suite('staged runs from the command line', () => {
 
   test('the folder is left alone until promote, which is idempotent, and undo', async () => {
     const told = await stage('plain');
-    assert.match(told, /Not in \S+plain yet. Bring it over with: agent promote plain/);
+    assert.match(told, /Not in \S+plain yet. Apply it with: agent promote plain/);
     assert.equal(git('status', '--porcelain'), '');
     assert.match((await machine.run('show', 'plain')).stdout, /staged +not promoted yet to/);
     assert.match((await machine.run('undo', 'plain')).stderr, /were not applied/);
@@ -68,7 +68,7 @@ suite('staged runs from the command line', () => {
     assert.equal(first.code, 0, first.stderr);
     assert.match(first.stdout, /2 files\.\n {2}one\.txt\n {2}two\.txt/);
     assert.equal(git('status', '--porcelain'), ' M one.txt\n?? two.txt\n');
-    assert.match((await machine.run('promote', 'plain')).stdout, /is in \S+plain already/);
+    assert.match((await machine.run('promote', 'plain')).stdout, /are already in \S+plain/);
     assert.match((await machine.run('show', 'plain')).stdout, /staged +promoted to/);
     assert.match((await machine.run('diff', 'plain')).stdout, /^\+ONE$/m);
     assert.equal((await machine.run('undo', 'plain')).code, 0);
