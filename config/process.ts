@@ -9,6 +9,13 @@ export interface ProcessId {
   readonly startTime: string;
 }
 
+/**
+ * Flags of Node for a process that stays. While it starts, V8 makes room for up to 64 MiB of young objects, and keeps it
+ * until there is that much to collect again. The worker gets more than the others: transcripts pass through it.
+ */
+export const idleFlags = ['--max-semi-space-size=1'] as const;
+export const workerFlags = ['--max-semi-space-size=2'] as const;
+
 const askPs = (column: string, pid: number): string =>
   execFileSync('ps', ['-o', column, '-p', String(pid)], {
     encoding: 'utf8',

@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ensurePayloadKeys } from '../../audit/record/keys/payload-keys.ts';
 import { toEnvironment } from '../../config/environment.ts';
+import { idleFlags } from '../../config/process.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { StackFile } from '../../config/stack.ts';
 import { ClientError } from '../errors.ts';
@@ -63,7 +64,7 @@ function spawnSupervisor(settings: Settings): Spawned {
   const fd = openSync(crashLog, 'w', 0o600);
   const child = spawn(
     process.execPath,
-    [fileURLToPath(new URL('../../workers/stack/supervisor.ts', import.meta.url))],
+    [...idleFlags, fileURLToPath(new URL('../../workers/stack/supervisor.ts', import.meta.url))],
     {
       // Its own session: closing the terminal or pressing Ctrl-C does not affect it.
       detached: true,

@@ -4,6 +4,7 @@ import { measureAudit } from './audit.ts';
 import type { Row } from './measure.ts';
 import { renderTable } from './measure.ts';
 import { measureCalls } from './calls.ts';
+import { measureIdle } from './idle.ts';
 import { measureLong } from './long.ts';
 import { measureMany } from './many.ts';
 import { measureMirror } from './mirror.ts';
@@ -32,6 +33,7 @@ async function up(): Promise<string> {
 
 try {
   const parts: Readonly<Record<string, () => Promise<Row[]>>> = {
+    idle: () => measureIdle(machine),
     commands: async () => {
       await up();
       return await measureCommands(machine);

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { text } from 'node:stream/consumers';
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { idleFlags } from '../../config/process.ts';
 import { toBridged } from './private-network.ts';
 import type { PartSpec } from './part.ts';
 
@@ -116,9 +117,14 @@ const waitForReady = (child: ChildProcess, signal: AbortSignal): Promise<void> =
 const entry = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /** A Node process of ours that reports `{type: 'ready'}` over IPC and exits when that channel closes. */
-export const toProcess = (path: string, cwd: string, readEnv: () => Environment): Run => ({
+export const toProcess = (
+  path: string,
+  cwd: string,
+  readEnv: () => Environment,
+  flags: readonly string[] = idleFlags,
+): Run => ({
   spawn: () =>
-    spawn(process.execPath, [entry(path)], {
+    spawn(process.execPath, [...flags, entry(path)], {
       cwd,
       env: readEnv(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -140,11 +146,11 @@ const isListening = (port: number): Promise<boolean> =>
 /** The demo model server. */
 export const toDemo = (port: number, cwd: string, env: Environment): Run => ({
   spawn: () =>
-    spawn(process.execPath, [entry(join('demo', 'main.ts')), '--port', String(port)], {
-      cwd,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }),
+    spawn(
+      process.execPath,
+      [...idleFlags, entry(join('demo', 'main.ts')), '--port', String(port)],
+      { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] },
+    ),
   async waitForUp(_child, signal) {
     while (!(await isListening(port))) {
       signal.throwIfAborted();

@@ -6,6 +6,7 @@ import type { ExecFileException } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { execute } from '../../activities/sandbox/execute.ts';
+import { idleFlags } from '../../config/process.ts';
 
 const bubblewrap = '/usr/bin/bwrap';
 
@@ -36,6 +37,7 @@ export const toBridged = (
     '--info-fd',
     String(infoFd),
     process.execPath,
+    ...idleFlags,
     fileURLToPath(new URL('temporal-bridge.ts', import.meta.url)),
     folder,
     String(innerPorts.temporal),

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { toEnvironment } from '../../config/environment.ts';
-import { readMemory, readStartTime } from '../../config/process.ts';
+import { readMemory, readStartTime, workerFlags } from '../../config/process.ts';
 import { readCommit, readVersion } from '../../config/version.ts';
 import type { Settings } from '../../config/environment.ts';
 import type { StackFile, StackPart, StackStatus } from '../../config/stack.ts';
@@ -109,18 +109,22 @@ export function createStack(
     parts.push(part);
     return part;
   };
-  const worker = addPart('worker', toProcess('workers/main.ts', folders.root, readEnv), {
-    graceMs: workerGraceMs,
-    onStart: () => {
-      for (const [baseUrl, apiKey] of keys) worker.send({ type: 'key', baseUrl, apiKey });
-      if (secrets.size > 0) worker.send({ type: 'secrets', values: [...secrets.values()] });
+  const worker = addPart(
+    'worker',
+    toProcess('workers/main.ts', folders.root, readEnv, workerFlags),
+    {
+      graceMs: workerGraceMs,
+      onStart: () => {
+        for (const [baseUrl, apiKey] of keys) worker.send({ type: 'key', baseUrl, apiKey });
+        if (secrets.size > 0) worker.send({ type: 'secrets', values: [...secrets.values()] });
+      },
+      onUp: () => {
+        // After the worker, so that the first run does not wait for them.
+        mirror.start();
+        if (demoUsed) demo.start();
+      },
     },
-    onUp: () => {
-      // After the worker, so that the first run does not wait for them.
-      mirror.start();
-      if (demoUsed) demo.start();
-    },
-  });
+  );
   const mirror = addPart('mirror', toProcess('workers/mirror.ts', folders.root, readEnv), {
     graceMs: 5_000,
   });
