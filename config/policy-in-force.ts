@@ -59,15 +59,16 @@ export async function putInForce(
 
 /**
  * Follows the policy in force. An unusable record goes to `report` and the last good bundle stays. @throws Error if
- * nothing is in force, or its copy was changed.
+ * nothing is in force, or its copy was changed. `known`: what the caller has just read; it is not read again.
  */
 export async function followPolicy(
   root: string,
   report: (error: unknown) => void,
+  known?: PolicyBundle,
 ): Promise<PolicyInForce> {
   removeLeftTemps(toPolicyFolder(root));
   let seen = stampOf(toRecordFile(root));
-  let bundle = await readCopy(root);
+  let bundle = await readCopy(root, known);
   let reading = Promise.resolve();
   const follow = async (): Promise<void> => {
     try {
@@ -91,9 +92,10 @@ export async function followPolicy(
 }
 
 /** The stored copy of the bundle in force. */
-async function readCopy(root: string): Promise<PolicyBundle> {
+async function readCopy(root: string, known?: PolicyBundle): Promise<PolicyBundle> {
   const record = readForceRecord(root);
   if (record === undefined) throw new Error(`No policy is in force in ${root}.`);
+  if (known?.sha256 === record.sha256) return { ...known, dir: record.dir };
   const folder = join(toPolicyFolder(root), record.sha256);
   const always = join(folder, 'always.yaml');
   const bundle = await readPolicyBundle(folder, { preset: record.preset, always });

@@ -11,11 +11,15 @@ export type OpenPolicy = (
   audit: AuditLog,
 ) => Promise<() => Promise<PolicyBundle>>;
 
-const follow = async (root: string, log: Log): Promise<() => Promise<PolicyBundle>> => {
+const follow = async (
+  root: string,
+  log: Log,
+  known?: PolicyBundle,
+): Promise<() => Promise<PolicyBundle>> => {
   const { followPolicy } = await import('../config/policy-in-force.ts');
-  const inForce = await followPolicy(root, (error) =>
-    log.error({ error }, 'the new policy cannot be read; the previous one stays in force'),
-  );
+  const report = (error: unknown): void =>
+    log.error({ error }, 'the new policy cannot be read; the previous one stays in force');
+  const inForce = await followPolicy(root, report, known);
   return () => inForce.current();
 };
 
@@ -28,18 +32,18 @@ export const openPolicyInForce =
   async ({ folders: { root }, policiesDir: dir, policyPreset: preset, always }, log, audit) => {
     const { putInForce } = await import('../config/policy-in-force.ts');
     const record = readForceRecord(root);
-    if (!supervised || record?.dir !== dir || record.preset !== preset) {
-      const { bundle, before } = await putInForce(root, { dir, preset, always }, 'start');
-      if (before?.sha256 !== bundle.sha256)
-        await audit.append({
-          kind: 'policy',
-          time: new Date().toISOString(),
-          by: 'start',
-          sha256: bundle.sha256,
-          dir: bundle.dir,
-        });
-    }
-    return await follow(root, log);
+    if (supervised && record?.dir === dir && record.preset === preset)
+      return await follow(root, log);
+    const { bundle, before } = await putInForce(root, { dir, preset, always }, 'start');
+    if (before?.sha256 !== bundle.sha256)
+      await audit.append({
+        kind: 'policy',
+        time: new Date().toISOString(),
+        by: 'start',
+        sha256: bundle.sha256,
+        dir: bundle.dir,
+      });
+    return await follow(root, log, bundle);
   };
 
 /** For a call by hand: the policy in force for this folder, or the folder as it is. Puts nothing in force. */

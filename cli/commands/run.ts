@@ -1,7 +1,7 @@
 import { printProgress } from '../render/output.ts';
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
+import { join } from 'node:path';
 import { toRunLog } from '../../config/folders.ts';
-import { readHooks } from '../../config/hooks.ts';
 import { prepareStateFolder } from '../../config/state-folder.ts';
 import { defineCommand } from '../command.ts';
 import { createRunId } from '../../client/run-id.ts';
@@ -21,7 +21,7 @@ export const command = defineCommand({
     const run = options.id ?? createRunId();
     const settings = readRunSettings(options, options.directory);
     const workspace = parseWorkspace(settings.workspace, settings);
-    readHooks(workspace);
+    await checkHooks(workspace);
     const goal = await takeGoal(args[0] ?? '');
     if (existsSync(toRunLog(settings.folders.root, run))) throw takenId(run);
     prepareStateFolder(settings.folders.root);
@@ -37,6 +37,13 @@ export const command = defineCommand({
     });
   },
 });
+
+/** Most workspaces have no `.agent`, and what parses hooks takes a tenth of a second to load. */
+async function checkHooks(workspace: string): Promise<void> {
+  if (lstatSync(join(workspace, '.agent'), { throwIfNoEntry: false }) === undefined) return;
+  const { readHooks } = await import('../../config/hooks.ts');
+  readHooks(workspace);
+}
 
 async function takeGoal(given: string): Promise<string> {
   if (given !== '-') return parseGoal(given);
