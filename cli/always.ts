@@ -9,7 +9,7 @@ import { proposeGrants } from '../policies/grants/propose.ts';
 import type { ApprovalRequest } from '../workflows/contract.ts';
 import { judgeAgain } from '../client/policy/activate.ts';
 import type { RunClient } from '../client/run-client.ts';
-import { readDetails } from './render/details.ts';
+import { readDetails } from '../client/events/tell.ts';
 import type { CliError } from './errors.ts';
 import { usageError } from './errors.ts';
 import { readBundle } from '../client/policy/bundle.ts';

@@ -6,7 +6,7 @@ import type { AlwaysOrder } from './always.ts';
 import { isYes } from './terminal/approval.ts';
 import { toLine } from './clean.ts';
 import type { RunClient } from '../client/run-client.ts';
-import { readDetails } from './render/details.ts';
+import { readDetails } from '../client/events/tell.ts';
 import { editArgs, parseArgs } from './terminal/edit.ts';
 import { CliError, usageError } from './errors.ts';
 import { createKeyboard, isForeground } from './terminal/keyboard.ts';

@@ -21,7 +21,7 @@ export function renderHelp(commands: readonly CommandEntry[]): string {
     '',
     'Exit codes: 0 done · 1 failed · 2 usage · 3 needs approval or input · 4 budget · 5 stuck · 6 left running',
     '            7 denied by policy · 8 rejected by the reviewer · 69 model or Temporal unavailable · 75 try again',
-    '            78 configuration · 130 cancelled or Ctrl-C',
+    '            78 configuration · 130 cancelled',
     '',
     'Try it without a model: agent run --demo "Describe this workspace"',
     '',

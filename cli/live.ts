@@ -11,7 +11,7 @@ import { sayTo } from '../client/messages.ts';
 import type { Asking } from './terminal/prompt.ts';
 import { ask } from './terminal/question.ts';
 import type { Answer } from './terminal/question.ts';
-import { renderEvent } from './render/render.ts';
+import { createAccount } from './render/account.ts';
 import { renderLive } from './render/render-live.ts';
 import { createScreen } from './render/screen.ts';
 import { createSpoolReader } from '../client/events/spool.ts';
@@ -28,14 +28,19 @@ const redrawMs = 150;
 export function createLiveViewer(watch: Watch): Viewer {
   const { settings, run } = watch;
   const style = createStyle(process.stderr, process.env);
-  const screen = createScreen(process.stderr);
   const keyboard = createKeyboard();
+  const screen = createScreen(process.stderr, keyboard.terminal.escapes);
   const spool = createSpoolReader(join(settings.folders.spool, `${toWorkflowId(run)}.ndjson`));
   const leaving = Promise.withResolvers<void>();
   void keyboard.left.then(leaving.resolve);
   let view = emptyView;
+  const account = createAccount(style);
   let text = '';
+  /** Written before the model became unavailable. */
+  let stale = '';
   let closed = false;
+  /** We are stopped or in the background. */
+  let away = false;
   /** The current question, and how to cancel it when someone else has answered. */
   let asked:
     { readonly id: string; readonly stop: AbortController; asking?: Asking<Answer> } | undefined;
@@ -44,15 +49,24 @@ export function createLiveViewer(watch: Watch): Viewer {
   const answered = new Set<string>();
 
   const draw = (): void => {
-    if (closed || asked !== undefined) return;
+    if (closed || away || asked !== undefined) return;
     const elapsed = view.started === undefined ? 0 : Date.now() - Date.parse(view.started.time);
-    screen.draw(renderLive(view, text, elapsed, style));
+    screen.draw(renderLive(view, text === stale ? '' : text, elapsed, style));
   };
   const refresh = async (): Promise<void> => {
     text = await spool.read();
     draw();
   };
   const timer = setInterval(() => void refresh(), redrawMs);
+  keyboard.onLeave(() => {
+    away = true;
+    screen.clear();
+  });
+  keyboard.onReturn(() => {
+    away = false;
+    screen.forget();
+    draw();
+  });
 
   const open = async ({ id, approval, question }: Open): Promise<void> => {
     const stop = new AbortController();
@@ -92,14 +106,24 @@ export function createLiveViewer(watch: Watch): Viewer {
     } else if (next !== undefined && !answered.has(next.id)) void open(next);
   };
 
+  const print = (lines: readonly string[]): void => {
+    if (asked?.asking === undefined) screen.write(lines);
+    else if (lines.length > 0) asked.asking.interrupt(() => screen.write(lines));
+  };
+
   return {
     answers: true,
     left: leaving.promise,
+    say: (line) => (closed ? printProgress(line) : print([line])),
     show(events, next) {
       view = next;
-      const lines = events.flatMap((event) => renderEvent(event, style));
-      if (asked?.asking === undefined) screen.write(lines);
-      else if (lines.length > 0) asked.asking.interrupt(() => screen.write(lines));
+      if (events.some(({ type }) => type === 'model.waiting')) stale = text;
+      const lines = events.flatMap((event) => {
+        const told = account(event);
+        // A question about to be asked here states its subject itself.
+        return event.type === 'input.requested' && next.questions.includes(event) ? [] : told;
+      });
+      print(lines);
       follow();
       draw();
     },

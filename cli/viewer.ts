@@ -16,6 +16,8 @@ export interface Watch {
 export interface Viewer {
   /** The run's state after `events`. */
   show(events: readonly RunEvent[], view: WatchView): void;
+  /** Prints a line that is not from an event. */
+  readonly say: (line: string) => void;
   /** Resolves when the person wants to leave. */
   readonly left: Promise<void>;
   /** Whether a person can answer the run's questions here. */

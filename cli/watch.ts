@@ -1,23 +1,22 @@
 import type { RunEvent } from '../audit/events/events.ts';
 import { failpoint } from '../audit/record/failpoint.ts';
 import type { RunClient } from '../client/run-client.ts';
-import { tellAllWhole } from './render/details.ts';
+import { tellAllWhole } from '../client/events/tell.ts';
 import { CliError } from './errors.ts';
 import { followEvents } from '../client/events/follow.ts';
 import { isForeground } from './terminal/keyboard.ts';
 import { printJson, printProgress, printText } from './render/output.ts';
-import { renderEvent, renderSummary } from './render/render.ts';
-import { toCluster, toUnknownRun } from '../client/connect.ts';
-import { ensureStack } from '../client/stack/stack.ts';
-import { readStack } from '../client/stack/file.ts';
+import { createAccount } from './render/account.ts';
+import { renderSummary } from './render/render.ts';
+import { toUnknownRun } from '../client/connect.ts';
+import { createLookout } from './lookout.ts';
 import type { Viewer, Watch } from './viewer.ts';
 import { createStyle } from './render/style.ts';
-import { renderTrouble } from './render/trouble.ts';
 import type { WatchView } from '../client/events/watch-view.ts';
 import { emptyView, foldEvent } from '../client/events/watch-view.ts';
 
 /**
- * Shows a run until it ends. Returns the run's exit code; 3 if it waits and nobody here can answer; 130 after Ctrl-C.
+ * Shows a run until it ends. Returns the run's exit code; 3 if it waits and nobody here can answer; 6 after Ctrl-C.
  */
 export async function watchRun(watch: Watch): Promise<number> {
   const { client, settings, run } = watch;
@@ -28,7 +27,7 @@ export async function watchRun(watch: Watch): Promise<number> {
   const ended = followToEnd(watch, viewer, found.firstRunId, stop.signal);
   const interrupted = waitForSignal(stop.signal);
   try {
-    const end = await Promise.race([ended, interrupted, viewer.left.then(() => 130 as const)]);
+    const end = await Promise.race([ended, interrupted, viewer.left.then(() => leftRunning)]);
     await viewer.close();
     if (typeof end === 'number') {
       printProgress(renderLeft(run));
@@ -41,49 +40,19 @@ export async function watchRun(watch: Watch): Promise<number> {
   }
 }
 
-const lookMs = 2_000;
-
 type End = { readonly view: WatchView; readonly why: 'finished' | 'nobody' };
 
 async function followToEnd(
-  { client, settings, run }: Watch,
+  watch: Watch,
   viewer: Viewer,
   firstRunId: string,
   signal: AbortSignal,
 ): Promise<End> {
+  const { client, settings, run, json } = watch;
   let view = emptyView;
-  const local = toCluster(settings) === undefined;
-  let starting: Promise<unknown> | undefined;
-  const onAway = (): void => {
-    if (!local) {
-      printProgress('Temporal does not answer; waiting for it. The run is not affected.');
-      return;
-    }
-    if (starting !== undefined) return;
-    printProgress('The local stack does not answer; starting it again.');
-    // The ports stay the same, so the connection recovers by itself.
-    starting = ensureStack(settings, { onProgress: printProgress })
-      .catch((error: Error) => printProgress(error.message))
-      .finally(() => (starting = undefined));
-  };
-  let told = '';
-  // Failed attempts leave no event: only the server knows of them.
-  const tellTrouble = async (): Promise<void> => {
-    const trouble = await client.findTrouble(run);
-    const key = trouble === undefined ? '' : `${trouble.name} ${trouble.error}`;
-    if (trouble !== undefined && key !== told && !signal.aborted)
-      for (const line of renderTrouble(run, trouble)) printProgress(line);
-    told = key;
-  };
-  void tellTrouble();
-  // A killed supervisor may leave Temporal running without a worker, and the run would silently stall.
-  const look = setInterval(() => {
-    if (local && readStack(settings) === undefined) onAway();
-    else void tellTrouble();
-  }, lookMs);
-  signal.addEventListener('abort', () => clearInterval(look));
+  const { onAway } = createLookout(watch, viewer.say, () => view, signal);
   for await (const found of followEvents({ client, run, firstRunId, signal, wait: true, onAway })) {
-    const events = await tellAllWhole(settings, found);
+    const events = await tellAllWhole(settings, found, !json);
     view = events.reduce(foldEvent, view);
     viewer.show(events, view);
     failpoint('cli.watching');
@@ -139,9 +108,12 @@ const renderLeft = (run: string): string =>
     `  cancel  agent cancel ${run}`,
   ].join('\n');
 
-function waitForSignal(signal: AbortSignal): Promise<130 | 143> {
+/** The exit code when the run continues unwatched. */
+const leftRunning = 6;
+
+function waitForSignal(signal: AbortSignal): Promise<number> {
   return new Promise((resolve) => {
-    const onInterrupt = (): void => resolve(130);
+    const onInterrupt = (): void => resolve(leftRunning);
     const onTerminate = (): void => resolve(143);
     process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate);
     signal.addEventListener('abort', () => {
@@ -158,7 +130,7 @@ async function createViewer(watch: Watch): Promise<Viewer> {
     const show = (events: readonly RunEvent[]): void => {
       for (const event of events) if (event.seq >= watch.from) printJson(event);
     };
-    return { show, left: never, answers: false, close };
+    return { show, say: printProgress, left: never, answers: false, close };
   }
   // Reading the terminal from a shell's background would stop the process.
   if (process.stdin.isTTY && process.stderr.isTTY && isForeground()) {
@@ -166,8 +138,9 @@ async function createViewer(watch: Watch): Promise<Viewer> {
     return createLiveViewer(watch);
   }
   const style = createStyle(process.stderr, process.env);
+  const account = createAccount(style);
   const show = (events: readonly RunEvent[]): void => {
-    for (const event of events) for (const line of renderEvent(event, style)) printProgress(line);
+    for (const event of events) for (const line of account(event)) printProgress(line);
   };
-  return { show, left: never, answers: false, close };
+  return { show, say: printProgress, left: never, answers: false, close };
 }

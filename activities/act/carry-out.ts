@@ -23,6 +23,7 @@ import { markName } from '../snapshots/git.ts';
 import { dependencyFolders } from '../snapshots/coverage.ts';
 import { PathRefused, inside, walk } from '../files/walk.ts';
 import { guardOf } from '../sandbox/guard.ts';
+import { toShortDiff } from './details.ts';
 import { Rejudged, failed, toOutcome } from './outcome.ts';
 import type { Outcome } from './outcome.ts';
 import type { ToolContext } from './tool-context.ts';
@@ -71,6 +72,7 @@ export async function carryOut(
     }) satisfies Authorize,
     check,
   };
+  const diff = changing.has(tool) ? toShortDiff(policy, { tool, args, workspace }) : undefined;
   let seen: Seen | undefined;
   const see = (at: string, sha256: string): void => void (seen = { path: at, sha256 });
   const toSeen = () => (seen === undefined ? {} : { seen });
@@ -119,6 +121,7 @@ export async function carryOut(
         return {
           ...toOutcome(`${verb} ${change.path}, ${change.bytes} bytes.`),
           changed: [change.path],
+          diff,
           seen: { path: change.path, sha256: change.after },
         };
       }
@@ -129,6 +132,7 @@ export async function carryOut(
         return {
           ...toOutcome(`Edited ${change.path} in ${places}.`),
           changed: [change.path],
+          diff,
           seen: { path: change.path, sha256: change.after },
         };
       }
@@ -137,6 +141,7 @@ export async function carryOut(
         return {
           ...toOutcome(`Deleted ${change.path}.`),
           changed: [change.path],
+          diff,
           seen: { path: change.path, sha256: null },
         };
       }

@@ -64,6 +64,18 @@ const toParts = (policy: Policy, { args, workspace }: Action): ApprovalPart[] =>
     rule,
   }));
 
+const maxShortLines = 200;
+const maxShortChars = 20_000;
+
+/** The diff kept of every edit, cut if it is long. Undefined if nothing would change. */
+export function toShortDiff(policy: Policy, action: Action): string | undefined {
+  const diff = toDiff(policy, action);
+  if (diff === undefined || diff.trim() === '') return undefined;
+  const lines = diff.slice(0, maxShortChars).split('\n');
+  const isCut = diff.length > maxShortChars || lines.length > maxShortLines;
+  return isCut ? `${lines.slice(0, maxShortLines).join('\n')}\n[…]\n` : diff;
+}
+
 /** What a file tool would change, as far as can be told in advance. */
 function toDiff(policy: Policy, { tool, args, workspace }: Action): string | undefined {
   const path = String(args['path']);

@@ -13,7 +13,7 @@ import type { Outcome } from './outcome.ts';
 /** Facts about an observation beside the outcome. */
 type About = Omit<
   Observation,
-  'v' | 'ok' | 'exitCode' | 'seen' | 'text' | 'whole' | 'changed' | 'suspicious'
+  'v' | 'ok' | 'exitCode' | 'seen' | 'text' | 'whole' | 'changed' | 'diff' | 'suspicious'
 >;
 
 /** Stores what the model will read of an outcome. Returns it with its ref and any attempts to give orders. */
@@ -28,7 +28,7 @@ export async function storeObservation(
   readonly output: string;
   readonly suspicious: readonly Suspicion[];
 }> {
-  const { ok, exitCode, changed, seen } = outcome;
+  const { ok, exitCode, changed, diff, seen } = outcome;
   const shown = await toShown(outcome, blobs);
   const found =
     about.verdict === 'allow' && isForeign(about.tool)
@@ -41,6 +41,7 @@ export async function storeObservation(
     ...about,
     ok,
     changed,
+    diff,
     text,
     exitCode,
     seen,

@@ -17,6 +17,8 @@ export interface Outcome {
   /** Bytes the tool produced, kept or not. */
   readonly bytes: number;
   readonly changed: readonly string[];
+  /** What a file tool changed, for people. */
+  readonly diff?: string;
   /** The file whose content the model now knows. */
   readonly seen?: Seen;
 }

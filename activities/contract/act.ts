@@ -103,6 +103,8 @@ export interface Observation {
   readonly tree?: SnapshotId;
   /** Workspace-relative paths a file tool wrote or deleted. */
   readonly changed: readonly string[];
+  /** What a file tool changed, for people; its first lines if it is long. */
+  readonly diff?: string;
   /** The file whose content the model now knows: sha256, `null` if none. */
   readonly seen?: { readonly path: string; readonly sha256: string | null };
   /** RFC 3339 time when the action ended. */

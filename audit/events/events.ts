@@ -16,6 +16,7 @@ import { createFactReader } from './facts.ts';
 import { foldAct, foldApproval, foldDrift, foldFailure, toCall } from './fold-actions.ts';
 import { foldAnswer, foldOpening, foldStart } from './fold-answers.ts';
 import { foldEnd } from './fold-end.ts';
+import { foldBusy, foldPhase } from './fold-phase.ts';
 import { foldChecked, foldSignal, foldUpdate } from './fold-messages.ts';
 import type { HistoryEventJson } from '../mirror/history-json.ts';
 import { toLaneStep } from './lane-step.ts';
@@ -57,7 +58,7 @@ function fold(state: ProjectionState, fact: Fact): RunEventBody[] {
     case 'started':
       return foldStart(state, fact);
     case 'scheduled':
-      return foldScheduled(state, fact);
+      return [...foldPhase(state, fact.name, fact.request), ...foldScheduled(state, fact)];
     case 'completed':
       return foldCompleted(state, fact);
     case 'failed':
@@ -120,7 +121,7 @@ function foldMerge(
 function foldCompleted(state: ProjectionState, done: Completed): RunEventBody[] {
   switch (done.name) {
     case 'openWorkspace':
-      return foldOpening(state, done.result);
+      return [...foldBusy(state, done.result), ...foldOpening(state, done.result)];
     case 'ensureWorkspace':
       return foldDrift(state, done.request, done.result);
     case 'openLane':
@@ -151,8 +152,11 @@ function foldModel(
   asked: Extract<Completed, { name: 'plan' | 'think' | 'review' }>,
 ): RunEventBody[] {
   const { result } = asked;
-  if (result.kind === 'unavailable')
+  if (result.kind === 'unavailable') {
+    // The next attempt is news.
+    state.phases.clear();
     return [{ type: 'model.waiting', address: result.address, reason: result.reason }];
+  }
   if (result.kind === 'refused') return [];
   countModel(state.usage, state.prices, result);
   const events = result.kind === 'answer' ? foldAnswer(state, asked, result.answer) : [];

@@ -27,6 +27,8 @@ export interface ProjectionState {
   /** Steps with an unmerged copy, and those that started at once with each. */
   worktrees: Set<string>;
   batches: Map<string, readonly string[]>;
+  /** The phase told last, of each step; empty for the run as a whole. */
+  phases: Map<string, string>;
   usage: Counts;
   prices: Prices | undefined;
 }
@@ -48,6 +50,7 @@ export const createState = (): ProjectionState => ({
   open: new Set(),
   worktrees: new Set(),
   batches: new Map(),
+  phases: new Map(),
   usage: { steps: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, workMs: 0 },
   prices: undefined,
 });

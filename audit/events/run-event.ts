@@ -23,6 +23,16 @@ interface OfCall {
   readonly hook?: string;
 }
 
+export type EnginePhase =
+  | 'opening'
+  | 'waiting-for-workspace'
+  | 'planning'
+  | 'snapshot'
+  | 'thinking'
+  | 'reviewing'
+  | 'merging'
+  | 'closing';
+
 /** What happened in a run, for people and programs. New types may be added; these stay. */
 export type RunEvent =
   | (Common<'run.started'> &
@@ -100,7 +110,16 @@ export type RunEvent =
     })
   | (Common<'tool.started'> & OfCall)
   | (Common<'tool.output'> &
-      OfCall & { readonly text: string; readonly bytes: number; readonly observation: string })
+      OfCall & {
+        /** Its first 200 characters. */
+        readonly text: string;
+        readonly bytes: number;
+        /** The Observation, as a blob. */
+        readonly observation: string;
+        /** From that blob, filled in for people if it can be read. */
+        readonly output?: string;
+        readonly diff?: string;
+      })
   | (Common<'tool.finished'> &
       OfCall & {
         readonly preview: string;
@@ -123,6 +142,13 @@ export type RunEvent =
   | (Common<'budget.unpriced'> & { readonly models: readonly string[]; readonly limit: number })
   /** The engine's message to the model: a budget almost used up, a repeated call. */
   | (Common<'nudge'> & { readonly step: string; readonly text: string })
+  /** What the engine is doing, where no other event says it. */
+  | (Common<'phase'> & {
+      readonly phase: EnginePhase;
+      readonly step?: string;
+      /** The run that holds the folder. */
+      readonly holder?: string;
+    })
   | (Common<'model.waiting'> & { readonly address: string; readonly reason: string })
   /** A parallel step's change was merged into the workspace, or not because of `conflicts`: paths, at most 20. */
   | (Common<'step.merged'> & { readonly step: string; readonly conflicts?: readonly string[] })

@@ -1,3 +1,5 @@
+import { plural } from '../render/render.ts';
+
 /** One finding of `agent doctor`. */
 export interface Check {
   readonly name: string;
@@ -44,5 +46,6 @@ export function renderChecks(groups: readonly CheckGroup[]): string {
     ]),
     '',
   ]);
-  return `${lines.join('\n')}\n${count('ok')} ok · ${count('warn')} warnings · ${count('fail')} failures\n`;
+  const warnings = plural(count('warn'), 'warning');
+  return `${lines.join('\n')}\n${count('ok')} ok · ${warnings} · ${plural(count('fail'), 'failure')}\n`;
 }

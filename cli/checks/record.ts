@@ -7,6 +7,7 @@ import { readForceRecord } from '../../config/force-record.ts';
 import { testPolicy } from '../../policies/examples.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
+import { plural } from '../render/render.ts';
 
 /** Checks that the policy files are valid and that their examples pass. */
 export async function checkPolicies({
@@ -25,16 +26,28 @@ export async function checkPolicies({
     });
     const { examples, failures } = testPolicy(policy);
     if (failures.length > 0)
-      return [fail(name, `${failures.length} of ${examples} examples fail`, 'agent policies test')];
+      return [
+        fail(
+          name,
+          `${failures.length} of ${plural(examples, 'example')} failed`,
+          'agent policies test',
+        ),
+      ];
     const inForce = readForceRecord(folders.root);
     const own = await readPolicyBundle(policiesDir, { preset, always });
     if (inForce?.dir === dir && inForce.sha256 !== own.sha256)
       return [warn(name, `${dir} was changed but is not in force yet`, 'agent policies reload')];
-    return [ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${examples} examples hold`)];
+    return [
+      ok(name, `${dir}, sha256 ${sha256.slice(0, 12)}…, ${plural(examples, 'example')} passed`),
+    ];
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     return [
-      fail(name, `${error.problems.length} problems in ${error.dir}`, 'agent policies validate'),
+      fail(
+        name,
+        `${plural(error.problems.length, 'problem')} in ${error.dir}`,
+        'agent policies validate',
+      ),
     ];
   }
 }
@@ -66,6 +79,6 @@ export function checkEncryption({ payloadKeys, origins }: Settings): Check[] {
 export async function checkAudit({ folders }: Settings): Promise<Check[]> {
   const { files, records, findings } = await verifyState(folders.root);
   return findings.length === 0
-    ? [ok('record', `${records} records in ${files} files verify`)]
-    : [fail('record', `${findings.length} findings`, 'agent audit verify')];
+    ? [ok('record', `${plural(records, 'record')} in ${plural(files, 'file')} verified`)]
+    : [fail('record', plural(findings.length, 'finding'), 'agent audit verify')];
 }

@@ -11,6 +11,7 @@ import { defineCommand } from '../command.ts';
 import { runProject } from '../../client/child.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { parseRun, toUnknownRun } from '../../client/connect.ts';
+import { plural } from '../render/render.ts';
 
 /** `agent audit export`: writes a run's log, audit lines, blobs, policy and tools to one signed file. */
 export const command = defineCommand({
@@ -33,7 +34,9 @@ export const command = defineCommand({
     });
     if (json) printJson({ run, file: out, bytes, key, manifest });
     else {
-      printText(`${out}: ${manifest.files.length} files, ${bytes} bytes, signed by key ${key}.`);
+      printText(
+        `${out}: ${plural(manifest.files.length, 'file')}, ${plural(bytes, 'byte')}, signed by key ${key}.`,
+      );
       printProgress(`Check it anywhere: agent audit verify ${out}`);
     }
     return 0;

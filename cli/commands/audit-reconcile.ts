@@ -7,6 +7,7 @@ import { defineCommand } from '../command.ts';
 import { stripControls } from '../clean.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { connectFor, parseRun, toUnknownRun, withClient } from '../../client/connect.ts';
+import { plural } from '../render/render.ts';
 
 const said = {
   missing: 'is missing from the mirror',
@@ -34,11 +35,11 @@ export const command = defineCommand({
       for (const { kind, execution, event, type } of findings) {
         printText(stripControls(`✗ execution ${execution}, event ${event} ${type} ${said[kind]}`));
       }
-      const looked = `${compared} events in ${executions} executions of run ${run}`;
+      const looked = `${plural(compared, 'event')} in ${plural(executions, 'execution')} of run ${run}`;
       printText(
         equal
-          ? `✓ ${looked} are the same in Temporal and in the mirror.`
-          : `${looked} compared: ${findings.length} findings.`,
+          ? `✓ ${looked}: the mirror and Temporal agree.`
+          : `${looked} compared: ${plural(findings.length, 'finding')}.`,
       );
     }
     return equal ? 0 : 1;

@@ -7,9 +7,10 @@ import { readSettings } from '../../config/environment.ts';
 import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
-import { parseRun } from '../../client/connect.ts';
+import { parseRun, readRunNames, toUnknownRun } from '../../client/connect.ts';
 import { createTail } from '../../client/events/tail.ts';
 import { parseCount } from '../values.ts';
+import { renderClock } from '../render/clock.ts';
 
 const pollMs = 300;
 
@@ -26,9 +27,12 @@ export const command = defineCommand({
     const isWanted = (entry: unknown): boolean =>
       run === undefined || (entry as { readonly run?: string }).run === run;
     const { lines: max = 20, follow } = options;
-    const { audit } = readSettings().folders;
+    const settings = readSettings();
+    const { audit } = settings.folders;
     const print = json ? printJson : printEntry;
     const newest = await readNewest(audit, max, isWanted);
+    if (run !== undefined && newest.entries.length === 0 && !readRunNames(settings).includes(run))
+      throw await toUnknownRun(settings, run);
     for (const entry of newest.entries) print(entry);
     if (!follow) {
       if (newest.entries.length === 0)
@@ -81,8 +85,9 @@ const parseEntries = (lines: readonly string[]): unknown[] =>
 const printEntry = (entry: unknown): void => printText(renderEntry(entry as AuditEntry));
 
 /** One line per entry; unknown kinds are shown as they are. */
-export function renderEntry(entry: AuditEntry): string {
-  const head = `${entry.time ?? ''} ${'step' in entry ? `${entry.run} ${entry.step}` : ''}`.trim();
+export function renderEntry(entry: AuditEntry, now = new Date()): string {
+  const clock = renderClock(entry.time ?? '', now);
+  const head = `${clock} ${'step' in entry ? `${entry.run} ${entry.step}` : ''}`.trim();
   switch (entry.kind) {
     case 'decision':
     case 'intent':
@@ -112,7 +117,7 @@ export function renderEntry(entry: AuditEntry): string {
       return toLine(`${head} network ${verdict} ${method} ${host}:${port} (${rule})`, 400);
     }
     case 'git-settings':
-      return toLine(`${entry.time} ${entry.run} git settings: ${entry.settings.join('; ')}`, 400);
+      return toLine(`${clock} ${entry.run} git settings: ${entry.settings.join('; ')}`, 400);
     case 'promotion': {
       const { state, mode, target, by, paths = [] } = entry;
       const what = `promotion ${state} (${mode}) to ${target} by ${by}`;
@@ -129,14 +134,14 @@ export function renderEntry(entry: AuditEntry): string {
       return toLine(`${head} ${entry.what} by ${entry.by} NOT COUNTED: ${entry.refused}`, 400);
     case 'refusal':
       return toLine(
-        `${entry.time} ${entry.run} REFUSED ${entry.activity} of execution ${entry.execution}: ${entry.why}`,
+        `${clock} ${entry.run} REFUSED ${entry.activity} of execution ${entry.execution}: ${entry.why}`,
         400,
       );
     case 'end': {
-      const { limit, time, run, status, why } = entry;
+      const { limit, run, status, why } = entry;
       const by =
         limit === undefined ? '' : ` by ${limit.name} (${limit.used} of ${limit.limit} used)`;
-      return toLine(`${time} ${run} ended: ${status}${by}: ${why}`, 400);
+      return toLine(`${clock} ${run} ended: ${status}${by}: ${why}`, 400);
     }
     default:
       return toLine(JSON.stringify(entry), 400);

@@ -10,6 +10,8 @@ import { stripControls } from '../clean.ts';
 import { usageError } from '../errors.ts';
 import { printJson, printText } from '../render/output.ts';
 import { parseRun, toUnknownRun } from '../../client/connect.ts';
+import { plural } from '../render/render.ts';
+import { renderClock } from '../render/clock.ts';
 
 /** `agent audit verify`: recomputes every hash of the record. Exit 1 if something is not as it was written. */
 export const command = defineCommand({
@@ -28,8 +30,10 @@ export const command = defineCommand({
     else {
       for (const note of notes) printText(toText('·', note));
       for (const finding of findings) printText(toText('✗', finding));
-      const looked = `${records} records in ${files} files of ${root}`;
-      printText(sound ? `✓ ${looked} are unchanged.` : `${looked}: ${findings.length} findings.`);
+      const looked = `${plural(records, 'record')} in ${plural(files, 'file')} of ${root}`;
+      printText(
+        sound ? `✓ ${looked}: unchanged.` : `${looked}: ${plural(findings.length, 'finding')}.`,
+      );
     }
     return sound ? 0 : 1;
   },
@@ -50,13 +54,13 @@ async function verifyFile(file: string, json: boolean): Promise<number> {
     return sound ? 0 : 1;
   }
   for (const finding of findings) printText(toText('✗', finding));
-  if (!sound) printText(`${file}: ${findings.length} findings.`);
+  if (!sound) printText(`${file}: ${plural(findings.length, 'finding')}.`);
   else {
     const whose = own
       ? 'your key'
       : `key ${key}, which is not yours: ask its owner for this number`;
     printText(
-      `✓ ${file} is unchanged since its export: run ${manifest?.run}, ${manifest?.created}, signed by ${whose}.`,
+      `✓ ${file} is unchanged since its export: run ${manifest?.run}, ${renderClock(manifest?.created ?? '')}, signed by ${whose}.`,
     );
   }
   return sound ? 0 : 1;

@@ -1,7 +1,8 @@
 import { describeSettings, readSettings } from '../../config/environment.ts';
 import { defineCommand } from '../command.ts';
 import { stripControls } from '../clean.ts';
-import { printJson, printProgress, printText, renderTable } from '../render/output.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
+import { renderTable } from '../render/table.ts';
 import { folderOption } from '../values.ts';
 
 /** `agent config`: every setting with its value and origin; secrets only as set or not set. */
@@ -16,10 +17,11 @@ export const command = defineCommand({
       return 0;
     }
     printText(
-      renderTable(
-        ['VARIABLE', 'VALUE', 'FROM', 'MEANING'],
-        rows.map((row) => [row.name, stripControls(row.value), row.origin, row.meaning]),
-      ),
+      renderTable({
+        head: ['VARIABLE', 'VALUE', 'FROM', 'MEANING'],
+        rows: rows.map((row) => [row.name, stripControls(row.value), row.origin, row.meaning]),
+        spare: ['FROM'],
+      }),
     );
     for (const notice of settings.notices) printProgress(`Note: ${stripControls(notice)}`);
     return 0;

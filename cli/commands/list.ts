@@ -1,10 +1,12 @@
+import { homedir } from 'node:os';
 import { readSettings } from '../../config/environment.ts';
 import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import type { RunClient } from '../../client/run-client.ts';
 import type { RunRow } from '../../client/temporal/rows.ts';
-import { printJson, printProgress, printText, renderTable } from '../render/output.ts';
-import { renderAge } from '../render/render.ts';
+import { printJson, printProgress, printText } from '../render/output.ts';
+import { renderTable } from '../render/table.ts';
+import { renderAge, renderCount } from '../render/render.ts';
 import { connectRunning, withClient } from '../../client/connect.ts';
 import { toTroubledStatus } from '../render/trouble.ts';
 
@@ -53,16 +55,31 @@ async function addTroubles(client: RunClient, rows: readonly RunRow[]): Promise<
   );
 }
 
-export const renderRuns = (rows: readonly RunRow[], now: Date): string =>
+/** Pure; `columns` is the window's. */
+export const renderRuns = (rows: readonly RunRow[], now: Date, columns?: number): string =>
   renderTable(
-    ['RUN', 'STATUS', 'STEP', 'AGE', 'TOOLS', 'TOKENS', 'GOAL'],
-    rows.map((row) => [
-      row.run,
-      row.status,
-      row.step,
-      renderAge(now.getTime() - Date.parse(row.started)),
-      String(row.toolCalls),
-      String(row.tokens),
-      toLine(row.goal, 60),
-    ]),
+    {
+      head: ['RUN', 'STATUS', 'STEP', 'AGE', 'TOOLS', 'TOKENS', 'FOLDER', 'GOAL'],
+      rows: rows.map((row) => [
+        row.run,
+        row.status,
+        row.step,
+        renderAge(now.getTime() - Date.parse(row.started)),
+        String(row.toolCalls),
+        renderCount(row.tokens),
+        renderFolder(row.workspace),
+        toLine(row.goal, 200),
+      ]),
+      spare: ['TOKENS', 'TOOLS', 'STEP', 'AGE', 'FOLDER'],
+    },
+    columns,
   );
+
+const maxFolder = 30;
+
+/** `~/shop`; of a long path its end, which tells folders apart. */
+export function renderFolder(path: string, home = homedir()): string {
+  const short = path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+  const line = toLine(short, 4_096);
+  return line.length <= maxFolder ? line : `…${line.slice(1 - maxFolder)}`;
+}

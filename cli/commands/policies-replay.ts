@@ -17,6 +17,7 @@ import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../../client/policy/bundle.ts';
 import { runIdPattern } from '../../client/run-id.ts';
 import { parseFolder } from '../values.ts';
+import { plural } from '../render/render.ts';
 
 interface Replayed extends Omit<PastDecision, 'args'> {
   /** Absent if the action cannot be judged again. */
@@ -61,7 +62,7 @@ export const command = defineCommand({
       for (const each of [...changed, ...unknown]) printText(renderReplayed(each));
       const rest = unknown.length === 0 ? '' : `, ${unknown.length} cannot be judged again`;
       printText(
-        `${changed.length} of ${replayed.length} decisions would be different under ${dir} (sha256 ${sha256.slice(0, 12)}…)${rest}.`,
+        `${changed.length} of ${plural(replayed.length, 'decision')} would be different under ${dir} (sha256 ${sha256.slice(0, 12)}…)${rest}.`,
       );
     }
     return changed.length === 0 ? 0 : 1;

@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
 import { readBundle } from '../../client/policy/bundle.ts';
+import { plural } from '../render/render.ts';
 
 /** `agent policies test`: runs the rules' examples. Exit 1 if one fails. */
 export const command = defineCommand({
@@ -15,7 +16,7 @@ export const command = defineCommand({
       printJson({ ok: failures.length === 0, sha256, examples, failures });
     } else {
       for (const { list, message } of failures) printText(`✗ ${list}: ${toLine(message, 500)}`);
-      printText(`${examples - failures.length} of ${examples} examples pass.`);
+      printText(`${examples - failures.length} of ${plural(examples, 'example')} passed.`);
     }
     return failures.length === 0 ? 0 : 1;
   },

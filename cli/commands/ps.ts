@@ -3,7 +3,8 @@ import { toWebUi } from '../../config/stack.ts';
 import type { StackStatus } from '../../config/stack.ts';
 import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
-import { printJson, printText, renderTable } from '../render/output.ts';
+import { printJson, printText } from '../render/output.ts';
+import { renderTable } from '../render/table.ts';
 import { renderAge } from '../render/render.ts';
 import { readStack } from '../../client/stack/file.ts';
 import { stackStatus } from '../../client/stack/control.ts';
@@ -30,9 +31,9 @@ export const command = defineCommand({
 });
 
 export function renderParts({ stack, parts }: StackStatus, now: Date): string {
-  const table = renderTable(
-    ['PART', 'STATE', 'PID', 'PORT', 'MEMORY', 'FOR', 'RESTARTS', 'VERSION'],
-    parts.map((part) => [
+  const table = renderTable({
+    head: ['PART', 'STATE', 'PID', 'PORT', 'MEMORY', 'FOR', 'RESTARTS', 'VERSION'],
+    rows: parts.map((part) => [
       part.name,
       part.state,
       String(part.pid || '-'),
@@ -42,7 +43,8 @@ export function renderParts({ stack, parts }: StackStatus, now: Date): string {
       String(part.restarts),
       part.version ?? '-',
     ]),
-  );
+    spare: ['RESTARTS', 'PORT', 'MEMORY', 'PID', 'FOR'],
+  });
   const troubles = parts
     .filter(({ reason }) => reason !== undefined)
     .map(({ name, reason, log }) => `${name}: ${toLine(reason ?? '', 300)} (${log ?? 'no log'})\n`);

@@ -6,10 +6,13 @@ import type { Settings } from '../../config/environment.ts';
 import { toRunLog } from '../../config/folders.ts';
 import { defineCommand } from '../command.ts';
 import { stripControls, toLine } from '../clean.ts';
-import { renderDetails, tellAllWhole } from '../render/details.ts';
+import { tellAllWhole } from '../../client/events/tell.ts';
+import { renderDetails } from '../render/details.ts';
 import { readEventsSoFar } from '../../client/events/so-far.ts';
 import { printJson, printText } from '../render/output.ts';
-import { renderEvent, renderSummary } from '../render/render.ts';
+import { createAccount } from '../render/account.ts';
+import { renderClock } from '../render/clock.ts';
+import { renderAge, renderEvent, renderSummary } from '../render/render.ts';
 import { renderUse } from '../render/render-use.ts';
 import { toRow } from '../../client/events/run-log.ts';
 import { connectRunning, parseRun, withClient } from '../../client/connect.ts';
@@ -31,7 +34,7 @@ export const command = defineCommand({
   async run({ args, json }) {
     const run = parseRun(args[0]);
     const settings = readSettings();
-    const events = await tellAllWhole(settings, await readEventsSoFar(settings, run));
+    const events = await tellAllWhole(settings, await readEventsSoFar(settings, run), false);
     const view = events.reduce(foldEvent, emptyView);
     const { now, trouble } = view.finished === undefined ? await askRun(settings, run) : {};
     const files = toFiles(settings, run, view);
@@ -58,6 +61,9 @@ export const command = defineCommand({
     }
     const style = createStyle(process.stdout, process.env);
     printText(renderRun(run, events, view, now, style));
+    const last = await tellAllWhole(settings, toLastCalls(events), true);
+    if (last.length > 0)
+      printText([style.dim('last calls'), ...renderCalls(last, style)].join('\n'));
     if (trouble !== undefined) printText(style.red(renderTrouble(run, trouble).join('\n')));
     for (const approval of view.approvals) {
       for (const line of renderEvent(approval, style)) printText(line);
@@ -134,6 +140,21 @@ function toFiles(
   };
 }
 
+const maxCalls = 3;
+
+/** The events of the calls that ended last. */
+function toLastCalls(events: readonly RunEvent[]): RunEvent[] {
+  const ended = events.filter(({ type }) => type === 'tool.finished').slice(-maxCalls);
+  const calls = new Set(ended.map((event) => 'call' in event && event.call));
+  return events.filter(
+    (event) =>
+      (event.type === 'tool.output' || event.type === 'tool.finished') && calls.has(event.call),
+  );
+}
+
+const renderCalls = (events: readonly RunEvent[], style: Style): string[] =>
+  events.flatMap(createAccount(style));
+
 const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as const;
 
 /** The run itself knows best; after it ended, its events do. */
@@ -143,7 +164,15 @@ function toUse(events: readonly RunEvent[], now: RunView | undefined): string[] 
   return last !== undefined && 'usage' in last ? renderUse(last.usage) : [];
 }
 
-/** Everything known of a run, for people. Pure. */
+/** The status as listed, and what the run is doing where that says more. */
+function renderStatus(status: string, now: RunView | undefined): string {
+  if (now === undefined) return status;
+  const { phase } = now.now;
+  const doing = phase === status ? '' : `, ${phase.replaceAll('-', ' ')}`;
+  return `${status}${doing}${now.pausing ? ', pausing' : ''}`;
+}
+
+/** Everything known of a run, for people. */
 export function renderRun(
   run: string,
   events: readonly RunEvent[],
@@ -151,13 +180,11 @@ export function renderRun(
   now: RunView | undefined,
   style: Style = plainStyle,
 ): string {
-  const { status, model, workspace, goal } = toRow(run, events, '');
+  const { status, model, workspace, goal, started } = toRow(run, events, '');
   const rows: [string, string][] = [
     ['run', run],
-    [
-      'status',
-      now === undefined ? status : `${status}, ${now.now.phase}${now.pausing ? ', pausing' : ''}`,
-    ],
+    ['status', renderStatus(status, now)],
+    ['started', `${renderClock(started)} (${renderAge(Date.now() - Date.parse(started))} ago)`],
     ['goal', stripControls(goal).replaceAll('\n', '\n          ')],
     ['workspace', workspace],
     ['model', toLine(model, 80)],

@@ -2,7 +2,8 @@ import { defineCommand } from '../command.ts';
 import { runProject } from '../../client/child.ts';
 import { stripControls } from '../clean.ts';
 import { CliError } from '../errors.ts';
-import { printJson, printText, renderTable } from '../render/output.ts';
+import { printJson, printText } from '../render/output.ts';
+import { renderTable } from '../render/table.ts';
 
 interface ListedTool {
   readonly name: string;
@@ -21,7 +22,7 @@ export const command = defineCommand({
     if (json) printJson(tools);
     else {
       const rows = tools.map(({ name, description }) => [name, description.split('\n')[0] ?? '']);
-      printText(renderTable(['TOOL', 'WHAT IT DOES'], rows));
+      printText(renderTable({ head: ['TOOL', 'WHAT IT DOES'], rows }));
     }
     return 0;
   },

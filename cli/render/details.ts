@@ -1,43 +1,8 @@
 /** What a person sees of an action before answering. */
 import type { ApprovalDetails } from '../../activities/contract/approval.ts';
-import type { RunEvent } from '../../audit/events/run-event.ts';
-import { BlobError, createBlobStore, isRef } from '../../audit/record/blobs.ts';
-import type { Settings } from '../../config/environment.ts';
 import { showControls } from '../clean.ts';
 import type { Style } from './style.ts';
 import { wrapLine } from './width.ts';
-
-/** Undefined if the run's blobs are not here, as on another machine. */
-export const readDetails = (
-  settings: Settings,
-  ref: string | undefined,
-): Promise<ApprovalDetails | undefined> => readBlob<ApprovalDetails>(settings, ref);
-
-async function readBlob<T>({ folders }: Settings, ref: string | undefined): Promise<T | undefined> {
-  if (ref === undefined || !isRef(ref)) return undefined;
-  try {
-    return await createBlobStore(folders.blobs).getJson<T>(ref);
-  } catch (error) {
-    if (error instanceof BlobError) return undefined;
-    throw error;
-  }
-}
-
-/** The event with the blobs it refers to: the whole action, the edited arguments. */
-export async function tellWhole(settings: Settings, event: RunEvent): Promise<RunEvent> {
-  if (event.type === 'approval.requested') {
-    const action = await readDetails(settings, event.details);
-    return action === undefined ? event : { ...event, action };
-  }
-  if (event.type !== 'approval.answered') return event;
-  const args = await readBlob<ApprovalDetails['args']>(settings, event.edited);
-  return args === undefined ? event : { ...event, args };
-}
-
-export const tellAllWhole = (
-  settings: Settings,
-  events: readonly RunEvent[],
-): Promise<RunEvent[]> => Promise.all(events.map((event) => tellWhole(settings, event)));
 
 const indent = '    ';
 

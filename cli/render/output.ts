@@ -21,20 +21,3 @@ export const printText = (text: string): void => {
 export const printProgress = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
-
-/** Aligns rows in columns as wide as their widest cell; the last column is not padded. */
-export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column === head.length - 1 ? cell : cell.padEnd(widths[column] ?? 0),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .map((line) => `${line}\n`)
-    .join('');
-}

@@ -113,10 +113,6 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
         `${style.bold('Review')} ${about}: ${paint(event.verdict)} ${toLine(event.notes, width)}`,
       ];
     }
-    case 'model.waiting':
-      return [
-        `${style.yellow('Waiting for the model')} at ${toLine(event.address, 80)}: ${toLine(event.reason, width)}`,
-      ];
     case 'policy.changed':
       return [`Policy ${toLine(event.policy, 12)} is in force, by ${toLine(event.by, 40)}`];
     case 'run.paused':
@@ -125,6 +121,8 @@ export function renderEvent(event: RunEvent, style: Style): string[] {
       return [`Resumed by ${toLine(event.by, 40)}`];
     case 'run.finished':
       return renderEnd(event, style);
+    case 'model.waiting':
+    case 'phase':
     case 'tool.requested':
     case 'tool.started':
     case 'budget':

@@ -1,50 +1,69 @@
-// East Asian wide and fullwidth characters and emoji, in the coarse blocks terminals agree on.
-const wide =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
-const nothing = /\p{Mn}|\p{Me}|\u200d|[\ufe00-\ufe0f]/u;
-// eslint-disable-next-line no-control-regex -- our own colours
-const colour = /\u001b\[[0-9;]*m/y;
-const plain = '\u001b[0m';
+import { createRequire } from 'node:module';
+import type stringWidth from 'string-width';
 
-/** Cuts a line to a number of columns, with an ellipsis; colours take no space and end with the line. */
-export function fitLine(line: string, columns: number): string {
-  let used = 0;
-  let end = 0;
-  let coloured = false;
-  for (let index = 0; index < line.length;) {
-    colour.lastIndex = index;
-    const code = colour.exec(line)?.[0];
-    if (code !== undefined) {
-      coloured = true;
-      index += code.length;
-      continue;
-    }
-    const character = String.fromCodePoint(line.codePointAt(index) ?? 0);
-    const width = nothing.test(character) ? 0 : wide.test(character) ? 2 : 1;
-    if (used + width > columns) return `${line.slice(0, end)}…${coloured ? plain : ''}`;
-    used += width;
-    index += character.length;
-    if (used < columns) end = index;
-  }
-  return line;
+// eslint-disable-next-line no-control-regex -- our own colours
+const colour = /(\u001b\[[0-9;]*m)/;
+const plain = '\u001b[0m';
+// ASCII and the signs of our own lines.
+const narrow = /^[ -~·…–→✓✗☐▶◕☑]*$/;
+const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/** Terminal columns of a text without line feeds or tabs; colours count nothing. */
+export const widthOf = (text: string): number => (narrow.test(text) ? text.length : measure(text));
+
+const require = createRequire(import.meta.url);
+let loaded: typeof stringWidth | undefined;
+
+/** Loading string-width takes as long as all else of `agent list`, and most lines do without it. */
+function measure(text: string): number {
+  loaded ??= (require('string-width') as { readonly default: typeof stringWidth }).default;
+  return loaded(text);
 }
 
-const tab = 4;
+/** The line cut to a number of terminal columns, with an ellipsis; colours end with the line. */
+export function fitLine(line: string, columns: number): string {
+  if (widthOf(line) <= columns) return line;
+  let used = 0;
+  let kept = '';
+  const parts = line.split(colour);
+  for (const [index, part] of parts.entries()) {
+    if (index % 2 === 1) kept += part;
+    else {
+      for (const { segment } of segmenter.segment(part)) {
+        used += widthOf(segment);
+        // The ellipsis needs a column as well.
+        if (used >= columns) return `${kept}…${kept.includes('\u001b') ? plain : ''}`;
+        kept += segment;
+      }
+    }
+  }
+  return kept;
+}
 
-/** Wraps a line; tabs become spaces, so that the width is as counted. */
+/** The text padded with spaces to a number of terminal columns. */
+export const padLine = (text: string, columns: number): string =>
+  text + ' '.repeat(Math.max(0, columns - widthOf(text)));
+
+/** Rows a line takes on a terminal that wraps it. */
+export const rowsOf = (line: string, columns: number): number =>
+  Math.max(1, Math.ceil(widthOf(line) / columns));
+
+const tab = ' '.repeat(4);
+
+/** The line on as many lines as it needs; tabs become spaces, so that it is as wide as it is counted. */
 export function wrapLine(line: string, columns: number): string[] {
   const lines: string[] = [];
   let current = '';
   let used = 0;
-  for (const each of line) {
-    const character = each === '\t' ? ' '.repeat(tab) : each;
-    const width = each === '\t' ? tab : nothing.test(each) ? 0 : wide.test(each) ? 2 : 1;
+  for (const { segment } of segmenter.segment(line)) {
+    const text = segment === '\t' ? tab : segment;
+    const width = widthOf(text);
     if (used + width > columns && current !== '') {
       lines.push(current);
       current = '';
       used = 0;
     }
-    current += character;
+    current += text;
     used += width;
   }
   return [...lines, current];

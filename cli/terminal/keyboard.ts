@@ -28,7 +28,9 @@ export interface Keyboard {
   written(): Promise<void>;
   /** Sends all input to one listener until the returned function is called. */
   listen(listener: (text: string) => void): () => void;
-  /** Calls back when we return to the terminal after Ctrl-Z and `fg`, until the returned function is called. */
+  /** Calls back before we leave the terminal (Ctrl-Z), until the returned function is called. */
+  onLeave(listener: () => void): () => void;
+  /** Calls back when we return to it (`fg`), until the returned function is called. */
   onReturn(listener: () => void): () => void;
   /** Lends the terminal to a program, such as an editor. */
   lend<T>(use: () => Promise<T>): Promise<T>;
@@ -68,6 +70,7 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
   const { input, output, escapes } = terminal;
   const leaving = Promise.withResolvers<void>();
   const decoder = new StringDecoder('utf8');
+  const leaves = new Set<() => void>();
   const returns = new Set<() => void>();
   let read = createKeyReader();
   let listener: ((text: string) => void) | undefined;
@@ -116,16 +119,20 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
     input.pause();
   };
   const comeBack = (): void => {
+    process.off('SIGTSTP', stop).on('SIGTSTP', stop);
     take();
     if (state === 'ours') for (const each of returns) each();
   };
-  const onContinue = (): void => {
-    if (state === 'ours' || state === 'away') comeBack();
-  };
   const stop = (): void => {
-    give('away');
+    // From here on the signal stops us, as it does every program.
+    process.off('SIGTSTP', stop);
+    const isLent = state === 'lent';
+    if (!isLent) {
+      for (const each of leaves) each();
+      give('away');
+    }
     // The whole group, as the terminal does: whatever started us must stop too.
-    process.kill(0, 'SIGTSTP');
+    process.kill(isLent ? process.pid : 0, 'SIGTSTP');
     // A shell without job control stops nothing.
     looking = setTimeout(comeBack, lookAgainMs).unref();
   };
@@ -157,7 +164,7 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
   };
 
   input.on('data', onData).on('end', onEnd).on('error', onEnd);
-  process.on('SIGCONT', onContinue).on('exit', onExit);
+  process.on('SIGCONT', comeBack).on('SIGTSTP', stop).on('exit', onExit);
   take();
 
   return {
@@ -179,6 +186,10 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
         if (listener === next) listener = undefined;
       };
     },
+    onLeave(next) {
+      leaves.add(next);
+      return () => void leaves.delete(next);
+    },
     onReturn(next) {
       returns.add(next);
       return () => void returns.delete(next);
@@ -197,7 +208,7 @@ export function createKeyboard(terminal: Terminal = ofProcess()): Keyboard {
     async close() {
       if (state === 'closed') return;
       input.off('data', onData).off('end', onEnd).off('error', onEnd);
-      process.off('SIGCONT', onContinue).off('exit', onExit);
+      process.off('SIGCONT', comeBack).off('SIGTSTP', stop).off('exit', onExit);
       clearTimeout(looking);
       // A late reply would be typed into the shell.
       if (onReport !== undefined) await sleep(reportMs);

@@ -1,6 +1,8 @@
-import { clearLine, createInterface, cursorTo } from 'node:readline';
+import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
+import type { Interface } from 'node:readline';
 import { PassThrough } from 'node:stream';
-import type { Keyboard } from './keyboard.ts';
+import { fitLine, rowsOf } from '../render/width.ts';
+import type { Keyboard, Terminal } from './keyboard.ts';
 import { createEnterGate } from './keys.ts';
 
 /** What a person typed, or that they declined with Ctrl-C or Ctrl-D. */
@@ -13,12 +15,30 @@ export interface Asking<T> {
   interrupt(write: () => void): void;
 }
 
+/** Erases a question whose cursor is `rows` below its first row. A dumb terminal starts a new line instead. */
+function wipe({ output, escapes }: Terminal, rows: number): void {
+  if (!escapes) {
+    output.write('\n');
+    return;
+  }
+  moveCursor(output, 0, -rows);
+  cursorTo(output, 0);
+  clearScreenDown(output);
+}
+
 /** Asks for one line on the terminal. Ignores what was typed before the question was drawn. */
 export function askLine(keyboard: Keyboard, question: string, signal: AbortSignal): Asking<Typed> {
-  const { output } = keyboard.terminal;
+  const { terminal } = keyboard;
+  const { output, escapes } = terminal;
   const typing = new PassThrough();
   const options = { input: typing, output, prompt: question, historySize: 0, terminal: true };
-  const line = createInterface(options);
+  // `prevRows` is missing from the types: the rows between the start of the line and the cursor when last drawn.
+  const line = createInterface(options) as Interface & { prevRows: number };
+  // A narrowed window has wrapped the line, but readline still counts the rows it drew.
+  const onResize = (): void => {
+    if (escapes) moveCursor(output, 0, line.prevRows - line.getCursorPos().rows);
+  };
+  output.prependListener('resize', onResize);
   const gate = createEnterGate((text) => typing.write(text));
   let settled = false;
   let unlisten: (() => void) | undefined;
@@ -28,8 +48,11 @@ export function askLine(keyboard: Keyboard, question: string, signal: AbortSigna
       if (settled) return;
       settled = true;
       signal.removeEventListener('abort', giveUp);
+      output.off('resize', onResize);
       unlisten?.();
       gate.close();
+      // Whatever comes next starts on its own line.
+      if (answer?.kind === 'left') output.write('\n');
       line.close();
       resolve(answer);
     };
@@ -52,12 +75,12 @@ export function askLine(keyboard: Keyboard, question: string, signal: AbortSigna
   return {
     typed,
     interrupt(write) {
-      if (!settled) {
-        cursorTo(output, 0);
-        clearLine(output, 0);
-      }
+      if (!settled) wipe(terminal, line.getCursorPos().rows);
       write();
-      if (!settled) line.prompt(true);
+      if (settled) return;
+      line.prevRows = 0;
+      line.prompt(true);
+      if (!escapes) output.write(line.line);
     },
   };
 }
@@ -69,12 +92,15 @@ export function askKey(
   keys: string,
   signal: AbortSignal,
 ): Asking<string> {
-  const { output } = keyboard.terminal;
+  const { terminal } = keyboard;
+  const { output } = terminal;
   let settled = false;
-  const wipe = (): void => {
-    cursorTo(output, 0);
-    clearLine(output, 0);
+  let shown = '';
+  const show = (): void => {
+    shown = fitLine(question, (output.columns ?? 80) - 1);
+    output.write(shown);
   };
+  const remove = (): void => wipe(terminal, rowsOf(shown, output.columns ?? 80) - 1);
   const typed = new Promise<string | undefined>((resolve) => {
     let unlisten: (() => void) | undefined;
     const settle = (key: string | undefined): void => {
@@ -82,12 +108,12 @@ export function askKey(
       settled = true;
       signal.removeEventListener('abort', giveUp);
       unlisten?.();
-      wipe();
+      remove();
       resolve(key);
     };
     const giveUp = (): void => settle(undefined);
     const open = async (): Promise<void> => {
-      output.write(question);
+      show();
       await keyboard.written();
       if (settled) return;
       unlisten = keyboard.listen((text) => {
@@ -104,9 +130,9 @@ export function askKey(
   return {
     typed,
     interrupt(write) {
-      if (!settled) wipe();
+      if (!settled) remove();
       write();
-      if (!settled) output.write(question);
+      if (!settled) show();
     },
   };
 }

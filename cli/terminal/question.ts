@@ -58,7 +58,7 @@ export function ask(keyboard: Keyboard, question: Question, signal: AbortSignal)
 
     async function turnPage(shown: number, until: AbortSignal): Promise<Answer | undefined> {
       const hint = early === undefined ? '' : `, ${early.hint}`;
-      const text = `-- ${shown} of ${body.length} lines: Space or Enter shows more${hint} --`;
+      const text = `-- ${shown} of ${body.length} lines: Space shows more${hint}`;
       const asking = askKey(keyboard, text, ` \r\n${early?.key ?? ''}`, until);
       current = asking;
       const key = await asking.typed;

@@ -12,18 +12,30 @@ export interface WatchStep {
   readonly lane?: true;
 }
 
+export type Acting = EventOf<'tool.requested'> & {
+  /** The arguments a person wrote instead. */
+  readonly edited?: Readonly<Record<string, unknown>>;
+};
+
 /** The state of the live view, folded from events alone, so that everyone who attaches sees the same. */
 export interface WatchView {
   readonly started?: EventOf<'run.started'>;
   readonly round: number;
   readonly steps: readonly WatchStep[];
   readonly thought: string;
-  /** The current action. */
-  readonly acting?: EventOf<'tool.requested'> & {
-    /** The arguments a person wrote instead. */
-    readonly edited?: Readonly<Record<string, unknown>>;
+  /** Current actions, newest last. */
+  readonly acting: readonly Acting[];
+  /** What the engine is doing otherwise: the latest phase, and the latest of each step. */
+  readonly phase?: EventOf<'phase'>;
+  readonly phases: Readonly<Record<string, EventOf<'phase'>>>;
+  /** The model is unavailable. */
+  readonly waitingFor?: {
+    readonly address: string;
+    /** RFC 3339. */
+    readonly since: string;
+    /** A retry is in progress. */
+    readonly asking: boolean;
   };
-  readonly waitingFor?: EventOf<'model.waiting'>;
   readonly paused: boolean;
   /** Pending approvals, oldest first; parallel steps ask side by side. Runs with a standing order never do. */
   readonly approvals: readonly EventOf<'approval.requested'>[];
@@ -43,6 +55,8 @@ export const emptyView: WatchView = {
   round: 0,
   steps: [],
   thought: '',
+  acting: [],
+  phases: {},
   paused: false,
   approvals: [],
   questions: [],
@@ -50,13 +64,15 @@ export const emptyView: WatchView = {
   tokens: 0,
 };
 
-type Field = 'acting' | 'waitingFor';
+/** The model has answered. */
+const answered = (view: WatchView): WatchView => ({ ...view, waitingFor: undefined });
 
-const without = (view: WatchView, ...fields: readonly Field[]): WatchView => {
-  const next: { -readonly [K in keyof WatchView]: WatchView[K] } = { ...view };
-  for (const field of fields) delete next[field];
-  return next;
-};
+/** Nothing is running, and nothing is waited for. */
+const idle = (view: WatchView): WatchView => ({
+  ...noQuestions(answered(view)),
+  acting: [],
+  approvals: [],
+});
 
 /** Removes the question of a step that continued; other steps' questions stay. */
 const heard = (view: WatchView, step: string): WatchView =>
@@ -103,8 +119,11 @@ function markReviewed(view: WatchView, { step, verdict }: EventOf<'review'>): Wa
 function markEdited(view: WatchView, { request, args }: EventOf<'approval.answered'>): WatchView {
   const { approvals, acting } = view;
   const asked = approvals.find((approval) => approval.request === request);
-  if (args === undefined || acting === undefined || acting.call !== asked?.call) return view;
-  return { ...view, acting: { ...acting, edited: args } };
+  if (args === undefined || asked === undefined) return view;
+  return {
+    ...view,
+    acting: acting.map((each) => (each.call === asked.call ? { ...each, edited: args } : each)),
+  };
 }
 
 /** The view after one more event. Pure. */
@@ -114,21 +133,17 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return { ...view, started: event };
     case 'plan.updated':
       return {
-        ...noQuestions(without(view, 'waitingFor')),
-        approvals: [],
+        ...idle(view),
         round: event.round,
         thought: event.approach,
         steps: event.steps.map(({ id, title }) => ({ id, title, state: 'waiting' })),
       };
     case 'step.started':
-      return markStarted(heard(without(view, 'waitingFor'), event.step), event);
+      return markStarted(heard(view, event.step), event);
     case 'thought':
-      return {
-        ...heard(without(view, 'waitingFor'), event.step),
-        thought: event.text || view.thought,
-      };
+      return { ...heard(answered(view), event.step), thought: event.text || view.thought };
     case 'tool.requested':
-      return { ...view, acting: event };
+      return { ...view, acting: [...view.acting, event] };
     case 'approval.requested':
       return view.started?.approve === 'ask' || event.refused !== undefined
         ? { ...view, approvals: [...view.approvals, event] }
@@ -143,11 +158,11 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       return keepQuestions(view, ({ request }) => request !== event.to);
     case 'tool.finished':
       return keepApprovals(
-        view.acting?.call === event.call ? without(view, 'acting') : view,
+        { ...view, acting: view.acting.filter(({ call }) => call !== event.call) },
         ({ call }) => call !== event.call,
       );
     case 'review':
-      return markReviewed(without(view, 'waitingFor'), event);
+      return markReviewed(answered(view), event);
     case 'step.merged':
       return mark(view, event.step, event.conflicts === undefined ? 'done' : 'waiting');
     case 'budget': {
@@ -161,25 +176,37 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
       };
     }
     case 'model.waiting':
-      return { ...view, waitingFor: event };
+      return {
+        ...view,
+        waitingFor: {
+          address: event.address,
+          since: view.waitingFor?.since ?? event.time,
+          asking: false,
+        },
+      };
+    case 'phase': {
+      const { waitingFor, phases } = view;
+      return {
+        ...view,
+        phase: event,
+        phases: { ...phases, [event.step ?? '']: event },
+        waitingFor: waitingFor && { ...waitingFor, asking: true },
+      };
+    }
     case 'run.rewound': {
       const began = event.together ?? [event.step];
       const at = view.steps.findIndex(({ id }) => began.includes(id));
       const steps = view.steps.map((step, index) =>
         index < at ? step : { ...step, state: 'waiting' as const },
       );
-      return { ...noQuestions(without(view, 'acting', 'waitingFor')), approvals: [], steps };
+      return { ...idle(view), steps };
     }
     case 'run.paused':
       return { ...view, paused: true };
     case 'run.resumed':
       return { ...view, paused: false };
     case 'run.finished':
-      return {
-        ...noQuestions(without(view, 'acting', 'waitingFor')),
-        approvals: [],
-        finished: event,
-      };
+      return { ...idle(view), finished: event };
     case 'nudge':
     case 'budget.unpriced':
     case 'run.restricted':

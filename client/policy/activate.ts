@@ -57,14 +57,19 @@ export async function judgeAgain(
   if (client === undefined) return [];
   return await withClient(client, async () => {
     const told: string[] = [];
-    for (const run of await client.listWaiting()) {
-      const proof = await prove(
-        client,
-        run,
-        { what: 'policyChanged', by, about: sha256 },
-        onProgress,
-      );
+    const tell = async (run: string): Promise<void> => {
+      const message = { what: 'policyChanged', by, about: sha256 } as const;
+      const proof = await prove(client, run, message, onProgress);
       if (await client.signal(run, policyChanged, sha256, by, proof)) told.push(run);
+    };
+    for (const run of await client.listWaiting()) {
+      try {
+        await tell(run);
+      } catch (error) {
+        // The policy is in force all the same: that is what was asked for.
+        if (!(error instanceof ClientError)) throw error;
+        onProgress(`Run ${run} was not told: ${error.message}`);
+      }
     }
     return told;
   });

@@ -14,11 +14,11 @@ const project = (events: readonly HistoryEventJson[]): RunEvent[] => {
   return events.flatMap((event) => projection.apply(event));
 };
 
-/** Types of the events, without those that follow every model answer and action. */
+/** Types of the events, without those that follow every model answer and action, or say what is under way. */
 const typesOf = (events: readonly RunEvent[]): string =>
   events
     .map(({ type }) => type)
-    .filter((type) => type !== 'budget')
+    .filter((type) => type !== 'budget' && type !== 'phase')
     .join(' ');
 
 const find = <T extends RunEvent['type']>(
@@ -303,4 +303,45 @@ test('payloads that are not plain JSON are passed over, not fallen over', () => 
   });
   story.add('WORKFLOW_EXECUTION_COMPLETED', 'workflowExecutionCompleted', { result: secret });
   assert.equal(project(story.events).at(-1)?.type, 'run.finished');
+});
+
+/** Phases with their steps, in order. */
+const phasesOf = (events: readonly RunEvent[]): string =>
+  events
+    .flatMap((event) =>
+      event.type === 'phase' ? [`${event.phase} ${event.step ?? event.holder ?? ''}`.trim()] : [],
+    )
+    .join(', ');
+
+test('phases tell what is under way, each once', () => {
+  const story = tellHistory();
+  const busy = { ok: false, reason: 'Run b has it.', busy: 'b' };
+  story.start();
+  story.activity('openWorkspace', { run: 'a', workspace: '/w' }, busy);
+  story.activity('openWorkspace', { run: 'a', workspace: '/w' }, busy);
+  story.plan('First');
+  story.activity('ensureWorkspace', { checkpoint: { step: 's1', state: {} } }, { tree: 't' });
+  story.think('s1');
+  story.activity('act', actRequest, actResult);
+  story.think('s1', { finish: { summary: 'ok', evidence: '' } });
+  const accepted = toAnswer({ verdict: 'accept', notes: 'sha256:5', head: 'Good.' });
+  story.activity('review', { step: 's1', scope: 'step' }, accepted);
+  story.activity('review', { scope: 'run' }, accepted);
+  story.activity('closeRun', {}, {});
+  story.complete(result);
+  assert.equal(
+    phasesOf(project(story.events)),
+    'opening, waiting-for-workspace b, planning, snapshot s1, thinking s1, reviewing s1, reviewing, closing',
+  );
+});
+
+test('each try of a model that is away is told', () => {
+  const story = tellHistory();
+  const away = { kind: 'unavailable', address: 'http://m', reason: 'refused' };
+  story.start();
+  story.plan('First');
+  story.activity('think', { step: 's1' }, away);
+  story.activity('think', { step: 's1' }, away);
+  story.think('s1');
+  assert.equal(phasesOf(project(story.events)), 'planning, thinking s1, thinking s1, thinking s1');
 });

@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunEvent, RunEventBody } from '../../audit/events/run-event.ts';
+import type { EnginePhase, RunEvent, RunEventBody } from '../../audit/events/run-event.ts';
 import { chooseQuestion } from '../../cli/commands/say.ts';
+import { renderClock } from '../../cli/render/clock.ts';
 import { renderEvent } from '../../cli/render/render.ts';
 import { renderBudget, renderLive } from '../../cli/render/render-live.ts';
 import { plainStyle } from '../../cli/render/style.ts';
 import { emptyView, foldEvent } from '../../client/events/watch-view.ts';
 
+const time = '2026-11-23T03:41:25Z';
 const toEvents = (bodies: readonly RunEventBody[]): RunEvent[] =>
-  bodies.map((body, index) => ({
-    v: 1,
-    seq: index + 1,
-    run: 'r1',
-    time: '2026-11-23T03:41:25Z',
-    ...body,
-  }));
+  bodies.map((body, index) => ({ v: 1, seq: index + 1, run: 'r1', time, ...body }));
 const started: RunEventBody = {
   type: 'run.started',
   goal: 'Fix\n it',
@@ -83,11 +79,6 @@ const tables: [string, RunEventBody, string[]][] = [
     ['Review of the whole work: retry Tests fail.'],
   ],
   [
-    'a model that is away',
-    { type: 'model.waiting', address: 'http://m', reason: 'refused' },
-    ['Waiting for the model at http://m: refused'],
-  ],
-  [
     'the end',
     {
       type: 'run.finished',
@@ -124,20 +115,99 @@ test('no event lets an escape sequence through', () => {
   }
 });
 
+const finishedCall = (of: number): RunEventBody => ({
+  type: 'tool.finished',
+  step: 's1',
+  call: of,
+  tool: 'search',
+  preview: 'x',
+  ok: true,
+  ms: 1,
+});
+
+const acting: RunEventBody = { type: 'tool.requested', ...call, preview: 'git push' };
+const phase = (name: EnginePhase, of?: string, holder?: string): RunEventBody => ({
+  type: 'phase',
+  phase: name,
+  step: of,
+  holder,
+});
+const away: RunEventBody = { type: 'model.waiting', address: 'http://m', reason: 'refused' };
+const lanes: RunEventBody[] = ['s1', 's2'].map((id) => ({
+  type: 'step.started',
+  step: id,
+  title: 'Do',
+  attempt: 1,
+  lane: true,
+}));
+const since = renderClock(time);
+
 const phases: [string, RunEventBody[], string][] = [
-  ['planning', [started], 'planning · 0 tokens · 0 tool calls · 5s'],
-  ['between plan and step', [started, plan], 'thinking · step 0/2 · 0 tokens · 0 tool calls · 5s'],
-  ['a step', [started, plan, step], 'thinking · step 1/2 · 0 tokens · 0 tool calls · 5s'],
+  ['the start', [started], 'starting'],
+  ['opening', [started, phase('opening')], 'opening the folder'],
   [
-    'an action',
-    [started, plan, step, { type: 'tool.requested', ...call, preview: 'git push' }],
-    'run_command git push · step 1/2 · 0 tokens · 0 tool calls · 5s',
+    'a folder another run has',
+    [started, phase('opening'), phase('waiting-for-workspace', undefined, 'r2')],
+    'waiting for the folder: run r2 has it',
+  ],
+  ['planning', [started, phase('planning')], 'planning'],
+  ['between plan and step', [started, plan], 'thinking · step 0/2'],
+  ['a snapshot', [started, plan, phase('snapshot', 's1')], 'taking a snapshot · step 0/2'],
+  ['a step', [started, plan, phase('thinking', 's1'), step], 'thinking · step 1/2'],
+  ['an action', [started, plan, step, acting], 'run_command git push · step 1/2'],
+  ['its end', [started, plan, step, acting, finishedCall(1)], 'thinking · step 1/2'],
+  ['an approval', [started, plan, step, acting, asked], 'waiting for your approval · step 1/2'],
+  ['a review', [started, plan, step, phase('reviewing', 's1')], 'reviewing · step 1/2'],
+  ['the report', [started, plan, phase('closing')], 'writing the report · step 0/2'],
+  [
+    'a model that is away',
+    [started, plan, step, away],
+    `model away since ${since}, waiting for http://m · step 1/2`,
   ],
   [
-    'an approval',
-    [started, plan, step, { type: 'tool.requested', ...call, preview: 'git push' }, asked],
-    'waiting for your approval · step 1/2 · 0 tokens · 0 tool calls · 5s',
+    'another try',
+    [started, plan, step, away, phase('thinking', 's1')],
+    `model away since ${since}, asking http://m · step 1/2`,
   ],
+  [
+    'a model that is back',
+    [
+      started,
+      plan,
+      step,
+      away,
+      phase('thinking', 's1'),
+      { type: 'thought', step: 's1', text: 'On.', transcript: 't' },
+    ],
+    'thinking · step 1/2',
+  ],
+  [
+    'steps at once',
+    [started, plan, ...lanes, acting, phase('reviewing', 's2')],
+    's1 run_command git push · s2 reviewing · step 1/2',
+  ],
+  [
+    'a question of one of them',
+    [started, plan, ...lanes, acting, asked],
+    'waiting for your approval (s1) · step 1/2',
+  ],
+];
+for (const [what, bodies, start] of phases) {
+  test(`the last line at ${what}`, () => {
+    const line = renderBudget(toEvents(bodies).reduce(foldEvent, emptyView), 5_000);
+    assert.equal(line, `${start} · 0 tokens · 0 tool calls · 5s`);
+  });
+}
+
+test('a model that writes is back', () => {
+  const view = toEvents([started, plan, step, away, phase('thinking', 's1')]).reduce(
+    foldEvent,
+    emptyView,
+  );
+  assert.match(renderBudget(view, 0, true), /^thinking · /);
+});
+
+const limited: [string, RunEventBody[], string][] = [
   [
     'a limit that comes to its end',
     [
@@ -155,10 +225,10 @@ const phases: [string, RunEventBody[], string][] = [
         },
       },
     ],
-    'planning · 1.0k tokens · 1 tool call · $0.0040 · usd $0.0040 of $0.0050 · 5s',
+    'starting · 1.0k tokens · 1 tool call · $0.0040 · usd $0.0040 of $0.0050 · 5s',
   ],
 ];
-for (const [what, bodies, line] of phases) {
+for (const [what, bodies, line] of limited) {
   test(`the budget line at ${what}`, () => {
     assert.equal(renderBudget(toEvents(bodies).reduce(foldEvent, emptyView), 5_000), line);
   });
@@ -172,16 +242,6 @@ test('a run with a standing order never waits for the watcher', () => {
     view.approvals.map(({ request }) => request),
     ['a1'],
   );
-});
-
-const finishedCall = (of: number): RunEventBody => ({
-  type: 'tool.finished',
-  step: 's1',
-  call: of,
-  tool: 'search',
-  preview: 'x',
-  ok: true,
-  ms: 1,
 });
 
 test('each lane’s approval waits until it is answered, whatever the others do', () => {

@@ -10,7 +10,8 @@ export interface Ended {
   readonly stderr: string;
 }
 
-const entry = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+/** Path of the program. */
+export const entry = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
 /** Runs the real program in a process of its own, without any terminal. */
 export function runAgent(

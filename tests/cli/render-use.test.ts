@@ -51,7 +51,7 @@ test('the audit log says how a run ended, and by which limit', () => {
   const end = { kind: 'end', time: 'T', run: 'r', status: 'budget', why: 'All used.' } as const;
   assert.equal(
     renderEntry({ ...end, limit: { name: 'steps', used: 5, limit: 5 } }),
-    'T r ended: budget by steps (5 of 5 used): All used.',
+    '? r ended: budget by steps (5 of 5 used): All used.',
   );
-  assert.equal(renderEntry({ ...end, status: 'done' }), 'T r ended: done: All used.');
+  assert.equal(renderEntry({ ...end, status: 'done' }), '? r ended: done: All used.');
 });

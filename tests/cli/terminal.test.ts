@@ -38,6 +38,10 @@ for (const [line, columns, expected] of [
   ['世界世界', 8, '世界世界'],
   ['世界世界', 7, '世界世…'],
   ['世界世界', 6, '世界…'],
+  ['✅ ⭐ ❌ ⏳', 11, '✅ ⭐ ❌ ⏳'],
+  ['✅ ⭐ ❌ ⏳', 10, '✅ ⭐ ❌ …'],
+  ['🇩🇪🇫🇷🇯🇵', 5, '🇩🇪🇫🇷…'],
+  ['👩‍👩‍👧 family', 4, '👩‍👩‍👧 …'],
   ['\u001b[31mred text\u001b[39m', 4, '\u001b[31mred…\u001b[0m'],
   ['\u001b[31mred\u001b[39m', 3, '\u001b[31mred\u001b[39m'],
 ] as const) {
@@ -74,7 +78,7 @@ test('the screen draws its lines anew in place, and what is written scrolls abov
 function openStreams() {
   const input = new PassThrough();
   const output = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80 });
-  const keyboard = createKeyboard({ input, output, escapes: false });
+  const keyboard = createKeyboard({ input, output, escapes: true });
   return { input, output, keyboard, written: (): string => String(output.read() ?? '') };
 }
 
@@ -87,8 +91,8 @@ test('what happens meanwhile is written above a question, and what was typed sta
   assert.match(written(), /Allow\? .*ye$/s);
   asking.interrupt(() => output.write('it happened\n'));
   const shown = written();
-  // The question's line is cleared first.
-  assert.ok(shown.includes('\u001b[2Kit happened\n'), JSON.stringify(shown));
+  // The question is removed first.
+  assert.ok(shown.includes('\u001b[0Jit happened\n'), JSON.stringify(shown));
   assert.match(shown, /it happened\n.*Allow\? ye/s);
   input.write('s\r');
   assert.deepEqual(await asking.typed, { kind: 'line', text: 'yes' });

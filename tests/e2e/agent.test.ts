@@ -9,7 +9,7 @@ import type { RunEvent } from '../../audit/events/events.ts';
 import { callsInTurn } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
-import { createMachine } from '../setup/cli.ts';
+import { createMachine, parseEvents } from '../setup/cli.ts';
 import type { Machine } from '../setup/cli.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -105,7 +105,7 @@ suite('agent run --demo on a copy of this repository', () => {
     assert.match(show.stdout, /done/);
     const logs = await machine.run('logs', 'demo', '--json');
     assert.equal(logs.code, 0, logs.stderr);
-    gapless(JSON.parse(logs.stdout) as RunEvent[]);
+    gapless(parseEvents(logs.stdout));
     const replay = await machine.run('replay', 'demo');
     assert.equal(replay.code, 0, replay.stdout);
   });

@@ -11,7 +11,7 @@ import type { StackFile } from '../../config/stack.ts';
 import { callsInTurn } from '../model-server/scripts.ts';
 import { startModelServer } from '../model-server/server.ts';
 import type { ModelServer } from '../model-server/server.ts';
-import { createMachine } from '../setup/cli.ts';
+import { createMachine, parseEvents } from '../setup/cli.ts';
 import type { Ended, Machine } from '../setup/cli.ts';
 
 const goal = 'Paint the shed in vermilion';
@@ -50,7 +50,7 @@ suite('with AGENT_PAYLOAD_KEYS', () => {
   const readLogs = async (id: string): Promise<RunEvent[]> => {
     const { code, stdout, stderr } = await machine.run('logs', id, '--json');
     assert.equal(code, 0, stderr);
-    return JSON.parse(stdout) as RunEvent[];
+    return parseEvents(stdout);
   };
 
   before(async () => {

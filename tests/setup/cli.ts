@@ -12,6 +12,13 @@ import { createPayloadCodec } from '../../audit/record/keys/payload-codec.ts';
 import { readPayloadKeys } from '../../audit/record/keys/payload-keys.ts';
 import type { StackPart } from '../../config/stack.ts';
 
+/** The events of `--json`, one a line. */
+export const parseEvents = (stdout: string): RunEvent[] =>
+  stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as RunEvent);
+
 /** Path of the program. */
 export const agent = fileURLToPath(new URL('../../cli/agent.js', import.meta.url));
 
