@@ -1,11 +1,11 @@
 /** `agent approve --always`: answers one request and adds a rule that gives the same answer from now on. */
 import { realpathSync } from 'node:fs';
-import type { ApprovalDetails } from '../activities/contract/approval.ts';
 import type { Settings } from '../config/environment.ts';
 import { readForceRecord } from '../config/force-record.ts';
 import { isLiftable } from '../policies/grants/always.ts';
 import type { Grant, ProposedGrant } from '../policies/grants/grant.ts';
 import { proposeGrants } from '../policies/grants/propose.ts';
+import { builtIn } from '../tools/built-in.ts';
 import type { ApprovalRequest } from '../workflows/contract.ts';
 import { judgeAgain } from '../client/policy/activate.ts';
 import type { RunClient } from '../client/run-client.ts';
@@ -94,7 +94,8 @@ async function proposeRules(order: AlwaysOrder): Promise<readonly ProposedGrant[
   if (!isLiftable(details.rule))
     throw refuse(`${details.rule} asks about it, which no rule of yours answers`);
   const { policy } = await readBundle(settings, details.workspace);
-  const proposal = proposeGrants(policy, toAction(details));
+  const { tool, args, workspace } = details;
+  const proposal = proposeGrants(policy, builtIn.toAction({ tool, args, workspace }));
   if (!proposal.ok) throw refuse(proposal.why);
   if (!proposal.grants.some(({ lifts }) => lifts.includes(details.rule)))
     throw refuse(`${details.rule} asks about it, of which the call itself says nothing`);
@@ -102,8 +103,6 @@ async function proposeRules(order: AlwaysOrder): Promise<readonly ProposedGrant[
     throw refuse('it has invisible characters in it, so nobody can see what they would allow');
   return proposal.grants;
 }
-
-const toAction = ({ tool, args, workspace }: ApprovalDetails) => ({ tool, args, workspace });
 
 /** The run's folder is as typed; judging needs it with links resolved. */
 function toReal(folder: string): string {

@@ -8,11 +8,48 @@ export type Verdict = 'allow' | 'ask' | 'deny';
 export type Effect = 'pure' | 'workspace' | 'idempotent' | 'external';
 
 /** One tool call as the model wrote it. Treat every value in `args` as hostile. */
-export interface Action {
+export interface ToolCall {
   readonly tool: string;
   readonly args: Readonly<Record<string, unknown>>;
   /** Absolute path of the workspace root, for making absolute paths relative. */
   readonly workspace: string;
+}
+
+/** What a call would do, by the section of the policy that judges it. Each tool says it of its calls. */
+export type Access =
+  | CommandAccess
+  | FileAccess
+  /** Only the tool's own rule applies. */
+  | { readonly section: 'tools'; readonly effect: Effect }
+  /** It stays within the run. */
+  | { readonly section: 'none' };
+
+/** A command line: text, or a list of words. */
+export interface CommandAccess {
+  readonly section: 'commands';
+  readonly command?: string | undefined;
+  readonly argv?: readonly string[] | undefined;
+  readonly cwd?: string | undefined;
+}
+
+/** One path, as written. */
+export interface FileAccess {
+  readonly section: 'paths';
+  /** `edit` reads and writes. */
+  readonly op: 'read' | 'list' | 'write' | 'edit' | 'delete';
+  readonly path: string;
+  /** What is written. */
+  readonly content?: string;
+}
+
+/** A call no policy can judge. `problem` is the end of a sentence. */
+export type Unfit =
+  | { readonly section: 'form'; readonly effect: Effect; readonly problem: string }
+  | { readonly section: 'unknown' };
+
+/** A tool call and what it would do. */
+export interface Action extends ToolCall {
+  readonly access: Access | Unfit;
 }
 
 export interface Decision {

@@ -1,7 +1,5 @@
-import type { Action, Decision, Limits } from './action.ts';
+import type { Access, Action, CommandAccess, Decision, FileAccess, Limits } from './action.ts';
 import type { CommandLine } from './commands/command.ts';
-import { argsProblem, isKnownTool } from './calls.ts';
-import type { ToolName } from './calls.ts';
 import { decideParts, judgeSimple } from './commands/parts.ts';
 import type { Part } from './commands/parts.ts';
 import { matchesGlob } from './paths/glob.ts';
@@ -42,11 +40,9 @@ export function decide(policy: Policy, action: Action): Decision {
   }
 }
 
-function decideTool(policy: Policy, { tool, args, workspace }: Action): Decision {
+function decideTool(policy: Policy, action: Action): Decision {
+  const { tool, access } = action;
   if (typeof tool !== 'string') return deny('tools.form', 'The name of the tool must be text.');
-  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
-    return deny('tools.form', `The arguments of ${tool} must be an object.`);
-  }
   const rule = policy.tools.find(({ glob }) => matchesGlob(glob, [tool]));
   const name = JSON.stringify(tool.slice(0, 80));
   if (rule === undefined) {
@@ -64,18 +60,22 @@ function decideTool(policy: Policy, { tool, args, workspace }: Action): Decision
   if (empty !== undefined) {
     return deny(`budgets.${empty}`, `The budget ${empty} of tools.yaml is 0: no call is allowed.`);
   }
-  if (!isKnownTool(tool)) {
-    if (/^mcp__[A-Za-z0-9_.-]+$/.test(tool))
-      return liftCall(policy, { tool, args, workspace }, ofRule(rule, tool, 'external'));
-    return deny('tools.unknown', `There is no tool ${name}.`);
+  switch (access.section) {
+    case 'unknown':
+      return deny('tools.unknown', `There is no tool ${name}.`);
+    case 'form':
+      return deny('tools.form', `${tool} got invalid arguments: ${access.problem}.`, access.effect);
+    case 'tools':
+      return liftCall(policy, action, ofRule(rule, tool, access.effect));
+    case 'none':
+    case 'paths':
+    case 'commands': {
+      const decision = decideAccess(policy, action, access);
+      const own = ofRule(rule, tool, 'pure');
+      const asked = own.verdict === 'ask' ? strictest(own, decision) : decision;
+      return liftCall(policy, action, asked);
+    }
   }
-  const problem = argsProblem(tool, args);
-  if (problem !== undefined)
-    return deny('tools.form', `${tool} got invalid arguments: ${problem}.`);
-  const decision = decideKnown(policy, tool, args, workspace);
-  const own = ofRule(rule, tool, 'pure');
-  const asked = own.verdict === 'ask' ? strictest(own, decision) : decision;
-  return liftCall(policy, { tool, args, workspace }, asked);
 }
 
 const ofRule = (
@@ -92,32 +92,17 @@ const ofRule = (
   effect,
 });
 
-function decideKnown(
+function decideAccess(
   policy: Policy,
-  tool: ToolName,
-  args: Readonly<Record<string, unknown>>,
-  workspace: string,
+  { tool, workspace }: Action,
+  access: Exclude<Access, { section: 'tools' }>,
 ): Decision {
-  const where = { ...atRoot, workspace };
-  const path = typeof args['path'] === 'string' ? args['path'] : '.';
-  const file = (op: PathOp) => decideWritten(policy, op, path, where);
-  switch (tool) {
-    case 'read_file':
-    case 'search':
-      return file('read');
-    case 'list_files':
-      return file('list');
-    case 'write_file':
-      return strictest(file('write'), ...sizeProblem(policy, String(args['content'])));
-    case 'edit_file':
-      return strictest(file('write'), file('read'), ...sizeProblem(policy, String(args['new'])));
-    case 'delete_file':
-      return file('delete');
-    case 'run_command':
-      return decideCommand(policy, args, workspace);
-    case 'read_blob':
-    case 'ask_human':
-    case 'finish_step':
+  switch (access.section) {
+    case 'paths':
+      return decideFile(policy, access, workspace);
+    case 'commands':
+      return decideCommand(policy, access, workspace);
+    case 'none':
       return {
         verdict: 'allow',
         rule: `tools.${tool}`,
@@ -127,6 +112,13 @@ function decideKnown(
   }
 }
 
+function decideFile(policy: Policy, access: FileAccess, workspace: string): Decision {
+  const { op, path, content = '' } = access;
+  const judge = (each: PathOp) => decideWritten(policy, each, path, { ...atRoot, workspace });
+  const decision = op === 'edit' ? strictest(judge('write'), judge('read')) : judge(op);
+  return strictest(decision, ...sizeProblem(policy, content));
+}
+
 function sizeProblem({ paths }: Policy, content: string): Decision[] {
   const bytes = new TextEncoder().encode(content).length;
   if (bytes <= paths.writeBytes) return [];
@@ -134,20 +126,11 @@ function sizeProblem({ paths }: Policy, content: string): Decision[] {
   return [deny('paths.limits.write_bytes', reason, 'workspace')];
 }
 
-function decideCommand(
-  policy: Policy,
-  args: Readonly<Record<string, unknown>>,
-  workspace: string,
-): Decision {
-  if ((args['command'] === undefined) === (args['argv'] === undefined)) {
-    const reason = 'run_command takes either "command" (text) or "argv" (a list of words).';
-    return deny('tools.form', reason, 'workspace');
-  }
-  if (typeof args['cwd'] === 'string') {
-    const located = locate(args['cwd'], { workspace, cwd: [] });
-    if (!located.ok) return deny(located.rule, located.reason, 'workspace');
-  }
-  const line = toCommandLine(args, workspace);
+/** Judges a command line by `commands` and `shell` alone. */
+export function decideCommand(policy: Policy, access: CommandAccess, workspace: string): Decision {
+  const located = locate(access.cwd ?? '.', { workspace, cwd: [] });
+  if (!located.ok) return deny(located.rule, located.reason, 'workspace');
+  const line = toCommandLine(access, workspace);
   const parts = judgeLine(policy, line, workspace);
   const strict = decideParts(parts);
   // If a grant lifted the verdict, name the grant.

@@ -1,5 +1,5 @@
-import type { Decision } from './action.ts';
-import { decide } from './decide.ts';
+import type { Action, Decision } from './action.ts';
+import { decideCommand } from './decide.ts';
 import { matchesGlob } from './paths/glob.ts';
 import { findFailures } from './grants/examples.ts';
 import { decideUrl } from './network/network.ts';
@@ -23,8 +23,14 @@ export interface ExampleResult {
 
 type Judge = (example: string) => Pick<Decision, 'rule' | 'verdict'>;
 
-/** Runs each rule's `match` and `not_match` examples: those it must decide, and those it must not. */
-export function testPolicy(policy: Policy): ExampleResult {
+/**
+ * Runs each rule's `match` and `not_match` examples: those it must decide, and those it must not. `toSample` returns a
+ * valid call of a tool.
+ */
+export function testPolicy(
+  policy: Policy,
+  toSample: (tool: string, workspace: string) => Action,
+): ExampleResult {
   const judged: [Rule, Judge][] = [
     ...policy.tools.map((rule): [Rule, Judge] => [rule, (tool) => judgeTool(policy, tool)]),
     ...(['read', 'write', 'delete'] as const).flatMap((op) =>
@@ -46,7 +52,9 @@ export function testPolicy(policy: Policy): ExampleResult {
     (sum, { match, notMatch }) => sum + match.length + notMatch.length,
     0,
   );
-  const granted = policy.grants.flatMap((grant) => findFailures(policy, grant));
+  const granted = policy.grants.flatMap((grant) =>
+    findFailures(policy, grant, toSample(grant.tool, grant.workspace)),
+  );
   return { examples, failures: [...failures, ...granted] };
 }
 
@@ -56,7 +64,7 @@ const allLevels = (rule: CommandRule): CommandRule[] => [
 ];
 
 const judgeLine = (policy: Policy, command: string) =>
-  decide(policy, { tool: 'run_command', args: { command }, workspace: '/workspace' });
+  decideCommand(policy, { section: 'commands', command }, '/workspace');
 
 const judgeTool = (policy: Policy, tool: string) =>
   policy.tools

@@ -1,4 +1,4 @@
-import type { Decision, Verdict } from './action.ts';
+import type { Action, Decision, Verdict } from './action.ts';
 import { prepareArgv } from './commands/prepare-argv.ts';
 import type { Part } from './commands/parts.ts';
 import { decide, judgeLine } from './decide.ts';
@@ -31,18 +31,12 @@ export interface Explanation extends Omit<Decision, 'unlisted' | 'asks'> {
 }
 
 /** Explains the policy's verdict on a command. */
-export function explainCommand(
-  policy: Policy,
-  args: Readonly<Record<string, unknown>>,
-  workspace: string,
-): Explanation {
-  const {
-    unlisted: _,
-    asks: __,
-    ...decision
-  } = decide(policy, { tool: 'run_command', args, workspace });
+export function explainCommand(policy: Policy, action: Action): Explanation {
+  const { unlisted: _, asks: __, ...decision } = decide(policy, action);
+  const { access, workspace } = action;
+  if (access.section !== 'commands') return { ...decision, form: 'plain', parts: [] };
   try {
-    const line = toCommandLine(args, workspace);
+    const line = toCommandLine(access, workspace);
     const parts = judgeLine(policy, line, workspace).map((part, index) =>
       toExplained(policy, part, index + 1, line.kind === 'plain'),
     );
@@ -57,7 +51,7 @@ export function explainCommand(
       decidedBy: by?.part,
     };
   } catch (error) {
-    // Not a command, or nested too deep to walk: the decision says what is wrong.
+    // Outside the workspace, or nested too deep to walk: the decision says what is wrong.
     if (error instanceof CommandError || error instanceof RangeError)
       return { ...decision, form: 'plain', parts: [] };
     throw error;

@@ -20,10 +20,14 @@ export async function createModelSide(
   redactor: Redactor,
   keyOf: (baseUrl: string) => string | undefined,
 ): Promise<ModelActivities> {
-  const { createModelActivities } = await import('../activities/model/model-activities.ts');
+  const [{ createModelActivities }, { builtIn }] = await Promise.all([
+    import('../activities/model/model-activities.ts'),
+    import('../tools/built-in.ts'),
+  ]);
   const { folders } = settings;
   return createModelActivities({
     blobs: createBlobStore(folders.blobs, redactor),
+    tools: builtIn,
     redactor,
     keyOf,
     defaultBaseUrl: settings.baseUrl,
@@ -78,6 +82,7 @@ export async function readWorkspaceDependencies(
     { tryHooks },
     { followApprovers },
     { createOffLimits },
+    { builtIn },
   ] = await Promise.all([
     import('../config/policies.ts'),
     import('../activities/sandbox/sandbox.ts'),
@@ -88,6 +93,7 @@ export async function readWorkspaceDependencies(
     import('../config/hooks.ts'),
     import('../audit/record/keys/approvers.ts'),
     import('../config/off-limits.ts'),
+    import('../tools/built-in.ts'),
   ]);
   const { folders } = settings;
   const audit = await openAudit();
@@ -99,6 +105,7 @@ export async function readWorkspaceDependencies(
   return {
     redactor,
     blobs: createBlobStore(folders.blobs, redactor),
+    tools: builtIn,
     audit,
     async policy(workspace) {
       const bundle = tightenOrLock(await inForce(), workspace);

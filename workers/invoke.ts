@@ -43,11 +43,11 @@ const parseOrder = (input: string): Order => {
 };
 
 async function printTools(): Promise<void> {
-  const { catalogue, toParameters } = await import('../tools/catalogue.ts');
-  const tools = catalogue.map((tool) => ({
-    name: tool.name,
-    description: tool.description,
-    parameters: toParameters(tool),
+  const { builtInTools } = await import('../tools/built-in.ts');
+  const tools = builtInTools.map(({ name, description, parameters }) => ({
+    name,
+    description,
+    parameters,
   }));
   process.stdout.write(`${JSON.stringify(tools)}\n`);
 }
@@ -70,7 +70,7 @@ async function invoke({ secrets, ...order }: Order): Promise<number> {
     { log, redactor, audit: createAudit(settings, redactor) },
     openPolicyByHand,
   );
-  if (order.tool === 'run_command') {
+  if (dependencies.tools.find(order.tool)?.section === 'commands') {
     const readHistory = createHistoryReader(join(dependencies.spillDir, 'history.git'));
     redactor.add(await readHistory(order.workspace));
   }

@@ -29,7 +29,7 @@ export async function openRun(run: Run): Promise<void> {
       state.facts = opened.facts;
       state.policyLimits = opened.limits;
       if (opened.prices !== undefined) state.prices = opened.prices;
-      if (opened.sandbox === 'unavailable') state.without = ['run_command'];
+      if (opened.without !== undefined) state.without = [...opened.without];
       if (opened.untrusted !== undefined) state.untrusted = opened.untrusted;
       if (opened.head !== undefined) state.head ??= opened.head;
       if (opened.tree === undefined) return;

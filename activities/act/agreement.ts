@@ -20,8 +20,9 @@ export function createAgreement(
 }
 
 /** Paths in a plain command line, and the names they would have in a folder in it. */
-function listNamed({ args, workspace }: Action): string[] {
-  const line = toCommandLine(args, workspace);
+function listNamed({ access, workspace }: Action): string[] {
+  if (access.section !== 'commands') return [];
+  const line = toCommandLine(access, workspace);
   if (line.kind !== 'plain') return [];
   return line.pipelines.flatMap(({ cwd, commands }) =>
     commands.flatMap(({ argv, redirects }) => {

@@ -5,9 +5,10 @@ import type { BlobStore } from '../../audit/record/blobs.ts';
 import { hashOf } from '../../audit/record/blobs.ts';
 import { toCanonical } from '../../audit/record/canonical.ts';
 import type { AuditLog } from '../../audit/record/log.ts';
-import type { Action } from '../../policies/action.ts';
+import type { Action, ToolCall } from '../../policies/action.ts';
 import { formRedactor, redactValue } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
+import type { Registry } from '../../tools/registry.ts';
 import type { Approval, Settlement } from '../contract/approval.ts';
 import { toShown } from './versions.ts';
 
@@ -27,6 +28,7 @@ export interface AnswerDependencies {
 
 interface VerifyDependencies extends AnswerDependencies {
   readonly blobs: BlobStore;
+  readonly tools: Registry;
   readonly redactor?: Redactor;
 }
 
@@ -66,7 +68,7 @@ export async function verifyAnswers(
   asked: Action,
 ): Promise<VerifiedAnswers> {
   const answered: Answered = { ...said, action: seq };
-  let verified: VerifiedAnswers = { action: asked, digest: hashOf(toCanonical(asked)) };
+  let verified: VerifiedAnswers = { action: asked, digest: digestOf(asked) };
   if (approval !== undefined) {
     // If its change has been answered, the call itself was answered before.
     const first = change === undefined ? answered : { ...answered, attempt: again };
@@ -89,11 +91,15 @@ export async function verifyAnswers(
   return refused === undefined ? { ...verified, settled } : { ...verified, refused };
 }
 
+/** Covers what was requested, not how a policy reads it. */
+const digestOf = ({ tool, args, workspace }: ToolCall): string =>
+  hashOf(toCanonical({ tool, args, workspace }));
+
 const maxNoteLength = 2_000;
 
 /** An approval covers exactly what was shown; writing other arguments approves those. */
 async function takeApproval(
-  { blobs, redactor = formRedactor }: VerifyDependencies,
+  { blobs, tools, redactor = formRedactor }: VerifyDependencies,
   verified: VerifiedAnswers,
   approval: Approval,
 ): Promise<VerifiedAnswers> {
@@ -101,8 +107,8 @@ async function takeApproval(
   if (edited === undefined || answer !== 'approve' || digest !== verified.digest)
     return { ...verified, approval };
   const args = redactValue(redactor, await blobs.getJson<Action['args']>(edited));
-  const action = { ...verified.action, args };
-  const changed = hashOf(toCanonical(action));
+  const action = tools.toAction({ ...verified.action, args });
+  const changed = digestOf(action);
   const shown = JSON.stringify(args).slice(0, maxNoteLength);
   return {
     action,

@@ -3,7 +3,6 @@ import { realpathSync } from 'node:fs';
 import { failpoint } from '../../audit/record/failpoint.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
-import { toPreview } from '../../tools/catalogue.ts';
 import type { ActResult } from '../contract/act.ts';
 import { verifyAnswers } from './answers.ts';
 import { isRedirected } from './call.ts';
@@ -20,7 +19,7 @@ export async function authorize(
   const { run, step, seq, tool, hook, untrusted } = order;
   const { sandbox, transactions } = dependencies;
   const checks = checksOf(dependencies.redactor ?? formRedactor);
-  const asked = await toAction(checks, order);
+  const asked = await toAction(dependencies, checks, order);
   const answers = await verifyAnswers(dependencies, order, asked.action);
   const { action, digest } = answers;
   const { workspace } = action;
@@ -48,7 +47,7 @@ export async function authorize(
     tool,
     digest,
     policy: sha256,
-    preview: toPreview(tool, action.args),
+    preview: dependencies.tools.toPreview(tool, action.args),
     action: seq,
     hook,
     approver: approval?.by,
@@ -69,14 +68,15 @@ export async function authorize(
 
 /** Deciding, showing, approving and executing all use the same redacted arguments. */
 async function toAction(
+  { tools }: ActDependencies,
   checks: Checks,
   order: ActOrder,
 ): Promise<{ readonly action: Action; readonly refused?: Decision }> {
   const { tool } = order;
   const workspace = realpathSync(order.workspace);
   const args = await checks.redactArguments(order.args);
-  if (args !== undefined) return { action: { tool, args, workspace } };
+  if (args !== undefined) return { action: tools.toAction({ tool, args, workspace }) };
   const reason = `The arguments of ${tool} could not be checked for secrets in time. Send less at once.`;
   const refused: Decision = { verdict: 'deny', rule: 'secrets.deadline', reason, effect: 'pure' };
-  return { action: { tool, args: {}, workspace }, refused };
+  return { action: tools.toAction({ tool, args: {}, workspace }), refused };
 }

@@ -6,6 +6,7 @@ import type { Action, Decision } from '../../policies/action.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
 import type { Policy } from '../../policies/policy.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
+import type { Registry } from '../../tools/registry.ts';
 import type { ActResult } from '../contract/act.ts';
 import type { Approval, Settlement } from '../contract/approval.ts';
 import type { Ref, SnapshotId } from '../contract/refs.ts';
@@ -16,6 +17,7 @@ import type { Recalled, Transactions } from './transactions.ts';
 
 export interface ActDependencies {
   readonly blobs: BlobStore;
+  readonly tools: Registry;
   readonly audit: AuditLog;
   /** The bundle in force for a workspace, read for each action. */
   readonly policy: (workspace: string) => Promise<{

@@ -85,7 +85,8 @@ export function createChecks(
       return 'result' in answer ? (answer.result as readonly Suspicion[]) : undefined;
     },
     async decide(policy, action, untrusted) {
-      if (action.tool !== 'run_command' || JSON.stringify(action.args).length <= inlineCommand)
+      const isCommand = action.access.section === 'commands';
+      if (!isCommand || JSON.stringify(action.args).length <= inlineCommand)
         return stepUp(decide(policy, action), policy, action, untrusted);
       const answer = await ask({ kind: 'decide', action, untrusted }, policy);
       if ('result' in answer) return answer.result as Decision;

@@ -8,34 +8,41 @@ import { toRisk } from '../../policies/risk.ts';
 import type { Policy } from '../../policies/policy.ts';
 import type { ApprovalDetails, ApprovalPart } from '../contract/approval.ts';
 import type { Ref } from '../contract/refs.ts';
+import type { Registry } from '../../tools/registry.ts';
 import { readText } from '../files/files.ts';
 import { PathRefused } from '../files/walk.ts';
 
 /** Largest file to diff, in bytes. */
 export const maxDiffedBytes = 262_144;
 
+export interface DetailsStore {
+  readonly blobs: BlobStore;
+  readonly tools: Registry;
+}
+
 /** Of the call, with what it would do. */
 export function storeDetails(
-  blobs: BlobStore,
+  store: DetailsStore,
   policy: Policy,
   action: Action,
   decision: Decision,
 ): Promise<Ref> {
-  const parts = action.tool === 'run_command' ? toParts(policy, action) : [];
-  return storeShown(blobs, action, decision, {
+  const parts = action.access.section === 'commands' ? toParts(policy, action) : [];
+  return storeShown(store, action, decision, {
     parts: parts.length === 0 ? undefined : parts,
-    diff: toDiff(policy, action),
+    diff: toDiff(policy, store.tools, action),
   });
 }
 
 /** The call, its decision, and whatever else is shown. */
 export const storeShown = (
-  blobs: BlobStore,
-  { tool, args, workspace }: Action,
+  { blobs, tools }: DetailsStore,
+  { tool, args, access, workspace }: Action,
   decision: Decision,
   shown: Pick<ApprovalDetails, 'parts' | 'changes' | 'diff'>,
 ): Promise<Ref> => {
   const { verdict, rule, reason, effect } = decision;
+  const isValid = access.section !== 'form';
   return blobs.putJson({
     v: 1,
     tool,
@@ -46,6 +53,7 @@ export const storeShown = (
     reason,
     effect,
     risk: toRisk(decision),
+    shown: isValid ? tools.find(tool)?.toShown?.(args) : undefined,
     ...shown,
   } satisfies ApprovalDetails);
 };
@@ -56,8 +64,8 @@ export const toPatch = (path: string, before: string, after: string): string =>
     headerOptions: OMIT_HEADERS,
   });
 
-const toParts = (policy: Policy, { args, workspace }: Action): ApprovalPart[] =>
-  explainCommand(policy, args, workspace).parts.map(({ text, cwd, verdict, rule }) => ({
+const toParts = (policy: Policy, action: Action): ApprovalPart[] =>
+  explainCommand(policy, action).parts.map(({ text, cwd, verdict, rule }) => ({
     text,
     cwd,
     verdict,
@@ -68,8 +76,8 @@ const maxShortLines = 200;
 const maxShortChars = 20_000;
 
 /** The diff kept of every edit, cut if it is long. Undefined if nothing would change. */
-export function toShortDiff(policy: Policy, action: Action): string | undefined {
-  const diff = toDiff(policy, action);
+export function toShortDiff(policy: Policy, tools: Registry, action: Action): string | undefined {
+  const diff = toDiff(policy, tools, action);
   if (diff === undefined || diff.trim() === '') return undefined;
   const lines = diff.slice(0, maxShortChars).split('\n');
   const isCut = diff.length > maxShortChars || lines.length > maxShortLines;
@@ -77,22 +85,18 @@ export function toShortDiff(policy: Policy, action: Action): string | undefined 
 }
 
 /** What a file tool would change, as far as can be told in advance. */
-function toDiff(policy: Policy, { tool, args, workspace }: Action): string | undefined {
-  const path = String(args['path']);
-  if (tool !== 'write_file' && tool !== 'edit_file' && tool !== 'delete_file') return undefined;
-  const before = readBefore(policy, workspace, path);
-  if (before === undefined) return undefined;
-  const after = tool === 'write_file' ? String(args['content']) : edit(tool, before, args);
-  return toPatch(path, before, after);
+function toDiff(
+  policy: Policy,
+  tools: Registry,
+  { tool, args, access, workspace }: Action,
+): string | undefined {
+  const known = tools.find(tool);
+  if (access.section !== 'paths' || known?.toChanged === undefined) return undefined;
+  const before = readBefore(policy, workspace, access.path);
+  return before === undefined
+    ? undefined
+    : toPatch(access.path, before, known.toChanged(args, before));
 }
-
-const edit = (tool: string, before: string, args: Action['args']): string => {
-  const [old, next] = [String(args['old']), String(args['new'])];
-  if (tool === 'delete_file') return '';
-  return args['all'] === true
-    ? before.replaceAll(old, () => next)
-    : before.replace(old, () => next);
-};
 
 /** Empty for a new file; undefined for one that may not be read or is not text. */
 function readBefore(policy: Policy, workspace: string, path: string): string | undefined {

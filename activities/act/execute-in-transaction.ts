@@ -41,7 +41,7 @@ export async function executeInTransaction(
         screen: createCommandScreen(call),
         answer: answers.change,
         isRolledBack: (error) => error instanceof Rejudged || error instanceof GitCheckFailed,
-        touches: action.tool === 'run_command' ? undefined : toTouched(action),
+        touches: isCommand(action) ? undefined : toTouched(action),
         rolledBack: (paths) => (left = paths),
         async begin({ again, ...attempt }: Attempt) {
           const line = toAuditLine(call);
@@ -100,8 +100,10 @@ async function perform(
     check: isRedirected(call) ? undefined : await createCheck(dependencies.blobs, order),
   });
   failpoint('exit.after');
-  return action.tool === 'run_command' ? { outcome } : { outcome, changed: outcome.changed };
+  return isCommand(action) ? { outcome } : { outcome, changed: outcome.changed };
 }
+
+const isCommand = ({ access }: Action): boolean => access.section === 'commands';
 
 /** A command may change anything; a file tool says what it changes. */
 const createCommandScreen = ({
@@ -110,14 +112,15 @@ const createCommandScreen = ({
   policy,
   base: { digest },
 }: AuthorizedCall): Screen | undefined =>
-  action.tool === 'run_command'
+  isCommand(action)
     ? createScreen({ policy, action, digest, sandbox, hasSnapshots: true })
     : undefined;
 
 /** The file a file tool is about to change, as far as can be told without looking. */
-function toTouched({ args, workspace }: Action): string[] {
+function toTouched({ access, workspace }: Action): string[] {
+  if (access.section !== 'paths') return [];
   try {
-    return [toNames(workspace, String(args['path'])).join('/')];
+    return [toNames(workspace, access.path).join('/')];
   } catch (error) {
     if (error instanceof PathRefused) return [];
     throw error;

@@ -61,7 +61,7 @@ async function executeAtOnce(call: AuthorizedCall): Promise<Executed> {
 async function executeScreened(call: AuthorizedCall): Promise<Outcome> {
   const { dependencies, order, action, policy, base, decision } = call;
   const context = createToolContext(call, order.signal);
-  if (decision.effect === 'pure' || action.tool !== 'run_command')
+  if (decision.effect === 'pure' || action.access.section !== 'commands')
     return await carryOut(action, context);
   const { sandbox } = dependencies;
   const { digest } = base;

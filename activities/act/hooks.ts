@@ -6,13 +6,12 @@ import type { Hook } from '../../policies/policy.ts';
 import type { ActResult, Observation } from '../contract/act.ts';
 import type { Ref } from '../contract/refs.ts';
 import type { HookInForce, HooksInForce } from '../contract/hooks.ts';
-import { toPreview } from '../../tools/catalogue.ts';
+import type { Registry } from '../../tools/registry.ts';
+import { tool as runCommand } from '../../tools/run-command.ts';
 
-const tool = 'run_command';
-
-/** Stores the hooks as `run_command` calls; undefined if there are none. */
+/** Stores the hooks as commands to run; undefined if there are none. */
 export async function storeHooks(
-  blobs: BlobStore,
+  { blobs, tools }: { readonly blobs: BlobStore; readonly tools: Registry },
   hooks: readonly Hook[],
 ): Promise<HooksInForce | undefined> {
   if (hooks.length === 0) return undefined;
@@ -26,10 +25,10 @@ export async function storeHooks(
       required,
       call: {
         id: `hook-${index + 1}`,
-        tool,
+        tool: runCommand.name,
         segment,
         index,
-        preview: toPreview(tool, args[index] ?? {}),
+        preview: tools.toPreview(runCommand.name, args[index] ?? {}),
       },
     })),
   };

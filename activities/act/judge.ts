@@ -25,12 +25,13 @@ export const judge = (
  * script, so it counts as reaching beyond the workspace.
  */
 function judgeCommand(decision: Decision, action: Action, sandbox: Sandbox): Decision {
-  if (action.tool !== 'run_command' || decision.verdict === 'deny') return decision;
+  const { access, workspace } = action;
+  if (access.section !== 'commands' || decision.verdict === 'deny') return decision;
   switch (sandbox.kind) {
     case 'bubblewrap':
       return decision;
     case 'none': {
-      const script = toCommandLine(action.args, action.workspace).kind !== 'plain';
+      const script = toCommandLine(access, workspace).kind !== 'plain';
       return script ? { ...decision, effect: 'external' } : decision;
     }
     case 'unavailable':
@@ -44,8 +45,8 @@ function judgeCommand(decision: Decision, action: Action, sandbox: Sandbox): Dec
 }
 
 /** A placeholder must not be passed to a program, which would take it for the secret. */
-function judgePlaceholders(decision: Decision, { tool, args }: Action): Decision {
-  if (tool !== 'run_command' || decision.verdict === 'deny') return decision;
+function judgePlaceholders(decision: Decision, { access, args }: Action): Decision {
+  if (access.section !== 'commands' || decision.verdict === 'deny') return decision;
   const [placeholder] = countPlaceholders(JSON.stringify(args)).keys();
   if (placeholder === undefined) return decision;
   return {

@@ -4,7 +4,6 @@ import type { Observation } from '../contract/act.ts';
 import type { Ref } from '../contract/refs.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import { asStored } from '../../policies/secrets/redaction.ts';
-import { isForeign } from '../../policies/untrusted/untrusted.ts';
 import { capText } from '../sandbox/output.ts';
 import { toWithheld } from './checks.ts';
 import type { Checks } from './checks.ts';
@@ -18,7 +17,11 @@ type About = Omit<
 
 /** Stores what the model will read of an outcome. Returns it with its ref and any attempts to give orders. */
 export async function storeObservation(
-  { blobs, checks }: { readonly blobs: BlobStore; readonly checks: Checks },
+  {
+    blobs,
+    checks,
+    foreign,
+  }: { readonly blobs: BlobStore; readonly checks: Checks; readonly foreign: boolean },
   outcome: Outcome,
   about: About,
 ): Promise<{
@@ -30,10 +33,7 @@ export async function storeObservation(
 }> {
   const { ok, exitCode, changed, diff, seen } = outcome;
   const shown = await toShown(outcome, blobs);
-  const found =
-    about.verdict === 'allow' && isForeign(about.tool)
-      ? await checks.findInjection(shown.text)
-      : [];
+  const found = about.verdict === 'allow' && foreign ? await checks.findInjection(shown.text) : [];
   const suspicious = found ?? [];
   const text = found === undefined ? toWithheld(shown.text) : shown.text;
   const stored: Observation = {

@@ -16,6 +16,7 @@ import {
   findUntrusted,
 } from './describe-workspace.ts';
 import { ensureTree } from './drift.ts';
+import type { Registry } from '../../tools/registry.ts';
 import { storeHooks } from './hooks.ts';
 import type { SecretLearner } from './learn-secrets.ts';
 import { openStage } from './stage.ts';
@@ -45,7 +46,7 @@ export async function openWorkspace(
   if (bundle.problem !== undefined) return { ok: false, reason: bundle.problem };
   const found = lease ? await takeWorkspace(dependencies, root, run, from?.tree) : {};
   if ('reason' in found) return found;
-  const { blobs, sandbox } = dependencies;
+  const { blobs, sandbox, tools } = dependencies;
   const { policy } = bundle;
   const facts = describeFolder(root, policy, sandbox);
   const hooks = await readRunHooks(dependencies, { run, root, operator: policy.hooks });
@@ -61,12 +62,17 @@ export async function openWorkspace(
     prices: lease && Object.keys(policy.prices).length > 0 ? policy.prices : undefined,
     policy: bundle.sha256,
     sandbox: sandbox.kind,
+    without: sandbox.kind === 'unavailable' ? toSandboxed(tools) : undefined,
     restricted: describeRestriction(sandbox),
     ...found,
     ...hooks,
     parallelSteps: lease && parallelSteps > 1 ? parallelSteps : undefined,
   };
 }
+
+/** Names of the tools that need a sandbox. */
+const toSandboxed = ({ tools }: Registry): string[] =>
+  tools.filter(({ section }) => section === 'commands').map(({ name }) => name);
 
 /** Creates the run's working copy, if it has one. Says why if that is not allowed, whatever the operator was told. */
 async function prepareFolder(
@@ -135,7 +141,7 @@ async function takeWorkspace(
 
 /** The hooks the run must pass, fixed from now on. */
 async function readRunHooks(
-  { hooks: readHooks, blobs, audit }: WorkspaceDependencies,
+  { hooks: readHooks, blobs, tools, audit }: WorkspaceDependencies,
   {
     run,
     root,
@@ -144,7 +150,7 @@ async function readRunHooks(
 ): Promise<NotOpened | { readonly hooks?: HooksInForce }> {
   const read = readHooks(root);
   if ('problem' in read) return { ok: false, reason: read.problem };
-  const hooks = await storeHooks(blobs, [...operator, ...read.hooks]);
+  const hooks = await storeHooks({ blobs, tools }, [...operator, ...read.hooks]);
   if (hooks === undefined) return {};
   await audit.append({
     kind: 'hooks',

@@ -1,6 +1,5 @@
 /** Describes a protected change to the person asked about it and to the model whose command made it. */
 import { isUtf8 } from 'node:buffer';
-import type { BlobStore } from '../../audit/record/blobs.ts';
 import type { Action, Decision } from '../../policies/action.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import type { Policy } from '../../policies/policy.ts';
@@ -11,6 +10,7 @@ import type { FileEntry } from '../snapshots/difference.ts';
 import type { Snapshots } from '../snapshots/snapshots.ts';
 import type { Ended } from './call-notes.ts';
 import { maxDiffedBytes, storeShown, toPatch } from './details.ts';
+import type { DetailsStore } from './details.ts';
 import type { ProtectedChange } from './screen.ts';
 
 const maxNamed = 20;
@@ -39,7 +39,7 @@ const nameAll = (changes: readonly { readonly path: string }[]): string => {
 
 /** What the person sees: the call, each file before and after, and a diff of those they may read. */
 export async function storeChange(
-  { blobs, policy, snapshots }: { blobs: BlobStore; policy: Policy; snapshots: Snapshots },
+  { policy, snapshots, ...store }: DetailsStore & { policy: Policy; snapshots: Snapshots },
   action: Action,
   decision: Decision,
   asked: readonly ProtectedChange[],
@@ -62,7 +62,7 @@ export async function storeChange(
       hunks.push(`--- ${path}\n${toPatch(path, toText(old), toText(fresh))}`);
   }
   const diff = hunks.length === 0 ? undefined : hunks.join('');
-  return await storeShown(blobs, action, decision, { changes, diff });
+  return await storeShown(store, action, decision, { changes, diff });
 }
 
 const read = async (

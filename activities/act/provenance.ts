@@ -7,6 +7,7 @@ import type { Policy } from '../../policies/policy.ts';
 import { toCommandLine } from '../../policies/commands/shell.ts';
 import type { Outside } from '../../policies/untrusted/untrusted.ts';
 import { listTracked } from '../files/tracked.ts';
+import type { Tool } from '../../tools/tool.ts';
 import type { Outcome } from './outcome.ts';
 
 export interface Read {
@@ -14,6 +15,7 @@ export interface Read {
   /** Commit checked out when the run began, empty if none; undefined if nobody looked. */
   readonly head: string | undefined;
   readonly action: Action;
+  readonly tool: Tool | undefined;
   readonly policy: Policy;
   readonly outcome: Pick<Outcome, 'text' | 'changed'>;
 }
@@ -30,11 +32,11 @@ const maxWords = 200;
  * command's output shows is unknown; it counts as the files it names.
  */
 export async function findOutside(read: Read): Promise<Outside | undefined> {
-  const { run, action, policy, outcome } = read;
+  const { run, action, tool, policy, outcome } = read;
   if (outcome.changed.length > 0) noteWritten(run, outcome.changed);
   if (usesNetwork(policy, action)) return 'network';
-  if (action.tool.startsWith('mcp__')) return 'mcp';
-  const paths = toPaths(action, outcome.text);
+  if (tool?.origin === 'mcp') return 'mcp';
+  const paths = toPaths(action, tool, outcome.text);
   return read.head !== undefined && (await hasOutside(read, paths)) ? 'file' : undefined;
 }
 
@@ -49,9 +51,9 @@ function noteWritten(run: string, paths: readonly string[]): void {
   }
 }
 
-function usesNetwork(policy: Policy, { tool, args, workspace }: Action): boolean {
-  if (tool !== 'run_command') return false;
-  const line = toCommandLine(args, workspace);
+function usesNetwork(policy: Policy, { access, workspace }: Action): boolean {
+  if (access.section !== 'commands') return false;
+  const line = toCommandLine(access, workspace);
   return (
     line.kind === 'plain' &&
     line.pipelines.some(({ commands }) => commands.some(({ argv }) => hasNetwork(policy, argv)))
@@ -59,19 +61,10 @@ function usesNetwork(policy: Policy, { tool, args, workspace }: Action): boolean
 }
 
 /** Workspace-relative paths of files whose text a result shows. */
-function toPaths({ tool, args, workspace }: Action, text: string): string[] {
-  switch (tool) {
-    case 'read_file':
-      return [normalize(String(args['path']))];
-    case 'search': {
-      const paths = text.split('\n').map((line) => /^(.+?):\d+:/.exec(line)?.[1] ?? '');
-      return [...new Set(paths)].filter((path) => path !== '').map(normalize);
-    }
-    case 'run_command':
-      return toNamed(toCommandLine(args, workspace), workspace);
-    default:
-      return [];
-  }
+function toPaths({ access, workspace }: Action, tool: Tool | undefined, text: string): string[] {
+  if (access.section === 'commands') return toNamed(toCommandLine(access, workspace), workspace);
+  if (tool?.toQuoted !== undefined) return [...new Set(tool.toQuoted(text))].map(normalize);
+  return access.section === 'paths' && access.op === 'read' ? [normalize(access.path)] : [];
 }
 
 /**

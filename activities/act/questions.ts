@@ -25,11 +25,11 @@ export async function askAboutChange(
   { asked, digest }: Extract<Screened, { state: 'asks' }>,
 ): Promise<Acted> {
   const { policy, action } = call;
-  const { blobs, audit, transactions } = call.dependencies;
+  const { blobs, tools, audit, transactions } = call.dependencies;
   const decision = toDecision(asked, call.decision.effect);
   await audit.append({ kind: 'decision', ...toAuditLine(call, decision), digest });
   const { snapshots } = transactions.peek(action.workspace);
-  const details = await storeChange({ blobs, policy, snapshots }, action, decision, asked);
+  const details = await storeChange({ blobs, tools, policy, snapshots }, action, decision, asked);
   const question = toQuestion(call, decision, details);
   return { ...question, reason: question.reason.slice(0, 500), digest, change: true };
 }
@@ -53,7 +53,7 @@ export async function askWhatHappened(
 const storeCall = (
   { dependencies, policy, action }: AuthorizedCall,
   decision: Decision,
-): Promise<Ref> => storeDetails(dependencies.blobs, policy, action, decision);
+): Promise<Ref> => storeDetails(dependencies, policy, action, decision);
 
 const toQuestion = (
   { policy, base, answers: { refused } }: AuthorizedCall,

@@ -4,7 +4,7 @@ import { isTestRun } from '../../policies/commands/test-runs.ts';
 import { CommandError, toCommandLine } from '../../policies/commands/shell.ts';
 import { limitsOf } from '../../policies/decide.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
-import { isForeign, toUntrusted } from '../../policies/untrusted/untrusted.ts';
+import { toUntrusted } from '../../policies/untrusted/untrusted.ts';
 import type { Acted, AuthorizedCall } from './call.ts';
 import { checksOf, toWithheld } from './checks.ts';
 import { storeObservation } from './observe.ts';
@@ -25,28 +25,34 @@ export async function storeResult(
   const outcome = { ...raw, text: masked.text };
   const redacted = masked.count + (raw.redacted ?? 0);
   failpoint('blob.before');
-  const { blobs } = dependencies;
-  const { ref, text, output, suspicious } = await storeObservation({ blobs, checks }, outcome, {
-    seq: order.seq ?? 0,
-    step: order.step,
-    call: order.call,
-    tool: order.tool,
-    preview: base.preview,
-    verdict,
-    rule,
-    ms,
-    time: new Date().toISOString(),
-    hook: order.hook,
-    tree,
-    test: verdict === 'allow' && isTest(action) ? true : undefined,
-    previous: order.previous,
-  });
+  const { blobs, tools } = dependencies;
+  const tool = tools.find(order.tool);
+  const foreign = tool?.foreign ?? true;
+  const { ref, text, output, suspicious } = await storeObservation(
+    { blobs, checks, foreign },
+    outcome,
+    {
+      seq: order.seq ?? 0,
+      step: order.step,
+      call: order.call,
+      tool: order.tool,
+      preview: base.preview,
+      verdict,
+      rule,
+      ms,
+      time: new Date().toISOString(),
+      hook: order.hook,
+      tree,
+      test: verdict === 'allow' && isTest(action) ? true : undefined,
+      previous: order.previous,
+    },
+  );
   const outside =
     verdict === 'allow'
-      ? await findOutside({ run: order.run, head: order.head, action, policy, outcome })
+      ? await findOutside({ run: order.run, head: order.head, action, tool, policy, outcome })
       : undefined;
   const untrusted =
-    verdict === 'allow' && isForeign(order.tool)
+    verdict === 'allow' && foreign
       ? toUntrusted(policy, `${order.tool} ${base.preview}`, suspicious, outside)
       : undefined;
   failpoint('blob.after');
@@ -74,10 +80,10 @@ export async function storeResult(
 }
 
 /** A refused call may not parse as a command. */
-function isTest({ tool, args, workspace }: Action): boolean {
-  if (tool !== 'run_command') return false;
+function isTest({ access, workspace }: Action): boolean {
+  if (access.section !== 'commands') return false;
   try {
-    return isTestRun(toCommandLine(args, workspace));
+    return isTestRun(toCommandLine(access, workspace));
   } catch (error) {
     if (error instanceof CommandError) return false;
     throw error;

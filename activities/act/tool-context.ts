@@ -5,6 +5,7 @@ import type { Effect } from '../../policies/action.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
 import type { Policy } from '../../policies/policy.ts';
+import type { Registry } from '../../tools/registry.ts';
 import type { CheckVersion } from '../files/files.ts';
 import type { HeldLease } from '../files/lease.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
@@ -12,6 +13,7 @@ import type { AuthorizedCall } from './call.ts';
 
 export interface ToolContext {
   readonly blobs: BlobStore;
+  readonly tools: Registry;
   readonly policy: Policy;
   /** The action's effect, as decided. */
   readonly effect: Effect;

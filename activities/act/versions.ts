@@ -88,23 +88,23 @@ const requireKnown = (
   );
 };
 
-const operations: ReadonlyMap<string, Parameters<CheckVersion>[2]> = new Map([
-  ['write_file', 'write'],
-  ['edit_file', 'edit'],
-  ['delete_file', 'delete'],
-]);
+/** The file a call changes, and how; undefined for all other calls. */
+function toChange({
+  access,
+}: Action): { operation: Parameters<CheckVersion>[2]; path: string } | undefined {
+  if (access.section !== 'paths') return undefined;
+  const { op: operation, path } = access;
+  return operation === 'read' || operation === 'list' ? undefined : { operation, path };
+}
 
 /** Why changing a file would be refused, before anything is done; undefined if allowed. */
-export function findProblem(
-  check: CheckVersion,
-  { tool, args, workspace }: Action,
-): string | undefined {
-  const operation = operations.get(tool);
-  if (operation === undefined) return undefined;
+export function findProblem(check: CheckVersion, action: Action): string | undefined {
+  const change = toChange(action);
+  if (change === undefined) return undefined;
   try {
-    walk(workspace, String(args['path']), false, (place) => {
+    walk(action.workspace, change.path, false, (place) => {
       const old = hashRegular(place);
-      if (old !== undefined) check(place.path, old, operation);
+      if (old !== undefined) check(place.path, old, change.operation);
     });
     return undefined;
   } catch (error) {
@@ -114,10 +114,11 @@ export function findProblem(
 }
 
 /** sha256 of the file an action is about to change, `null` if none; undefined if the action names no file. */
-export function findVersion({ tool, args, workspace }: Action): string | null | undefined {
-  if (!operations.has(tool)) return undefined;
+export function findVersion(action: Action): string | null | undefined {
+  const change = toChange(action);
+  if (change === undefined) return undefined;
   try {
-    return hashFile(workspace, String(args['path']));
+    return hashFile(action.workspace, change.path);
   } catch (error) {
     if (error instanceof PathRefused) return null;
     throw error;

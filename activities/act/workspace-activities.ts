@@ -79,7 +79,7 @@ async function act(
   const args = await readArguments(blobs, call);
   const root = requireWorkspace(dependencies, request.workspace);
   learn.fromFiles(root);
-  if (call.tool === 'run_command') await learn.fromHistory(root);
+  if (dependencies.tools.find(call.tool)?.section === 'commands') await learn.fromHistory(root);
   const { text: _, ...result } = await performAction(dependencies, {
     ...request,
     call: call.id,

@@ -40,12 +40,20 @@ export interface ApprovalDetails {
   readonly reason: string;
   readonly effect: Effect;
   readonly risk: Risk;
+  /** How the tool shows the call; absent if by its arguments. */
+  readonly shown?: ShownCall;
   /** Each part of a command line with the verdict on it alone. */
   readonly parts?: readonly ApprovalPart[];
   /** Hunks of a unified diff, of the file that would change or of `changes`. */
   readonly diff?: string;
   /** Files a command changed, whose change is held back. */
   readonly changes?: readonly ChangedFile[];
+}
+
+/** A call as text, and the arguments that are not in it. */
+export interface ShownCall {
+  readonly text: string;
+  readonly rest: Readonly<Record<string, unknown>>;
 }
 
 /** One file of a held-back change. */

@@ -28,6 +28,8 @@ export type OpenResult =
       prices?: Prices;
       policy: string;
       sandbox: 'bubblewrap' | 'none' | 'unavailable';
+      /** Tools this machine cannot run, so no model is offered them. */
+      without?: readonly string[];
       /** Why commands are unavailable or unconfined, and what to do; absent if they are confined. */
       restricted?: string;
       /** Snapshot of what the run found; absent without a lease. */

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { BlobStore } from '../../audit/record/blobs.ts';
 import { formRedactor } from '../../policies/secrets/redaction.ts';
 import type { Redactor } from '../../policies/secrets/redaction.ts';
+import type { Registry } from '../../tools/registry.ts';
 import type { ModelActivities, ModelOutcome } from '../contract/model.ts';
 import { createAnswers } from './answers.ts';
 import { createModelClient } from './client.ts';
@@ -15,6 +16,7 @@ import { createTranscripts } from './transcript.ts';
 
 export interface ModelDependencies {
   readonly blobs: BlobStore;
+  readonly tools: Registry;
   /** The operator's key for a model server, if given. */
   readonly keyOf: (baseUrl: string) => string | undefined;
   /** Used if the run names no endpoint. */
@@ -31,7 +33,7 @@ const heartbeatMs = 2_000;
 
 /** The activities of planner, executor and reviewer. */
 export function createModelActivities(dependencies: ModelDependencies): ModelActivities {
-  const { blobs, keyOf, defaultBaseUrl, spoolDir, contextTokens = 32_768 } = dependencies;
+  const { blobs, tools, keyOf, defaultBaseUrl, spoolDir, contextTokens = 32_768 } = dependencies;
   const { redactor = formRedactor } = dependencies;
   const client = createModelClient({ redactor });
   const transcripts = createTranscripts(blobs);
@@ -58,6 +60,7 @@ export function createModelActivities(dependencies: ModelDependencies): ModelAct
     const role: Role = {
       blobs,
       transcripts,
+      tools,
       contextTokens,
       ask({ model, check, ...rest }) {
         const baseUrl = model.baseUrl ?? defaultBaseUrl;

@@ -1,4 +1,5 @@
 import type { BlobStore } from '../../audit/record/blobs.ts';
+import type { Registry } from '../../tools/registry.ts';
 import type { ModelChoice, ModelOutcome } from '../contract/model.ts';
 import type { ModelAsk, ModelReply } from './conversation.ts';
 import type { Checked } from './outcome.ts';
@@ -8,6 +9,7 @@ import type { Transcripts } from './transcript.ts';
 export interface Role {
   readonly blobs: BlobStore;
   readonly transcripts: Transcripts;
+  readonly tools: Registry;
   /** Size of the model's context. */
   readonly contextTokens: number;
   readonly ask: <T>(

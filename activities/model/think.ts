@@ -1,26 +1,20 @@
-import { catalogue, parseArguments, toParameters, toPreview } from '../../tools/catalogue.ts';
+import type { Registry } from '../../tools/registry.ts';
 import type { Observation } from '../contract/act.ts';
 import type { ThinkAnswer, ThinkRequest } from '../contract/model.ts';
 import type { Call } from '../contract/refs.ts';
-import type { Message, ModelReply, ToolSpec } from './conversation.ts';
+import type { Message, ModelReply } from './conversation.ts';
 import type { Checked } from './outcome.ts';
 import type { FullPlan } from './plan.ts';
 import type { Role } from './role.ts';
 import { thinkSystem, toFollowUp, toStepPrompt } from './think-prompt.ts';
 import { fitToContext, toToolMessages } from './transcript.ts';
 
-const tools: readonly ToolSpec[] = catalogue.map((tool) => ({
-  name: tool.name,
-  description: tool.description,
-  parameters: toParameters(tool),
-}));
-
 /** Turns with more calls are refused: the model is lost. */
 const maxCalls = 16;
 
 /** One turn: reads the conversation, adds the last turn's results, asks, stores what was added. */
 export async function askThink(role: Role, request: ThinkRequest) {
-  const { blobs, transcripts } = role;
+  const { blobs, tools, transcripts } = role;
   const past = await transcripts.read(request.transcript);
   const added = [
     ...(past.length === 0 ? await openStep(role, request) : []),
@@ -29,12 +23,12 @@ export async function askThink(role: Role, request: ThinkRequest) {
   return await role.ask<ThinkAnswer>({
     model: request.model,
     messages: fitToContext([...past, ...added], role.contextTokens),
-    tools: tools.filter(({ name }) =>
-      request.lastWord ? name === 'finish_step' : request.without?.includes(name) !== true,
-    ),
+    tools: tools
+      .toOffered(request)
+      .map(({ name, description, parameters }) => ({ name, description, parameters })),
     async check(reply) {
-      if (request.lastWord) return { ok: true, value: toLastWord(reply, request) };
-      const calls = checkCalls(reply);
+      if (request.lastWord) return { ok: true, value: toLastWord(tools, reply, request) };
+      const calls = checkCalls(tools, reply);
       if (!calls.ok) return calls;
       const transcript = await transcripts.store({
         v: 1,
@@ -42,7 +36,7 @@ export async function askThink(role: Role, request: ThinkRequest) {
         messages: [...added, { role: 'assistant', text: reply.text, calls: reply.calls }],
         args: calls.value,
       });
-      return { ok: true, value: toAnswer(reply, calls.value, transcript) };
+      return { ok: true, value: toAnswer(tools, reply, calls.value, transcript) };
     },
   });
 
@@ -69,7 +63,7 @@ export async function askThink(role: Role, request: ThinkRequest) {
 }
 
 async function followUp(
-  { blobs }: Role,
+  { blobs, tools }: Role,
   request: ThinkRequest,
   past: readonly Message[],
 ): Promise<Message[]> {
@@ -78,15 +72,20 @@ async function followUp(
   );
   const notes = await Promise.all(request.notes.map((ref) => blobs.getText(ref)));
   const last = past.at(-1);
-  const results = last?.role === 'assistant' ? toToolMessages(last.calls, observations) : [];
+  const results = last?.role === 'assistant' ? toToolMessages(tools, last.calls, observations) : [];
   const text = toFollowUp(notes, request.said, request.nudge);
   return text === '' ? results : [...results, { role: 'user', text }];
 }
 
 /** The run is over: nothing in it is run or stored. */
-function toLastWord({ text, calls }: ModelReply, { transcript = '' }: ThinkRequest): ThinkAnswer {
-  const [finish] = calls.filter(({ name }) => name === 'finish_step');
-  const parsed = finish === undefined ? undefined : parseArguments(finish.name, finish.arguments);
+function toLastWord(
+  tools: Registry,
+  { text, calls }: ModelReply,
+  { transcript = '' }: ThinkRequest,
+): ThinkAnswer {
+  const finish = calls.find(({ name }) => tools.find(name)?.control?.kind === 'finish');
+  const parsed =
+    finish === undefined ? undefined : tools.parseArguments(finish.name, finish.arguments);
   const said = parsed?.ok === true ? parsed.args['summary'] : undefined;
   const summary = typeof said === 'string' && said !== '' ? said : text;
   return {
@@ -102,7 +101,10 @@ const callAsText =
   /<tool_call>|<function=|\[TOOL_CALLS\]|<\|channel\|>|"name"\s*:\s*"\w+"\s*,\s*"(arguments|parameters)"/;
 
 /** Checks every call's arguments; one bad call sends the whole turn back, so that nothing is half done. */
-function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string, unknown>>[]> {
+function checkCalls(
+  tools: Registry,
+  { text, calls }: ModelReply,
+): Checked<Readonly<Record<string, unknown>>[]> {
   if (calls.length === 0) {
     return {
       ok: false,
@@ -115,7 +117,7 @@ function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string
     return { ok: false, reason: `At most ${maxCalls} calls at once, got ${calls.length}.` };
   const args: Readonly<Record<string, unknown>>[] = [];
   for (const call of calls) {
-    const parsed = parseArguments(call.name, call.arguments);
+    const parsed = tools.parseArguments(call.name, call.arguments);
     if (!parsed.ok) return parsed;
     args.push(parsed.args);
   }
@@ -127,6 +129,7 @@ function checkCalls({ text, calls }: ModelReply): Checked<Readonly<Record<string
  * as finished and goes to the reviewer.
  */
 function toAnswer(
+  tools: Registry,
   reply: ModelReply,
   args: readonly Readonly<Record<string, unknown>>[],
   transcript: string,
@@ -139,15 +142,19 @@ function toAnswer(
       const value = given[key];
       return typeof value === 'string' ? value.slice(0, length) : '';
     };
-    if (name === 'finish_step') {
-      answer = {
-        ...answer,
-        finish: { summary: word('summary', 500), evidence: word('evidence', 500) },
-      };
-    } else if (name === 'ask_human') {
-      answer = { ...answer, question: { id, text: word('question', 1_000) } };
-    } else {
-      calls.push({ id, tool: name, segment: transcript, index, preview: toPreview(name, given) });
+    switch (tools.find(name)?.control?.kind) {
+      case 'finish': {
+        const finish = { summary: word('summary', 500), evidence: word('evidence', 500) };
+        answer = { ...answer, finish };
+        break;
+      }
+      case 'question':
+        answer = { ...answer, question: { id, text: word('question', 1_000) } };
+        break;
+      case undefined: {
+        const preview = tools.toPreview(name, given);
+        calls.push({ id, tool: name, segment: transcript, index, preview });
+      }
     }
   }
   return answer;

@@ -1,4 +1,5 @@
 import type { BlobStore } from '../../audit/record/blobs.ts';
+import type { Registry } from '../../tools/registry.ts';
 import type { Observation } from '../contract/act.ts';
 import type { Ref } from '../contract/refs.ts';
 import type { Message, ReplyCall } from './conversation.ts';
@@ -55,6 +56,7 @@ export type Transcripts = ReturnType<typeof createTranscripts>;
  * control calls, and a call that was not run says so.
  */
 export function toToolMessages(
+  tools: Registry,
   calls: readonly ReplyCall[],
   observations: readonly Observation[],
 ): Message[] {
@@ -63,14 +65,8 @@ export function toToolMessages(
     const observation = byCall.get(id);
     if (observation !== undefined)
       return { role: 'tool', callId: id, text: toToolText(observation) };
-    if (name === 'ask_human') return { role: 'tool', callId: id, text: 'The answer is below.' };
-    if (name === 'finish_step')
-      return {
-        role: 'tool',
-        callId: id,
-        text: 'The step is not finished yet: see what the reviewer or the user says below.',
-      };
-    return { role: 'tool', callId: id, text: 'This call was not run.' };
+    const { reply = 'This call was not run.' } = tools.find(name)?.control ?? {};
+    return { role: 'tool', callId: id, text: reply };
   });
 }
 

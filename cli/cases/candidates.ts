@@ -4,6 +4,7 @@ import { decide } from '../../policies/decide.ts';
 import { matchesGlob, toGlob } from '../../policies/paths/glob.ts';
 import { decideUrl } from '../../policies/network/network.ts';
 import { parsePolicy } from '../../policies/parse.ts';
+import { builtIn } from '../../tools/built-in.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { parseYaml } from '../../policies/yaml.ts';
 import type { PolicyProblem } from '../../policies/yaml.ts';
@@ -82,7 +83,7 @@ export function checkPolicyText(
   }
   const name = short.get(tool) ?? tool;
   const content = name === 'write_file' ? { content: '' } : {};
-  return decide(judged, { tool: name, args: { ...content, ...args }, workspace });
+  return decide(judged, builtIn.toAction({ tool: name, args: { ...content, ...args }, workspace }));
 }
 
 function toFiles(value: unknown): { tools: string; network: string; paths: string } {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Decision, Verdict } from '../../policies/action.ts';
 import { decideCase } from './corpus.ts';
 import { decide } from '../../policies/decide.ts';
+import { builtIn } from '../../tools/built-in.ts';
 import type { Policy } from '../../policies/policy.ts';
 
 /** What `policies check` prints per line. */
@@ -48,7 +49,7 @@ export function checkCase(
     );
   }
   const { id, tool, args } = action.data;
-  return toResult(id, decide(policy, { tool, args, workspace }));
+  return toResult(id, decide(policy, builtIn.toAction({ tool, args, workspace })));
 }
 
 /** Input that does not fit its kind is refused like any malformed call. */

@@ -1,10 +1,11 @@
 /** Judges the cases of a corpus (`policies check --cases`) by translating each into an action. */
 import { z } from 'zod';
-import type { Action, Decision } from '../../policies/action.ts';
+import type { Decision, ToolCall } from '../../policies/action.ts';
 import { checkPolicyText, withNetwork } from './candidates.ts';
 import { decide } from '../../policies/decide.ts';
 import { decideLinked } from './links.ts';
 import { decideUrl } from '../../policies/network/network.ts';
+import { builtIn } from '../../tools/built-in.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { strictest } from '../../policies/strictest.ts';
 
@@ -40,12 +41,12 @@ export function decideCase(
       const { op, path, content, setup } = given;
       const tool = tools.get(op) ?? String(op);
       const args = { path, ...extras(tool, content ?? '') };
-      const written = decide(policy, { tool, args, workspace });
+      const written = decide(policy, builtIn.toAction({ tool, args, workspace }));
       const place = decideLinked(policy, op, path, setup, workspace);
       return place === undefined ? written : strictest(written, place);
     }
     case 'command':
-      return decide(policy, toCommandAction(given, workspace));
+      return decide(policy, builtIn.toAction(toCommandCall(given, workspace)));
     case 'network':
       return decideRequests(policy, given);
     case 'policy-yaml':
@@ -62,12 +63,13 @@ const extras = (tool: string, content: unknown): Record<string, unknown> => {
 };
 
 /** Keys that are not arguments of the tool, such as `env`, are kept and therefore refused. */
-function toCommandAction(given: Record<string, unknown>, workspace: string): Action {
+function toCommandCall(given: Record<string, unknown>, workspace: string): ToolCall {
   const { shell, timeout_ms, setup: _, then: __, race: ___, ...rest } = given;
   const args = {
     ...rest,
     command: shell ?? rest['command'],
-    timeoutSeconds: typeof timeout_ms === 'number' ? timeout_ms / 1000 : rest['timeoutSeconds'],
+    timeoutSeconds:
+      typeof timeout_ms === 'number' ? Math.ceil(timeout_ms / 1000) : rest['timeoutSeconds'],
   };
   return { tool: 'run_command', args, workspace };
 }

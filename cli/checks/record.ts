@@ -5,6 +5,7 @@ import type { Settings } from '../../config/environment.ts';
 import { PolicyError, readPolicyBundle } from '../../config/policies.ts';
 import { readForceRecord } from '../../config/force-record.ts';
 import { testPolicy } from '../../policies/examples.ts';
+import { builtIn } from '../../tools/built-in.ts';
 import type { Check } from './check.ts';
 import { fail, ok, warn } from './check.ts';
 import { plural } from '../render/render.ts';
@@ -24,7 +25,7 @@ export async function checkPolicies({
       always,
       workspace,
     });
-    const { examples, failures } = testPolicy(policy);
+    const { examples, failures } = testPolicy(policy, builtIn.toSample);
     if (failures.length > 0)
       return [
         fail(

@@ -5,6 +5,7 @@ import { readSettings } from '../../config/environment.ts';
 import type { CheckResult } from '../cases/check.ts';
 import { CheckError, checkCase } from '../cases/check.ts';
 import type { Policy } from '../../policies/policy.ts';
+import { tool as runCommand } from '../../tools/run-command.ts';
 import { defineCommand } from '../command.ts';
 import { stripControls, toLine } from '../clean.ts';
 import { usageError } from '../errors.ts';
@@ -32,7 +33,7 @@ export const command = defineCommand({
     const [typed] = args;
     const cases = options.cases ?? (typed === undefined ? '-' : undefined);
     if (cases === undefined) {
-      const line = { id: typed, tool: 'run_command', args: { command: typed } };
+      const line = { id: typed, tool: runCommand.name, args: { command: typed } };
       const result = checkCase(policy, line, workspace);
       if (result !== undefined) print(result);
       return 0;

@@ -2,6 +2,8 @@ import { readSettings } from '../../config/environment.ts';
 import type { Verdict } from '../../policies/action.ts';
 import { explainCommand } from '../../policies/explain.ts';
 import type { ExplainedPart, Explanation } from '../../policies/explain.ts';
+import { builtIn } from '../../tools/built-in.ts';
+import { tool as runCommand } from '../../tools/run-command.ts';
 import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
@@ -20,7 +22,10 @@ export const command = defineCommand({
     const workspace = options.directory ?? parseFolder(settings.workspace);
     const { policy, dir, sha256, preset, tightening } = await readBundle(settings, workspace);
     const [typed = ''] = args;
-    const explanation = explainCommand(policy, { command: typed }, workspace);
+    const explanation = explainCommand(
+      policy,
+      builtIn.toAction({ tool: runCommand.name, args: { command: typed }, workspace }),
+    );
     if (json) {
       const own = tightening === undefined ? {} : { tightening: tightening.dir };
       printJson({

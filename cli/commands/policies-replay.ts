@@ -10,6 +10,7 @@ import type { Decision } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { stepUp } from '../../policies/untrusted/untrusted.ts';
+import { builtIn } from '../../tools/built-in.ts';
 import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { CliError, usageError } from '../errors.ts';
@@ -75,7 +76,7 @@ function judgeAgain(policy: Policy, { args, ...past }: PastDecision): Replayed {
   if (past.rule.startsWith('sandbox.'))
     return { ...past, changed: false, unknown: 'the machine decided, not the policy' };
   const { tool, workspace } = past;
-  const action = { tool, args, workspace };
+  const action = builtIn.toAction({ tool, args, workspace });
   const { verdict, rule, reason } = stepUp(decide(policy, action), policy, action, past.untrusted);
   return { ...past, now: { verdict, rule, reason }, changed: verdict !== past.verdict };
 }

@@ -1,5 +1,6 @@
 import { readSettings } from '../../config/environment.ts';
 import { testPolicy } from '../../policies/examples.ts';
+import { builtIn } from '../../tools/built-in.ts';
 import { defineCommand } from '../command.ts';
 import { toLine } from '../clean.ts';
 import { printJson, printText } from '../render/output.ts';
@@ -11,7 +12,7 @@ export const command = defineCommand({
   example: 'agent policies test',
   async run({ json }) {
     const { policy, sha256 } = await readBundle(readSettings());
-    const { examples, failures } = testPolicy(policy);
+    const { examples, failures } = testPolicy(policy, builtIn.toSample);
     if (json) {
       printJson({ ok: failures.length === 0, sha256, examples, failures });
     } else {

@@ -15,7 +15,7 @@ export function renderDetails(
   style: Style,
   columns = Number.POSITIVE_INFINITY,
 ): string[] {
-  const { tool, args, workspace, rule, reason, risk, diff, changes, parts = [] } = details;
+  const { args, workspace, rule, reason, risk, diff, changes, parts = [] } = details;
   const cwd = typeof args['cwd'] === 'string' ? args['cwd'] : '.';
   const rows: [string, string][] = [
     ['in', cwd === '.' ? workspace : `${workspace}/${cwd}`],
@@ -24,7 +24,7 @@ export function renderDetails(
     ['risk', `${risk.level}: ${risk.why}`],
   ];
   const lines: Line[] = [
-    ...renderCall(tool, args, diff, style),
+    ...renderCall(details, style),
     ...(changes === undefined ? [] : renderChanges(changes, diff, style)),
     ...(parts.length < 2 ? [] : parts.map((part) => toPart(part, style))),
     ...rows.map(([name, text]): Line => ({ text: `${name.padEnd(5)} ${toOne(text)}` })),
@@ -48,29 +48,23 @@ const toLines = (text: string): string[] => showControls(text).replace(/\n$/, ''
 /** Spells out line feeds too, where one line is expected. */
 const toOne = (text: string): string => showControls(text).replaceAll('\n', '<U+000A>');
 
-function renderCall(
-  tool: string,
-  args: ApprovalDetails['args'],
-  diff: string | undefined,
-  style: Style,
-): Line[] {
+function renderCall({ tool, args, shown, diff }: ApprovalDetails, style: Style): Line[] {
   const { bold } = style;
+  if (shown !== undefined)
+    return [
+      ...toLines(shown.text).map((line, index) => ({
+        text: `${index === 0 ? '$' : ' '} ${line}`,
+        paint: bold,
+      })),
+      ...renderArgs(shown.rest),
+    ];
   // An empty diff says nothing; show the arguments instead.
-  if (tool !== 'run_command' && diff !== undefined && diff.trim() !== '')
+  if (diff !== undefined && diff.trim() !== '')
     return [
       { text: `${tool} ${toOne(String(args['path']))}`, paint: bold },
       ...renderDiff(diff, style),
     ];
-  if (tool !== 'run_command') return [{ text: tool, paint: bold }, ...renderArgs(args)];
-  const { command, argv, cwd: _cwd, ...rest } = args;
-  const text = typeof command === 'string' ? command : (argv as string[]).map(quote).join(' ');
-  return [
-    ...toLines(text).map((line, index) => ({
-      text: `${index === 0 ? '$' : ' '} ${line}`,
-      paint: bold,
-    })),
-    ...renderArgs(rest),
-  ];
+  return [{ text: tool, paint: bold }, ...renderArgs(args)];
 }
 
 function renderDiff(diff: string, { dim, green, red }: Style): Line[] {
@@ -101,9 +95,6 @@ const renderArgs = (args: Readonly<Record<string, unknown>>): Line[] =>
       ? [`${toOne(name)}:`, ...toLines(value).map((line) => `  ${line}`)].map((text) => ({ text }))
       : toLines(`${toOne(name)}: ${JSON.stringify(value, undefined, 2)}`).map((text) => ({ text })),
   );
-
-const quote = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word);
 
 const toPart = (
   { verdict, text, rule }: NonNullable<ApprovalDetails['parts']>[number],

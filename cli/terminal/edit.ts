@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ApprovalDetails } from '../../activities/contract/approval.ts';
-import { argsProblem, isKnownTool } from '../../policies/calls.ts';
+import { builtIn } from '../../tools/built-in.ts';
 import { usageError } from '../errors.ts';
 
 type Args = ApprovalDetails['args'];
@@ -19,7 +19,7 @@ export function parseArgs(tool: string, text: string): Args {
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw usageError('The arguments must be a JSON object, such as {"command": "npm test"}.');
-  const problem = isKnownTool(tool) ? argsProblem(tool, value as Args) : undefined;
+  const problem = builtIn.find(tool)?.findProblem(value as Args);
   if (problem !== undefined) throw usageError(`${tool} got invalid arguments: ${problem}.`);
   return value as Args;
 }

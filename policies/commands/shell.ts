@@ -1,3 +1,4 @@
+import type { CommandAccess } from '../action.ts';
 import type { PipelineNode, Statement } from 'unbash';
 import { isCovered } from '../paths/coverage.ts';
 import type { CommandLine, Pipeline, SimpleCommand } from './command.ts';
@@ -5,7 +6,7 @@ import { locate } from '../paths/paths.ts';
 import { NeedsShell, toCommands, toLiteral } from './simple-command.ts';
 import { parseShell } from './syntax.ts';
 
-/** Invalid `run_command` arguments. */
+/** Not a command line. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
 }
@@ -134,36 +135,21 @@ function changeFolder(reader: Reader, target: string): void {
 }
 
 /**
- * The command line that `run_command` arguments describe, with paths relative to the workspace root. @throws
- * CommandError unless they are `{command | argv, cwd?}` of the right types.
+ * The command line a tool asks for, with paths relative to the workspace root. @throws CommandError unless it is
+ * either text or a list of words and starts in the workspace.
  */
 export function toCommandLine(
-  args: Readonly<Record<string, unknown>>,
+  { command, argv, cwd = '.' }: Omit<CommandAccess, 'section'>,
   workspace?: string,
 ): CommandLine {
-  const { command, argv, cwd = '.' } = args;
-  if ((command === undefined) === (argv === undefined)) {
-    throw new CommandError(
-      'run_command takes either "command" (text) or "argv" (a list of words).',
-    );
-  }
-  if (typeof cwd !== 'string') throw new CommandError('"cwd" must be text, such as "packages/a".');
   const located = locate(cwd, { ...toWorkspace(workspace), cwd: [] });
   if (!located.ok)
     throw new CommandError(`"cwd" is not a folder of the workspace: ${located.reason}`);
   const folder = toCwd(located.names);
-  if (typeof command === 'string') {
+  if (command !== undefined && argv === undefined)
     return parseCommand(command, { cwd: folder, ...toWorkspace(workspace) });
-  }
-  if (
-    !Array.isArray(argv) ||
-    argv.length === 0 ||
-    !argv.every((word) => typeof word === 'string')
-  ) {
-    const wanted =
-      command === undefined ? '"argv" must be a list of words' : '"command" must be text';
-    throw new CommandError(`${wanted}, such as "npm test" or ["npm", "test"].`);
-  }
+  if (command !== undefined || argv === undefined || argv.length === 0)
+    throw new CommandError('Expected a command line: "npm test" or ["npm", "test"].');
   const only: SimpleCommand = { argv, redirects: [] };
   return { kind: 'plain', pipelines: [{ when: 'first', cwd: folder, commands: [only] }] };
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Grant, Granted } from './grant.ts';
-import { fileTools } from './grants.ts';
 import { readSection } from '../section.ts';
 import type { PolicyProblem } from '../yaml.ts';
 
@@ -37,7 +36,7 @@ const entry = z
       message: `${rule.id} names no action`,
       params: {
         expected:
-          'argv and cwd, or script and cwd, with the tool run_command; path with a file tool; args with another tool',
+          'argv and cwd, or script and cwd, for a command; path for a file; args for any other call',
       },
     });
   });
@@ -69,17 +68,18 @@ export function parseGrants(file: string, text: string, problems: PolicyProblem[
   }));
 }
 
-type About = Pick<Entry, 'tool' | 'argv' | 'script' | 'path' | 'args' | 'cwd'>;
+type About = Pick<Entry, 'argv' | 'script' | 'path' | 'args' | 'cwd'>;
 
-function toGranted({ tool, argv, script, path, args, cwd }: About): Granted | undefined {
+/** Running the examples shows whether the tool is of that kind. */
+function toGranted({ argv, script, path, args, cwd }: About): Granted | undefined {
   const said = [argv, script, path, args].filter((value) => value !== undefined);
   if (said.length !== 1) return undefined;
-  const runs = tool === 'run_command';
-  if (runs !== (cwd !== undefined)) return undefined;
-  if (runs && argv !== undefined) return { kind: 'command', argv, cwd: cwd ?? '.' };
-  if (runs && script !== undefined) return { kind: 'text', text: script, cwd: cwd ?? '.' };
-  if (fileTools.has(tool)) return path === undefined ? undefined : { kind: 'file', path };
-  return runs || args === undefined ? undefined : { kind: 'call', args };
+  if (cwd !== undefined) {
+    if (argv !== undefined) return { kind: 'command', argv, cwd };
+    return script === undefined ? undefined : { kind: 'text', text: script, cwd };
+  }
+  if (path !== undefined) return { kind: 'file', path };
+  return args === undefined ? undefined : { kind: 'call', args };
 }
 
 /** The inverse: a grant as written to the file. */
@@ -95,7 +95,7 @@ export const toEntry = ({ id, workspace, tool, granted, lifts, ...rest }: Grant)
   time: rest.time,
 });
 
-function toAbout(granted: Granted): Omit<About, 'tool'> {
+function toAbout(granted: Granted): About {
   switch (granted.kind) {
     case 'command':
       return { argv: [...granted.argv], cwd: granted.cwd };

@@ -1,6 +1,7 @@
 import type { Action, Decision } from '../action.ts';
 import { decide } from '../decide.ts';
 import type { Grant } from './grant.ts';
+import { isByCall } from './grants.ts';
 import type { Policy } from '../policy.ts';
 import { rulesThatAsk } from '../strictest.ts';
 
@@ -14,16 +15,19 @@ export interface GrantFailure {
 
 /**
  * Runs a grant's examples through the real engine: a match must be allowed wherever the lifted rules ask; a non-match
- * must be judged as if the grant did not exist.
+ * must be judged as if the grant did not exist. `sample` is any valid call of its tool in its workspace.
  */
-export function findFailures(policy: Policy, grant: Grant): GrantFailure[] {
+export function findFailures(policy: Policy, grant: Grant, sample: Action): GrantFailure[] {
   const without = { ...policy, grants: policy.grants.filter(({ id }) => id !== grant.id) };
   const granting = { ...policy, grants: [grant, ...without.grants] };
   const fail = (list: GrantFailure['list'], example: string, message: string): GrantFailure[] => [
     { rule: grant.id, example, list, message },
   ];
+  const toAction = createExample(grant, sample);
+  if (toAction === undefined)
+    return fail('match', grant.match[0] ?? '', `${grant.id} names no action of ${grant.tool}`);
   const judge = (example: string): readonly [before: Decision, now: Decision] => {
-    const action = toAction(grant, example);
+    const action = toAction(example);
     return [decide(without, action), decide(granting, action)];
   };
   const matched = grant.match.flatMap((example) => {
@@ -44,25 +48,26 @@ export function findFailures(policy: Policy, grant: Grant): GrantFailure[] {
   return [...matched, ...unmatched];
 }
 
-/** What an example describes: a command line, a path, or arguments as JSON. */
-function toAction({ tool, workspace, granted }: Grant, example: string): Action {
+/** What an example describes: a command line, a path, or arguments as JSON. Undefined if the tool is of another kind. */
+function createExample(
+  { granted }: Grant,
+  sample: Action,
+): ((example: string) => Action) | undefined {
+  const { access } = sample;
   switch (granted.kind) {
     case 'command':
-    case 'text':
-      return { tool, workspace, args: { command: example, cwd: granted.cwd } };
+    case 'text': {
+      const { section } = access;
+      if (section !== 'commands') return undefined;
+      return (command) => ({ ...sample, access: { section, command, cwd: granted.cwd } });
+    }
     case 'file':
-      return { tool, workspace, args: { path: example, ...otherArgs[tool] } };
+      if (access.section !== 'paths') return undefined;
+      return (path) => ({ ...sample, access: { ...access, path } });
     case 'call':
-      return { tool, workspace, args: toArgs(example) };
+      return isByCall(access) ? (text) => ({ ...sample, args: toArgs(text) }) : undefined;
   }
 }
-
-/** The arguments a tool requires besides the path, on which a path grant says nothing. */
-const otherArgs: Readonly<Record<string, Action['args']>> = {
-  write_file: { content: '' },
-  edit_file: { old: 'a', new: 'b' },
-  search: { pattern: 'a' },
-};
 
 function toArgs(example: string): Action['args'] {
   try {

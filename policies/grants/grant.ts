@@ -1,4 +1,4 @@
-import type { Action } from '../action.ts';
+import type { ToolCall } from '../action.ts';
 
 /** The complete action a grant covers. `cwd` and `path` are relative to the workspace root, `.` for the root. */
 export type Granted =
@@ -9,7 +9,7 @@ export type Granted =
   /** A file tool on one path, any content. */
   | { readonly kind: 'file'; readonly path: string }
   /** Any other tool with exactly these arguments. */
-  | { readonly kind: 'call'; readonly args: Action['args'] };
+  | { readonly kind: 'call'; readonly args: ToolCall['args'] };
 
 /** A grant without an id. */
 export interface ProposedGrant {

@@ -3,21 +3,12 @@
  * in one workspace. It never lifts a `deny`, nor an `ask` of a rule it does not name, hence nothing a workspace asks
  * for and no rule added later.
  */
-import type { Action, Decision } from '../action.ts';
+import type { Action, Decision, ToolCall } from '../action.ts';
 import type { Part } from '../commands/parts.ts';
 import { locate } from '../paths/paths.ts';
 import type { Policy } from '../policy.ts';
 import type { Grant } from './grant.ts';
 import { rulesThatAsk } from '../strictest.ts';
-
-export const fileTools: ReadonlySet<string> = new Set([
-  'read_file',
-  'list_files',
-  'search',
-  'write_file',
-  'edit_file',
-  'delete_file',
-]);
 
 const lift = (decision: Decision, { id, by, lifts }: Grant): Decision => {
   const { asks: _, ...rest } = decision;
@@ -61,7 +52,7 @@ export const liftParts = (policy: Policy, parts: readonly Part[], workspace: str
 /** The decision on a whole call. */
 export const liftCall = (
   policy: Policy,
-  { tool, args, workspace }: Action,
+  { tool, args, access, workspace }: Action,
   decision: Decision,
 ): Decision =>
   liftBy(policy, decision, workspace, (grant) => {
@@ -71,18 +62,26 @@ export const liftCall = (
       case 'command':
         return false;
       case 'text':
-        return granted.text === args['command'] && granted.cwd === placeOf(args['cwd'], workspace);
+        return (
+          access.section === 'commands' &&
+          granted.text === access.command &&
+          granted.cwd === placeOf(access.cwd, workspace)
+        );
       case 'file':
-        return granted.path === placeOf(args['path'], workspace);
+        return access.section === 'paths' && granted.path === placeOf(access.path, workspace);
       case 'call':
-        return isSame(granted.args, args);
+        return isByCall(access) && isSame(granted.args, args);
     }
   });
+
+/** True if only the tool's rule judges the call, so a grant must name all its arguments. */
+export const isByCall = ({ section }: Action['access']): boolean =>
+  section === 'tools' || section === 'none';
 
 /** The decision on a path a file tool resolved, relative to the workspace root and free of links. */
 export const liftPath = (
   policy: Policy,
-  { tool, workspace }: Pick<Action, 'tool' | 'workspace'>,
+  { tool, workspace }: Pick<ToolCall, 'tool' | 'workspace'>,
   path: string,
   decision: Decision,
 ): Decision =>
@@ -95,10 +94,9 @@ export const liftPath = (
   );
 
 /** Relative to the workspace root, `.` for the root; undefined for a path outside it. */
-export function placeOf(path: unknown, workspace: string): string | undefined {
-  if (path === undefined) return '.';
-  const located = typeof path === 'string' ? locate(path, { workspace, cwd: [] }) : undefined;
-  if (located?.ok !== true) return undefined;
+export function placeOf(path: string | undefined, workspace: string): string | undefined {
+  const located = locate(path ?? '.', { workspace, cwd: [] });
+  if (!located.ok) return undefined;
   return located.names.length === 0 ? '.' : located.names.join('/');
 }
 

@@ -1,10 +1,10 @@
 /** Proposes grants for an action that was asked about, with examples of what they allow and what they leave alone. */
-import type { Action } from '../action.ts';
+import type { Action, CommandAccess } from '../action.ts';
 import { decideParts } from '../commands/parts.ts';
 import type { Part } from '../commands/parts.ts';
 import { decide, judgeLine } from '../decide.ts';
 import { findFailures } from './examples.ts';
-import { fileTools, placeOf } from './grants.ts';
+import { isByCall, placeOf } from './grants.ts';
 import type { Granted, ProposedGrant } from './grant.ts';
 import { countPlaceholders } from '../secrets/redaction.ts';
 import type { Policy } from '../policy.ts';
@@ -32,10 +32,10 @@ export function proposeGrants(policy: Policy, action: Action): Proposal {
 }
 
 function toProposal(policy: Policy, action: Action, asks: readonly string[]): Proposal {
-  const { tool, args, workspace } = action;
-  if (tool === 'run_command') return proposeCommand(policy, action, asks);
-  const path = placeOf(args['path'], workspace);
-  const granted: Granted | undefined = !fileTools.has(tool)
+  const { access, args, workspace } = action;
+  if (access.section === 'commands') return proposeCommand(policy, action, access, asks);
+  const path = access.section === 'paths' ? placeOf(access.path, workspace) : undefined;
+  const granted: Granted | undefined = isByCall(access)
     ? { kind: 'call', args }
     : path === undefined
       ? undefined
@@ -45,9 +45,14 @@ function toProposal(policy: Policy, action: Action, asks: readonly string[]): Pr
     : { ok: true, grants: [withExamples(action, granted, asks)] };
 }
 
-function proposeCommand(policy: Policy, action: Action, asks: readonly string[]): Proposal {
-  const { args, workspace } = action;
-  const line = toCommandLine(args, workspace);
+function proposeCommand(
+  policy: Policy,
+  action: Action,
+  access: CommandAccess,
+  asks: readonly string[],
+): Proposal {
+  const { workspace } = action;
+  const line = toCommandLine(access, workspace);
   const parts = judgeLine(policy, line, workspace);
   const asking = parts.filter(({ decision: { verdict } }) => verdict === 'ask');
   const whole = rulesThatAsk(decideParts(parts)).length < asks.length;
@@ -58,8 +63,8 @@ function proposeCommand(policy: Policy, action: Action, asks: readonly string[])
     return refuse(
       `${unfit.text} is what needs approval (${unfit.decision.rule}), and it is not a command`,
     );
-  const [text, cwd] = [args['command'], placeOf(args['cwd'], workspace)];
-  if (typeof text !== 'string' || cwd === undefined)
+  const [text, cwd] = [access.command, placeOf(access.cwd, workspace)];
+  if (text === undefined || cwd === undefined)
     return refuse(`${asks.join(' and ')} asks about every call of ${action.tool}`);
   return { ok: true, grants: [withExamples(action, { kind: 'text', text, cwd }, asks)] };
 }
@@ -137,7 +142,9 @@ function check(policy: Policy, action: Action, proposed: readonly ProposedGrant[
     by: 'proposal',
     time: '',
   }));
-  const [failure] = grants.flatMap((grant) => findFailures({ ...policy, grants: [] }, grant));
+  const [failure] = grants.flatMap((grant) =>
+    findFailures({ ...policy, grants: [] }, grant, action),
+  );
   if (failure !== undefined) return refuse(`a rule for exactly this fails: ${failure.message}`);
   const { verdict, rule } = decide({ ...policy, grants: [...policy.grants, ...grants] }, action);
   if (verdict !== 'allow') return refuse(`${rule} would still say ${verdict}`);

@@ -17,12 +17,6 @@ export interface Untrusted {
 /** Where outside text came from: the network, an MCP server, a file not in any commit when the run began. */
 export type Outside = 'network' | 'mcp' | 'file';
 
-/** Tools whose results are written by the engine. */
-const own = new Set(['write_file', 'edit_file', 'delete_file', 'ask_human', 'finish_step']);
-
-/** True for tools whose results others wrote: files, programs, servers. */
-export const isForeign = (tool: string): boolean => !own.has(tool);
-
 /** What to remember about text from a source; undefined if the policy does not count it. */
 export const toUntrusted = (
   policy: Policy,
@@ -76,7 +70,7 @@ function describe({ kinds, outside }: Untrusted): string {
 function isAskedFor(
   { untrusted: { askFor, seen } }: Policy,
   { effect }: Decision,
-  { tool, args, workspace }: Action,
+  { access, workspace }: Action,
   { kinds }: Untrusted,
 ): boolean {
   switch (askFor) {
@@ -90,8 +84,8 @@ function isAskedFor(
         effect === 'idempotent' ||
         // A script stays in the sandbox, so outside text alone does not make each one ask.
         ((kinds.length > 0 || seen === 'any') &&
-          tool === 'run_command' &&
-          toCommandLine(args, workspace).kind !== 'plain')
+          access.section === 'commands' &&
+          toCommandLine(access, workspace).kind !== 'plain')
       );
   }
 }

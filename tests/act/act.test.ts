@@ -24,6 +24,7 @@ import type { Policy } from '../../policies/policy.ts';
 import { shippedDir } from '../policies/cases.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { toJson } from '../setup/json.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-act-')));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -50,6 +51,7 @@ function createRoom() {
   const worker = (policy: Policy, sha256: string): ActDependencies => ({
     audit,
     spillDir: join(state, 'spill'),
+    tools: builtIn,
     blobs: createBlobStore(join(state, 'blobs')),
     policy: () => Promise.resolve({ policy, sha256 }),
     sandbox: { kind: 'unavailable', reason: 'None is needed here.', fix: 'Nothing to do.' },

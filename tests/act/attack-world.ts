@@ -30,6 +30,7 @@ import { readChain } from '../../audit/record/chain.ts';
 import { createAuditLog, readDays } from '../../audit/record/log.ts';
 import { toStateFolders } from '../../config/folders.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 /** What is in the workspace before the attack. */
 type Setup = Readonly<Record<string, string>>;
@@ -97,6 +98,7 @@ export async function createWorld({ network }: { readonly network?: object } = {
     writeFileSync(join(policies, 'network.yaml'), JSON.stringify({ version: 1, ...network }));
   const bundle = await readPolicyBundle(policies);
   const dependencies: ActDependencies = {
+    tools: builtIn,
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit),
     policy: () => Promise.resolve(bundle),

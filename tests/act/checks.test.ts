@@ -5,6 +5,7 @@ import { decide } from '../../policies/decide.ts';
 import { createRedactor } from '../../policies/secrets/redaction.ts';
 import { readShipped, workspace } from '../policies/cases.ts';
 import { privateKey } from '../policies/secrets.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const policy = await readShipped();
 const long = (text: string): string => `${'word '.repeat(20_000)}${text}`;
@@ -41,7 +42,7 @@ suite('what is long is looked through in a thread', () => {
       'timeout 1 '.repeat(20_000),
       `git show ${'HEAD:'.repeat(20_000)}`,
     ]) {
-      const action = { tool: 'run_command', args: { command }, workspace };
+      const action = builtIn.toAction({ tool: 'run_command', args: { command }, workspace });
       assert.deepEqual(await checks.decide(policy, action), decide(policy, action));
     }
   });
@@ -68,11 +69,14 @@ suite('what is not done by the deadline', () => {
     assert.equal(await checks.redact(long('')), undefined);
     assert.equal(await checks.findInjection(long('')), undefined);
     assert.equal(await checks.redactArguments({ content: long('') }), undefined);
-    const decision = await checks.decide(policy, {
-      tool: 'run_command',
-      args: { command: `ls ${'a '.repeat(6_000)}` },
-      workspace,
-    });
+    const decision = await checks.decide(
+      policy,
+      builtIn.toAction({
+        tool: 'run_command',
+        args: { command: `ls ${'a '.repeat(6_000)}` },
+        workspace,
+      }),
+    );
     assert.equal(decision.verdict, 'deny');
     assert.equal(decision.rule, 'policy.deadline');
     assert.match(decision.reason, /longer than 0 s/);

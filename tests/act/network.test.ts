@@ -17,6 +17,7 @@ import { shippedDir } from '../policies/cases.ts';
 import { createWorld } from './attack-world.ts';
 import type { World } from './attack-world.ts';
 import { speak } from './proxy-client.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const read = (name: string): string => readFileSync(join(shippedDir, name), 'utf8');
 
@@ -198,7 +199,8 @@ suite('addresses', () => {
 test('a command with the network reaches beyond: it is never run twice', () => {
   const policy = toPolicy({ commands: ['node -e', 'ls'], allow: [] });
   const effectOf = (command: string) =>
-    decide(policy, { tool: 'run_command', args: { command }, workspace: '/w' }).effect;
+    decide(policy, builtIn.toAction({ tool: 'run_command', args: { command }, workspace: '/w' }))
+      .effect;
   assert.equal(effectOf('node -e 1'), 'external');
   assert.equal(effectOf('cat a && ls | wc -l'), 'external');
   assert.equal(effectOf('node --version'), 'workspace');

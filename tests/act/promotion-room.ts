@@ -11,12 +11,14 @@ import { toStateFolders } from '../../config/folders.ts';
 import { createOffLimits } from '../../config/off-limits.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
 import { shippedDir } from '../policies/cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 /** What a worker with this state folder promotes with; runs named `open-…` go on. */
 export async function openPromoter(state: string): Promise<PromoteDependencies> {
   const bundle = await readPolicyBundle(shippedDir);
   return {
     audit: createAuditLog(join(state, 'audit')),
+    tools: builtIn,
     blobs: createBlobStore(join(state, 'blobs')),
     spillDir: join(state, 'spill'),
     policy: () => Promise.resolve(bundle),

@@ -30,6 +30,7 @@ import { toStateFolders } from '../../config/folders.ts';
 import { readPolicyBundle, tightenOrLock } from '../../config/policies.ts';
 import type { PolicyBundle } from '../../config/policies.ts';
 import { shippedDir } from '../policies/cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 /** Once for all rooms of a process; one that may be killed has its own in the room, so that it goes with that. */
 function makeSandboxFolder(room: string | undefined): string {
@@ -124,6 +125,7 @@ export async function createProtectedRoom({
   const audit = createAuditLog(folders.audit);
   const blobs = createBlobStore(folders.blobs);
   const create = async (): Promise<ActDependencies> => ({
+    tools: builtIn,
     blobs,
     audit,
     policy: (at) =>

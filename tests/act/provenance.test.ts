@@ -20,6 +20,7 @@ import type { Action } from '../../policies/action.ts';
 import { decide } from '../../policies/decide.ts';
 import { stepUp, toUntrusted } from '../../policies/untrusted/untrusted.ts';
 import { readShipped } from '../policies/cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const shipped = await readShipped();
 const networked = { ...shipped, networkCommands: [['npm', 'run', 'lint']] };
@@ -53,7 +54,8 @@ async function createProject(t: TestContext, { committed = true } = {}) {
       run,
       head,
       policy: networked,
-      action: { tool, args, workspace: root },
+      tool: builtIn.find(tool),
+      action: builtIn.toAction({ tool, args, workspace: root }),
       outcome: { text, changed },
     });
   return { root, see, command: (command: string) => see('run_command', { command }) };
@@ -144,7 +146,11 @@ test('after it, the network is asked about as shipped, and work in the sandbox i
     await command('cat mail.txt'),
   );
   const judge = (line: string) => {
-    const action = { tool: 'run_command', args: { command: line }, workspace: root };
+    const action = builtIn.toAction({
+      tool: 'run_command',
+      args: { command: line },
+      workspace: root,
+    });
     return stepUp(decide(networked, action), networked, action, untrusted);
   };
   const asked = judge('npm run lint');

@@ -26,6 +26,7 @@ import { createAuditLog } from '../../audit/record/log.ts';
 import { parsePolicy } from '../../policies/parse.ts';
 import { shippedDir } from '../policies/cases.ts';
 import { readPolicyBundle } from '../../config/policies.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-versions-')));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -47,6 +48,7 @@ function createRoom() {
   const worker = (): ActDependencies => ({
     audit,
     spillDir: join(state, 'spill'),
+    tools: builtIn,
     blobs: createBlobStore(join(state, 'blobs')),
     policy: () => Promise.resolve({ policy, sha256: 'p' }),
     sandbox: { kind: 'unavailable', reason: 'None is needed here.', fix: 'Nothing to do.' },

@@ -24,6 +24,7 @@ import type { Room } from '../model/room.ts';
 import { shippedDir } from '../policies/cases.ts';
 import { readAttacks } from './cases.ts';
 import type { AttackCase } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const key = 'CANARY-ENV-51bc';
 const names: readonly [string, string][] = [
@@ -67,6 +68,7 @@ async function openPlace(room: Room) {
   const folders = toStateFolders(join(room.root, 'state'));
   const bundle = await readPolicyBundle(shippedDir);
   const dependencies: ActDependencies = {
+    tools: builtIn,
     blobs: room.blobs,
     audit: createAuditLog(folders.audit),
     policy: () => Promise.resolve(bundle),

@@ -19,6 +19,7 @@ import { parseCommand } from '../../policies/commands/shell.ts';
 import { pathOf, plantForest } from './forest.ts';
 import { inTurn, timeOf } from './measure.ts';
 import type { Row } from './measure.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const times = 15;
 const openGuard = { isHidden: () => false, isProtected: () => false };
@@ -33,6 +34,7 @@ async function openRoom(root: string, files: number) {
   const anchors = createAnchors(folders.root, join(root, 'audit.pem'));
   const bundle = await readPolicyBundle(fileURLToPath(new URL('../../policies/', import.meta.url)));
   const dependencies: ActDependencies = {
+    tools: builtIn,
     blobs: createBlobStore(folders.blobs),
     audit: createAuditLog(folders.audit, undefined, anchors),
     policy: () => Promise.resolve(bundle),

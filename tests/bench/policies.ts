@@ -7,6 +7,7 @@ import type { Policy } from '../../policies/policy.ts';
 import { parseCommand } from '../../policies/commands/shell.ts';
 import { median } from './measure.ts';
 import type { Row } from './measure.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const workspace = '/work/ws';
 const command =
@@ -43,7 +44,7 @@ export function measurePolicies(): Promise<Row[]> {
   const { verdict } = decideParts(judgeLine(policy, line, workspace));
   if (verdict !== 'allow') throw new Error(`The line is measured as allowed, got ${verdict}.`);
   const judging = timeWarm(() => decideParts(judgeLine(policy, line, workspace)));
-  const action = { tool: 'run_command', args: { command }, workspace };
+  const action = builtIn.toAction({ tool: 'run_command', args: { command }, workspace });
   const whole = timeWarm(() => decide(policy, action));
   const common = { unit: 'ms', limit: 1 } as const;
   return Promise.resolve([

@@ -18,23 +18,23 @@ import { followPolicy, putInForce } from '../../config/policy-in-force.ts';
 import { decide } from '../../policies/decide.ts';
 import { proposeGrants } from '../../policies/grants/propose.ts';
 import { readShipped, shippedDir } from '../policies/cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'always-')));
 after(() => rmSync(root, { recursive: true, force: true }));
 const file = join(root, 'config', 'always.yaml');
 const shipped = await readShipped();
 const propose = (command: string) => {
-  const proposal = proposeGrants(shipped, {
-    tool: 'run_command',
-    args: { command },
-    workspace: root,
-  });
+  const proposal = proposeGrants(
+    shipped,
+    builtIn.toAction({ tool: 'run_command', args: { command }, workspace: root }),
+  );
   assert.ok(proposal.ok);
   return proposal.grants;
 };
 const report = (error: unknown): never => assert.fail(String(error));
 const judge = (policy: typeof shipped, command: string) =>
-  decide(policy, { tool: 'run_command', args: { command }, workspace: root });
+  decide(policy, builtIn.toAction({ tool: 'run_command', args: { command }, workspace: root }));
 
 suite('always.yaml', () => {
   const first = nameGrants([], propose('git stash push "a b"'), 'ann');
@@ -95,7 +95,7 @@ suite('always.yaml', () => {
     ['a workspace’s rule', good.replace('- commands.', '- workspace.commands.'), /no grant lifts/],
     ['variables', good.replace('commands.git.stash.push', 'shell.variables'), /no grant lifts/],
     ['a relative folder', good.replace(/workspace: .*/, 'workspace: src'), /absolute path/],
-    ['another tool', good.replace('run_command', 'write_file'), /always-1 names no action/],
+    ['no folder', good.replace(/ {4}cwd: .*\n/, ''), /always-1 names no action/],
     ['both forms', good.replace('cwd:', 'script: ls\n    cwd:'), /names no action; expected argv/],
     [
       'a name twice',

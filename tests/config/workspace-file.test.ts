@@ -26,6 +26,7 @@ import { readPolicyBundle, tightenOrLock } from '../../config/policies.ts';
 import { readWorkspaceFile } from '../../config/workspace-file.ts';
 import { decide } from '../../policies/decide.ts';
 import { shippedDir } from '../policies/cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'dev-agent-own-files-')));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -64,7 +65,7 @@ function complain(own: Own, folder: string): string | undefined {
     }
   }
   const locked = tightenOrLock(bundle, folder);
-  const action = { tool: 'read_file', args: { path: 'a' }, workspace: folder };
+  const action = builtIn.toAction({ tool: 'read_file', args: { path: 'a' }, workspace: folder });
   const { verdict, reason } = decide(locked.policy, action);
   if (locked.problem === undefined) return undefined;
   assert.equal(verdict, 'deny', 'work goes on under a policy that cannot be read');

@@ -18,6 +18,7 @@ import { toReviewPrompt } from '../../activities/model/review-prompt.ts';
 import { thinkSystem, toStepPrompt } from '../../activities/model/think-prompt.ts';
 import { toToolMessages } from '../../activities/model/transcript.ts';
 import { listFiles } from '../../activities/files/list.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const run = promisify(execFile);
 const goal = 'Describe this workspace';
@@ -155,6 +156,7 @@ async function executeStep(tools: Tools, messages: ChatCompletionMessageParam[])
       };
       evidence.push(observation);
       const [answered] = toToolMessages(
+        builtIn,
         [{ id: call.id, name: call.function.name, arguments: call.function.arguments }],
         [observation],
       );

@@ -16,6 +16,7 @@ import { toCommandLine } from '../../policies/commands/shell.ts';
 import { parseYaml } from '../../policies/yaml.ts';
 import type { HostileText, Task } from './run.ts';
 import { shippedDir, workspace } from '../policies/cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const { policy } = await readPolicyBundle(shippedDir);
 const redactor = createRedactor([
@@ -25,9 +26,10 @@ const redactor = createRedactor([
 ]);
 
 function judge(args: Readonly<Record<string, unknown>>): void {
-  const decision = decide(policy, { tool: 'run_command', args, workspace });
-  explainCommand(policy, args, workspace);
-  if (decision.rule !== 'tools.form') isTestRun(toCommandLine(args, workspace));
+  const action = builtIn.toAction({ tool: 'run_command', args, workspace });
+  decide(policy, action);
+  explainCommand(policy, action);
+  if (action.access.section === 'commands') isTestRun(toCommandLine(action.access, workspace));
 }
 
 const tasks: Readonly<Record<Task, (text: string) => void>> = {

@@ -14,6 +14,7 @@ import type { Ref } from '../../activities/contract/refs.ts';
 import { createModelActivities } from '../../activities/model/model-activities.ts';
 import { createBlobStore } from '../../audit/record/blobs.ts';
 import type { BlobStore } from '../../audit/record/blobs.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 export interface Room {
   readonly root: string;
@@ -56,6 +57,7 @@ export async function openRoom(baseUrl: string, options: RoomOptions = {}): Prom
   const root = await mkdtemp(join(tmpdir(), 'dev-agent-model-'));
   const blobs = createBlobStore(join(root, 'blobs'));
   const activities = createModelActivities({
+    tools: builtIn,
     blobs,
     keyOf: () => apiKey,
     defaultBaseUrl: baseUrl,

@@ -11,6 +11,7 @@ import { testPolicy } from '../../policies/examples.ts';
 import { prepareArgv } from '../../policies/commands/prepare-argv.ts';
 import { parsePolicy } from '../../policies/parse.ts';
 import { readShipped, shippedDir } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const run = promisify(execFile);
 let dir: string;
@@ -71,7 +72,7 @@ suite('reading a bundle', () => {
 
 suite('examples', () => {
   test('those of the shipped bundle hold', async () => {
-    const { examples, failures } = testPolicy(await readShipped());
+    const { examples, failures } = testPolicy(await readShipped(), builtIn.toSample);
     assert.deepEqual(failures, []);
     assert.ok(examples > 200);
   });
@@ -87,7 +88,7 @@ suite('examples', () => {
       paths: 'version: 1\nwrite: { deny: [{ path: a/**, match: [a, b], not_match: [A/c] }] }',
     });
     assert.ok(parsed.ok);
-    const { examples, failures } = testPolicy(parsed.policy);
+    const { examples, failures } = testPolicy(parsed.policy, builtIn.toSample);
     assert.equal(examples, 8);
     assert.deepEqual(
       failures.map(({ rule, list, example }) => `${rule} ${list} ${example}`),

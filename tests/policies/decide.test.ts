@@ -7,6 +7,7 @@ import { decideUrl } from '../../policies/network/network.ts';
 import { decidePath } from '../../policies/paths/paths.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
 import { toJson } from '../setup/json.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const policy = await readShipped();
 
@@ -23,7 +24,7 @@ suite('commands', () => {
   for (const { command, argv, verdict, effect } of rows) {
     const args = argv === undefined ? { command } : { argv };
     test(`${verdict}: ${JSON.stringify(command ?? argv)}`, () => {
-      const decision = decide(policy, { tool: 'run_command', args, workspace });
+      const decision = decide(policy, builtIn.toAction({ tool: 'run_command', args, workspace }));
       assert.equal(decision.verdict, verdict, `${decision.rule}: ${decision.reason}`);
       if (effect !== undefined) assert.equal(decision.effect, effect);
     });
@@ -41,7 +42,7 @@ suite('paths', () => {
   for (const { op, path, verdict } of readCases<PathCase>('paths')) {
     test(`${verdict}: ${op} ${JSON.stringify(path.slice(0, 60))}`, () => {
       const args = op === 'write' ? { path, content: 'x' } : { path };
-      const decision = decide(policy, { tool: tools[op], args, workspace });
+      const decision = decide(policy, builtIn.toAction({ tool: tools[op], args, workspace }));
       assert.equal(decision.verdict, verdict, `${decision.rule}: ${decision.reason}`);
       assert.equal(decision.effect, op === 'read' || op === 'list' ? 'pure' : 'workspace');
     });
@@ -72,7 +73,7 @@ suite('urls', () => {
 });
 
 const ask = (tool: unknown, args: unknown): Decision =>
-  decide(policy, { tool, args, workspace } as Action);
+  decide(policy, builtIn.toAction({ tool, args, workspace } as Action));
 
 suite('calls', () => {
   const malformed: [string, unknown][] = [
@@ -126,7 +127,7 @@ suite('calls', () => {
         },
       },
     );
-    assert.equal(ask('read_file', trap).rule, 'policy.failed');
+    assert.equal(ask('read_file', trap).rule, 'tools.form');
   });
   const wellFormed: [string, unknown][] = [
     ['list_files', {}],

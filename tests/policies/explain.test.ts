@@ -3,9 +3,11 @@ import { suite, test } from 'node:test';
 import { decide } from '../../policies/decide.ts';
 import { explainCommand } from '../../policies/explain.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const policy = await readShipped();
-const explain = (command: string) => explainCommand(policy, { command }, workspace);
+const explain = (command: string) =>
+  explainCommand(policy, builtIn.toAction({ tool: 'run_command', args: { command }, workspace }));
 
 suite('explaining a command', () => {
   test('each part of a plain line, with what is started and what decides', () => {
@@ -41,8 +43,7 @@ suite('explaining a command', () => {
   test('arguments that are no command', () => {
     const { verdict, rule, parts, decidedBy } = explainCommand(
       policy,
-      { command: 'ls', cwd: '..' },
-      workspace,
+      builtIn.toAction({ tool: 'run_command', args: { command: 'ls', cwd: '..' }, workspace }),
     );
     assert.deepEqual([verdict, rule, parts, decidedBy], ['deny', 'paths.outside', [], undefined]);
   });
@@ -52,7 +53,10 @@ suite('explaining a command', () => {
     )) {
       if (command === undefined) continue;
       const { verdict, rule, reason, decidedBy } = explain(command);
-      const decision = decide(policy, { tool: 'run_command', args: { command }, workspace });
+      const decision = decide(
+        policy,
+        builtIn.toAction({ tool: 'run_command', args: { command }, workspace }),
+      );
       assert.deepEqual([verdict, rule, reason], [decision.verdict, decision.rule, decision.reason]);
       assert.ok(decidedBy !== undefined || rule === 'tools.form', command);
     }

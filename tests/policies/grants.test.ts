@@ -17,6 +17,7 @@ import { tighten } from '../../policies/tighten.ts';
 import type { TighteningFiles } from '../../policies/tighten.ts';
 import { stepUp } from '../../policies/untrusted/untrusted.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const shipped = await readShipped();
 const asksForMcp: Policy = (() => {
@@ -29,17 +30,12 @@ const asksForMcp: Policy = (() => {
   return parsed.policy;
 })();
 
-const command = (text: string, more: Action['args'] = {}): Action => ({
-  tool: 'run_command',
-  args: { command: text, ...more },
-  workspace,
-});
-const write = (path: string, content = ''): Action => ({
-  tool: 'write_file',
-  args: { path, content },
-  workspace,
-});
-const call = (args: Action['args']): Action => ({ tool: 'mcp__docs__get', args, workspace });
+const command = (text: string, more: Action['args'] = {}): Action =>
+  builtIn.toAction({ tool: 'run_command', args: { command: text, ...more }, workspace });
+const write = (path: string, content = ''): Action =>
+  builtIn.toAction({ tool: 'write_file', args: { path, content }, workspace });
+const call = (args: Action['args']): Action =>
+  builtIn.toAction({ tool: 'mcp__docs__get', args, workspace });
 const name = (proposed: readonly Omit<Grant, 'id' | 'by' | 'time'>[]): Grant[] =>
   proposed.map((grant, index) => ({ ...grant, id: `always-${index + 1}`, by: 'ann', time: 'now' }));
 
@@ -96,7 +92,11 @@ suite('a grant allows exactly what was asked about', () => {
         write('CLAUDE.md', 'a'),
         write('docs/AGENTS.md', 'a'),
         write('agents.md', 'a'),
-        { tool: 'edit_file', args: { path: 'AGENTS.md', old: 'a', new: 'b' }, workspace },
+        builtIn.toAction({
+          tool: 'edit_file',
+          args: { path: 'AGENTS.md', old: 'a', new: 'b' },
+          workspace,
+        }),
         command('touch AGENTS.md'),
       ],
     ],
@@ -114,8 +114,11 @@ suite('a grant allows exactly what was asked about', () => {
         assert.notEqual(decide(shipped, other).verdict, 'allow', JSON.stringify(other));
         assert.equal(decide(policy, other).verdict, decide(shipped, other).verdict);
       }
-      assert.deepEqual(testPolicy(policy).failures, []);
-      assert.ok(testPolicy(policy).examples > testPolicy(shipped).examples);
+      assert.deepEqual(testPolicy(policy, builtIn.toSample).failures, []);
+      assert.ok(
+        testPolicy(policy, builtIn.toSample).examples >
+          testPolicy(shipped, builtIn.toSample).examples,
+      );
     });
   }
   test('a file tool may write anything there, by any spelling of the path', () => {
@@ -139,11 +142,7 @@ suite('a grant allows exactly what was asked about', () => {
     );
     assert.equal(decide(policy, command('git status; git switch work')).verdict, 'allow');
     assert.equal(decide(policy, command('git switch work; git stash pop')).verdict, 'ask');
-    const { parts, decidedBy } = explainCommand(
-      policy,
-      { command: 'git status && git switch work' },
-      workspace,
-    );
+    const { parts, decidedBy } = explainCommand(policy, command('git status && git switch work'));
     assert.deepEqual(
       parts.map(({ verdict, rule }) => `${verdict} ${rule}`),
       ['allow commands.git.status', 'allow always-1'],
@@ -151,7 +150,13 @@ suite('a grant allows exactly what was asked about', () => {
     assert.equal(decidedBy, 2);
   });
   test('words are not joined: an argument with a space is another one', () => {
-    const policy = allowAlways({ ...command(''), args: { argv: ['git', 'stash', 'push', 'a b'] } });
+    const policy = allowAlways(
+      builtIn.toAction({
+        tool: 'run_command',
+        args: { argv: ['git', 'stash', 'push', 'a b'] },
+        workspace,
+      }),
+    );
     assert.deepEqual(policy.grants[0]?.match, ["git stash push 'a b'"]);
     assert.notEqual(decide(policy, command('git stash push a b')).verdict, 'allow');
   });
@@ -162,11 +167,11 @@ suite('a grant allows exactly what was asked about', () => {
       assert.equal(decide(policy, call(args)).verdict, 'ask', JSON.stringify(args));
     const other = { ...call({ id: 1, deep: { a: [1], b: null } }), tool: 'mcp__docs__put' };
     assert.equal(decide(policy, other).verdict, 'ask');
-    assert.deepEqual(testPolicy(policy).failures, []);
+    assert.deepEqual(testPolicy(policy, builtIn.toSample).failures, []);
   });
   test('one tool never speaks for another with the same arguments', () => {
     const ref = `sha256:${'a'.repeat(64)}`;
-    const read: Action = { tool: 'read_blob', args: { ref }, workspace };
+    const read = builtIn.toAction({ tool: 'read_blob', args: { ref }, workspace });
     const policy = allowAlways(read, asksForMcp);
     assert.equal(decide(policy, read).verdict, 'allow');
     assert.equal(decide(policy, { ...read, tool: 'mcp__x' }).verdict, 'ask');
@@ -269,6 +274,15 @@ suite('what cannot be made a rule', () => {
   });
 });
 
+test('a grant of another tool’s kind fails its examples', () => {
+  const { grants } = allowAlways(command('git switch -c work'));
+  const policy = { ...shipped, grants: grants.map((grant) => ({ ...grant, tool: 'write_file' })) };
+  assert.match(
+    testPolicy(policy, builtIn.toSample).failures[0]?.message ?? '',
+    /always-1 names no action of write_file/,
+  );
+});
+
 test('what is fed to a command is part of it: then the whole line is granted', () => {
   const policy = allowAlways(command('echo a | xargs cat'));
   assert.deepEqual(
@@ -316,7 +330,7 @@ test('a grant changes no verdict of an action that differs in a word, and none o
       assert.deepEqual([before.verdict, now.verdict], ['ask', 'allow']);
       if (line === granted) return;
       // Then each part that asks is, word for word, what was granted.
-      for (const part of explainCommand(shipped, action.args, workspace).parts)
+      for (const part of explainCommand(shipped, action).parts)
         if (part.verdict === 'ask')
           assert.ok(
             policy.grants.some(

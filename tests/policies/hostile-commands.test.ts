@@ -5,11 +5,12 @@ import { decide } from '../../policies/decide.ts';
 import { findSlow } from '../hostile/run.ts';
 import type { Task } from '../hostile/run.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const longest = 262_100;
 const policy = await readShipped();
 const judge = (args: Readonly<Record<string, unknown>>) =>
-  decide(policy, { tool: 'run_command', args, workspace });
+  decide(policy, builtIn.toAction({ tool: 'run_command', args, workspace }));
 
 const starters =
   'timeout 1 |xargs |npx |env |nice |node_modules/.bin/a |find . -exec |git -C a '.split('|');

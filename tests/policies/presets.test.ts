@@ -5,10 +5,14 @@ import { decide } from '../../policies/decide.ts';
 import { applyPreset } from '../../policies/presets.ts';
 import type { Preset } from '../../policies/presets.ts';
 import { readShipped, workspace } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const policy = await readShipped();
 const judge = (preset: Preset, command: string) =>
-  decide(applyPreset(policy, preset), { tool: 'run_command', args: { command }, workspace });
+  decide(
+    applyPreset(policy, preset),
+    builtIn.toAction({ tool: 'run_command', args: { command }, workspace }),
+  );
 
 suite('presets', () => {
   const rows: [command: string, strict: Verdict, standard: Verdict, trusting: Verdict][] = [

@@ -8,10 +8,11 @@ import { matchesGlob, toGlob } from '../../policies/paths/glob.ts';
 import { locate } from '../../policies/paths/paths.ts';
 import { parseCommand } from '../../policies/commands/shell.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const policy = await readShipped();
 const judge = (command: string) =>
-  decide(policy, { tool: 'run_command', args: { command }, workspace });
+  decide(policy, builtIn.toAction({ tool: 'run_command', args: { command }, workspace }));
 
 const name = fc.oneof(
   fc.constantFrom('..', '.', '', 'src', '.git', 'work', 'ws', 'ws-evil', 'etc', '...', '.env'),
@@ -49,7 +50,10 @@ test('a path that reaches .git or .env is never written, however it is spelled',
   fc.assert(
     fc.property(variant, fc.constantFrom('', '.', ' ', '. .'), name, (word, tail, below) => {
       const args = { path: `x/../a/${word}${tail}/${below}`, content: '' };
-      const { verdict, rule } = decide(policy, { tool: 'write_file', args, workspace });
+      const { verdict, rule } = decide(
+        policy,
+        builtIn.toAction({ tool: 'write_file', args, workspace }),
+      );
       // A ".." below leaves the folder again.
       if (below !== '..') assert.equal(verdict, 'deny', rule);
     }),

@@ -17,10 +17,11 @@ import type { Option } from '../../policies/commands/arg-spec.ts';
 import type { CommandRule } from '../../policies/policy.ts';
 import { parseCommand } from '../../policies/commands/shell.ts';
 import { readCases, readShipped, workspace } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const policy = await readShipped();
 const judge = (command: string) =>
-  decide(policy, { tool: 'run_command', args: { command }, workspace });
+  decide(policy, builtIn.toAction({ tool: 'run_command', args: { command }, workspace }));
 
 const nasty = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom('p', 'p', ' ', ' ', ' ', ';', '\n', '&&', '||', '\t') },
@@ -331,7 +332,7 @@ const levels = function* (
 };
 const everyLevel = [...policy.commands].flatMap(([name, rule]) => [...levels(rule, [name])]);
 const decideWords = (argv: readonly string[]) =>
-  decide(policy, { tool: 'run_command', args: { argv }, workspace }).verdict;
+  decide(policy, builtIn.toAction({ tool: 'run_command', args: { argv }, workspace })).verdict;
 
 const spellings = (
   { name, takes }: Option,

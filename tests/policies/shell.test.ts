@@ -171,7 +171,7 @@ suite('lines that need a shell', () => {
   }
 });
 
-suite('arguments of run_command', () => {
+suite('the command line a tool asks for', () => {
   test('a list of words runs as it is', () => {
     const line = toCommandLine({ argv: ['a', '$x', '*', '&&'], cwd: './src/' });
     assert.deepEqual(outline(line), ['first src: a,$x,*,&&']);
@@ -182,19 +182,12 @@ suite('arguments of run_command', () => {
     const shell = toCommandLine({ command: 'a $x', cwd: 'src' });
     assert.equal('cwd' in shell ? shell.cwd : '', 'src');
   });
-  for (const args of [
-    {},
-    { command: 'a', argv: ['a'] },
-    { command: 5 },
-    { argv: [] },
-    { argv: [1] },
-  ]) {
+  for (const args of [{}, { command: 'a', argv: ['a'] }, { argv: [] }]) {
     test(`${JSON.stringify(args)} is refused`, () => {
       assert.throws(() => toCommandLine(args), CommandError);
     });
   }
   test('a cwd outside is refused', () => {
     assert.throws(() => toCommandLine({ command: 'a', cwd: '../x' }), CommandError);
-    assert.throws(() => toCommandLine({ command: 'a', cwd: 1 }), CommandError);
   });
 });

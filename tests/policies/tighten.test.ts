@@ -18,11 +18,12 @@ import type { Policy } from '../../policies/policy.ts';
 import { tighten } from '../../policies/tighten.ts';
 import type { TighteningFiles } from '../../policies/tighten.ts';
 import { readCases, readShipped, shippedDir } from './cases.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const shipped = await readShipped();
 const workspace = '/work/ws';
 const run = (policy: Policy, command: string) =>
-  decide(policy, { tool: 'run_command', args: { command }, workspace });
+  decide(policy, builtIn.toAction({ tool: 'run_command', args: { command }, workspace }));
 
 function apply(files: TighteningFiles, base = shipped): Policy {
   const tightened = tighten(base, files);
@@ -68,7 +69,7 @@ budgets: { steps: 5, tool_calls: 9999, per_tool: { run_command: 3 } }
   }
   test('tools, hosts, budgets and sizes', () => {
     const of = (tool: string, args: object) =>
-      decide(policy, { tool, args: { ...args }, workspace });
+      decide(policy, builtIn.toAction({ tool, args: { ...args }, workspace }));
     assert.equal(of('delete_file', { path: 'a' }).rule, 'workspace.tools.deny[0]');
     assert.equal(of('write_file', { path: 'a', content: '' }).verdict, 'ask');
     assert.equal(of('write_file', { path: 'a', content: 'x'.repeat(11) }).verdict, 'deny');
@@ -82,7 +83,9 @@ budgets: { steps: 5, tool_calls: 9999, per_tool: { run_command: 3 } }
   });
   test('its examples are tested with the others', () => {
     assert.deepEqual(
-      testPolicy(policy).failures.filter(({ rule }) => rule.startsWith('workspace.')),
+      testPolicy(policy, builtIn.toSample).failures.filter(({ rule }) =>
+        rule.startsWith('workspace.'),
+      ),
       [],
     );
   });
@@ -193,11 +196,10 @@ suite('on disk', async () => {
       return true;
     });
     const locked = tightenOrLock(bundle, folder);
-    const { verdict, rule, reason } = decide(locked.policy, {
-      tool: 'read_file',
-      args: { path: 'a' },
-      workspace: folder,
-    });
+    const { verdict, rule, reason } = decide(
+      locked.policy,
+      builtIn.toAction({ tool: 'read_file', args: { path: 'a' }, workspace: folder }),
+    );
     assert.deepEqual([verdict, rule], ['deny', 'workspace.policies']);
     assert.match(reason, /tools\.yaml:2/);
     assert.match(locked.problem ?? '', /agent policies validate/);

@@ -7,6 +7,7 @@ import { stepUp, toUntrusted } from '../../policies/untrusted/untrusted.ts';
 import type { Untrusted } from '../../policies/untrusted/untrusted.ts';
 import { readShipped, workspace } from './cases.ts';
 import { toJson } from '../setup/json.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 const shipped = await readShipped();
 const trusting = {
@@ -15,7 +16,8 @@ const trusting = {
   networkCommands: [['npm', 'run', 'lint']],
 } as const;
 
-const act = (tool: string, args: Action['args']): Action => ({ tool, args, workspace });
+const act = (tool: string, args: Action['args']): Action =>
+  builtIn.toAction({ tool, args, workspace });
 const run = (command: string): Action => act('run_command', { command });
 const actions = {
   read: act('read_file', { path: 'a.txt' }),

@@ -51,6 +51,7 @@ import type { ModelServer } from '../model-server/server.ts';
 import type { Script } from '../model-server/script.ts';
 import { signingMessages, toOrdered } from './orders.ts';
 import { waitFor } from './wait-for.ts';
+import { builtIn } from '../../tools/built-in.ts';
 
 export type RunHandle = WorkflowHandleWithFirstExecutionRunId<AgentRun>;
 
@@ -145,6 +146,7 @@ export async function startAgent(
     options.sandbox ?? probeSandbox(hasSandbox ? 'auto' : 'none', join(folders.root, 'sandbox')),
   ]);
   const modelSide = createModelActivities({
+    tools: builtIn,
     blobs,
     keyOf: () => undefined,
     defaultBaseUrl: options.baseUrl ?? model.baseUrl,
@@ -153,6 +155,7 @@ export async function startAgent(
   });
   const key = ensureSigningKey(join(root, 'keys', 'operator.pem'));
   const workspaceSide = createWorkspaceActivities({
+    tools: builtIn,
     blobs,
     audit,
     sandbox,

@@ -37,7 +37,7 @@ test('without a sandbox commands are not offered, a call for one is denied, file
   const [, restricted] = events;
   assert.match(
     renderEvent(restricted as (typeof events)[number], plainStyle).join(),
-    /^RESTRICTED Commands are not offered.*bubblewrap is not installed\. Install it\./,
+    /^RESTRICTED No commands are available.*bubblewrap is not installed\. Install it\./,
   );
   const denied = events.find((event) => event.type === 'decision' && event.verdict === 'deny');
   assert.equal(denied?.type === 'decision' ? denied.rule : '', 'sandbox.unavailable');
