@@ -82,7 +82,7 @@ export function checkPolicyText(
     return empty ? { ...decision, verdict: 'deny', rule: 'budgets.tool_calls' } : decision;
   }
   const name = short.get(tool) ?? tool;
-  const content = name === 'write_file' ? { content: '' } : {};
+  const content = 'content' in (builtIn.find(name)?.example ?? {}) ? { content: '' } : {};
   return decide(judged, builtIn.toAction({ tool: name, args: { ...content, ...args }, workspace }));
 }
 

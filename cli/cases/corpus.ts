@@ -6,6 +6,7 @@ import { decide } from '../../policies/decide.ts';
 import { decideLinked } from './links.ts';
 import { decideUrl } from '../../policies/network/network.ts';
 import { builtIn } from '../../tools/built-in.ts';
+import { tool as runCommand } from '../../tools/run-command.ts';
 import type { Policy } from '../../policies/policy.ts';
 import { strictest } from '../../policies/strictest.ts';
 
@@ -40,8 +41,10 @@ export function decideCase(
     case 'path': {
       const { op, path, content, setup } = given;
       const tool = tools.get(op) ?? String(op);
-      const args = { path, ...extras(tool, content ?? '') };
-      const written = decide(policy, builtIn.toAction({ tool, args, workspace }));
+      const written = decide(
+        policy,
+        builtIn.toAction({ tool, args: toFileArgs(tool, { path, content }), workspace }),
+      );
       const place = decideLinked(policy, op, path, setup, workspace);
       return place === undefined ? written : strictest(written, place);
     }
@@ -56,11 +59,15 @@ export function decideCase(
   }
 }
 
-const extras = (tool: string, content: unknown): Record<string, unknown> => {
-  if (tool === 'write_file') return { content };
-  if (tool === 'edit_file') return { old: 'a', new: 'b' };
-  return tool === 'search' ? { pattern: 'a' } : {};
-};
+/** What a case leaves out is filled in from the tool's example; the policy looks at the path and the content. */
+function toFileArgs(
+  tool: string,
+  { path, content = '' }: Record<string, unknown>,
+): Record<string, unknown> {
+  const { example = {} } = builtIn.find(tool) ?? {};
+  const written = 'content' in example ? { content } : {};
+  return { ...example, ...written, path };
+}
 
 /** Keys that are not arguments of the tool, such as `env`, are kept and therefore refused. */
 function toCommandCall(given: Record<string, unknown>, workspace: string): ToolCall {
@@ -71,7 +78,7 @@ function toCommandCall(given: Record<string, unknown>, workspace: string): ToolC
     timeoutSeconds:
       typeof timeout_ms === 'number' ? Math.ceil(timeout_ms / 1000) : rest['timeoutSeconds'],
   };
-  return { tool: 'run_command', args, workspace };
+  return { tool: runCommand.name, args, workspace };
 }
 
 const request = z.object({

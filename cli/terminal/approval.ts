@@ -5,7 +5,6 @@ import type { ApprovalAnswer } from '../../workflows/contract.ts';
 import type { AlwaysOrder } from '../always.ts';
 import { readDetails } from '../../client/events/tell.ts';
 import { renderDetails } from '../render/details.ts';
-import { editArgs } from './edit.ts';
 import { toExitCode } from '../errors.ts';
 import type { Keyboard } from './keyboard.ts';
 import { parseReply } from './prompt.ts';
@@ -148,6 +147,8 @@ async function edit(
   { watch: { settings }, keyboard, say }: ApprovalTalk,
   details: ApprovalDetails,
 ): Promise<string | undefined> {
+  // The tools' schemas are loaded only for this.
+  const { editArgs } = await import('./edit.ts');
   const edited = await keyboard.lend(() => editArgs(details));
   if (edited.kind === 'changed')
     return await createBlobStore(settings.folders.blobs, readRedactor(settings)).putJson(
