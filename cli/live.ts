@@ -1,5 +1,6 @@
 import { printProgress } from './render/output.ts';
 import { join } from 'node:path';
+import type { RunEvent } from '../audit/events/run-event.ts';
 import { toWorkflowId } from '../workflows/names.ts';
 import { talkOver } from './terminal/approval.ts';
 import type { ApprovalTalk, TalkEnd } from './terminal/approval.ts';
@@ -19,7 +20,8 @@ import { createStyle } from './render/style.ts';
 import type { Viewer, Watch } from './viewer.ts';
 import type { EventOf, WatchView } from '../client/events/watch-view.ts';
 import { emptyView } from '../client/events/watch-view.ts';
-import { wrapLine } from './render/width.ts';
+import { toColumns } from './render/table.ts';
+import { wrapLine, wrapWords } from './render/width.ts';
 import { isInvalid } from '../client/errors.ts';
 
 const redrawMs = 150;
@@ -106,7 +108,9 @@ export function createLiveViewer(watch: Watch): Viewer {
     } else if (next !== undefined && !answered.has(next.id)) void open(next);
   };
 
-  const print = (lines: readonly string[]): void => {
+  const print = (told: readonly string[]): void => {
+    const columns = toColumns(process.stderr) - 1;
+    const lines = told.flatMap((line) => wrapWords(line, columns));
     if (asked?.asking === undefined) screen.write(lines);
     else if (lines.length > 0) asked.asking.interrupt(() => screen.write(lines));
   };
@@ -120,8 +124,7 @@ export function createLiveViewer(watch: Watch): Viewer {
       if (events.some(({ type }) => type === 'model.waiting')) stale = text;
       const lines = events.flatMap((event) => {
         const told = account(event);
-        // A question about to be asked here states its subject itself.
-        return event.type === 'input.requested' && next.questions.includes(event) ? [] : told;
+        return isAskedHere(event, next) ? [] : told;
       });
       print(lines);
       follow();
@@ -138,6 +141,12 @@ export function createLiveViewer(watch: Watch): Viewer {
     },
   };
 }
+
+/** A question about to be asked here shows its subject itself. */
+const isAskedHere = (event: RunEvent, { approvals, questions }: WatchView): boolean =>
+  event.type === 'approval.requested'
+    ? approvals.includes(event) && event.action !== undefined && event.refused === undefined
+    : event.type === 'input.requested' && questions.includes(event);
 
 type Open = {
   /** Identifies the question by its subject: another digest is another question. */
@@ -158,7 +167,9 @@ async function answerQuestion(
 ): Promise<TalkEnd> {
   const columns = (keyboard.terminal.output.columns ?? 80) - 1;
   const lines = showControls(question).trim().split('\n');
-  let body = lines.flatMap((line) => wrapLine(line, columns));
+  let body = lines
+    .flatMap((line) => wrapWords(line, columns))
+    .flatMap((line) => wrapLine(line, columns));
   for (;;) {
     const asking = ask(keyboard, { body, text: 'Your answer: ' }, signal);
     onAsk(asking);

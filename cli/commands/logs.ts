@@ -12,6 +12,8 @@ import { renderClock } from '../render/clock.ts';
 import { printJson, printProgress, printText } from '../render/output.ts';
 import { renderWhole } from '../render/returned.ts';
 import { createStyle } from '../render/style.ts';
+import { toColumns } from '../render/table.ts';
+import { wrapWords } from '../render/width.ts';
 import { parseCount } from '../values.ts';
 
 /** `agent logs`: events so far; `-f` follows until the run ends; `--call` prints everything one call returned. */
@@ -60,8 +62,10 @@ function createPrinter(): (event: RunEvent) => void {
   const style = createStyle(process.stdout, process.env);
   const account = createAccount(style);
   return (event) => {
-    const clock = style.dim(renderClock(event.time));
-    for (const line of account(event)) printText(`${clock} ${line}`);
+    const clock = renderClock(event.time);
+    const columns = toColumns() - clock.length - 1;
+    for (const line of account(event).flatMap((told) => wrapWords(told, columns)))
+      printText(`${style.dim(clock)} ${line}`);
   };
 }
 

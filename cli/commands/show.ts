@@ -13,6 +13,8 @@ import { printJson, printText } from '../render/output.ts';
 import { createAccount } from '../render/account.ts';
 import { renderClock } from '../render/clock.ts';
 import { renderAge, renderEvent, renderSummary } from '../render/render.ts';
+import { toColumns } from '../render/table.ts';
+import { wrapWords } from '../render/width.ts';
 import { renderUse } from '../render/render-use.ts';
 import { toRow } from '../../client/events/run-log.ts';
 import { connectRunning, parseRun, withClient } from '../../client/connect.ts';
@@ -153,7 +155,7 @@ function toLastCalls(events: readonly RunEvent[]): RunEvent[] {
 }
 
 const renderCalls = (events: readonly RunEvent[], style: Style): string[] =>
-  events.flatMap(createAccount(style));
+  events.flatMap(createAccount(style)).flatMap((line) => wrapWords(line, toColumns()));
 
 const marks = { waiting: '☐', running: '▶', merging: '◕', done: '☑' } as const;
 

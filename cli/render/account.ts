@@ -11,7 +11,7 @@ import type { EventOf } from '../../client/events/watch-view.ts';
 export type Account = (event: RunEvent) => string[];
 
 export function createAccount(style: Style, toNow = (): Date => new Date()): Account {
-  /** Since when the model is away. */
+  /** Since when the model is unavailable. */
   let away: string | undefined;
   /** Steps under way at once with others. */
   const parallel = new Set<string>();
@@ -23,9 +23,9 @@ export function createAccount(style: Style, toNow = (): Date => new Date()): Acc
     if (away !== undefined) return [];
     away = event.time;
     const since = renderClock(event.time, toNow());
-    return [
-      `${style.yellow('Model away')} since ${since}: ${toLine(event.address, 80)}: ${toLine(event.reason, 160)}`,
-    ];
+    const { address, reason } = event;
+    const why = reason.includes(address) ? reason : `${address}: ${reason}`;
+    return [`${style.yellow('Model unavailable')} since ${since}: ${toLine(why, 240)}`];
   };
   const renderBack = (event: RunEvent): string[] => {
     if (away === undefined || !isAnswer(event)) return [];

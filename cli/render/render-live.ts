@@ -85,8 +85,8 @@ const findParallel = ({ steps }: WatchView): WatchView['steps'] =>
 const ofStep = (view: WatchView, step: string): string =>
   findParallel(view).length > 0 ? ` (${toLine(step, 8)})` : '';
 
-const renderAway = ({ address, since, asking }: NonNullable<WatchView['waitingFor']>): string =>
-  `model away since ${renderClock(since)}, ${asking ? 'asking' : 'waiting for'} ${toLine(address, 60)}`;
+const renderAway = ({ since, asking }: NonNullable<WatchView['waitingFor']>): string =>
+  `model unavailable since ${renderClock(since)}, ${asking ? 'asking again' : 'waiting'}`;
 
 function toDoing(
   { round, steps }: WatchView,

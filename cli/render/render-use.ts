@@ -12,7 +12,8 @@ export const renderUsd = (usd: number): string =>
 
 const renderAmount = (amount: number, name: string): string => {
   if (name === 'usd') return renderUsd(amount);
-  return name.endsWith('minutes') ? String(Number(amount.toPrecision(2))) : renderCount(amount);
+  if (!name.endsWith('minutes')) return renderCount(amount);
+  return String(Number(amount < 1 ? amount.toFixed(2) : amount.toPrecision(2)));
 };
 
 /** `tool_calls 8 of 10`, named as in `budgets` of tools.yaml. */

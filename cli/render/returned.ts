@@ -16,7 +16,7 @@ export function renderReturned(
 ): string[] {
   if (output === undefined) return [];
   const { diff } = output;
-  const all = diff === undefined ? toLines(output.output ?? output.text) : toDiffLines(diff);
+  const all = diff === undefined ? toOutput(output) : toDiffLines(diff);
   const shown = all.slice(0, diff === undefined ? maxOutput : maxDiff);
   const more = all.length - shown.length;
   const isCut = more > 0 || (output.output === undefined && output.text.length < output.bytes);
@@ -36,6 +36,12 @@ export const renderWhole = (
   ...(diff === undefined ? [] : toDiffLines(diff).map((line) => toPaint(line, style)(line))),
   ...toLines(output ?? text),
 ];
+
+/** Without blank lines, and the exit code that the call's own line has. */
+const toOutput = ({ output, text }: EventOf<'tool.output'>): string[] =>
+  toLines(output ?? text).filter(
+    (line, index) => line.trim() !== '' && !(index === 0 && /^exit code \d+$/.test(line)),
+  );
 
 const toLines = (text: string): string[] => {
   const clean = stripControls(text).trimEnd();

@@ -68,3 +68,26 @@ export function wrapLine(line: string, columns: number): string[] {
   }
   return [...lines, current];
 }
+
+/**
+ * The line broken at spaces, continued below its indent. A word wider than that stays whole: a path can still be copied.
+ * Colours count nothing and go on.
+ */
+export function wrapWords(line: string, columns: number): string[] {
+  if (widthOf(line) <= columns) return [line];
+  const [indent = ''] = /^ */.exec(line) ?? [];
+  const below = `${indent}  `;
+  const lines: string[] = [];
+  let current = indent;
+  let isEmpty = true;
+  for (const word of line.slice(indent.length).split(' ')) {
+    const next = isEmpty ? current + word : `${current} ${word}`;
+    if (isEmpty || widthOf(next) <= columns) current = next;
+    else {
+      lines.push(current);
+      current = below + word;
+    }
+    isEmpty = false;
+  }
+  return [...lines, current];
+}

@@ -30,7 +30,6 @@ export interface WatchView {
   readonly phases: Readonly<Record<string, EventOf<'phase'>>>;
   /** The model is unavailable. */
   readonly waitingFor?: {
-    readonly address: string;
     /** RFC 3339. */
     readonly since: string;
     /** A retry is in progress. */
@@ -178,11 +177,7 @@ export function foldEvent(view: WatchView, event: RunEvent): WatchView {
     case 'model.waiting':
       return {
         ...view,
-        waitingFor: {
-          address: event.address,
-          since: view.waitingFor?.since ?? event.time,
-          asking: false,
-        },
+        waitingFor: { since: view.waitingFor?.since ?? event.time, asking: false },
       };
     case 'phase': {
       const { waitingFor, phases } = view;

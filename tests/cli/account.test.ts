@@ -37,10 +37,10 @@ suite('a model that is away', () => {
         away,
       ),
       [
-        'Model away since 09:58:00: http://m: refused',
+        'Model unavailable since 09:58:00: http://m: refused',
         'Model back after 1m 10s',
         '  On.',
-        'Model away since 10:00:00: http://m: refused',
+        'Model unavailable since 10:00:00: http://m: refused',
       ],
     );
   });
@@ -62,6 +62,11 @@ suite('what a tool returned', () => {
   for (const [what, event, lines] of [
     ['little', output({ output: 'one\ntwo\n' }), ['    one', '    two']],
     ['nothing', output({ output: '' }), []],
+    [
+      'an exit code and blank lines',
+      output({ output: 'exit code 1\n\none\n\ntwo' }),
+      ['    one', '    two'],
+    ],
     [
       'much',
       output({ output: 'one\ntwo\nthree\nfour\nfive\nsix' }),

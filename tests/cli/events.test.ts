@@ -162,12 +162,12 @@ const phases: [string, RunEventBody[], string][] = [
   [
     'a model that is away',
     [started, plan, step, away],
-    `model away since ${since}, waiting for http://m · step 1/2`,
+    `model unavailable since ${since}, waiting · step 1/2`,
   ],
   [
     'another try',
     [started, plan, step, away, phase('thinking', 's1')],
-    `model away since ${since}, asking http://m · step 1/2`,
+    `model unavailable since ${since}, asking again · step 1/2`,
   ],
   [
     'a model that is back',

@@ -7,7 +7,7 @@ import { createKeyReader } from '../../cli/terminal/keys.ts';
 import { askLine, parseReply } from '../../cli/terminal/prompt.ts';
 import { createScreen } from '../../cli/render/screen.ts';
 import { createStyle } from '../../cli/render/style.ts';
-import { fitLine } from '../../cli/render/width.ts';
+import { fitLine, wrapWords } from '../../cli/render/width.ts';
 
 for (const [text, expected] of [
   ['y', { answer: 'approve' }],
@@ -47,6 +47,20 @@ for (const [line, columns, expected] of [
 ] as const) {
   test(`${JSON.stringify(line)} in ${columns} columns`, () => {
     assert.equal(fitLine(line, columns), expected);
+  });
+}
+
+for (const [line, columns, expected] of [
+  ['short', 10, ['short']],
+  ['one two three', 8, ['one two', '  three']],
+  ['  one two three', 9, ['  one two', '    three']],
+  ['see /a/very/long/path now', 10, ['see', '  /a/very/long/path', '  now']],
+  ['✅ ✅ ✅ ✅', 5, ['✅ ✅', '  ✅', '  ✅']],
+  ['\u001b[31mred red red\u001b[39m', 7, ['\u001b[31mred red', '  red\u001b[39m']],
+  ['', 5, ['']],
+] as const) {
+  test(`${JSON.stringify(line)} broken at spaces in ${columns} columns`, () => {
+    assert.deepEqual(wrapWords(line, columns), expected);
   });
 }
 

@@ -167,7 +167,7 @@ suite('a person at the terminal', () => {
       at = await terminal.waitFor(/emptied the file[\s\S]*Allow a1\? /, at);
       await edit('echo "{" > "$1"');
       terminal.type('e\r');
-      at = await terminal.waitFor(/are no JSON[\s\S]*Allow a1\? /, at);
+      at = await terminal.waitFor(/are not valid JSON[\s\S]*Allow a1\? /, at);
       assert.equal(await written(), 'Be fast.\n');
       await edit('sed -i s/kind/brief/ "$1"');
       terminal.type('e\r');
