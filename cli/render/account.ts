@@ -36,7 +36,8 @@ export function createAccount(style: Style, toNow = (): Date => new Date()): Acc
   const renderOne = (event: RunEvent): string[] => {
     if (event.type === 'model.waiting') return renderAway(event);
     if (event.type !== 'tool.finished') return renderEvent(event, style);
-    const output = denied.has(event.call) ? undefined : returned.get(event.call);
+    if (denied.has(event.call)) return [];
+    const output = returned.get(event.call);
     returned.delete(event.call);
     return [...renderEvent(event, style), ...renderReturned(event, output, style)];
   };
