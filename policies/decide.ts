@@ -64,7 +64,7 @@ function decideTool(policy: Policy, action: Action): Decision {
     case 'unknown':
       return deny('tools.unknown', `There is no tool ${name}.`);
     case 'form':
-      return deny('tools.form', `${tool} got invalid arguments: ${access.problem}.`, access.effect);
+      return deny('tools.form', `Invalid arguments for ${tool}: ${access.problem}.`, access.effect);
     case 'tools':
       return liftCall(policy, action, ofRule(rule, tool, access.effect));
     case 'none':

@@ -20,7 +20,7 @@ export function parseArgs(tool: string, text: string): Args {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw usageError('The arguments must be a JSON object, such as {"command": "npm test"}.');
   const problem = builtIn.find(tool)?.findProblem(value as Args);
-  if (problem !== undefined) throw usageError(`${tool} got invalid arguments: ${problem}.`);
+  if (problem !== undefined) throw usageError(`Invalid arguments for ${tool}: ${problem}.`);
   return value as Args;
 }
 
