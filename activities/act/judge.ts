@@ -53,7 +53,7 @@ function judgePlaceholders(decision: Decision, { access, args }: Action): Decisi
     ...decision,
     verdict: 'deny',
     rule: 'secrets.placeholder',
-    reason: `No command gets a secret: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the person to run this.`,
+    reason: `Commands never get secrets: ${placeholder} stands for one. Let the program read it from a file or its environment, or ask the user to run this.`,
   };
 }
 
