@@ -56,7 +56,7 @@ suite('files that git ignores', () => {
     const reviewed = JSON.stringify(model.requests.at(-1)?.messages);
     assert.match(reviewed, /\+new notes\.txt/);
     assert.doesNotMatch(reviewed, /\+new cache/);
-    assert.match(reviewed, /not shown, since git ignored it before the run: cache\/x\.txt \(1\)/);
+    assert.match(reviewed, /not shown because git ignored it before the run: cache\/x\.txt \(1\)/);
     const plain = await machine.run('diff', 'kept');
     assert.doesNotMatch(plain.stdout, /cache/);
     assert.match(plain.stderr, /1 ignored file changed too/);

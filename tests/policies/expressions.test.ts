@@ -16,8 +16,9 @@ interface Expression {
 
 /** Read what the operator or the program itself writes, or what is short by its nature; the reason beside each. */
 const excused: ReadonlyMap<string, string> = new Map([
-  [String.raw`^\s*"(name|description)"\s*:\s*"([^"]*)"`, 'the demo model, for files of its own'],
-  [String.raw`^#\s+(.+)$`, 'the demo model, for files of its own'],
+  [String.raw`^ *(.+) \d+$`, 'the demo model, for a listing of at most 1,000 entries'],
+  [String.raw`[^ \n]+\/(?= \(not listed\)$)`, 'the demo model, for the same listing'],
+  [String.raw`^# +(.+)$`, 'the demo model, for a README as far as it is read'],
   [String.raw`\s*\n\s*`, 'the demo model, for files of its own'],
   [String.raw`\?.*$`, 'the address of a request, bounded by the HTTP parser'],
   [String.raw`\/+$`, 'an address or a path in the settings'],
