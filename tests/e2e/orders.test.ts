@@ -197,7 +197,7 @@ suite('another user of the machine', () => {
     const own = { ...bare(), run, approve: 'ask', workspace: config } as RunInput;
     const ended = await start(toOrdered(key, own));
     assert.equal(ended.status, 'failed', JSON.stringify(ended));
-    assert.match(ended.summary, /No run may have .*configuration folder/);
+    assert.match(ended.summary, /No run may work in .*configuration folder/);
   });
 
   test('nor the change of a staged run in another folder than it is for', async () => {
