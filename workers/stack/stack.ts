@@ -42,9 +42,6 @@ export interface Stack {
 /** A running activity gets 10 s to finish; then the worker needs a moment to report it. */
 export const workerGraceMs = 15_000;
 
-/** The first run gets both cores until its model has been asked. What happened by then the mirror reads afterwards. */
-const mirrorDelayMs = 1_000;
-
 /** Wires a stack's parts together and records their processes after each change. */
 export function createStack(
   settings: Settings,
@@ -123,7 +120,7 @@ export function createStack(
       },
       onUp: () => {
         // After the worker, so that the first run does not wait for them.
-        setTimeout(() => mirror.start(), mirrorDelayMs).unref();
+        mirror.start();
         if (demoUsed) demo.start();
       },
     },
