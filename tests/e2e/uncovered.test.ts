@@ -107,7 +107,7 @@ suite('data that git ignores', () => {
     const finished = run.events.find(({ type }) => type === 'run.finished');
     assert.deepEqual(finished?.type === 'run.finished' && finished.left, ['data.db']);
     const undone = await machine.run('undo', 'large');
-    assert.match(undone.stdout, /! data\.db was changed, and no snapshot has it/);
+    assert.match(undone.stdout, /! data\.db was changed, and no snapshot has the original/);
     assert.equal(statSync(data).size, 900_000);
     assert.equal(readFileSync(data).subarray(0, 4).toString(), 'mine');
   });

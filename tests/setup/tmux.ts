@@ -98,8 +98,11 @@ export function openTmux(program: readonly string[], options: TmuxOptions): Tmux
       return Number(endMark.exec(screen())?.[1]);
     },
     close() {
-      call('kill-server');
-      rmSync(folder, { recursive: true, force: true });
+      try {
+        call('kill-server');
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     },
   };
 }
