@@ -10,7 +10,7 @@ import { makePlace } from './fixture.ts';
 
 test('short texts stay as they are, long ones are cut in the middle with the size of the gap', () => {
   assert.equal(capText('abcdef', 6), 'abcdef');
-  assert.equal(capText('abcdefg', 4), 'ab\n[… 3 characters left out …]\nfg');
+  assert.equal(capText('abcdefg', 4), 'ab\n[… 3 characters omitted …]\nfg');
   assert.match(capText('x'.repeat(10), 4, 'sha256:1'), /read_blob sha256:1 has all/);
 });
 
