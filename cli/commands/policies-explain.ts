@@ -27,12 +27,11 @@ export const command = defineCommand({
       builtIn.toAction({ tool: runCommand.name, args: { command: typed }, workspace }),
     );
     if (json) {
-      const own = tightening === undefined ? {} : { tightening: tightening.dir };
       printJson({
         command: typed,
         workspace,
         ...explanation,
-        policy: { dir, sha256, preset, ...own },
+        policy: { dir, sha256, preset, tightening: tightening?.dir },
       });
       return 0;
     }

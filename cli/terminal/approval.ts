@@ -114,13 +114,12 @@ async function carryOut(
   details: ApprovalDetails | undefined,
   { answer, reason }: ApprovalReply,
 ): Promise<boolean> {
-  const why = reason === undefined ? {} : { reason };
   try {
-    if (answer === 'always') return await allowAlways(talk, approval, why);
-    if (answer !== 'edit') return await send(talk, approval, { answer, ...why });
+    if (answer === 'always') return await allowAlways(talk, approval, reason);
+    if (answer !== 'edit') return await send(talk, approval, { answer, reason });
     const edited = details && (await edit(talk, details));
     return (
-      edited !== undefined && (await send(talk, approval, { answer: 'approve', edited, ...why }))
+      edited !== undefined && (await send(talk, approval, { answer: 'approve', edited, reason }))
     );
   } catch (error) {
     if (toExitCode(error) === undefined) throw error;
@@ -165,14 +164,14 @@ async function edit(
 async function allowAlways(
   talk: ApprovalTalk,
   approval: Approval,
-  why: { readonly reason?: string },
+  reason: string | undefined,
 ): Promise<boolean> {
   const { approveAlways, renderAlways } = await import('../always.ts');
   const { watch, workspace, style, say } = talk;
   const { request: id, kind, digest, details } = approval;
   const order: AlwaysOrder = {
     ...watch,
-    ...why,
+    reason,
     workspace,
     style,
     request: { id, digest, kind, details },

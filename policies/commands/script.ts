@@ -98,8 +98,7 @@ function find(
   decision: Decision,
   argv?: readonly string[],
 ): void {
-  const words = argv === undefined ? {} : { argv };
-  walk.found.push({ kind, text, decision, cwd: placeOf(walk), ...words });
+  walk.found.push({ kind, text, decision, cwd: placeOf(walk), argv });
 }
 
 function visitCommand(walk: Walk, { name, args, redirects, prefix }: Command): void {

@@ -40,9 +40,9 @@ export function parseCommand(text: string, options: ParseOptions = {}): CommandL
     const parsed = parseShell(text);
     if (!parsed.ok) return shell(`it ${parsed.problem}`);
     const { script } = parsed;
-    const start = locate(cwd, { ...toWorkspace(options.workspace), cwd: [] });
-    if (!start.ok) return shell(start.reason);
     const { workspace } = options;
+    const start = locate(cwd, { workspace, cwd: [] });
+    if (!start.ok) return shell(start.reason);
     const reader: Reader = { workspace, cwd: start.names, conditional: false, pipelines: [] };
     readStatements(reader, script.commands);
     if (!isCovered(text, script)) return shell('it contains an unexpected character');
@@ -54,9 +54,6 @@ export function parseCommand(text: string, options: ParseOptions = {}): CommandL
     );
   }
 }
-
-const toWorkspace = (workspace: string | undefined) =>
-  workspace === undefined ? {} : { workspace };
 
 function readStatements(reader: Reader, statements: readonly Statement[]): void {
   for (const [index, { command, background }] of statements.entries()) {
@@ -129,7 +126,7 @@ function changedFolder(node: PipelineNode): string | undefined {
 }
 
 function changeFolder(reader: Reader, target: string): void {
-  const located = locate(target, { ...toWorkspace(reader.workspace), cwd: reader.cwd });
+  const located = locate(target, reader);
   if (!located.ok) throw new NeedsShell(`"cd" leaves the workspace: ${located.reason}`);
   reader.cwd = located.names;
 }
@@ -142,12 +139,12 @@ export function toCommandLine(
   { command, argv, cwd = '.' }: Omit<CommandAccess, 'section'>,
   workspace?: string,
 ): CommandLine {
-  const located = locate(cwd, { ...toWorkspace(workspace), cwd: [] });
+  const located = locate(cwd, { workspace, cwd: [] });
   if (!located.ok)
     throw new CommandError(`"cwd" is not a folder of the workspace: ${located.reason}`);
   const folder = toCwd(located.names);
   if (command !== undefined && argv === undefined)
-    return parseCommand(command, { cwd: folder, ...toWorkspace(workspace) });
+    return parseCommand(command, { cwd: folder, workspace });
   if (command !== undefined || argv === undefined || argv.length === 0)
     throw new CommandError('Expected a command line: "npm test" or ["npm", "test"].');
   const only: SimpleCommand = { argv, redirects: [] };
