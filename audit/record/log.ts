@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+import type { NetworkRequest } from '../../activities/network/proxy.ts';
 import type { Effect, Budget, Verdict } from '../../policies/action.ts';
 import type { Suspicion } from '../../policies/untrusted/injection.ts';
 import { formRedactor, redactValue } from '../../policies/secrets/redaction.ts';
@@ -94,20 +95,13 @@ export type AuditEntry =
       readonly refused?: string;
     }
   /** One network request, allowed or refused, of the action with this digest. */
-  | {
+  | ({
       readonly kind: 'network';
       readonly time: string;
       readonly run: string;
       readonly step: string;
       readonly digest: string;
-      readonly method: string;
-      readonly host: string;
-      readonly port: number;
-      readonly verdict: Verdict;
-      readonly rule: string;
-      readonly reason: string;
-      readonly addresses?: readonly string[];
-    }
+    } & NetworkRequest)
   /** Settings in the workspace's git that would start programs or lead elsewhere, as found at the start. */
   | {
       readonly kind: 'git-settings';
