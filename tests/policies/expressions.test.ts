@@ -19,7 +19,6 @@ const excused: ReadonlyMap<string, string> = new Map([
   [String.raw`^ *(.+) \d+$`, 'the demo model, for a listing of at most 1,000 entries'],
   [String.raw`[^ \n]+\/(?= \(not listed\)$)`, 'the demo model, for the same listing'],
   [String.raw`^# +(.+)$`, 'the demo model, for a README as far as it is read'],
-  [String.raw`\s*\n\s*`, 'the demo model, for files of its own'],
   [String.raw`\?.*$`, 'the address of a request, bounded by the HTTP parser'],
   [String.raw`\/+$`, 'an address or a path in the settings'],
   [String.raw`[^/]+\/*$`, 'the name of a folder, for a table of cases'],
